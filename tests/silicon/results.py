@@ -231,6 +231,7 @@ def make_full(results, seed=8):
         n_parameters=62,
         rank=62,
         r_squared=0.99991,
+        r_squared_without_constant=0.99987,
         rms_residual=0.008,
         orders=ORDERS,
         constraints=("hermitian", "huang"),

@@ -231,7 +231,11 @@ class ForceConstants(plain.ForceConstants):
         import pandas as pd  # noqa: PLC0415 - loads slowly
 
         values = values_of("scan", options)
-        points = scan_rows(self._known_equations(), values["scheme"])
+        points = scan_rows(
+            self._known_equations(),
+            values["scheme"],
+            no_constant_force=values["no_constant_force"],
+        )
         if values["output"] is not None:
             write_scan(points, values["output"])
         return pd.DataFrame(dict(scan_table(points).columns))

@@ -149,7 +149,11 @@ def scan(normal_equations: str, **given: Any) -> str:
     from trajmodes.pipeline.load import read_normal_equations
 
     values = values_of("scan", given)
-    rows = scan_rows(read_normal_equations(normal_equations), values["scheme"])
+    rows = scan_rows(
+        read_normal_equations(normal_equations),
+        values["scheme"],
+        no_constant_force=values["no_constant_force"],
+    )
     print_result(show_scan(rows))
     return "" if values["output"] is None else write_scan(rows, values["output"])
 

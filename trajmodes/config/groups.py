@@ -169,6 +169,12 @@ class ForceConstantOptions(Group):
         default=(),
         also=("constraint",),
     )
+    no_constant_force: bool = option(
+        "Do not fit the constant force Φ1 that symmetry may allow on a site. Other programs do "
+        "not by default (hiPhive, symfc, ALAMODE, TDEP).",
+        default=False,
+        commands="run fit scan",
+    )
     method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = option(
         "Method of the fit; the regularised ones are for few frames.", default="least-squares"
     )

@@ -56,6 +56,7 @@ class ConstantsKeywords(TypedDict, total=False):
     cutoff4: float | str | None
     scheme: Scheme
     constraints: Constraints | Sequence[Constraints]
+    no_constant_force: bool
     method: Method
     strength: float | None
     minimum_norm: bool
@@ -68,6 +69,7 @@ class ScanKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.scan`."""
 
     scheme: Scheme
+    no_constant_force: bool
     output: str | PathLike[str] | None
 
 
@@ -131,7 +133,7 @@ class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
     """Keywords of `trajmodes.fit_runs`."""
 
 
-class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False):
+class RunKeywords(ConstantsKeywords, ProjectKeywords, ReadKeywords, total=False):
     """Keywords of `trajmodes.run`."""
 
     supercell: str | PathLike[str] | None

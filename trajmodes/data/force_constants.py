@@ -63,7 +63,8 @@ class FitQuality:
     n_frames: int
     """Number of frames fitted."""
     r_squared: float
-    """Coefficient of determination, 1 − Σ|f − f_fit|² / Σ|f|²."""
+    """Coefficient of determination, 1 − Σ|f − f_fit|² / Σ|f|². The forces are without the net
+    force of each frame, and f_fit includes the constant force Φ1 where it is fitted."""
     rms_force: float
     """Root mean square of the force components, in eV/Å."""
     rms_residual: float
@@ -76,6 +77,8 @@ class FitQuality:
     """Whether each order was fitted to the residual of the lower ones, or all at once."""
     constraints: tuple[str, ...] = ()
     """Names of the constraints imposed besides the translational sum rules."""
+    r_squared_without_constant: float | None = None
+    """The same with Φ1 = 0: R² of the force constants alone; None where no Φ1 is fitted."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, first_order="s 3")

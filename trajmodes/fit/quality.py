@@ -90,7 +90,20 @@ def quality_of(
         orders=tuple(orders),
         scheme=options.scheme,
         constraints=options.constraints.names,
+        r_squared_without_constant=_r_squared_without_constant(equations, solved),
     )
+
+
+def _r_squared_without_constant(
+    equations: NormalEquationBlocks, solved: Solved
+) -> float | None:
+    """R² of the force constants without Φ1; None where no Φ1 is fitted."""
+    if not solved.model.count(1):
+        return None
+    z = solved.expanded
+    z[solved.model.expansion.columns(1)] = 0.0
+    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
+    return float((2.0 * moment @ z - z @ gram @ z) / equations.square.sum())
 
 
 def _residuals(

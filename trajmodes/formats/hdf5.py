@@ -210,9 +210,8 @@ def _number(group: h5py.Group, name: str) -> float | None:
 
 def _write_quality(quality: FitQuality, group: h5py.Group) -> None:
     """Store every field under its name."""
-    for field in fields(FitQuality):
-        if field.name not in _NOT_ATTRIBUTES:
-            group.attrs[field.name] = getattr(quality, field.name)
+    names = [field.name for field in fields(FitQuality) if field.name not in _NOT_ATTRIBUTES]
+    _write_attributes(group, **{name: getattr(quality, name) for name in names})
     words = np.array(quality.constraints, dtype=h5py.string_dtype())
     group.attrs.create("constraints", words)
     forces = group.create_dataset("first_order", data=quality.first_order)

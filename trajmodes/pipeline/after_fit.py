@@ -49,12 +49,15 @@ from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import THZ
 
 
-def scan_rows(equations: NormalEquationBlocks, scheme: Scheme) -> list[ScanPoint]:
+def scan_rows(
+    equations: NormalEquationBlocks, scheme: Scheme, *, no_constant_force: bool = False
+) -> list[ScanPoint]:
     """Points of a scan, with the square of the lowest commensurate frequency of each."""
+    options = FitOptions(scheme=scheme, constant_force=not no_constant_force)
     qpoints = half_space(equations.supercell).qpoints
     return [
         replace(one, lowest_squared=_lowest(constants, qpoints))
-        for one, constants in scan_equations(equations, FitOptions(scheme=scheme))
+        for one, constants in scan_equations(equations, options)
     ]
 
 

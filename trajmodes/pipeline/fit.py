@@ -147,6 +147,7 @@ def fit_options(job: Job) -> FitOptions:
             born_huang="born-huang" in job.fit.constraints,
             huang="huang" in job.fit.constraints,
         ),
+        constant_force=not job.fit.no_constant_force,
         minimum_norm=job.fit.minimum_norm,
         method=job.fit.method,
         strength=job.fit.strength,

@@ -42,16 +42,21 @@ def fit_in_one_line(dataset: NamedArrays) -> str:
     return (
         f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
         f"{int(dataset['n_frames'])} frames; "
-        f"R² = {float(dataset['r_squared']):.5f}{_left_out(dataset)}, "
+        f"R² = {float(dataset['r_squared']):.5f}{_other_measures(dataset)}, "
         f"rms residual {float(dataset['rms_residual']):.3g} eV/Å, "
-        f"rms force {float(dataset['rms_force']):.3g} eV/Å"
+        f"rms force {float(dataset['rms_force']):.3g} eV/Å without the net force"
     )
 
 
-def _left_out(dataset: NamedArrays) -> str:
-    if "r_squared_predicted" not in dataset:
-        return ""
-    return f" ({float(dataset['r_squared_predicted']):.5f} of frames left out of the fit)"
+def _other_measures(dataset: NamedArrays) -> str:
+    """R² of frames left out of the fit, and without the constant force, where there is one."""
+    names = {
+        "r_squared_predicted": "of frames left out of the fit",
+        "r_squared_without_constant": "without the constant force Φ1",
+    }
+    known = {name: text for name, text in names.items() if name in dataset}
+    parts = [f"{float(dataset[name]):.5f} {text}" for name, text in known.items()]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _cutoffs(dataset: NamedArrays) -> str:
