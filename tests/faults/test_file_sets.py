@@ -21,9 +21,9 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def frame(step, columns=COLUMNS, *, units="", time=None, size=1.0, box=4.0):
+def frame(step, columns=COLUMNS, *, units="", time=None, size=1.0, box=4.0, run=0):
     """One frame of four atoms, with velocities and forces of a given size."""
-    rng = np.random.default_rng(step)
+    rng = np.random.default_rng([step, run])
     head = f"ITEM: UNITS\n{units}\n" if units else ""
     head += "" if time is None else f"ITEM: TIME\n{time}\n"
     head += f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n4\nITEM: BOX BOUNDS pp pp pp\n"
@@ -115,7 +115,7 @@ def test_times_in_one_file_only_are_not_used(tmp_path):
 
 def test_a_restart_is_not_noted_as_a_gap(tmp_path):
     a = saved(tmp_path / "a", *map(frame, range(0, 60, 10)))
-    b = saved(tmp_path / "b", *map(frame, range(40, 100, 10)))
+    b = saved(tmp_path / "b", *(frame(step, run=1) for step in range(40, 100, 10)))
     found = open_trajectory([a, b], ReadOptions(units="metal"))
     assert found.segments == ((0, 4), (4, 10))
     assert any("(a restart)" in str(note) for note in found.notes)
@@ -126,6 +126,55 @@ def test_a_restart_is_not_noted_as_a_gap(tmp_path):
         "not uniform: 3 segments (after step 90 comes step 200)" in str(note)
         for note in gap.notes
     )
+
+
+def test_motion_goes_on_over_a_frame_that_stands_twice(tmp_path):
+    """LAMMPS writes the frame at which a run is continued again, with other rounded forces."""
+    parts = [range(0, 60, 10), range(50, 90, 10), range(80, 120, 10)]
+    whole = open_trajectory(
+        saved(tmp_path / "whole", *map(frame, range(0, 120, 10))), ReadOptions(units="metal")
+    )
+    files = [saved(tmp_path / f"part{k}", *map(frame, part)) for k, part in enumerate(parts)]
+    appended = saved(tmp_path / "appended", *(path.read_text() for path in files))
+    for paths in (files, [appended]):
+        found = open_trajectory(paths, ReadOptions(units="metal"))
+        assert found.segments == ((0, 12),)
+        assert np.array_equal(found.read(0, 12).velocities, whole.read(0, 12).velocities)
+        assert any("spectra go on over it" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize("changed", ["positions", "velocities"])
+def test_motion_ends_where_velocities_or_positions_change(tmp_path, changed):
+    """A run that goes on from the same step with new velocities is another motion."""
+    a = saved(tmp_path / "a", *map(frame, range(0, 60, 10)))
+    other, first = frame(50, run=1).splitlines(), frame(50).splitlines()
+    columns = slice(2, 5) if changed == "positions" else slice(5, 8)
+    for k in range(-4, 0):
+        words = first[k].split()
+        words[columns] = other[k].split()[columns]
+        first[k] = " ".join(words)
+    b = saved(tmp_path / "b", "\n".join(first) + "\n", frame(60), frame(70))
+    found = open_trajectory([a, b], ReadOptions(units="metal"))
+    assert found.segments == ((0, 5), (5, 8))
+
+
+def test_files_without_numbers_continue_where_they_share_a_frame(tmp_path):
+    """ASE writes the last frame of a run again when the run is continued; it is used once."""
+    rng = np.random.default_rng(3)
+    rows = [
+        "\n".join("Ar " + " ".join(f"{x:.8f}" for x in rng.normal(size=6)) for _ in range(4))
+        for _ in range(7)
+    ]
+    head = '4\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3:momenta:R:3\n'
+    texts = [f"{head}{row}\n" for row in rows]
+    a = saved(tmp_path / "a.xyz", *texts[:4])
+    for first, segments in ((3, ((0, 7),)), (4, ((0, 4), (4, 7)))):
+        b = saved(tmp_path / "b.xyz", *texts[first:])
+        found = open_trajectory([a, b], ReadOptions(timestep_fs=1.0, units="ase"))
+        assert (found.n_frames, found.segments) == (7, segments)
+        places = [float(row.split()[1]) for row in rows]
+        assert found.read(0, 7).positions[:, 0, 0].tolist() == places
+        assert "frame 2" in found.place(6, 0) or "line" in found.place(6, 0)
 
 
 def test_coordinates_missing_in_some_frames_are_refused(tmp_path):

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError, with_location
 from trajmodes.notes import Note
@@ -20,14 +21,17 @@ from trajmodes.readers.mdanalysis import (
     open_xdr,
     require_trajectory_format,
 )
+from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.source import stamp_file
-from trajmodes.readers.time_axis import kept_frames, time_axis
+from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
     ForeignFile,
     ForeignFrame,
     FrameFields,
     Trajectory,
+    chosen_frames,
+    same_frame,
 )
 
 _FIELDS = ("positions", "velocities", "forces")
@@ -119,12 +123,19 @@ def open_foreign(
         cell=None if cell is None else np.asarray(cell, dtype=float),
     )
     kept = kept_frames([str(path) for path in files], survey.steps)
+    rounding = _rounding(info, first)
+    steps, n_frames = np.concatenate(survey.steps), len(kept.frames)
+    numbered = bool(np.isfinite(steps).all())
+    read = chosen_frames(frames, kept.read, n_frames)
+    same = partial(same_frame, read, rounding=rounding)
+    run = joined(kept, same, survey.times_ps[kept.read], numbered=numbered)
+    chosen = kept.frames[run.chosen]
     time, time_notes = time_axis(
-        np.concatenate(survey.steps)[kept.frames],
-        survey.times_ps[kept.frames],
+        steps[chosen],
+        survey.times_ps[chosen],
         timestep_fs=options.timestep_fs,
-        breaks=kept.breaks,
-        place=frames.place,
+        breaks=run.breaks,
+        place=lambda t: frames.place(int(chosen[t])),
     )
     return Trajectory(
         paths=files,
@@ -138,9 +149,9 @@ def open_foreign(
         unwrapped=False,
         n_bytes=sum(path.stat().st_size for path in files),
         precision_digits=info.precision_digits,
-        rounding=_rounding(info, first),
-        notes=(*info.notes, *survey.notes, *time_notes),
-        frames=frames,
+        rounding=rounding,
+        notes=(*info.notes, *survey.notes, *run.notes, *time_notes),
+        frames=chosen_frames(frames, chosen, sum(source.n_frames for source in sources)),
     )
 
 
@@ -198,9 +209,10 @@ class _Survey(NamedTuple):
 
     first: ForeignFrame
     steps: list[Floats]
-    """(w,) steps of each file; nan unless they increase from frame to frame."""
+    """(w,) steps of each file; nan unless they increase from frame to frame, where a file may
+    start with the last step of the file before."""
     times_ps: Floats
-    """(t,) times; nan unless they increase from frame to frame."""
+    """(t,) times; nan under the same condition."""
     notes: tuple[Note, ...]
     """Steps and times of the files that are not used."""
 
@@ -221,7 +233,10 @@ def _survey(
         raise DataError("there are no frames", where=str(paths[0]))
     # One of several files may count its steps or its time from zero.
     ends = np.cumsum([source.n_frames for source in sources])[:-1]
-    used = {"steps": _increasing_or_nan(steps), "times": _increasing_or_nan(times)}
+    used = {
+        "steps": _increasing_or_nan(steps, ends),
+        "times": _increasing_or_nan(times, ends),
+    }
     notes = tuple(
         _unused(name, given)
         for name, given in (("steps", steps), ("times", times))
@@ -236,10 +251,16 @@ def _unused(name: str, given: Sequence[float | None]) -> Note:
     return Note("warning", f"the {name} in the files are not used: {why}")
 
 
-def _increasing_or_nan(marks: Sequence[float | None]) -> Floats:
-    """Make numbers of marks (t,); all nan unless every frame has one and they increase."""
+def _increasing_or_nan(marks: Sequence[float | None], starts: Ints) -> Floats:
+    """Make numbers of marks (t,); all nan unless every frame has one and they increase.
+
+    The first frame of a file, one of ``starts``, may have the mark of the frame before.
+    """
     values = np.array([np.nan if mark is None else mark for mark in marks], dtype=float)
-    rises = np.isfinite(values).all() and (np.diff(values) > 0.0).all()
+    back = np.flatnonzero(~(np.diff(values) > 0.0)) + 1
+    rises = np.isfinite(values).all() and all(
+        t in starts and values[t] == values[t - 1] for t in back.tolist()
+    )
     return values if rises else np.full_like(values, np.nan)
 
 

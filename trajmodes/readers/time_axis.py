@@ -1,18 +1,8 @@
-"""Order the frames of one run in time, and find their times and segments.
-
-A restarted run goes back to an earlier step and continues from there, possibly along another
-path: random forces and the order of sums differ. The part written later is therefore used
-whole, from its first frame on, and of the earlier part only the frames before it. No step
-occurs twice, and every segment is one continuous motion.
-
-A part is a restart if it shares a step with the frames before it and reaches at least as far. A
-part that starts again at the very first step is another run.
-"""
+"""The time axis of the frames of one run: steps, times, and segments without a gap."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -56,13 +46,19 @@ class TimeAxis:
         uniform = (start for start, stop in self.segments if stop - start > 1)
         return next((int(self.steps[t + 1] - self.steps[t]) for t in uniform), 0)
 
-    def part(self, start: int, stop: int) -> "TimeAxis":
-        """Time axis of the frames [start, stop)."""
-        clipped = ((max(a, start) - start, min(b, stop) - start) for a, b in self.segments)
+    def part(self, start: int, stop: int, stride: int = 1) -> "TimeAxis":
+        """Time axis of every ``stride``-th frame of [start, stop)."""
+        chosen = slice(start, stop, stride)
+        # Number of chosen frames before a frame.
+        clipped = (
+            tuple(-((start - min(max(frame, start), stop)) // stride) for frame in segment)
+            for segment in self.segments
+        )
         return replace(
             self,
-            steps=self.steps[start:stop],
-            times_ps=None if self.times_ps is None else self.times_ps[start:stop],
+            steps=self.steps[chosen],
+            times_ps=None if self.times_ps is None else self.times_ps[chosen],
+            interval_ps=None if self.interval_ps is None else stride * self.interval_ps,
             segments=tuple((a, b) for a, b in clipped if a < b),
         )
 
@@ -72,114 +68,6 @@ class TimeAxis:
         steps = np.arange(n_frames)
         times = None if interval_ps is None else np.asarray(interval_ps * steps, dtype=float)
         return TimeAxis(steps, times, interval_ps, ((0, n_frames),))
-
-
-class KeptFrames(NamedTuple):
-    """Frames of one run in the order of time, each step once."""
-
-    frames: Ints
-    """(t,) index of each frame among all frames written, file after file."""
-    breaks: tuple[int, ...]
-    """Frames that start a segment: the first one after a restart; where the files have no step
-    numbers, the first one of each file but the first.
-    """
-    notes: tuple[Note, ...]
-    """One note for each restart: which frames are used."""
-
-
-def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFrames:
-    """Order the frames of several files by step, and drop those that a restart wrote again.
-
-    ``names`` are those of the files, for messages, and ``steps`` their steps (w,) in the order
-    of writing, nan without a number. Files without step numbers are taken in the given order.
-
-    Raises
-    ------
-    DataError
-        If steps go back without a restart.
-    """
-    sizes = [len(part) for part in steps]
-    firsts = np.cumsum([0, *sizes])
-    if not all(np.isfinite(part).all() for part in steps):
-        return KeptFrames(np.arange(firsts[-1]), tuple(firsts[1:-1].tolist()), ())
-    order = sorted(range(len(steps)), key=lambda k: (steps[k][0], steps[k][-1]))
-    index = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in order])
-    file = np.repeat(np.arange(len(sizes)), sizes)[index]
-    return _without_rewritten(index, np.concatenate(steps)[index], file, names)
-
-
-def _without_rewritten(
-    index: Ints, steps: Ints | Floats, file: Ints, names: Sequence[str]
-) -> KeptFrames:
-    """Drop frames (w,) that were written again later."""
-    starts = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
-    kept = np.arange(starts[0])
-    notes = []
-    for first, stop in pairwise(starts):
-        later = np.arange(first, stop)
-        again = kept[steps[kept] >= steps[first]]
-        _require_restart(steps, file, names, (again, later, kept))
-        notes.append(_restart_note(steps, file, names, (again, later)))
-        kept = np.concatenate([kept[: len(kept) - len(again)], later])
-    restarts = (np.flatnonzero(np.diff(kept) > 1) + 1).tolist()
-    return KeptFrames(index[kept], tuple(restarts), tuple(notes))
-
-
-def _require_restart(
-    steps: Ints | Floats, file: Ints, names: Sequence[str], parts: tuple[Ints, Ints, Ints]
-) -> None:
-    again, later, kept = parts
-    first, last = steps[later[0]], steps[later[-1]]
-    name = names[file[later[0]]]
-    fix = "analyse each run separately (trajmodes fit pools several)"
-    where = f"{name}, step {first:.12g}"
-    if len(again) == len(kept) and file[kept[0]] == file[later[0]]:
-        raise DataError(
-            f"the run starts again at its first step, {first:.12g}",
-            where=where,
-            why="a second run was appended to the first one (dump_modify append yes), or "
-            "the file contains a copy of it",
-            fix="cut the file where the second run starts, and analyse each separately",
-        )
-    if len(again) == len(kept):
-        raise DataError(
-            f"{names[file[kept[0]]]} starts at step {steps[kept[0]]:.12g}, and so does {name}"
-            if steps[kept[0]] == first
-            else f"all steps of {names[file[kept[0]]]} are in {name} again",
-            where=where,
-            why="they are independent runs, or copies of one run",
-            fix=f"{fix}, or give only one copy",
-        )
-    if last < steps[again[-1]] or not np.isin(steps[again], steps[later]).any():
-        ends = f"ends earlier, at step {last:.12g}"
-        alone = "shares no step with the frames before it"
-        raise DataError(
-            f"the steps go back from {steps[later[0] - 1]:.12g} to {first:.12g}, and the part "
-            f"that starts there {ends if last < steps[again[-1]] else alone}",
-            where=where,
-            why="a restart writes the same steps again and continues: these are several runs, "
-            "or a restart that stopped early or was dumped at another interval",
-            fix=f"{fix}; or cut off the part that should not be used",
-        )
-
-
-def _restart_note(
-    steps: Ints | Floats, file: Ints, names: Sequence[str], parts: tuple[Ints, Ints]
-) -> Note:
-    again, later = parts
-    first, last, name = steps[later[0]], steps[again[-1]], names[file[later[0]]]
-    common = f"step {first:.12g}" + (f" to step {last:.12g}" if last > first else "")
-    files = [names[k] for k in dict.fromkeys([*file[again].tolist(), int(file[later[0]])])]
-    what = f"{common} was written again in {name} (a restart): the later frames are used"
-    if files != [name]:
-        number = "both" if len(files) == 2 else "all"
-        what = (
-            f"{', '.join(files[:-1])} and {files[-1]} {number} have {common} (a restart): the "
-            f"later frames, in {name}, are used"
-        )
-    frames = "1 frame before is" if len(again) == 1 else f"{len(again)} frames before are"
-    text = f"{what}, and {frames} left out; spectra start again there"
-    return Note("warning", text, fix="if these are different runs, analyse each separately")
 
 
 def time_axis(
@@ -200,7 +88,7 @@ def time_axis(
     timestep_fs
         Time step in fs, or None; the time between frames where the files have no step numbers.
     breaks
-        As in `KeptFrames`.
+        As in `trajmodes.readers.restarts.Joined`.
     place
         Names the file and number of a frame, for messages.
     exact_times

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.lattice import minimum_image
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
@@ -18,6 +20,9 @@ _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _LISTED_IDS = 10
 _COARSE = 1e-4
 """Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
+_SAME, _SAME_POSITION = 1e-3, 1e-9
+"""Differences of the velocities of one frame written twice, relative to their root mean square,
+and of its positions in Å beyond rounding."""
 _LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
 
 
@@ -228,22 +233,64 @@ class Trajectory:
         return self.frames.place(frame, atom) or files or "frames in memory"
 
 
-@dataclass(frozen=True, slots=True)
-class _FramesFrom:
-    """Frames of a reader, counted from a later first frame."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ChosenFrames:
+    """Some frames of a reader."""
 
     whole: FrameReader
-    first: int
+    frames: Ints
+    """(t,) ascending."""
 
     def read(self, start: int, stop: int) -> FrameFields:
-        return self.whole.read(self.first + start, self.first + stop)
+        """Read frames [start, stop), each range of neighbours at once."""
+        wanted = self.frames[start:stop]
+        ends = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1).tolist(), len(wanted)]
+        parts = [
+            self.whole.read(int(wanted[low]), int(wanted[high - 1]) + 1)
+            for low, high in pairwise(ends)
+            if low < high
+        ] or [self.whole.read(0, 0)]
+        if len(parts) == 1:
+            return parts[0]
+        cells, positions, *others = zip(*parts, strict=True)
+        return FrameFields(
+            np.concatenate(cells),
+            np.concatenate(positions),
+            *(None if one[0] is None else np.concatenate(one) for one in others),
+        )
 
     def place(self, frame: int, atom: int) -> str:
-        return self.whole.place(self.first + frame, atom)
+        """File and line of an atom in a frame."""
+        return self.whole.place(int(self.frames[frame]), atom)
 
 
-def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Trajectory:
-    """Select the frames [start, stop); raises UsageError if there are none.
+def chosen_frames(whole: FrameReader, frames: Ints, n_frames: int) -> FrameReader:
+    """Choose some frames (t,), ascending, of the first ``n_frames`` of a reader."""
+    return whole if len(frames) == n_frames else ChosenFrames(whole, frames)
+
+
+def same_frame(frames: FrameReader, one: int, other: int, rounding: float) -> bool:
+    """Whether two frames have equal positions and velocities; False without velocities.
+
+    ``rounding`` is that of a coordinate in Å.
+    """
+    here, there = frames.read(one, one + 1), frames.read(other, other + 1)
+    if here.velocities is None or there.velocities is None:
+        return False
+    change = there.positions[0] - here.positions[0]
+    if np.isfinite(here.cells).all():
+        change = minimum_image(change, here.cells[0])
+    slower = _SAME * float(np.sqrt((here.velocities**2).mean()))
+    return bool(
+        np.abs(change).max() <= 4.0 * rounding + _SAME_POSITION
+        and np.abs(there.velocities - here.velocities).max() <= slower
+    )
+
+
+def select_frames(
+    trajectory: Trajectory, start: int, stop: int | None, stride: int = 1
+) -> Trajectory:
+    """Select every ``stride``-th frame of [start, stop); raises UsageError if there are none.
 
     ``stop`` may lie beyond the last frame; None selects up to it.
     """
@@ -255,13 +302,14 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
             f"{n_frames}",
             fix=f"choose frames between 0 and {n_frames}",
         )
-    if (start, end) == (0, n_frames):
+    if (start, end, stride) == (0, n_frames, 1):
         return trajectory
+    chosen = np.arange(start, end, stride)
     return replace(
         trajectory,
-        time=trajectory.time.part(start, end),
-        n_bytes=trajectory.n_bytes * (end - start) // n_frames,
-        frames=_FramesFrom(trajectory.frames, start),
+        time=trajectory.time.part(start, end, stride),
+        n_bytes=trajectory.n_bytes * len(chosen) // n_frames,
+        frames=ChosenFrames(trajectory.frames, chosen),
     )
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.time_axis import TimeAxis, kept_frames, time_axis
+from trajmodes.readers.restarts import kept_frames
+from trajmodes.readers.time_axis import TimeAxis, time_axis
 
 
 def kept(*parts):
@@ -26,7 +27,7 @@ def test_a_later_file_is_used_from_its_first_frame():
     steps, found = kept(range(0, 101, 10), range(60, 201, 10))
     assert steps[found.frames].tolist() == list(range(0, 201, 10))
     assert found.frames[6] == 11
-    assert found.breaks == (6,)
+    assert found.breaks == ((6, 6),)
     (note,) = found.notes
     assert "a and b both have step 60 to step 100 (a restart)" in str(note)
     assert "the later frames, in b, are used, and 5 frames before are left out" in str(note)
@@ -52,7 +53,7 @@ def test_a_restart_over_two_files_names_both():
     later = [*range(50, 80, 10), *range(30, 200, 10)]
     steps, found = kept(range(0, 50, 10), later)
     assert steps[found.frames].tolist() == list(range(0, 200, 10))
-    assert found.breaks == (3,)
+    assert [one.frame for one in found.breaks] == [3]
     assert "a and b both have step 30 to step 70" in str(found.notes[0])
 
 
@@ -99,7 +100,7 @@ def test_files_without_steps_keep_their_order():
     nothing = np.full(4, np.nan)
     found = kept_frames(["a", "b"], [nothing, nothing[:3]])
     assert found.frames.tolist() == list(range(7))
-    assert found.breaks == (4,)
+    assert found.breaks == ((4, 3),)
 
 
 def axis(steps, times, **given):

@@ -9,6 +9,7 @@ Lengths alone do not decide, because metal and real both measure them in Å.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,12 @@ from trajmodes.readers.lammps.index import (
     flat_box,
     index_dump,
 )
+from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.index_cache import cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.source import TextSource, open_source
-from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import Trajectory, rounding_notes
+from trajmodes.readers.time_axis import time_axis
+from trajmodes.readers.trajectory import Trajectory, rounding_notes, same_frame
 from trajmodes.readers.units import unit_factors
 
 _IMAGES = ("ix", "iy", "iz")
@@ -70,7 +72,8 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     indices = [index for _, index in opened]
     # Tables of many frames are large: they are released as soon as possible.
     del opened
-    file, entries, reals = _joined(indices, kept.frames)
+    file, entries, reals = _joined(indices, kept.read)
+    n_frames = len(kept.frames)
 
     headers = _headers(sources, file, entries, options)
     factors = unit_factors(headers.style, options.lj, where=names[0])
@@ -92,22 +95,35 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     atoms, atom_notes = describe_atoms(rows, n_atoms, layout, factors.mass)
     times_ps = reals[:, 0] * factors.time
     cells, origins = _boxes(entries[:, Entry.BOX], reals[:, 1:], factors.length)
-    named = entries[:, Entry.UNITS_SIZE] > 0
+    named = entries[:n_frames, Entry.UNITS_SIZE] > 0
     del entries, reals
     if (flat := flat_box(cells)) is not None:
         raise DataError("the box has no volume", where=rows.name_of(flat))
-    time, time_notes = time_axis(
-        rows.steps,
-        times_ps,
-        timestep_fs=options.timestep_fs,
-        breaks=kept.breaks,
-        place=rows.name_of,
-        exact_times=True,
+    frames = LammpsFrames(
+        layout=layout,
+        factors=factors,
+        rows=replace(
+            rows,
+            ids=none if atoms.ids is None else atoms.ids,
+            types=none if atoms.types is None else atoms.types,
+        ),
+        n_atoms=n_atoms,
+        cells=cells,
+        origins=origins,
     )
     digits, half_unit = coordinate_rounding(rows, layout)
     longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
     rounding = half_unit * float(longest or factors.length)
-    notes += [*kept.notes, *time_notes, *atom_notes, *headers.notes]
+    run = joined(kept, partial(same_frame, frames, rounding=rounding), times_ps, numbered=True)
+    time, time_notes = time_axis(
+        rows.steps[:n_frames],
+        times_ps[:n_frames],
+        timestep_fs=options.timestep_fs,
+        breaks=run.breaks,
+        place=rows.name_of,
+        exact_times=True,
+    )
+    notes += [*run.notes, *time_notes, *atom_notes, *headers.notes]
     notes += rounding_notes(rounding, digits, _format_command(headers.columns[0]))
     notes += _missing_field_notes(layout, headers.columns)
     dump = Trajectory(
@@ -124,18 +140,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         precision_digits=digits,
         rounding=rounding,
         notes=tuple(notes),
-        frames=LammpsFrames(
-            layout=layout,
-            factors=factors,
-            rows=replace(
-                rows,
-                ids=none if atoms.ids is None else atoms.ids,
-                types=none if atoms.types is None else atoms.types,
-            ),
-            n_atoms=n_atoms,
-            cells=cells,
-            origins=origins,
-        ),
+        frames=frames,
     )
     if options.units or named.all() or not named.any():
         return dump

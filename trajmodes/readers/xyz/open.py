@@ -13,18 +13,21 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.rows import ID, SKIP, TYPE
 from trajmodes.readers.text.source import TextSource, open_source
-from trajmodes.readers.time_axis import kept_frames, time_axis
+from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
     FrameFields,
     Rounding,
     Trajectory,
+    chosen_frames,
     rounding_notes,
     rounding_of,
+    same_frame,
 )
 from trajmodes.readers.units import UnitFactors, choose_units, recognise_program, scaled
 from trajmodes.readers.xyz.comment import Fields, choose_fields, parse_properties
@@ -105,32 +108,55 @@ def open_xyz(
         if options.units is None and first.fields.velocity is not None:
             _refuse_other_program(source, first, firsts[0])
     sizes = [len(index["stops"]) for index in indices]
-    file = np.repeat(np.arange(len(sources)), sizes)[kept.frames]
-    numbers = np.concatenate([np.arange(size) for size in sizes])[kept.frames]
+    file = np.repeat(np.arange(len(sources)), sizes)[kept.read]
+    numbers = np.concatenate([np.arange(size) for size in sizes])[kept.read]
 
-    def joined(name: str) -> npt.NDArray[Any]:
-        """Join an array of all files, in the order of the kept frames."""
-        return np.concatenate([index[name] for index in indices])[kept.frames]
+    def of_all(name: str) -> npt.NDArray[Any]:
+        """Join an array of all files, in the order of the frames that are read."""
+        return np.concatenate([index[name] for index in indices])[kept.read]
 
-    time, time_notes = time_axis(
-        np.concatenate(steps)[kept.frames],
-        joined("times") * factors.time,
-        timestep_fs=options.timestep_fs,
-        breaks=kept.breaks,
-        place=lambda t: f"{sources[file[t]].stamp.path}, frame {numbers[t]}",
-    )
     digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
     rounding = half_unit * factors.length
     boxed = cell is None or bool(np.isfinite(cell).all())
     notes += _notes(firsts[0], program, options, boxed=boxed)
     notes += _notes_on_marks(np.concatenate(steps), joined("times"), factors.time, options)
     notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
-    notes += [*atoms.notes, *kept.notes, *time_notes]
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
     # The orders of the columns of all files, one file after the other.
     layouts = [text for index in indices for text in index["layouts"].tolist()]
     ends = np.cumsum([0, *(len(index["layouts"]) for index in indices)])
     plans = tuple(_plan(choose_fields(parse_properties(text))) for text in layouts)
+    marks = np.concatenate(steps)[kept.read]
+    numbered = bool(np.isfinite(marks).all())
+    frames = XyzFrames(
+        rows=FrameRows(
+            sources=tuple(sources),
+            # Messages number the columns from 1, also a superfluous one behind them.
+            columns=tuple(tuple(map(str, range(1, len(plan) + 2))) for plan in plans),
+            plans=plans,
+            ids=firsts[0].ids,
+            types=atoms.row_types,
+            file=file,
+            order=of_all("layout") + ends[file],
+            numbers=numbers,
+            steps=(marks if numbered else np.arange(len(marks))).astype(np.int64),
+            spans=np.stack([of_all("starts"), of_all("stops")], axis=1),
+        ),
+        n_atoms=n_atoms,
+        cells=_with_cell(of_all("cells") * factors.length, cell, where),
+        factors=_factors(fields, factors, atoms.table),
+    )
+    times = of_all("times") * factors.time
+    same = partial(same_frame, frames, rounding=rounding)
+    run = joined(kept, same, times, numbered=numbered)
+    time, time_notes = time_axis(
+        marks[run.chosen],
+        times[run.chosen],
+        timestep_fs=options.timestep_fs,
+        breaks=run.breaks,
+        place=lambda t: frames.rows.name_of(int(run.chosen[t])),
+    )
+    notes += [*atoms.notes, *run.notes, *time_notes]
     return Trajectory(
         paths=tuple(sources[i].stamp.path for i in dict.fromkeys(file.tolist())),
         n_atoms=n_atoms,
@@ -145,24 +171,7 @@ def open_xyz(
         precision_digits=digits,
         rounding=rounding,
         notes=tuple(notes),
-        frames=XyzFrames(
-            rows=FrameRows(
-                sources=tuple(sources),
-                # Messages number the columns from 1, also a superfluous one behind them.
-                columns=tuple(tuple(map(str, range(1, len(plan) + 2))) for plan in plans),
-                plans=plans,
-                ids=firsts[0].ids,
-                types=atoms.row_types,
-                file=file,
-                order=joined("layout") + ends[file],
-                numbers=numbers,
-                steps=time.steps,
-                spans=np.stack([joined("starts"), joined("stops")], axis=1),
-            ),
-            n_atoms=n_atoms,
-            cells=_with_cell(joined("cells") * factors.length, cell, where),
-            factors=_factors(fields, factors, atoms.table),
-        ),
+        frames=chosen_frames(frames, run.chosen, len(kept.frames)),
     )
 
 
