@@ -8,6 +8,6 @@ Read `trajectory` first: it is what every reader returns. `trajmodes.formats.ope
 the format of a file. `lammps` and `xyz` are the two native readers, and `text` holds their
 compiled parsers and the access to compressed files. `foreign` reads whatever ASE (`ase`) or
 MDAnalysis (`mdanalysis`) reads, frame by frame. `arrays` takes frames in memory and snapshots
-about an ideal structure. `time_axis` orders the frames of several files and finds their times
-and segments. `units` holds the units of LAMMPS and of other programs.
+about an ideal structure. `restarts` orders the frames of several files, `time_axis` finds their
+times and segments. `units` holds the units of LAMMPS and of other programs.
 """
