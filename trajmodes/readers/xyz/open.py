@@ -119,7 +119,7 @@ def open_xyz(
     rounding = half_unit * factors.length
     boxed = cell is None or bool(np.isfinite(cell).all())
     notes += _notes(firsts[0], program, options, boxed=boxed)
-    notes += _notes_on_marks(np.concatenate(steps), joined("times"), factors.time, options)
+    notes += _notes_on_marks(np.concatenate(steps), of_all("times"), factors.time, options)
     notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
     # The orders of the columns of all files, one file after the other.
