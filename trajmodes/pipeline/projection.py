@@ -217,7 +217,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     segment_spectra = (whole_axis(spectra.modes), *found.get("bands", ()))
     expected = set_omega(modes)
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
-    lines = fit_lines(segment_spectra, expected, shape, found["energies"].omega_ratio)
+    lines = fit_lines(segment_spectra, expected, shape, found["energies"])
     return replace(
         by_energy,
         spectra=spectra.modes,

@@ -209,6 +209,14 @@ def test_every_second_frame_is_enough(world, dense, both) -> None:
     assert any("one frame in 2 is projected" in str(note) for note in both[0].notes)
 
 
+def test_a_line_is_not_more_certain_than_its_static_frequency(both) -> None:
+    for projection in (one.projection for one in both):
+        known = np.isfinite(projection.lines.omega)
+        assert known.any()
+        least = projection.energies.omega_ratio_sem[known]
+        assert (projection.lines.omega_sem[known] >= least).all()
+
+
 def test_differenced_velocities_give_what_true_ones_give(both) -> None:
     """Although frequencies are not those of the constants, and frames are left out."""
     true, found = (one.projection for one in both)

@@ -41,8 +41,8 @@ from trajmodes.project.energies.standard_errors import (
     block_sem,
     energy_sem,
     fluctuation_sem,
-    longest_sem,
     ratio_sem,
+    shared_sems,
 )
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.streaming.reduction import BlockSums, Sums, block_ranges, require_all_frames
@@ -283,7 +283,6 @@ def _pooled(means: _Means) -> ModeEnergies:
     halves_bkg = set_mean(means.halves, modes)
     temperature_b = 2.0 / BOLTZMANN * halves_bkg[:, 0] @ (members / members.sum())
     temperature = float(shares @ temperature_b)
-    temperature_sem = float(longest_sem(temperature_b))
     equal = 0.5 * BOLTZMANN * temperature
     expected = np.full(modes.n_sets, equal)
     snapshot = _set_fluctuations(means, temperature)
@@ -292,6 +291,8 @@ def _pooled(means: _Means) -> ModeEnergies:
     energies, sems = parts.means(slow)
     square = shares @ parts.square
     displacement, ratio = np.sqrt(expected / square), np.sqrt(energies[0] / square)
+    ratio_b = parts.kinetic / energies[0] - parts.square / square
+    ratio_relative, temperature_sem = shared_sems(ratio_b, temperature_b)
     relative = 0.5 * np.hypot(parts.square_relative(slow), temperature_sem / temperature)
     virial = virial_sem = anharmonicity = anharmonicity_sem = None
     if parts.virial is not None:
@@ -313,7 +314,7 @@ def _pooled(means: _Means) -> ModeEnergies:
         omega_displacement=displacement,
         omega_displacement_sem=displacement * relative,
         omega_ratio=ratio,
-        omega_ratio_sem=0.5 * ratio * ratio_sem(parts.kinetic, parts.square),
+        omega_ratio_sem=0.5 * ratio * ratio_relative,
         temperature=temperature,
         temperature_sem=temperature_sem,
         anharmonicity=anharmonicity,

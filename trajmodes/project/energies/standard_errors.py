@@ -128,6 +128,63 @@ def ratio_sem(above: Floats, below: Floats) -> Floats:
     return block_sem(above / above.mean(axis=0) - below / below.mean(axis=0))
 
 
+def shared_sems(ratios: Floats, temperatures: Floats) -> tuple[Floats, float]:
+    """Estimate errors of ⟨|Q̇|²⟩/⟨|Q|²⟩, relative (g,), and of the temperature.
+
+    Slow modes modulate the frequencies of all others, and at constant energy the temperature
+    with them. In the noise of one set this hardly shows; in the first principal component of
+    all sets it does. The share of each quantity in this component has the error of the
+    component, and the remainder its own.
+
+    Parameters
+    ----------
+    ratios
+        (b, g) relative deviations of the ratio in blocks of time, to first order.
+    temperatures
+        (b,) temperature in these blocks.
+    """
+    if len(ratios) < _FEWEST_BLOCKS:
+        return np.full(ratios.shape[1:], np.nan), np.nan
+    component = _first_component(ratios)
+    slow = float(_slow_sem(component))
+    share, rest = _without(component, ratios)
+    sems = np.hypot(_slow_sem(rest), share * slow)
+    share, rest = _without(component, temperatures)
+    return sems, float(np.hypot(longest_sem(rest), share * slow))
+
+
+def _first_component(blocks: Floats) -> Floats:
+    """First principal component (b,) of blocks (b, g), found at 16 to 31 blocks."""
+    known = np.isfinite(blocks).all(axis=0)
+    deviation = blocks[:, known] - blocks[:, known].mean(axis=0)
+    joined = _coarser(deviation, _PLAIN_BLOCKS)[-1]
+    unit = np.maximum(joined.std(axis=0), np.finfo(float).tiny)
+    _, _, shares = np.linalg.svd(joined / unit, full_matrices=False)
+    component: Floats = (deviation / unit) @ shares[0]
+    return component
+
+
+def _without(component: Floats, blocks: Floats) -> tuple[Floats, Floats]:
+    """Share (…) of a component (b,) in blocks (b, …), and what remains of them."""
+    joined, part = (_coarser(one, _PLAIN_BLOCKS)[-1] for one in (blocks, component))
+    part = part - part.mean()
+    square = max(float(part @ part), np.finfo(float).tiny)
+    share: Floats = np.tensordot(part, joined - joined.mean(axis=0), axes=1) / square
+    rest: Floats = blocks - np.multiply.outer(component, share)
+    return share, rest
+
+
+def _slow_sem(blocks: Floats) -> Floats:
+    """Larger standard error (…) from the two longest block lengths, neighbours correlated."""
+    longest = _coarser(blocks, _FEWEST_BLOCKS)[-2:]
+    sems = [
+        one.std(axis=0, ddof=1) / np.sqrt(len(one)) * _correlation_factor(one)
+        for one in longest
+    ]
+    sem: Floats = np.max(sems, axis=0)
+    return sem
+
+
 def block_sem(blocks: Floats) -> Floats:
     """Estimate the standard error (…) of a mean from 16 to 31 blocks, or from fewer.
 

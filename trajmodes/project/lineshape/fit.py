@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data.energies import ModeEnergies
 from trajmodes.data.spectra import BandSpectra, LineData, LineFits, Verdict
 from trajmodes.errors import DataError
 from trajmodes.project.lineshape.models import (
@@ -45,7 +46,7 @@ def fit_lines(
     spectra_of_lengths: Sequence[BandSpectra],
     expected: Floats,
     shape: LineShape = _OSCILLATOR,
-    static: Floats | None = None,
+    energies: ModeEnergies | None = None,
 ) -> LineFits:
     """Fit one line to the spectrum of each set.
 
@@ -57,9 +58,12 @@ def fit_lines(
     expected
         (g,) expected frequencies in rad/ps. A line is searched between half and 1.5 times this
         frequency, or everywhere if it is not positive.
-    static
-        (g,) frequencies from ⟨|Q̇|²⟩/⟨|Q|²⟩ in rad/ps, if known. Frames far apart do not change
-        them: they distinguish a line from its mirror image at the Nyquist frequency.
+    energies
+        Energies of the sets in the same run, if known, with the static frequencies from
+        ⟨|Q̇|²⟩/⟨|Q|²⟩. Frames far apart do not change these: they distinguish a line from its
+        mirror image at the Nyquist frequency. Their error bars are from blocks of the run, and
+        contain slow modulations by other modes, of which a spectrum knows nothing; the error
+        bar of a line is at least that of the static frequency.
 
     Raises
     ------
@@ -71,9 +75,14 @@ def fit_lines(
     candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
     candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
     chosen = choose_segment_length(candidates, expected, shape)
-    known = np.fmax(expected, expected if static is None else static)
-    aliased = may_be_aliased(chosen.center, known, candidates[0].nyquist)
-    return _line_fits(candidates, chosen, shape, aliased)
+    static = expected if energies is None else np.fmax(expected, energies.omega_ratio)
+    aliased = may_be_aliased(chosen.center, static, candidates[0].nyquist)
+    lines = _line_fits(candidates, chosen, shape, aliased)
+    if energies is None:
+        return lines
+    # The frequency of a line that is not known has no error.
+    least = np.where(np.isfinite(lines.omega), energies.omega_ratio_sem, np.nan)
+    return replace(lines, omega_sem=np.fmax(lines.omega_sem, least))
 
 
 def _line_fits(
