@@ -109,9 +109,13 @@ def shortest_vector(cell: Floats) -> float:
 def nearest_neighbour(crystal: Crystal) -> float:
     """Find the shortest distance between two atoms of a crystal in Å."""
     cell, _ = reduced_cell(crystal.cell)
-    apart = wrap((crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell))
-    distance = np.linalg.norm((apart[:, :, None] + AROUND) @ cell, axis=-1)
-    return float(distance[distance > _SAME_POINT].min())
+    inverse = np.linalg.inv(cell)
+    nearest = inf
+    for place in crystal.positions:
+        apart = wrap((crystal.positions - place) @ inverse)
+        distance = np.linalg.norm((apart[:, None] + AROUND) @ cell, axis=-1)
+        nearest = min(nearest, float(distance[distance > _SAME_POINT].min()))
+    return nearest
 
 
 class Layer(NamedTuple):

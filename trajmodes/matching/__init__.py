@@ -7,7 +7,8 @@ Open `match` first.
 
 - `species`, `average`: elements of the atoms, mean structure and mean box
 - `find_cell`: the primitive crystal where there is no cell file
-- `registration`, `match`: the map between crystal and run
+- `nearest`: search trees of atoms
+- `registration`, `unrotated`, `match`: the map between crystal and run
 - `displacements`, `outliers`: frames → displacements, velocities, forces; damaged numbers
 - `sample`, `temperatures`, `conclusions`, `diagnosis`: quantities of some frames, and what
   follows from them

@@ -18,7 +18,13 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data.lattice import deformation, relative_displacements
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.lattice import (
+    SAME_STRUCTURE,
+    deformation,
+    layer_of,
+    relative_displacements,
+)
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
@@ -32,6 +38,8 @@ _SAMPLE_VALUES = 5_000_000
 """Largest number of atoms times frames: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box below which it is fixed."""
+_SAME_HEIGHT = 1e-6
+"""Difference of reduced coordinates of sites at the edge of a layer."""
 Place = Callable[[int, int], str]
 """Names the file, and the line if known, of a frame and an atom."""
 BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
@@ -205,6 +213,33 @@ def symmetric_box(
     placement = replace(found.placement, offset=found.placement.offset @ change)
     shift = found.shift @ change
     return transformed, replace(found, map=symmetric, shift=shift, placement=placement)
+
+
+def in_vacuum_of(
+    crystal: Crystal, average: AverageStructure
+) -> tuple[Crystal, tuple[Note, ...]]:
+    """Give a layer the period of the run along its normal; any other crystal is unchanged.
+
+    The vacuum in a cell file is arbitrary, so it may differ from that of the run.
+    """
+    layer = layer_of(crystal.cell, crystal.sites)
+    run = layer_of(average.box, average.positions @ np.linalg.inv(average.box))
+    if layer is None or run is None or run.gaps % layer.gaps:
+        return crystal, ()
+    period = run.period * layer.gaps / run.gaps
+    if abs(period - layer.period) < SAME_STRUCTURE.site:
+        return crystal, ()
+    # All sites on one side of the empty space.
+    sites = crystal.sites.copy()
+    sites[:, layer.axis] -= np.floor(sites[:, layer.axis] - layer.start + _SAME_HEIGHT)
+    cell = crystal.cell.copy()
+    cell[layer.axis] = period * layer.normal
+    sites = sites @ crystal.cell @ np.linalg.inv(cell)
+    text = (
+        f"layers are {period:.4g} Å apart in the run and {layer.period:.4g} Å in the cell "
+        "file: the distance in the run is used"
+    )
+    return replace(crystal, cell=cell, sites=sites), (Note("note", text),)
 
 
 def box_motion(cells: Floats) -> BoxMotion:

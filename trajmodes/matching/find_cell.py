@@ -14,18 +14,18 @@ obtuse (the two types of Niggli, Krystallographische Grundlagen, 1928), and of t
 one whose vectors have the largest components along a fixed direction.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, product
 
 import ase.data
 import numpy as np
-from scipy.spatial import cKDTree
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
 from trajmodes.matching.average import AverageStructure
+from trajmodes.matching.nearest import AtomSearch, search_tree
 from trajmodes.notes import Note
 from trajmodes.symmetry.operations import (
     ReducedCrystal,
@@ -69,7 +69,7 @@ def find_crystal(
         masses = ase.data.atomic_masses[numbers] * DALTON
     reduced = average.positions @ np.linalg.inv(box)
     whole = Crystal(box, reduced, species, masses)
-    structure = _structure(whole)
+    structure = search_tree(whole)
     lattice, noise = _scanned_lattice(structure, _noise(average, structure))
     crystal, _ = fold_atoms(lattice, whole, _classes(structure, lattice))
     n_cells = len(species) // crystal.n_sites
@@ -94,7 +94,7 @@ def without_noise(whole: Crystal, tolerance: float) -> tuple[Crystal, float] | N
     Returns the cell, and the largest distance in Å that an atom was moved; None if there are no
     translations, or atoms would be moved by much more than the tolerance in Å.
     """
-    structure = _structure(whole)
+    structure = search_tree(whole)
     vectors = _translations(structure, 0.5 * tolerance)
     lattice = _primitive_lattice(whole, vectors) if len(vectors) else None
     if lattice is None:
@@ -114,42 +114,7 @@ def without_noise(whole: Crystal, tolerance: float) -> tuple[Crystal, float] | N
     return replace(whole, sites=whole.sites + change @ np.linalg.inv(whole.cell)), moved
 
 
-@dataclass(frozen=True, slots=True)
-class _Structure:
-    """Averaged atoms, and search trees of the atoms with their images near the box."""
-
-    whole: Crystal
-    kinds: Ints
-    spacing: float
-    """Shortest distance of two atoms in Å."""
-    trees: tuple[cKDTree, ...]
-    """One for each species."""
-
-    def nearest(self, points: Floats, kind: int) -> Floats:
-        """Vectors (k, 3) in Å from the nearest atoms of a species to points."""
-        cell = self.whole.cell
-        reduced = points @ np.linalg.inv(cell)
-        inside = (reduced - np.floor(reduced)) @ cell
-        _, index = self.trees[kind].query(inside)
-        vectors: Floats = inside - self.trees[kind].data[index]
-        return vectors
-
-
-def _structure(whole: Crystal) -> _Structure:
-    names = sorted(set(whole.species))
-    kinds = np.array([names.index(symbol) for symbol in whole.species])
-    inside = whole.sites - np.floor(whole.sites)
-    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-    reduced = (inside[:, None] + images).reshape(-1, 3)
-    # Half a box on each side exceeds the distance to the nearest atom in any lattice.
-    near = ((reduced > -0.5) & (reduced < 1.5)).all(axis=1)
-    points, labels = reduced[near] @ whole.cell, np.repeat(kinds, len(images))[near]
-    trees = tuple(cKDTree(points[labels == kind]) for kind in range(len(names)))
-    distance, _ = cKDTree(points).query(inside @ whole.cell, k=2)
-    return _Structure(whole, kinds, float(distance[:, 1].min()), trees)
-
-
-def _noise(average: AverageStructure, structure: _Structure) -> float:
+def _noise(average: AverageStructure, structure: AtomSearch) -> float:
     """Estimate the statistical error in Å of averaged positions."""
     most = _MOST_NOISE * structure.spacing
     n_frames = len(average.frames)
@@ -161,7 +126,7 @@ def _noise(average: AverageStructure, structure: _Structure) -> float:
     return float(np.clip(np.sqrt(variance / n_frames), _FLOOR, most))
 
 
-def _scanned_lattice(structure: _Structure, noise: float) -> tuple[Floats, float]:
+def _scanned_lattice(structure: AtomSearch, noise: float) -> tuple[Floats, float]:
     """Find the lattice with increasing tolerance, until a larger one gives the same.
 
     Correlated frames or slow modes make the average noisier than estimated.
@@ -186,7 +151,7 @@ def _scanned_lattice(structure: _Structure, noise: float) -> tuple[Floats, float
     return found[-1]
 
 
-def _translations(structure: _Structure, noise: float) -> Floats:
+def _translations(structure: AtomSearch, noise: float) -> Floats:
     """Shortest vectors (k, 3) in Å that map the structure on itself."""
     whole, kinds = structure.whole, structure.kinds
     positions = whole.positions
@@ -203,7 +168,7 @@ def _translations(structure: _Structure, noise: float) -> Floats:
     return found
 
 
-def _residuals(structure: _Structure, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
+def _residuals(structure: AtomSearch, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
     """Distances of translated atoms from the nearest atoms of their species.
 
     Returns rms distances (k,) in Å about their mean, and the means (k, 3), which are the errors
@@ -237,7 +202,7 @@ def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
     return chosen_cell(np.linalg.inv(matrix) @ box)
 
 
-def _classes(structure: _Structure, lattice: Floats) -> Ints:
+def _classes(structure: AtomSearch, lattice: Floats) -> Ints:
     """Label (a,) the site of each atom in a smaller cell."""
     inverse = np.linalg.inv(lattice)
     reduced = structure.whole.positions @ inverse

@@ -19,9 +19,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import (
     EXPANSION,
     SAME_CRYSTAL,
-    SAME_STRUCTURE,
     deformation,
-    layer_of,
     nearest_neighbour,
 )
 from trajmodes.errors import DataError
@@ -30,10 +28,12 @@ from trajmodes.matching.average import (
     BoxMotion,
     average_structure,
     box_notes,
+    in_vacuum_of,
     symmetric_box,
 )
 from trajmodes.matching.registration import Placement, Registration, register
 from trajmodes.matching.species import atom_species
+from trajmodes.matching.unrotated import register_unrotated
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
@@ -42,8 +42,8 @@ from trajmodes.symmetry.translations import atom_at, build_supercell
 _TOLERANCE = 1e-3
 """Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
 
-_SAME_HEIGHT = 1e-6
-"""Difference of reduced coordinates of sites at the edge of a layer."""
+_MANY_SITES = 32
+"""Number of sites above which a registration without a rotation is tried first."""
 
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
@@ -191,6 +191,7 @@ def match(
         notes=(
             *notes,
             *vacuum_notes,
+            *_size_notes(supercell),
             *_strain_notes(change.largest),
             *_symmetry_notes(group, strained),
             *box_notes(average.motion),
@@ -199,39 +200,16 @@ def match(
     )
 
 
-def in_vacuum_of(
-    crystal: Crystal, average: AverageStructure
-) -> tuple[Crystal, tuple[Note, ...]]:
-    """Give a layer the period of the run along its normal; any other crystal is unchanged.
-
-    The vacuum in a cell file is arbitrary, so it may differ from that of the run.
-    """
-    layer = layer_of(crystal.cell, crystal.sites)
-    run = layer_of(average.box, average.positions @ np.linalg.inv(average.box))
-    if layer is None or run is None or run.gaps % layer.gaps:
-        return crystal, ()
-    period = run.period * layer.gaps / run.gaps
-    if abs(period - layer.period) < SAME_STRUCTURE.site:
-        return crystal, ()
-    # All sites on one side of the empty space.
-    sites = crystal.sites.copy()
-    sites[:, layer.axis] -= np.floor(sites[:, layer.axis] - layer.start + _SAME_HEIGHT)
-    cell = crystal.cell.copy()
-    cell[layer.axis] = period * layer.normal
-    sites = sites @ crystal.cell @ np.linalg.inv(cell)
-    text = (
-        f"layers are {period:.4g} Å apart in the run and {layer.period:.4g} Å in the cell "
-        "file: the distance in the run is used"
-    )
-    return replace(crystal, cell=cell, sites=sites), (Note("note", text),)
-
-
 def _register(
     group: SpaceGroup, average: AverageStructure, species: tuple[str, ...]
 ) -> Registration:
     """Register the crystal, or raise a `DataError` that gives the reason."""
     # A left-handed box and its negative span the same lattice.
     box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
+    if group.crystal.n_sites > _MANY_SITES:
+        given = register_unrotated(group.crystal, box, average.positions, species)
+        if given is not None:
+            return given
     found = register(group, box, average.positions, species, mirrored=False)
     chiral = bool((np.linalg.det(group.cartesian) > 0.0).all())
     if chiral:
@@ -332,6 +310,17 @@ def _with_masses(
         return with_masses, ()
     text = f"masses are those of the run, which differ by up to {change:.1%} from the cell file"
     return with_masses, (Note("warning", text),)
+
+
+def _size_notes(supercell: Supercell) -> tuple[Note, ...]:
+    if supercell.n_cells > 1:
+        return ()
+    text = (
+        f"the run is one cell of the crystal, {supercell.n_atoms} atoms: its only q point is "
+        "Γ, and bands at other q are extrapolated"
+    )
+    fix = "give the primitive cell, if it is smaller, or --symprec"
+    return (Note("warning", text, fix=fix),)
 
 
 def _strain_notes(largest: float) -> tuple[Note, ...]:

@@ -57,3 +57,42 @@ def test_a_thousand_noisy_atoms_are_matched_in_two_seconds(tmp_path):
     run = tm.open(frames, cell=path, timestep_fs=1.0)
     assert perf_counter() - start < 4.0  # 2 s on an idle machine
     assert run.supercell.crystal.n_sites == 2
+
+
+def vacancy() -> Atoms:
+    atoms = bulk("Si", "diamond", a=5.43, cubic=True).repeat(3)
+    del atoms[17]
+    return atoms
+
+
+def alloy() -> Atoms:
+    atoms = bulk("Si", "diamond", a=5.5, cubic=True).repeat(3)
+    atoms.symbols[np.random.default_rng(8).permutation(216)[:108]] = "Ge"
+    return atoms
+
+
+@pytest.mark.parametrize("made", [vacancy, alloy])
+@pytest.mark.parametrize("order", ["of the file", "another"])
+def test_a_cell_with_a_defect_or_of_an_alloy_is_one_cell(tmp_path, made, order):
+    ideal = made()
+    path = saved(tmp_path, ideal, 0.05)
+    atoms = (
+        ideal
+        if order == "of the file"
+        else ideal[np.random.default_rng(1).permutation(len(ideal))]
+    )
+    start = perf_counter()
+    run = tm.open(run_of(atoms, 8), cell=path, timestep_fs=1.0)
+    assert perf_counter() - start < 10.0  # it took minutes
+    assert run.supercell.n_cells == 1
+    assert "its only q point is Γ" in texts(run)
+    assert run.match.residual_rms < 0.1
+    assert sorted(run.match.permutation) == list(range(len(ideal)))
+
+
+def test_two_cells_of_an_alloy(tmp_path):
+    ideal = alloy()
+    run = tm.open(
+        run_of(ideal.repeat((2, 1, 1)), 6), cell=saved(tmp_path, ideal, 0.03), timestep_fs=1.0
+    )
+    assert run.supercell.matrix.tolist() == [[2, 0, 0], [0, 1, 0], [0, 0, 1]]
