@@ -53,6 +53,8 @@ class ConstantsReader:
     """Read a recognised file and those beside it, on the given supercell or their own."""
     read_supercell: Callable[[Path], Supercell]
     """Read the supercell of a recognised file."""
+    charges: Callable[[Path], Path | None] = lambda _: None
+    """The file with Born charges that belongs to a recognised file; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format, phonopy
+from trajmodes.formats.charges import charges_in
 from trajmodes.formats.folding import (
     SupercellTriplets,
     beyond_nearest,
@@ -158,6 +159,10 @@ def read_supercell(path: Path) -> Supercell:
     return read_cells(described, of_pairs=False).order.supercell
 
 
+def _charges_of(path: Path) -> Path | None:
+    return charges_in(*(path.parent / name for name in (*PHONO3PY_YAML, "BORN")))
+
+
 def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
     """Read the third-order force constants that are not zero, one row of a site at a time."""
     parts: list[tuple[Ints, Ints, Ints, Floats]] = []
@@ -176,5 +181,5 @@ def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
 
 FORMAT = Format(
     write_force_constants=write,
-    constants=ConstantsReader(_is_third_order, read, read_supercell),
+    constants=ConstantsReader(_is_third_order, read, read_supercell, _charges_of),
 )

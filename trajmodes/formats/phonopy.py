@@ -10,7 +10,6 @@ relates phonopy's order of the atoms of a supercell to sites and lattice vectors
 phonopy's THz uses older values of e and u, which lowers its frequencies by a relative 1.2e-7.
 """
 
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import ConstantsReader, Export, Format
+from trajmodes.formats.charges import charges_in
 from trajmodes.formats.folding import AtomOrder, beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like, opened
 from trajmodes.formats.phonopy_yaml import SNAPSHOTS, read_yaml
@@ -151,13 +151,6 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
             why="it is not a file of phonopy or phono3py, or it was truncated",
             fix="give the phonopy.yaml-like file that the force constants were made with",
         ) from error
-    if "nac" in found or "born_effective_charge" in found:
-        warnings.warn(
-            f"{path}: Born charges and the dielectric tensor are not read; the force constants "
-            "are used as they are, without the long-range part that phonopy adds",
-            TrajmodesWarning,
-            stacklevel=2,
-        )
     cells = cells_of(phonon, supercell_of(phonon))
     per_area = units.force_to_eVperA / units.distance_to_A
     per_volume = per_area / units.distance_to_A
@@ -254,6 +247,11 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell from the file itself or the phonopy.yaml-like one beside it."""
     return read_cells(_yaml_of(path)).order.supercell
+
+
+def charges_of(path: Path) -> Path | None:
+    """File with Born charges: the file itself, or one that phonopy would find beside it."""
+    return charges_in(path, *(path.parent / name for name in (*_YAML, "BORN")))
 
 
 def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
@@ -374,6 +372,6 @@ def _read_text(path: Path) -> tuple[Floats, Ints]:
 
 FORMAT = Format(
     write_force_constants=write,
-    constants=ConstantsReader(_is_constants, read, read_supercell),
+    constants=ConstantsReader(_is_constants, read, read_supercell, charges_of),
     snapshots=SNAPSHOTS,
 )

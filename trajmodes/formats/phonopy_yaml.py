@@ -37,6 +37,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats import SnapshotReader
+from trajmodes.formats.charges import charges_notes
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure, displaced_frames
 from trajmodes.readers.text.source import open_source
@@ -183,13 +184,13 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
     computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
     if not computed.any():
         raise DataError("all forces are zero", where=str(path))
-    notes: tuple[Note, ...] = ()
+    notes = charges_notes(path, path.parent / "BORN")
     if not computed.all():
         text = (
             f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
             "have no forces and are left out"
         )
-        notes = (Note("warning", text),)
+        notes += (Note("warning", text),)
     return displaced_frames(
         ideal,
         u_tax[computed] * length,

@@ -4,12 +4,13 @@ A format is one file in this folder, which ends with its `Format`, and one entry
 """
 
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
 from trajmodes.formats import (
     ConstantsReader,
     Export,
@@ -21,6 +22,8 @@ from trajmodes.formats import (
     shengbte,
     tdep,
 )
+from trajmodes.formats.charges import charges_notes
+from trajmodes.notes import Note
 
 FORMATS: dict[str, Format] = {
     "hdf5": hdf5.FORMAT,
@@ -96,7 +99,17 @@ def read_force_constants(
         If a file is damaged, or does not belong to the supercell.
     """
     reader, file = _recognise(Path(path))
-    return reader.read(file, supercell)
+    found = reader.read(file, supercell)
+    for note in unused_charges(path):
+        warnings.warn(str(note), TrajmodesWarning, stacklevel=2)
+    return found
+
+
+def unused_charges(path: str | os.PathLike[str]) -> tuple[Note, ...]:
+    """Warn of Born charges that belong to a file of force constants, and are not used."""
+    reader, file = _recognise(Path(path))
+    charges = reader.charges(file)
+    return () if charges is None else charges_notes(charges)
 
 
 def read_supercell(path: Path) -> Supercell:

@@ -36,6 +36,7 @@ from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
+from trajmodes.formats.charges import charges_in, charges_notes
 from trajmodes.formats.folding import Clusters, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
@@ -44,6 +45,7 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import build_supercell
 
 _PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
+_CHARGES = "infile.lotosplitting"
 _SUFFIX = {2: "", 3: "_thirdorder", 4: "_fourthorder"}
 _MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
 
@@ -288,6 +290,7 @@ def _read_input(path: Path, options: ReadOptions) -> Trajectory:
             why="one of the files is truncated",
         )
     notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
+    notes += charges_notes(path / _CHARGES)
     apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
     return displaced_frames(
         ideal, apart @ ideal.cell, f_tax, positions, unit_style="tdep", notes=notes
@@ -334,6 +337,8 @@ def _sibling_cell(path: Path) -> Path | None:
 
 FORMAT = Format(
     write_force_constants=write,
-    constants=ConstantsReader(_is_constants, read, read_supercell),
+    constants=ConstantsReader(
+        _is_constants, read, read_supercell, lambda path: charges_in(path.parent / _CHARGES)
+    ),
     snapshots=SnapshotReader(_is_input, _read_input, _sibling_cell, is_folder=True),
 )

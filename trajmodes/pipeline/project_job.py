@@ -8,6 +8,7 @@ from trajmodes.config.job import Job
 from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.registry import unused_charges
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import (
@@ -161,7 +162,8 @@ def run_on_constants(
     constants
         The force constants, on the crystal of the run.
     foreign
-        Notes on a run at another volume than that of the force constants.
+        Notes on a run at another volume than that of the force constants, and on Born charges
+        beside them that are not used.
 
     Raises
     ------
@@ -170,18 +172,21 @@ def run_on_constants(
     DataError
         If the run or the cell file is of another crystal.
     """
-    if given.constants is None and job.projection.force_constants is None:
+    named = job.projection.force_constants
+    if given.constants is None and named is None:
         raise UsageError(
             "no force constants are given",
             fix="give --force-constants FOLDER, or use `trajmodes run`, which fits them",
         )
     if given.constants is None:
-        constants, job = _read(job, str(job.projection.force_constants), log)
+        constants, job = _read(job, str(named), log)
     else:
         constants, job = given.constants, _without_cell(job, given.constants)
     run = load(job, log=log, crystal=constants.crystal, frames=given.trajectory)
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
+    if given.constants is None:
+        foreign += unused_charges(str(named))
     return run, replace(constants, crystal=run.supercell.crystal), foreign
 
 

@@ -226,6 +226,21 @@ def test_tdep_folder(salt, tmp_path):
     assert one.n_frames == N_FRAMES
 
 
+def test_charges_beside_snapshots_are_named(salt, tmp_path):
+    made, u_tax, f_tax = salt
+    folder = write_tdep(tmp_path / "T300", made, u_tax, f_tax)
+    (folder / "infile.lotosplitting").write_text("2 0 0\n")
+    named = [note for note in open_trajectory(folder).notes if "lotosplitting" in note.text]
+    assert [note.severity for note in named] == ["warning"]
+    path = tmp_path / "phonopy_params.yaml"
+    made.dataset = {"displacements": u_tax, "forces": f_tax}
+    made.save(path)
+    assert open_trajectory(path).notes == ()
+    (tmp_path / "BORN").write_text("14.4\n")
+    (note,) = open_trajectory(path).notes
+    assert "BORN are not used" in note.text
+
+
 def test_contradicting_tdep_files_are_refused(salt, tmp_path):
     made, u_tax, f_tax = salt
     n = u_tax.shape[1]

@@ -10,8 +10,8 @@ import xarray as xr
 
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
-from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import read_force_constants
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.pipeline.project_job import project_job
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import TABLES
@@ -66,6 +66,14 @@ def equal(left, right, tolerance: float = 0.0) -> int:
             one[name], two[name], atol=tolerance * scale, rtol=0.0, err_msg=name
         )
     return len(shared)
+
+
+def test_charges_beside_the_constants_are_named_until_they_are_used(run, whole, tmp_path):
+    write_force_constants(whole.constants, whole.supercell, tmp_path, "phonopy")
+    (tmp_path / "BORN").write_text("14.4\n2 0 0 0 2 0 0 0 2\n1 0 0 0 1 0 0 0 1\n")
+    with pytest.warns(TrajmodesWarning, match="BORN are not used"):
+        found = project(run, tmp_path, SHORT)
+    assert [note.text for note in found.warnings if "BORN are not used" in note.text]
 
 
 def test_constants_of_the_run_give_the_numbers_of_the_run(whole, projected):
