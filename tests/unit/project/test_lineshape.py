@@ -5,6 +5,7 @@ import pytest
 from scipy.linalg import expm
 
 from trajmodes.data.spectra import BandSpectra, Verdict
+from trajmodes.project.lineshape import resolution
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.spectra.segments import effective_segments, hann, resolution_of
 from trajmodes.units import THZ
@@ -226,3 +227,48 @@ def test_a_line_with_little_of_the_power_is_rejected() -> None:
         spectra = _spectra(mixed, 12)
         verdicts = fit_lines([spectra], _guess(spectra)).verdicts
         assert np.mean([verdict is expected_verdict for verdict in verdicts]) > 0.9
+
+
+def _of_length(velocity: np.ndarray, length: int) -> BandSpectra:
+    """Spectrum of one set of oscillators (i, t) from segments of one length."""
+    starts = range(0, velocity.shape[1] - length + 1, length // 2)
+    parts = [velocity[:, first : first + length] * hann(length) for first in starts]
+    power = np.mean([np.abs(np.fft.rfft(part)) ** 2 for part in parts], axis=(0, 1))
+    power[1:-1] *= 2.0
+    power *= 0.5 * INTERVAL / (2 * np.pi * 3 / 8 * length)
+    averages = np.array([len(velocity) * effective_segments([len(starts)])])
+    return BandSpectra(np.zeros(1, dtype=int), power[None], averages, length, INTERVAL)
+
+
+def _narrow(envelope: np.ndarray) -> list[BandSpectra]:
+    """Short and long segments of a very narrow line, with an amplitude that depends on time."""
+    rng = np.random.default_rng(5)
+    velocity = envelope * _velocities(rng, 2, len(envelope), FREQ, RESOLUTION / 40.0)
+    return [_of_length(velocity, n) for n in (LENGTH, 4 * LENGTH)]
+
+
+def test_a_narrow_line_that_is_weak_in_the_middle_of_the_run_has_a_frequency() -> None:
+    """One long segment is mostly its middle: it holds little of the energy of the line, as in
+    a molecule whose few modes exchange energy slowly.
+    """
+    fits = fit_lines(_narrow(np.abs(np.linspace(-1.0, 1.0, 4 * LENGTH))), np.array([FREQ]))
+    assert fits.verdicts == (Verdict.TOO_NARROW,)
+    assert fits.segment_ps[0] == pytest.approx(4 * LENGTH * INTERVAL)
+    assert fits.omega[0] == pytest.approx(FREQ, abs=0.2 * RESOLUTION)
+
+
+def test_a_fit_that_does_not_converge_does_not_put_the_line_outside_the_band(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where long segments fail, what short ones show is kept: a line narrower than they."""
+    whole = resolution._fit
+
+    def fails(spectra, rows, starts, shape):
+        lines = whole(spectra, rows, starts, shape)
+        long = spectra.band.segment_frames > LENGTH
+        return replace(lines, converged=lines.converged & (not long))
+
+    monkeypatch.setattr(resolution, "_fit", fails)
+    fits = fit_lines(_narrow(np.ones(4 * LENGTH)), np.array([FREQ]))
+    assert fits.verdicts == (Verdict.TOO_NARROW,)
+    assert fits.omega[0] == pytest.approx(FREQ, abs=0.1 * RESOLUTION)

@@ -119,7 +119,8 @@ def choose_segment_length(
             known = chosen.parameters[rows]
             lines = fit_two(spectra, rows, lines, (position[rows], known), shape)
         assessment = _assess(spectra, rows, lines, shape)
-        chosen.missed[rows] |= ~assessment.partly
+        # A fit that does not converge says nothing on where the line is.
+        chosen.missed[rows] |= lines.converged & ~assessment.partly
         better = (
             assessment.whole
             | (assessment.partly & chosen.narrow[rows])
@@ -284,5 +285,5 @@ def _store(
     chosen.converged[rows] = fits.converged
     chosen.covered[rows] = assessment.partly
     chosen.narrow[rows] = assessment.narrow
-    chosen.missed[rows] = ~assessment.partly
+    chosen.missed[rows] = fits.converged & ~assessment.partly
     chosen.length_index[rows] = k

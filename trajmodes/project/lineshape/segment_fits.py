@@ -76,6 +76,12 @@ class SegmentSpectra:
         total: Floats = np.nansum(self.band.power, axis=1)
         return total * self.spacing
 
+    def power_near(self, center: Floats, reach: Floats) -> Floats:
+        """Return the power of each set (g,) in eV within a distance of a frequency (g,)."""
+        inside = np.abs(self.band.omega - center[:, None]) <= reach[:, None]
+        power: Floats = np.nansum(np.where(inside, self.band.power, 0.0), axis=1)
+        return power * self.spacing
+
     def breadth(self) -> Floats:
         """Return the breadth of the band of each set (g,) in rad/ps."""
         count: Floats = np.isfinite(self.band.power).sum(axis=1).astype(float)

@@ -27,6 +27,8 @@ from trajmodes.project.lineshape.segment_fits import SegmentSpectra, better_shap
 from trajmodes.units import THZ
 
 _LARGEST_RELATIVE_SEM = 0.5
+_NEAR = 2.0
+"""Widths (with the resolution) within which power belongs to a line of unresolved width."""
 _LEAST_SHARE = 0.5
 """One line must contain half the power of the spectrum."""
 
@@ -52,6 +54,8 @@ def frequency_known(
     those of `judge_lines`, and its verdicts.
     """
     _, share = _shares(candidates, chosen, shape)
+    # One long segment is mostly its middle, where a mode may have less energy than on average.
+    share = np.fmax(share, _share_near(candidates[0], chosen))
     # The shape of the window is exact: a deviation from it is a second line.
     one = ~chosen.rejected & (share >= _LEAST_SHARE)
     placed = [
@@ -60,6 +64,13 @@ def frequency_known(
         for verdict, alone in zip(verdicts, one, strict=True)
     ]
     return np.array(placed, dtype=bool) & _certain(chosen, sem)
+
+
+def _share_near(whole: SegmentSpectra, chosen: ChosenFits) -> Floats:
+    """Part of the power of a spectrum over all frequencies that is at the line (g,)."""
+    near = whole.power_near(chosen.center, _NEAR * (chosen.width + whole.resolution))
+    share: Floats = near / np.maximum(whole.total(), np.finfo(float).tiny)
+    return share
 
 
 def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
