@@ -128,6 +128,7 @@ class MatchOptions(Group):
         "species, or although its motion shows another time step. May be repeated; the results "
         "say so.",
         default=(),
+        commands=f"{CRYSTAL} molecule",
     )
 
 

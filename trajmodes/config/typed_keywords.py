@@ -23,6 +23,7 @@ Units = Literal[
     "gpumd",
     "quip",
 ]
+Accept = Literal["temperature", "time-step"]
 Scheme = Literal["sequential", "joint"]
 Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
@@ -30,7 +31,6 @@ DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
-Accept = Literal["temperature", "time-step"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
 
 
@@ -46,6 +46,7 @@ class ReadKeywords(TypedDict, total=False):
     strict: bool
     allow_partial: bool
     species: str | Sequence[str]
+    accept: Accept | Sequence[Accept]
 
 
 class ConstantsKeywords(TypedDict, total=False):
@@ -91,10 +92,14 @@ class ArraysKeywords(TypedDict, total=False):
     accept: Accept | Sequence[Accept]
 
 
-class OpenKeywords(ReadKeywords, ArraysKeywords, total=False):
+class OpenKeywords(ReadKeywords, total=False):
     """Keywords of `trajmodes.open`."""
 
     supercell: str | PathLike[str] | None
+    cell: str | PathLike[str] | None
+    symprec: float | None
+    hops: Hops
+    outliers: Outliers
 
 
 class FitKeywords(ConstantsKeywords, total=False):
@@ -139,7 +144,6 @@ class RunKeywords(ConstantsKeywords, ProjectKeywords, ReadKeywords, total=False)
     supercell: str | PathLike[str] | None
     cell: str | PathLike[str] | None
     symprec: float | None
-    accept: Accept | Sequence[Accept]
 
 
 class MoleculeKeywords(ReadKeywords, total=False):

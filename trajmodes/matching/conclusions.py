@@ -74,19 +74,26 @@ def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[
     notes = []
     if sample.omega_bound is not None:
         notes.append(_nyquist_note(trajectory, match, sample))
-    if measured is None:
-        return notes
-    if abs(measured.ps - trajectory.interval_ps) > _SURELY * measured.sem_ps:
-        stride = trajectory.time.step_stride or 1
-        step = f", a time step of {1e3 * measured.ps / stride:.3g} fs" * (stride > 1)
-        text = f"{_as_if(measured)}{step}, not {1e3 * trajectory.interval_ps:.4g} fs"
-        fix = (
-            "check the time step (without step numbers in the file, --timestep-fs is the time "
-            "between frames) and the unit of the velocities; --accept time-step uses the run "
-            "as it is"
-        )
-        notes.append(Note("error", text, fix=fix, concerns="spectra", subject="time-step"))
-    return notes
+    wrong = time_step_note(trajectory, measured)
+    return notes if wrong is None else [*notes, wrong]
+
+
+def time_step_note(trajectory: Trajectory, measured: Interval | None) -> Note | None:
+    """Refuse a time between frames that the motion contradicts; None if it does not."""
+    given_ps = trajectory.interval_ps
+    if measured is None or given_ps is None:
+        return None
+    if abs(measured.ps - given_ps) <= _SURELY * measured.sem_ps:
+        return None
+    stride = trajectory.time.step_stride or 1
+    step = f", a time step of {1e3 * measured.ps / stride:.3g} fs" * (stride > 1)
+    text = f"{_as_if(measured)}{step}, not {1e3 * given_ps:.4g} fs"
+    fix = (
+        "check the time step (without step numbers in the file, --timestep-fs is the time "
+        "between frames) and the unit of the velocities; --accept time-step uses the run "
+        "as it is"
+    )
+    return Note("error", text, fix=fix, concerns="spectra", subject="time-step")
 
 
 def _as_if(measured: Interval) -> str:

@@ -15,7 +15,7 @@ half. Velocities of the Verlet algorithm are too small by (ωh)²/6 for a time s
 by R/6 (h/Δ)².
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import NamedTuple
@@ -174,13 +174,7 @@ def sample_run(
         omega_bound=(
             _omega_bound(sums, trajectory.interval_ps) if len(starts) >= ENOUGH else None
         ),
-        interval=(
-            _interval(table, max(trajectory.time.step_stride, 1))
-            if len(starts) >= ENOUGH
-            and sums.square_path > 0.0
-            and (correlation or 0.0) >= CORRELATED
-            else None
-        ),
+        interval=_known_interval(table, trajectory),
         correlation=correlation,
         seconds_per_frame=seconds,
         limits=limits,
@@ -237,6 +231,28 @@ def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
         pairs.append((sums.change_rate / interval_ps**2, sums.rate))
     known = [top / below for top, below in pairs if below > 0.0 and np.isfinite(top / below)]
     return float(np.sqrt(max(known))) if known else None
+
+
+def interval_from_motion(
+    trajectory: Trajectory, motion: Callable[[int, int], MotionBlock], masses: Floats
+) -> Interval | None:
+    """Time between frames as pairs of frames [start, stop) of a run of any atoms show it.
+
+    The result is None without velocities, and if frames are too few or too far apart.
+    """
+    starts, length = _pairs(trajectory, _PAIRS)
+    pairs = [motion(int(t), int(t) + length) for t in starts]
+    return _known_interval(np.array([_moments(pair, masses) for pair in pairs]), trajectory)
+
+
+def _known_interval(table: Floats, trajectory: Trajectory) -> Interval | None:
+    """Interval from moments (t, n) of pairs; None if they are too few or too far apart."""
+    sums = _Moments(*(float(x) for x in table.mean(axis=0)))
+    if len(table) < ENOUGH or not sums.square_path > 0.0:
+        return None
+    if (_correlation(sums) or 0.0) < CORRELATED:
+        return None
+    return _interval(table, max(trajectory.time.step_stride, 1))
 
 
 def _interval(table: Floats, n_steps: int) -> Interval:

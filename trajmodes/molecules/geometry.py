@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import (
+    breadth_first_order,
+    connected_components,
+    minimum_spanning_tree,
+)
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
@@ -210,3 +217,44 @@ def _spanning_tree(distances: Floats) -> BondTree:
         beyond[child] = beyond[parent]
         beyond[child, e] = 1.0
     return BondTree(parents, children, distances[parents, children], beyond)
+
+
+_FARTHEST = 6.0
+"""Å. Nearest neighbours are searched within this distance."""
+_LINKED = 1.15
+"""Length of a link relative to the longest distance of an atom to its nearest neighbour."""
+
+
+def is_bonded_to_images(positions: Floats, box: Floats) -> bool:
+    """Whether atoms (a, 3) are linked to their own images in a periodic box (3, 3), in Å.
+
+    This is so in a crystal, a layer, a chain and a liquid, but not in a molecule or cluster. If
+    the links of a cell joined with its neighbour along a vector connect them, there are fewer
+    than twice as many connected parts.
+    """
+    atoms = Atoms(positions=positions, cell=box, pbc=True)
+    spacing = 1.6 * float(np.cbrt(atoms.get_volume() / len(atoms)))
+    first, second, apart, cell = neighbor_list("ijdS", atoms, min(spacing, _FARTHEST))
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, first, apart)
+    known = nearest[np.isfinite(nearest)]
+    if not known.size:
+        return False
+    linked = apart < _LINKED * known.max()
+    first, second, cell = first[linked], second[linked], cell[linked]
+    single = _n_parts(first, second, len(atoms))
+    for along in range(3):
+        ends = [
+            (first + k * len(atoms), second + (k + cell[:, along]) % 2 * len(atoms))
+            for k in (0, 1)
+        ]
+        one, other = (np.concatenate(end) for end in zip(*ends, strict=True))
+        if _n_parts(one, other, 2 * len(atoms)) < 2 * single:
+            return True
+    return False
+
+
+def _n_parts(first: Ints, second: Ints, n_atoms: int) -> int:
+    """Count the connected parts of a graph of links."""
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(n_atoms, n_atoms))
+    return int(connected_components(links, directed=False)[0])

@@ -6,8 +6,9 @@ of a crystal on its phonons, since a molecule is treated as a crystal of one cel
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Floats
@@ -19,9 +20,11 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.data.results import Projection
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
+from trajmodes.matching.conclusions import time_step_note
+from trajmodes.matching.sample import interval_from_motion
 from trajmodes.matching.species import species_of_run
 from trajmodes.molecules.eckart import EckartFrame
-from trajmodes.molecules.geometry import rigid_motions
+from trajmodes.molecules.geometry import is_bonded_to_images, rigid_motions
 from trajmodes.molecules.hessian import hessian_reduction, pairs_of_hessian, read_hessian
 from trajmodes.molecules.normal_modes import (
     ATOMIC_UNIT,
@@ -133,10 +136,39 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     else:
         trajectory = select_frames(frames, *job.reading.frames)
     species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
+    _require_molecule(trajectory)
     frame, found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box.
     notes = (note for note in trajectory.notes if note.subject != "box")
-    return MoleculeRun(job, trajectory, frame, (*notes, *found))
+    run = MoleculeRun(job, trajectory, frame, (*notes, *found))
+    return replace(run, notes=(*run.notes, *_checked_time_step(run)))
+
+
+def _require_molecule(trajectory: Trajectory) -> None:
+    """Refuse a crystal or a liquid: atoms that are linked to their periodic images."""
+    first = trajectory.read(0, 1)
+    open_sides = any(note.subject == "box" for note in trajectory.notes)
+    if open_sides or not np.isfinite(first.cells).all():
+        return
+    if is_bonded_to_images(first.positions[0], first.cells[0]):
+        raise DataError(
+            "the atoms are bonded to their images in the periodic box",
+            where=", ".join(str(path) for path in trajectory.paths[:3]),
+            why="this is a crystal, a layer, a chain or a liquid, not one molecule in vacuum",
+            fix="use `trajmodes run` for a crystal",
+        )
+
+
+def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
+    """Refuse a time step that the motion contradicts, unless the user accepts it."""
+    measured = interval_from_motion(run.trajectory, run.motion, run.supercell.masses)
+    note = time_step_note(run.trajectory, measured)
+    if note is None:
+        return ()
+    if "time-step" not in run.job.matching.accept:
+        where = ", ".join(str(path) for path in run.trajectory.paths[:3])
+        raise DataError(note.text, where=where, why=note.why, fix=note.fix)
+    return (replace(note, severity="warning"),)
 
 
 def analyse_molecule(

@@ -5,7 +5,8 @@ import csv
 import netCDF4
 import numpy as np
 import pytest
-from ase import Atoms, units
+from ase import Atoms, build, units
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
@@ -14,7 +15,7 @@ from trajmodes.api.molecule import molecule
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
-from trajmodes.molecules.geometry import isolated, vibrational_space
+from trajmodes.molecules.geometry import is_bonded_to_images, isolated, vibrational_space
 from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.pipeline.molecule import open_molecule
 from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
@@ -201,3 +202,41 @@ def test_one_atom_has_no_vibrations():
     atom.calc = SinglePointCalculator(atom, forces=np.zeros((1, 3)))
     with pytest.raises(DataError, match="a single atom has no vibrations"):
         molecule([atom] * 5)
+
+
+def test_a_time_step_that_the_motion_contradicts_is_refused(folder):
+    """As for crystals: displacements over velocities give the time between frames."""
+    with pytest.raises(DataError, match=r"as if frames were [01]\.\d* ± .* apart, not 1\.6 fs"):
+        molecule_job(job(folder, timestep_fs=1.6), command="x")
+    accepted = job(folder, timestep_fs=1.6, accept=["time-step"])
+    notes = molecule_job(accepted, command="x").results.notes
+    assert any("apart, not 1.6 fs" in note.text for note in notes)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_a_crystal_is_not_taken_for_a_molecule(tmp_path, periodic):
+    crystal = bulk("Si", cubic=True).repeat(2)
+    rng = np.random.default_rng(2)
+    images = []
+    for _ in range(20):
+        image = crystal.copy()
+        image.rattle(0.05, rng=rng)
+        image.calc = SinglePointCalculator(image, forces=-(image.positions - crystal.positions))
+        image.pbc = periodic
+        images.append(image)
+    write(tmp_path / "run.xyz", images, format="extxyz")
+    if not periodic:  # a cluster in a tight box
+        assert open_molecule(job(tmp_path)).n_frames == 20
+        return
+    with pytest.raises(DataError, match="bonded to their images in the periodic box"):
+        open_molecule(job(tmp_path))
+
+
+def test_molecules_in_their_boxes_are_not_crystals():
+    for name in ("H2O", "C6H6", "C60"):
+        atoms = build.molecule(name, vacuum=2.0)
+        # Cut by the boundary of its box.
+        folded = (atoms.positions + 0.5 * atoms.cell.lengths()) % atoms.cell.lengths()
+        assert not is_bonded_to_images(folded, atoms.cell.array), name
+    for solid in (bulk("NaCl", "rocksalt", 5.6), bulk("Fe"), build.graphene(vacuum=8.0)):
+        assert is_bonded_to_images(solid.positions, solid.cell.array), solid

@@ -117,8 +117,7 @@ def open_xyz(
 
     digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
     rounding = half_unit * factors.length
-    boxed = cell is None or bool(np.isfinite(cell).all())
-    notes += _notes(firsts[0], program, options, boxed=boxed)
+    notes += _notes(firsts[0], program, options)
     notes += _notes_on_marks(np.concatenate(steps), of_all("times"), factors.time, options)
     notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
@@ -199,7 +198,7 @@ def _program(first: FirstFrame) -> str:
     return recognise_program(first.values, parse_properties(first.properties))
 
 
-def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[Note]:
+def _notes(first: FirstFrame, program: str, options: ReadOptions) -> list[Note]:
     """Make the notes on the first frame."""
     notes: list[Note] = []
     if program == "lammps" and options.units is None:
@@ -209,7 +208,7 @@ def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool
         others = ", ".join(first.fields.ignored)
         text = f"forces are read from {first.fields.force_name}, not from {others}"
         notes.append(Note("warning", text))
-    if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
+    if any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
         text = f"pbc is {first.values['pbc']}, but all directions are taken as periodic"
         notes.append(Note("warning", text, subject="box"))
     return notes
