@@ -1,8 +1,8 @@
 """Born charges and dielectric tensors beside force constants or forces of other programs.
 
 They are not used: force constants are taken as they are in the file, without a long-range part
-of their own. Whoever gives them expects the splitting of longitudinal and transverse modes at
-Γ, and is told.
+of their own. A user who gives them expects the splitting of longitudinal and transverse modes
+at Γ, and gets a warning.
 """
 
 from pathlib import Path
