@@ -58,7 +58,8 @@ class Fit:
     """Force constants fitted to one or several runs, with convergence, errors and notes."""
 
     constants: ForceConstants
-    model: Model
+    model: Model | None
+    """Free parameters; None where they are too many for a normal matrix."""
     convergence: Convergence
     """Change of the force constants as the run grows."""
     partial_values: Floats

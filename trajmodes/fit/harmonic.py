@@ -59,6 +59,11 @@ class ForceCovariances(SiteBlocks):
         freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
         freeze(self, sizes, float, square="b", displacement_sum="b s 3", force_sum="b s 3")
 
+    @property
+    def n_components(self) -> int:
+        """Number of force components in one frame."""
+        return 3 * self.space.supercell.n_atoms
+
 
 @dataclass(frozen=True, slots=True)
 class CovarianceSums(ForceSums):

@@ -12,7 +12,8 @@ from trajmodes.data.force_constants import (
     OrderQuality,
     Reference,
 )
-from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.normal_equations import NormalEquationBlocks, SiteBlocks
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
@@ -137,7 +138,7 @@ def _predicted(solved: Solved, options: FitOptions, left_out: Floats | None) -> 
 
 
 def first_order_forces(
-    equations: NormalEquationBlocks, constants: ForceConstants
+    equations: SiteBlocks, constants: ForceConstants
 ) -> tuple[Floats, Floats]:
     """(s, 3) mean of f + Φ2 u about the given reference in eV/Å, and its standard error."""
     n_sites = constants.crystal.n_sites
@@ -180,7 +181,13 @@ def notes_of(
             f"they break the sum rule by up to {np.abs(sums).max():.2g} eV/Å²; use for "
             "comparison only",
         )
-    yield from _overfitting_notes(equations, solved, options, constants.quality)
+    if constants.quality is not None:
+        # The forces of a frame add up to zero.
+        n_forces = equations.n_frames * (equations.n_components - 3)
+        n_free = solved.equations.model.n_parameters
+        yield from overfitting_notes(
+            constants.quality, n_free, n_forces, regularised=options.regularised
+        )
     for basis in equations.expansion:
         yield from basis.orbits.notes
     if solved.found.n_undetermined:
@@ -190,15 +197,8 @@ def notes_of(
             f"{equations.n_frames} frames; the minimum-norm solution is used (shells "
             f"{', '.join(solved.found.undetermined)})",
         )
-    if errors is None:
-        yield Note("note", "there are too few frames for error bars")
-    elif not errors.levelled:
-        yield Note(
-            "note",
-            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
-            "frames: take them as lower bounds, or run longer",
-        )
-    yield from _relaxation_notes(equations, constants)
+    yield from block_notes(errors)
+    yield from relaxation_notes(equations, constants)
     if options.regularised:
         yield Note(
             "note",
@@ -207,26 +207,18 @@ def notes_of(
         )
 
 
-def _overfitting_notes(
-    equations: NormalEquationBlocks,
-    solved: Solved,
-    options: FitOptions,
-    quality: FitQuality | None,
+def overfitting_notes(
+    quality: FitQuality, n_free: int, n_forces: int, *, regularised: bool
 ) -> Iterator[Note]:
     """Warn of a fit that describes the frames fitted far better than others.
 
     Where no block of time can be left out, the residual of other frames is estimated by
     generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)).
     """
-    if quality is None:
-        return
-    # The forces of a frame add up to zero.
-    n_forces = equations.n_frames * (equations.n_components - 3)
-    n_free = solved.equations.model.n_parameters
     counts = f"{n_free} parameters are fitted to {n_forces} force components"
     fix = "give more frames, shorten the cutoffs, leave out the highest order, or regularise "
     fix += "(--method ridge)"
-    if n_free >= n_forces and not options.regularised:
+    if n_free >= n_forces and not regularised:
         text = f"the fit has more parameters than data: {counts}"
         why = "orders are fitted one after the other, and each is determined by itself"
         yield Note("warning", text, why=why, fix=fix, concerns="fit")
@@ -234,7 +226,7 @@ def _overfitting_notes(
     seen = quality.r_squared_predicted
     if seen is not None:
         predicted, verb = seen, "is"
-    elif options.regularised:
+    elif regularised:
         return
     else:
         share = n_forces / (n_forces - n_free)
@@ -251,9 +243,22 @@ def _overfitting_notes(
         )
 
 
-def _relaxation_notes(
-    equations: NormalEquationBlocks, constants: ForceConstants
+def block_notes(errors: FitErrors | None) -> Iterator[Note]:
+    """Note error bars that are unknown or too small."""
+    if errors is None:
+        yield Note("note", "there are too few frames for error bars")
+    elif not errors.levelled:
+        yield Note(
+            "note",
+            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
+            "frames: take them as lower bounds, or run longer",
+        )
+
+
+def relaxation_notes(
+    equations: NormalEquationBlocks | ForceCovariances, constants: ForceConstants
 ) -> Iterator[Note]:
+    """Note a mean force that would relax the reference structure."""
     force, sem = first_order_forces(equations, constants)
     rms = float(np.sqrt(equations.square.sum() / equations.n_components / equations.n_frames))
     if (np.abs(force) > np.maximum(_SIGNIFICANT * sem, _NOTABLE * rms)).any():

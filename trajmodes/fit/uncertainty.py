@@ -56,7 +56,7 @@ def fit_errors(
         merged = equations.merged(2 ** len(levels))
         if merged.n_blocks == levels[-1].n_blocks:
             break
-    return _longest_needed(levels, len(parameters)) if levels else None
+    return longest_needed(levels, len(parameters)) if levels else None
 
 
 def growing_fits(
@@ -149,7 +149,7 @@ def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats
     return ratio * (n_blocks - 1) / n_blocks / max(len(parameters), 1)
 
 
-def _longest_needed(levels: list[FitErrors], rank: int) -> FitErrors:
+def longest_needed(levels: list[FitErrors], rank: int) -> FitErrors:
     """Choose the block length with the largest error, if the error grows significantly.
 
     The relative variance of either estimate is 2/(n(B − 1)); the longer blocks are merged from

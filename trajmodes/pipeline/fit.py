@@ -7,12 +7,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from trajmodes.config.job import Job
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
 from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
+from trajmodes.fit.many_parameters import blocks_for, fit_covariances, has_many_parameters
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.quality import is_off_average
@@ -37,12 +39,15 @@ order is chosen before higher orders are fitted."""
 
 
 class Fitted(NamedTuple):
-    """A fit and its normal equations."""
+    """A fit and its normal equations, if they are not too large."""
 
     runs: Sequence[LoadedRun]
     """The runs; their displacements may have been moved to the average structure."""
-    equations: NormalEquationBlocks
+    equations: NormalEquationBlocks | None
+    """None for second order with very many parameters."""
     fit: Fit
+    duration_ps: float
+    """Length of all runs together in ps; nan if an interval between frames is unknown."""
     notes: tuple[Note, ...] = ()
     """On frames that were left out, temperatures, and the reference."""
 
@@ -107,7 +112,12 @@ def _fit_once(
             expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
         else:
             expansion = earlier.expansion
-    n_blocks = default_blocks(expansion.n_parameters, len(runs))
+    single = earlier is None and len(runs) == 1
+    many = single and has_many_parameters(expansion, fit_options(job))
+    if many:
+        n_blocks = blocks_for(half_space(supercell))
+    else:
+        n_blocks = default_blocks(expansion.n_parameters, len(runs))
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
@@ -118,6 +128,11 @@ def _fit_once(
             covariances = [one for one, _ in found if isinstance(one, ForceCovariances)]
             choice = choose_range(covariances, expansion.group, fit_options(job))
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
+        sums, source = found[0]
+        if many and isinstance(sums, ForceCovariances):
+            fitted = _fit_many(runs[0], sums, expansion, source)
+            notes = fitted.notes if choice is None else (*fitted.notes, choice.note)
+            return fitted._replace(notes=notes)
         parts = [_equations(sums, expansion, source) for sums, source in found]
         equations = pooled(parts if earlier is None else [earlier, *parts])
         fit = fit_equations(
@@ -127,8 +142,25 @@ def _fit_once(
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    notes = _frame_notes(equations, read, job)
-    return Fitted(runs, equations, fit, notes if choice is None else (*notes, choice.note))
+    notes = _frame_notes(equations.n_frames, equations.sources, read, job)
+    notes = notes if choice is None else (*notes, choice.note)
+    return Fitted(runs, equations, fit, equations.duration_ps, notes)
+
+
+def _fit_many(
+    run: LoadedRun, sums: ForceCovariances, expansion: Expansion, source: Source
+) -> Fitted:
+    """Fit second order with many parameters, without normal equations."""
+    kelvin = source.temperature if np.isfinite(source.temperature) else None
+    options = fit_options(run.job)
+    fit = fit_covariances(sums, expansion, temperature=kelvin, options=options)
+    text = (
+        f"the normal equations of {expansion.n_parameters} parameters are too large to be "
+        "saved: `trajmodes scan` and --append are not possible"
+    )
+    notes = _frame_notes(sums.n_frames, (source,), run.n_frames, run.job)
+    duration_ps = sums.n_frames * source.interval_ps
+    return Fitted([run], None, fit, duration_ps, (*notes, Note("note", text)))
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
@@ -155,9 +187,7 @@ def fit_options(job: Job) -> FitOptions:
     )
 
 
-def modes_of(
-    fit: Fit, equations: NormalEquationBlocks, *, require_stable: bool = False
-) -> Modes:
+def modes_of(fit: Fit, supercell: Supercell, *, require_stable: bool = False) -> Modes:
     """Modes of fitted force constants at the commensurate q points.
 
     Raises
@@ -165,7 +195,7 @@ def modes_of(
     DataError
         If `require_stable`, and a mode is imaginary or may be so within its error.
     """
-    space = half_space(equations.supercell)
+    space = half_space(supercell)
     modes = modes_at(fit.constants, space.qpoints, space.weights)
     if require_stable and (found := stability(modes)).verdict != "stable":
         raise DataError(
@@ -226,17 +256,18 @@ def _covariances_of_part(run: LoadedRun) -> ForceCovariances:
     return stream(run.motion, chosen, sums, workers=run.job.running.workers)
 
 
-def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:
+def _frame_notes(
+    n_used: int, sources: Sequence[Source], n_read: int, job: Job
+) -> tuple[Note, ...]:
     """Note frames that were left out, and pooled runs of different temperature."""
     texts = []
-    if equations.n_frames < n_read:
+    if n_used < n_read:
         reasons = ["an atom had left its site"] if job.matching.hops == "exclude" else []
         reasons += ["a value was an outlier"] if job.matching.outliers == "drop" else []
         texts.append(
-            f"{n_read - equations.n_frames} of {n_read} frames were left out: "
-            + " or ".join(reasons)
+            f"{n_read - n_used} of {n_read} frames were left out: " + " or ".join(reasons)
         )
-    kelvin = [s.temperature for s in equations.sources if np.isfinite(s.temperature)]
+    kelvin = [s.temperature for s in sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
         texts.append(
             f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled, although "

@@ -196,11 +196,11 @@ def _runs_for(
 
 def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
     """Results of the force constants alone."""
-    fit, runs, equations = fitted.fit, fitted.runs, fitted.equations
-    job = runs[0].job
+    fit, runs = fitted.fit, fitted.runs
+    job, supercell = runs[0].job, runs[0].supercell
     with log.stage("phonons"):
-        modes = modes_of(fit, equations, require_stable=job.fit.require_stable)
-        results = results_of_constants(job, equations.supercell, fit.constants, modes, command)
+        modes = modes_of(fit, supercell, require_stable=job.fit.require_stable)
+        results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
     warned = [note for note in fit.notes if note.severity == "warning"]
@@ -211,7 +211,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         fit_errors=fit.errors,
         reference=fit.reference,
         scheme_omega_distance=_scheme_distance(fit, modes),
-        run_length=run_length_of(modes, equations.duration_ps),
+        run_length=run_length_of(modes, fitted.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
         warnings=tuple(dict.fromkeys([*warned, *checked])),
         notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),

@@ -18,6 +18,7 @@ from math import prod
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.symmetry.clusters import classify
@@ -46,6 +47,14 @@ class Constraints:
 
 def constraint_rows(basis: SymmetryBasis, constraints: Constraints) -> Floats:
     """(r, z) rows A of the constraints A z = 0 on the parameters of one order."""
+    rows: Floats = sparse_constraint_rows(basis, constraints).toarray()
+    return rows
+
+
+def sparse_constraint_rows(
+    basis: SymmetryBasis, constraints: Constraints
+) -> scipy.sparse.csr_array:
+    """Sparse `constraint_rows`."""
     others = _inequivalent_others(basis)
     if basis.order != 2:
         return _summed(basis, others, basis.tensors)
@@ -61,7 +70,7 @@ def constraint_rows(basis: SymmetryBasis, constraints: Constraints) -> Floats:
         bracket_ckxyzw = np.einsum("ckxy,cz,cw->ckxyzw", phi_ckxy, bonds, bonds)
         stress_ckxyzw = bracket_ckxyzw - bracket_ckxyzw.transpose(0, 1, 4, 5, 2, 3)
         rows.append(_summed(basis, np.zeros_like(others), stress_ckxyzw))
-    return np.concatenate(rows)
+    return scipy.sparse.vstack(rows, format="csr")
 
 
 def null_space(rows: Floats) -> Floats:
@@ -107,12 +116,16 @@ def _inequivalent_others(basis: SymmetryBasis) -> Ints:
     return result
 
 
-def _summed(basis: SymmetryBasis, group: Ints, tensors: Floats) -> Floats:
+def _summed(basis: SymmetryBasis, group: Ints, tensors: Floats) -> scipy.sparse.csr_array:
     """(r·y, z) sums of tensors (c, k, …) over the clusters of each group (c,) from 0."""
-    kept = np.flatnonzero(group >= 0)
     n_groups, n_sums = int(group.max(initial=-1)) + 1, prod(tensors.shape[2:])
-    sums = np.zeros((n_groups, basis.n_parameters + 1, n_sums))
-    flat = tensors.reshape(*tensors.shape[:2], n_sums)
-    np.add.at(sums, (group[kept, None], basis.columns[kept]), flat[kept])
-    rows: Floats = sums[:, :-1].swapaxes(1, 2).reshape(n_groups * n_sums, -1)
-    return rows
+    kept = np.flatnonzero(group >= 0)
+    flat = tensors[kept].reshape(len(kept), tensors.shape[1], n_sums)
+    one, k, component = np.nonzero(flat)
+    place = (
+        group[kept[one]] * n_sums + component,
+        basis.columns[kept[one], k],
+    )
+    shape = (n_groups * n_sums, basis.n_parameters)
+    # Entries of the same place are added.
+    return scipy.sparse.csr_array((flat[one, k, component], place), shape=shape)

@@ -7,10 +7,10 @@ from trajmodes.data.force_constants import FitErrors
 from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (
-    _longest_needed,
     fit_errors,
     growing_fits,
     left_out_solutions,
+    longest_needed,
     predicted_squares,
 )
 from trajmodes.symmetry.constraints import Constraints
@@ -98,7 +98,7 @@ def test_a_plateau_counts_only_if_the_error_grows_no_further(seen, n_blocks, lev
     levels = [
         FitErrors(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
     ]
-    chosen = _longest_needed(levels, 31)
+    chosen = longest_needed(levels, 31)
     assert (chosen.n_blocks, chosen.levelled) == (n_blocks, levelled)
 
 

@@ -1,0 +1,109 @@
+"""The fit without a normal matrix is the fit with it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
+from trajmodes.fit import many_parameters
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_equations
+from trajmodes.fit.harmonic import harmonic_equations
+from trajmodes.fit.many_parameters import fit_covariances, has_many_parameters
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
+
+TRICLINIC = Crystal(
+    cell=np.array([[4.9, 0.0, 0.0], [0.4, 5.1, 0.0], [0.3, 0.2, 5.3]]),
+    sites=np.array(
+        [[0.02, 0.0, 0.0], [0.5, 0.51, 0.03], [0.49, 0.04, 0.5], [0.03, 0.52, 0.51]]
+    ),
+    species=("Si", "Si", "C", "C"),
+    masses=np.ones(4),
+)
+
+
+@pytest.fixture
+def covariances(random_frames, reduce_frames):
+    """Random forces and displacements, whose means differ from site to site."""
+
+    def make(supercell, n_frames, n_blocks=16):
+        u_tax, f_tax = random_frames(supercell, n_frames)
+        means = np.random.default_rng(1).normal(size=(2, supercell.crystal.n_sites, 3))
+        u_tax = 0.05 * u_tax + np.tile(0.01 * means[0], (supercell.n_cells, 1))
+        f_tax = 0.1 * f_tax + np.tile(0.1 * means[1], (supercell.n_cells, 1)) - 2.0 * u_tax
+        f_tax -= f_tax.mean(axis=1, keepdims=True)
+        return reduce_frames(supercell, u_tax, f_tax, n_blocks)
+
+    return make
+
+
+def both_fits(covariances, cutoff, options=None):
+    supercell = covariances.space.supercell
+    expansion = expansion_of(space_group(supercell.crystal), supercell, {2: cutoff})
+    dense = fit_equations(harmonic_equations(covariances, expansion), options=options)
+    return dense, fit_covariances(covariances, expansion, options=options)
+
+
+@pytest.mark.parametrize("matrix", [np.diag([2, 2, 3]), np.diag([2, 2, 2])])
+@pytest.mark.parametrize(
+    ("cutoff", "constraints"),
+    [(4.8, Constraints()), ("supercell", Constraints()), (4.8, Constraints(born_huang=True))],
+)
+def test_both_ways_give_one_fit(covariances, matrix, cutoff, constraints):
+    # Γ and zone boundaries alone make real matrices, other q complex ones.
+    sums = covariances(build_supercell(TRICLINIC, matrix), 200)
+    dense, found = both_fits(sums, cutoff, FitOptions(constraints=constraints))
+    one, two = dense.constants, found.constants
+    np.testing.assert_allclose(two.values, one.values, atol=1e-9)
+    np.testing.assert_allclose(two.replicates, one.replicates, atol=1e-9)
+    assert two.quality.n_parameters == one.quality.n_parameters
+    assert two.quality.rms_residual == pytest.approx(one.quality.rms_residual)
+    predicted = [fit.constants.quality.r_squared_predicted for fit in (dense, found)]
+    assert predicted[1] == pytest.approx(predicted[0])
+    assert found.errors.n_blocks == dense.errors.n_blocks
+    assert found.errors.inefficiency == pytest.approx(dense.errors.inefficiency, rel=0.05)
+    assert [str(note) for note in found.notes] == [str(note) for note in dense.notes]
+    change = dict(zip(dense.convergence.fraction, dense.convergence.change, strict=True))
+    for fraction, one_change in zip(
+        found.convergence.fraction, found.convergence.change, strict=True
+    ):
+        # The parameters before constraints differ in their number alone.
+        assert one_change == pytest.approx(change[fraction], abs=1e-8)
+
+
+def test_symmetry_and_reference_are_those_of_the_crystal(wurtzite, covariances):
+    dense, found = both_fits(covariances(wurtzite, 64), 4.4)
+    np.testing.assert_allclose(found.constants.values, dense.constants.values, atol=1e-9)
+    np.testing.assert_allclose(found.reference.shift, dense.reference.shift, atol=1e-12)
+
+
+def test_undetermined_parameters_are_refused(covariances):
+    supercell = build_supercell(TRICLINIC, np.diag([2, 2, 2]))
+    sums = covariances(supercell, 200)
+    # The displacements of all frames lie in one direction of every q.
+    flat = sums.displacement.copy()
+    flat[..., 5, :] = flat[..., 5] = 0.0
+    expansion = expansion_of(space_group(TRICLINIC), supercell, {2: "supercell"})
+    with pytest.raises(DataError, match="undetermined"):
+        fit_covariances(replace(sums, displacement=flat), expansion)
+    with pytest.raises(DataError, match="cannot be fitted to"):
+        fit_covariances(covariances(supercell, 1, 1), expansion)
+
+
+def test_it_is_taken_for_many_parameters_of_least_squares(monkeypatch, wurtzite):
+    expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {2: 4.4})
+    assert not has_many_parameters(expansion, FitOptions())
+    monkeypatch.setattr(many_parameters, "MANY", 40)
+    assert has_many_parameters(expansion, FitOptions())
+    for other in (
+        FitOptions(method="ridge"),
+        FitOptions(minimum_norm=True),
+        FitOptions(errors="sandwich"),
+        FitOptions(constraints=Constraints(hermitian=False)),
+    ):
+        assert not has_many_parameters(expansion, other)

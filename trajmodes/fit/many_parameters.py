@@ -1,0 +1,225 @@
+"""Second order with many parameters: a fit for which the normal matrix is not constructed.
+
+A cell of low symmetry has thousands of parameters: 215 atoms with 46 neighbours each have
+45 000, whose normal matrix would take 16 GB. The least squares are solved by
+`conjugate_gradients` instead, once for all frames and once without each block of time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.force_constants import (
+    Convergence,
+    FitErrors,
+    FitQuality,
+    OrderQuality,
+    Reference,
+)
+from trajmodes.errors import DataError
+from trajmodes.fit.conjugate_gradients import (
+    FrameSums,
+    LeastSquares,
+    Solver,
+    least_squares,
+    sum_of,
+)
+from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.fit import Fit
+from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.quality import (
+    block_notes,
+    first_order_forces,
+    mean_of_blocks,
+    overfitting_notes,
+    relaxation_notes,
+)
+from trajmodes.fit.solution import FitOptions
+from trajmodes.fit.uncertainty import FEWEST_BLOCKS, longest_needed
+from trajmodes.symmetry.operations import invariant_part
+from trajmodes.symmetry.translations import HalfSpace
+
+MANY = 1500
+"""Parameters of second order from which the normal matrix is not constructed."""
+
+_BLOCK_BYTES, _MOST_BLOCKS = 1 << 28, 32
+"""Memory that the covariances of all blocks should take, and the most blocks."""
+
+_PARTS = 4
+"""Growing parts of the run that are fitted."""
+
+
+def has_many_parameters(expansion: Expansion, options: FitOptions) -> bool:
+    """Whether `fit_covariances` is to be used; it solves the least squares of second order."""
+    return (
+        len(expansion.bases) == 2
+        and expansion.n_parameters >= MANY
+        and options.constraints.hermitian
+        and options.errors == "jackknife"
+        and not (options.regularised or options.minimum_norm)
+    )
+
+
+def blocks_for(space: HalfSpace) -> int:
+    """Choose the number of blocks of time whose covariances fit in the memory."""
+    one = 2 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
+    return int(np.clip(_BLOCK_BYTES // one, FEWEST_BLOCKS, _MOST_BLOCKS))
+
+
+def fit_covariances(
+    covariances: ForceCovariances,
+    expansion: Expansion,
+    *,
+    temperature: float | None = None,
+    options: FitOptions | None = None,
+) -> Fit:
+    """Fit second-order force constants without constructing the normal matrix.
+
+    The temperature in K is stored with the force constants.
+
+    Raises
+    ------
+    DataError
+        If all forces are zero, or the data do not determine all parameters.
+    """
+    if not covariances.square.sum() > 0.0:
+        raise DataError("all forces are zero", fix="check the forces of the file")
+    problem = least_squares(covariances, expansion, options or FitOptions())
+    total = sum_of(problem.blocks)
+    _require_forces(problem, total.frames)
+    centred = problem.centred(total)
+    solver = Solver(problem, centred)
+    solver.require_determined()
+    z = solver.solve(centred)
+    levels, predicted = _left_out(problem, solver, total, z)
+    errors = longest_needed(levels, problem.n_free) if levels else None
+    basis = problem.basis
+    constants = replace(
+        basis.constants(z),
+        replicates=None if errors is None else basis.expand(errors.parameters),
+        cutoff=None if expansion.cutoffs[1] is None else expansion.cutoffs[1].largest,
+        temperature=temperature,
+    )
+    quality = _quality(problem, problem.residual(centred, z), predicted, expansion)
+    quality = replace(quality, first_order=first_order_forces(covariances, constants)[0])
+    constants = replace(constants, quality=quality)
+    convergence, partial = _convergence(problem, solver, z)
+    allowed = invariant_part(expansion.group, covariances.displacement_sum)
+    n_forces = covariances.n_frames * (covariances.n_components - 3)
+    return Fit(
+        constants=constants,
+        model=None,
+        convergence=convergence,
+        partial_values=partial,
+        other_scheme=None,
+        reference=Reference(*mean_of_blocks(allowed, covariances.frames)),
+        errors=errors,
+        notes=(
+            *overfitting_notes(quality, problem.n_free, n_forces, regularised=False),
+            *basis.orbits.notes,
+            *block_notes(errors),
+            *relaxation_notes(covariances, constants),
+        ),
+    )
+
+
+def _require_forces(problem: LeastSquares, frames: float) -> None:
+    n_forces = int(frames) * (problem.covariances.n_components - 3)
+    if n_forces < problem.n_free:
+        raise DataError(
+            f"{problem.n_free} parameters cannot be fitted to {n_forces} force components",
+            fix="give more frames, or lower the cutoff",
+        )
+
+
+def _left_out(
+    problem: LeastSquares, solver: Solver, total: FrameSums, z: Floats
+) -> tuple[list[FitErrors], float]:
+    """Jackknife at every length of the blocks, and Σ|residual|² of blocks left out."""
+    levels: list[FitErrors] = []
+    predicted, blocks = np.nan, list(problem.blocks)
+    while len(blocks) >= FEWEST_BLOCKS:
+        rests = [total.plus(block, -1.0) for block in blocks]
+        found = np.array([solver.solve(problem.centred(rest), z) for rest in rests])
+        if not levels:
+            predicted = sum(
+                problem.residual(problem.centred(block, rest), one)
+                for block, rest, one in zip(blocks, rests, found, strict=True)
+            )
+        inefficiency = _inefficiency(problem, problem.centred(total), z, found)
+        length = float(np.mean([block.frames for block in blocks]))
+        levels.append(FitErrors(found, length, inefficiency, levelled=True))
+        blocks = [sum_of(blocks[k : k + 2]) for k in range(0, len(blocks), 2)]
+    return levels, predicted
+
+
+def _inefficiency(problem: LeastSquares, sums: FrameSums, z: Floats, found: Floats) -> float:
+    """Mean variance of the parameters, relative to that of independent frames."""
+    n_components = problem.covariances.n_components * sums.frames
+    noise = problem.residual(sums, z) / (n_components - problem.n_free)
+    spread = [problem.dynamical(one) for one in found - found.mean(axis=0)]
+    weights = problem.weights[:, None, None]
+    variance = sum(float(np.vdot(d, weights * (d @ sums.uu)).real) for d in spread)
+    share = (len(found) - 1) / len(found)
+    return variance / noise * share / problem.n_free if noise > 0.0 else np.nan
+
+
+def _quality(
+    problem: LeastSquares, residual: float, predicted: float, expansion: Expansion
+) -> FitQuality:
+    covariances = problem.covariances
+    n_components = covariances.n_components * covariances.n_frames
+    square = float(covariances.square.sum())
+    order = OrderQuality(
+        order=2,
+        cutoff=str(expansion.cutoffs[1] or "supercell"),
+        n_parameters=problem.n_free,
+        r_squared=1.0 - residual / square,
+        rms_residual=float(np.sqrt(max(residual, 0.0) / n_components)),
+        rms_predicted=float(np.sqrt(max(predicted, 0.0) / n_components)),
+        scheme_distance=np.nan,
+    )
+    return FitQuality(
+        n_parameters=problem.n_free,
+        rank=problem.n_free,
+        condition=np.nan,
+        n_frames=covariances.n_frames,
+        r_squared=order.r_squared,
+        rms_force=float(np.sqrt(square / n_components)),
+        rms_residual=order.rms_residual,
+        first_order=np.zeros((covariances.space.supercell.crystal.n_sites, 3)),
+        orders=(order,),
+        scheme=problem.options.scheme,
+        constraints=problem.options.constraints.names,
+    )
+
+
+def _convergence(
+    problem: LeastSquares, solver: Solver, z: Floats
+) -> tuple[Convergence, Floats]:
+    """Convergence with run length, and (c, p, 3, 3) Φ2 of each growing part of the run."""
+    total = problem.covariances.n_frames
+    fractions, found = [], []
+    for part, frames in _growing(problem.blocks):
+        if part is None:
+            values = z
+        elif frames * (problem.covariances.n_components - 3) > 2 * problem.n_free:
+            values = solver.solve(problem.centred(part), z)
+        else:
+            continue
+        fractions.append(frames / total)
+        found.append(values)
+    changes = np.linalg.norm(np.array(found) - z, axis=1) / np.linalg.norm(z)
+    return Convergence(np.array(fractions), changes[:, None]), problem.basis.expand(
+        np.array(found)
+    )
+
+
+def _growing(blocks: tuple[FrameSums, ...]) -> Iterator[tuple[FrameSums | None, float]]:
+    """FrameSums of growing parts of the run, and their frames; None for the whole run."""
+    for k in range(1, _PARTS):
+        part = sum_of(blocks[: max(1, len(blocks) * k // _PARTS)])
+        yield part, part.frames
+    yield None, sum(block.frames for block in blocks)
