@@ -67,11 +67,11 @@ class ReadOptions(Group):
         metavar="FILE",
         is_path=True,
     )
-    frames: tuple[int, int | None] = option(
-        "Frames to use, such as 2000: to skip the first two thousand.",
-        default=(0, None),
+    frames: tuple[int, int | None, int] = option(
+        "Frames to use, such as 2000: to skip the first two thousand, or ::10 for every tenth.",
+        default=(0, None, 1),
         kind=kinds.FRAMES,
-        metavar="START:STOP",
+        metavar="START:STOP:STRIDE",
         unset="all",
     )
     trust_order: bool = option(

@@ -245,6 +245,7 @@ def toml_text(job: Job) -> str:
     for name, one in job_options().items():
         if one.declared.is_path and values[name] is not None:
             values[name] = str(Path(values[name]).absolute())
+        values[name] = one.kind.write(values[name])
     return _settings_text(values)
 
 
@@ -362,9 +363,8 @@ def _settings_text(values: Mapping[str, Any]) -> str:
     for name, value in values.items():
         if value is None or value == ():
             continue
-        items = [one for one in value if one is not None] if isinstance(value, tuple) else value
         # The numbers, strings, booleans and flat lists of JSON are those of TOML.
-        lines.append(f"{name} = {json.dumps(items, ensure_ascii=False)}")
+        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
 

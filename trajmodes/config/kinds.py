@@ -39,6 +39,8 @@ class Kind:
     """Whether the option is on or off."""
     tidy: Callable[[Any], Any] = lambda value: value
     """Brings a value of a job file or of Python into one form."""
+    write: Callable[[Any], Any] = lambda value: value
+    """Value as a job file has it."""
 
 
 def kind_of(annotation: Any) -> Kind:
@@ -158,19 +160,19 @@ def _are_texts(value: Any) -> bool:
 
 
 def _are_frames(value: Any) -> bool:
-    if not isinstance(value, tuple) or len(value) != 2:
+    if not isinstance(value, tuple) or len(value) != 3:
         return False
-    start, stop = value
+    start, stop, stride = value
     is_range = stop is None or (_is_whole(stop) and start < stop)
-    return _is_whole(start, least=0) and is_range
+    return _is_whole(start, least=0) and is_range and _is_whole(stride)
 
 
 def _range(value: Any) -> Any:
-    """Range of frames of one or two numbers, of which the first may be left out."""
-    if not isinstance(value, tuple) or len(value) not in (1, 2):
+    """Start, stop and stride of frames, of which all but the first may be left out."""
+    if not isinstance(value, tuple) or len(value) not in (1, 2, 3):
         return value
-    start, stop = (*value, None)[:2]
-    return (0 if start is None else start, stop)
+    start, stop, stride = (*value, None, None)[:3]
+    return (0 if start is None else start, stop, 1 if stride is None else stride)
 
 
 def _nine(value: Any) -> Any:
@@ -187,12 +189,17 @@ def _is_cutoff(value: Any) -> bool:
     return all(_is_number(one, LEAST) for one in (radius, *pairs.values()))
 
 
-def _read_frames(text: str) -> tuple[int, int | None]:
-    fields = re.fullmatch(r"\s*(\d*):(\d*)\s*", text)
+def _read_frames(text: str) -> tuple[int, int | None, int]:
+    fields = re.fullmatch(r"\s*(\d*):(\d*)(?::(\d*))?\s*", text)
     if fields is None:
         raise ValueError(text)
-    start, stop = fields.groups()
-    return int(start or 0), int(stop) if stop else None
+    start, stop, stride = fields.groups()
+    return int(start or 0), int(stop) if stop else None, int(stride or 1)
+
+
+def _frames_text(value: tuple[int, int | None, int]) -> str:
+    start, stop, stride = value
+    return f"{start}:{'' if stop is None else stop}:{stride}"
 
 
 def _read_cutoff(text: str) -> float | str:
@@ -217,11 +224,13 @@ MESH = or_word(whole(1, LARGEST_MESH), FINE_MESH)
 LJ_UNITS = numbers("three positive numbers", (3,), 1e-30)
 BOX = replace(or_word(numbers("three or nine numbers", (3, 9), -MOST), "average"), tidy=_nine)
 FRAMES = Kind(
-    "START:STOP, such as 2000: or :5000, or a list of one or two whole numbers, START < STOP",
+    "START:STOP:STRIDE, such as 2000: or :5000 or ::10, or a list of one to three whole "
+    "numbers, START < STOP",
     _are_frames,
     _read_frames,
     from_text=True,
     tidy=_range,
+    write=_frames_text,
 )
 
 _PLAIN = {bool: SWITCH, int: WHOLE, float: number(), str: TEXT}

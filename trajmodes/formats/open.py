@@ -207,7 +207,7 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     names = dict.fromkeys(map(source_path, paths))
     if not names:
         raise UsageError("no trajectory file is given")
-    whole = replace(options, frames=(0, None))
+    whole = replace(options, frames=(0, None, 1))
     pieces = _open_pieces(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
     runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))

@@ -32,6 +32,8 @@ class Break(NamedTuple):
     twin: int
     """Index, among all frames written, of a frame that is equal if the motion goes on: of the
     same step, or the last one of the file before. −1 if there is none."""
+    note: Note | None = None
+    """Which frames are used, unless the motion goes on."""
 
 
 class KeptFrames(NamedTuple):
@@ -41,7 +43,7 @@ class KeptFrames(NamedTuple):
     """(t,) index of each frame among all frames written, file after file."""
     breaks: tuple[Break, ...]
     notes: tuple[Note, ...]
-    """One note for each restart: which frames are used."""
+    """Which frames are used, for restarts that were written again as a whole."""
 
     @property
     def read(self) -> Ints:
@@ -79,7 +81,7 @@ def joined(
     repeated = [] if numbered else [frame - 1 for frame in equal]
     chosen = np.setdiff1d(np.arange(n_frames), repeated)
     left = [one.frame for one in kept.breaks if one.frame not in equal]
-    notes = list(kept.notes)
+    notes = [*kept.notes, *(one.note for one in kept.breaks if one.frame in left and one.note)]
     if equal:
         places = "one place" if len(equal) == 1 else f"{len(equal)} places"
         text = (
@@ -118,18 +120,18 @@ def _without_rewritten(
     """Drop frames (w,) that were written again later."""
     starts = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
     kept = np.arange(starts[0])
-    notes = []
     twins: dict[int, int] = {}
+    notes: dict[int, Note] = {}
     for first, stop in pairwise(starts):
         later = np.arange(first, stop)
         again = kept[steps[kept] >= steps[first]]
         _require_restart(steps, file, names, (again, later, kept))
-        notes.append(_restart_note(steps, file, names, (again, later)))
+        notes[first] = _restart_note(steps, file, names, (again, later))
         twins[first] = int(index[again[0]]) if steps[again[0]] == steps[first] else -1
         kept = np.concatenate([kept[: len(kept) - len(again)], later])
     restarts = (np.flatnonzero(np.diff(kept) > 1) + 1).tolist()
-    breaks = tuple(Break(k, twins[int(kept[k])]) for k in restarts)
-    return KeptFrames(index[kept], breaks, tuple(notes))
+    breaks = tuple(Break(k, twins[int(kept[k])], notes.pop(int(kept[k]))) for k in restarts)
+    return KeptFrames(index[kept], breaks, tuple(notes.values()))
 
 
 def _require_restart(

@@ -20,7 +20,9 @@ values = st.fixed_dictionaries(
         "cell": texts,
         "timestep_fs": st.floats(1e-3, 10.0),
         "cutoff2": st.just("supercell") | st.floats(0.5, 20.0),
-        "frames": st.tuples(st.integers(0, 9), st.none() | st.integers(10, 99)),
+        "frames": st.tuples(
+            st.integers(0, 9), st.none() | st.integers(10, 99), st.integers(1, 9)
+        ),
         "species": st.lists(texts, max_size=2),
         "constraints": st.lists(st.sampled_from(["huang", "born-huang"]), max_size=2),
         "save_amplitudes": st.lists(texts, max_size=2),
@@ -75,7 +77,7 @@ def test_values_of_python_are_taken_as_those_of_a_file():
     given = {"trajectory": "a", "cell": Path("POSCAR"), "frames": "5:", "species": "Ga,N"}
     job = job_from_mapping({**given, "box": np.diag([1.0, 2.0, 3.0]), "workers": np.int64(2)})
     assert job.matching.cell == "POSCAR"
-    assert job.reading.frames == (5, None)
+    assert job.reading.frames == (5, None, 1)
     assert job.matching.species == ("Ga", "N")
     assert job.reading.box == (1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0)
     assert type(job.running.workers) is int

@@ -66,6 +66,11 @@ def test_selected_frames_equal_those_of_the_whole_run():
     assert block.steps.tolist() == same.steps.tolist()
     with pytest.raises(UsageError, match="frames 2 to 4 are requested of 3"):
         part.read(2, 4)
+    every = select_frames(run, 1, None, 2)
+    assert every.read(0, 3).positions.tolist() == run.read(0, 6).positions[1::2].tolist()
+    assert every.read(1, 3).forces.tolist() == run.read(0, 6).forces[3::2].tolist()
+    assert every.interval_ps == pytest.approx(0.004)
+    assert every.read(1, 1).positions.shape == (0, *run.read(0, 1).positions.shape[1:])
 
 
 def test_forces_are_those_before_constraints():

@@ -1,5 +1,7 @@
 """The time axis: rewritten frames, gaps, steps and times."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,8 +29,8 @@ def test_a_later_file_is_used_from_its_first_frame():
     steps, found = kept(range(0, 101, 10), range(60, 201, 10))
     assert steps[found.frames].tolist() == list(range(0, 201, 10))
     assert found.frames[6] == 11
-    assert found.breaks == ((6, 6),)
-    (note,) = found.notes
+    ((frame, twin, note),) = found.breaks
+    assert (frame, twin) == (6, 6)
     assert "a and b both have step 60 to step 100 (a restart)" in str(note)
     assert "the later frames, in b, are used, and 5 frames before are left out" in str(note)
     assert "analyse each separately" in str(note)
@@ -39,14 +41,14 @@ def test_parts_before_and_after_a_restart_are_not_mixed():
     steps, found = kept(range(0, 101, 10), range(52, 201, 4))
     assert steps[found.frames].tolist() == [*range(0, 51, 10), *range(52, 201, 4)]
     assert (found.frames >= 11).tolist() == [False] * 6 + [True] * 38
-    assert "5 frames before are left out" in str(found.notes[0])
+    assert "5 frames before are left out" in str(found.breaks[0].note)
 
 
 def test_a_restart_appended_to_the_same_file():
     steps = np.array([0, 10, 20, 30, 20, 30, 40])
     found = kept_frames(["a"], [steps])
     assert found.frames.tolist() == [0, 1, 4, 5, 6]
-    assert "step 20 to step 30 was written again in a (a restart)" in str(found.notes[0])
+    assert "step 20 to step 30 was written again in a (a restart)" in str(found.breaks[0].note)
 
 
 def test_a_restart_over_two_files_names_both():
@@ -54,7 +56,7 @@ def test_a_restart_over_two_files_names_both():
     steps, found = kept(range(0, 50, 10), later)
     assert steps[found.frames].tolist() == list(range(0, 200, 10))
     assert [one.frame for one in found.breaks] == [3]
-    assert "a and b both have step 30 to step 70" in str(found.notes[0])
+    assert "a and b both have step 30 to step 70" in str(found.breaks[0].note)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_steps_are_unique_and_increase(backs):
         start = start + 40 - back
     steps, found = kept(*parts)
     assert np.array_equal(steps[found.frames], np.arange(parts[-1][-1] + 1))
-    assert len(found.notes) == len(parts) - 1
+    assert len(found.notes) + len(found.breaks) == len(parts) - 1
 
 
 def test_files_are_ordered_by_their_steps():
@@ -100,7 +102,7 @@ def test_files_without_steps_keep_their_order():
     nothing = np.full(4, np.nan)
     found = kept_frames(["a", "b"], [nothing, nothing[:3]])
     assert found.frames.tolist() == list(range(7))
-    assert found.breaks == ((4, 3),)
+    assert found.breaks == ((4, 3, None),)
 
 
 def axis(steps, times, **given):
@@ -162,16 +164,21 @@ def test_some_times_are_not_enough():
     assert found.times_ps.tolist() == pytest.approx(0.01 * np.arange(6))
 
 
-@given(st.integers(0, 5), st.integers(1, 6))
-def test_a_part_equals_the_same_frames_of_the_whole(start, length):
+@given(st.integers(0, 5), st.integers(1, 6), st.integers(1, 4))
+def test_a_part_equals_the_same_frames_of_the_whole(start, length, stride):
     whole, _ = axis([0, 10, 20, 50, 60, 70], NONE, timestep_fs=1.0)
     stop = min(start + length, 6)
-    part = whole.part(start, stop)
-    assert part.steps.tolist() == whole.steps[start:stop].tolist()
-    assert part.times_ps.tolist() == whole.times_ps[start:stop].tolist()
-    inside = [t for a, b in whole.segments for t in range(a, b) if start <= t < stop]
-    assert [t + start for a, b in part.segments for t in range(a, b)] == inside
-    assert (3 - start in [a for a, _ in part.segments]) == (start <= 3 < stop)
+    part = whole.part(start, stop, stride)
+    chosen = range(start, stop, stride)
+    assert part.steps.tolist() == whole.steps[start:stop:stride].tolist()
+    assert part.times_ps.tolist() == whole.times_ps[start:stop:stride].tolist()
+    assert part.interval_ps == pytest.approx(stride * whole.interval_ps)
+    # The frames of a part are in one segment where those of the whole are.
+    segment = [k for k, (a, b) in enumerate(whole.segments) for _ in range(a, b)]
+    found = [k for k, (a, b) in enumerate(part.segments) for _ in range(a, b)]
+    assert [t for a, b in part.segments for t in range(a, b)] == list(range(len(chosen)))
+    expected = [segment[t] for t in chosen]
+    assert [a == b for a, b in pairwise(found)] == [a == b for a, b in pairwise(expected)]
 
 
 def test_uniform_frames():
