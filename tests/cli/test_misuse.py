@@ -322,11 +322,15 @@ def test_a_mesh_finer_than_asked_for_is_noted(fitted, tmp_path, points, is_noted
     assert ("8 × 8 × 8, while 6 × 6 × 6 was asked for" in text) == is_noted
 
 
-def test_a_short_run_is_refused_with_its_number_of_frames(tmp_path):
+def test_a_short_run_has_energies_and_the_number_of_frames_that_spectra_need(tmp_path):
     words = ["run", DATA / "copper.lammpstrj.xz", *COPPER, "-o", tmp_path / "out"]
-    text = refused(*words, "--frames", "0:100", code=3)
+    text = done(*words, "--frames", "0:100")
+    assert "energies only" in text
     assert "100 frames without a gap" in text
     assert "at least 128 are needed" in text
+    with xr.open_dataset(tmp_path / "out" / "results.nc") as results:
+        assert np.isfinite(results["mode_temperature"]).any()
+        assert not {"power", "linewidth_thz", "lifetime_energy_ps"} & set(results)
 
 
 def test_a_folder_of_sed_is_named_as_such(fitted, tmp_path):
