@@ -32,8 +32,9 @@ _LEAST_GAIN = 1e-6
 """Least gain, as a fraction of the squared force, for which a longer range is taken. It changes
 frequencies by 0.05 %, less than a usual time step does."""
 
-_MOST_PAIRS, _MOST_PARAMETERS = 10_000_000, 1000
-"""Most pairs of pairs with a common atom, and most parameters, of a range that is tried."""
+_MOST_PAIRS, _MOST_PARAMETERS = 2_000_000, 1000
+"""Most inequivalent pairs of pairs with a common atom, and most parameters, of a range that is
+tried: a few seconds."""
 
 
 class RangeChoice(NamedTuple):
@@ -88,7 +89,7 @@ def choose_range(
         equations = pooled([harmonic_equations(one, expansion) for one in merged])
         return _candidate(equations, options)
 
-    pairs_of_pairs = supercell.crystal.n_sites * supercell.n_atoms**2
+    pairs_of_pairs = supercell.crystal.n_sites * supercell.n_atoms**2 / group.n_operations
     sphere = tried(None)
     whole = tried("supercell") if pairs_of_pairs <= _MOST_PAIRS else None
     if sphere is None or whole is None:

@@ -1,0 +1,57 @@
+"""Without a cutoff of the second order the data choose it, at every order and for several runs.
+
+The springs of the salt reach 6.5 Å, beyond the sphere of 3.99 Å inside the supercell.
+"""
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.symmetry.translations import build_supercell
+
+
+@pytest.fixture(scope="module")
+def salt(crystals):
+    return build_supercell(crystals["rock salt"], 2 * np.eye(3, dtype=int))
+
+
+@pytest.fixture(scope="module")
+def frames_of(salt, springs, hessian_of, tmp_path_factory):
+    def make(seed, n_frames=60):
+        rng = np.random.default_rng(seed)
+        u_tax = 0.03 * rng.normal(size=(n_frames, salt.n_atoms, 3))
+        u_tax -= u_tax.mean(axis=1, keepdims=True)
+        hessian = hessian_of(springs(salt.crystal, 6.5), salt)
+        f_tax = -(u_tax.reshape(n_frames, -1) @ hessian).reshape(u_tax.shape)
+        return tm.from_arrays(
+            salt.positions + u_tax,
+            salt.cell,
+            list(salt.crystal.species) * salt.n_cells,
+            forces=f_tax + 1e-3 * rng.normal(size=f_tax.shape),
+        )
+
+    return make
+
+
+def test_all_pairs_are_taken_where_forces_reach_beyond_the_sphere(frames_of):
+    fitted = frames_of(0).fit()
+    assert fitted.cutoff is None
+    assert fitted.quality.r_squared > 0.999
+
+
+def test_a_cutoff_that_is_given_is_kept(frames_of):
+    fitted = frames_of(0).fit(cutoff2=3.9)
+    assert fitted.cutoff == 3.9
+    assert fitted.quality.r_squared < 0.995
+
+
+def test_higher_orders_take_the_range_of_the_second_order_as_well(frames_of):
+    fitted = frames_of(0).fit(cutoff3=3.0)
+    assert fitted.cutoff is None
+    assert fitted.triplets is not None
+
+
+def test_runs_choose_together(frames_of):
+    fitted = tm.fit_runs([frames_of(0), frames_of(1)])
+    assert fitted.cutoff is None
+    assert fitted.quality.n_frames == 120
