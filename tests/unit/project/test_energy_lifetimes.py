@@ -264,6 +264,18 @@ def test_a_short_run_gets_the_length_needed(lifetimes: float) -> None:
             assert np.isnan(lifetime)
 
 
+@pytest.mark.parametrize(("members", "lifetimes"), [(6, 10), (12, 12)])
+def test_rates_near_the_limit_are_not_too_large(members: int, lifetimes: int) -> None:
+    """Those that are resolved by chance were 25 to 55 % too large, by one error."""
+    found = energy_lifetimes(_run(10 * lifetimes + members, 150, members, lifetimes))
+    resolved = np.isfinite(found.lifetime_ps)
+    assert 0.1 < resolved.mean() < 0.7
+    relative = (found.lifetime_ps_sem / found.lifetime_ps)[resolved]
+    z = -np.log(found.lifetime_ps[resolved] * GAMMA) / relative
+    assert abs(z.mean()) < 0.5
+    assert 0.7 < z.std() < 1.3
+
+
 def test_too_little_data_gives_that_verdict() -> None:
     """One standing wave in 20 lifetimes is uncertain by 80 %."""
     found = energy_lifetimes(_run(15, 100, 1, 20))
@@ -271,7 +283,8 @@ def test_too_little_data_gives_that_verdict() -> None:
     assert few.mean() > 0.5
     assert all("would resolve it" in found.advice[g] for g in np.flatnonzero(few))
     resolved = np.isfinite(found.lifetime_ps)
-    assert (found.lifetime_ps_sem < 0.5 * found.lifetime_ps)[resolved].all()
+    # Beyond one half only by the correction for selection.
+    assert (found.lifetime_ps_sem < 2.0 * found.lifetime_ps)[resolved].all()
 
 
 def test_frames_too_far_apart_get_that_verdict() -> None:

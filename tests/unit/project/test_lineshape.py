@@ -73,6 +73,20 @@ def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
     assert np.nanmean(fits.kinetic) == pytest.approx(0.5, rel=0.03)
 
 
+@pytest.mark.parametrize(("members", "widths"), [(2, 1.25), (2, 1.5), (12, 1.5)])
+def test_lines_near_the_limit_are_not_too_wide(members: int, widths: float) -> None:
+    """Those that are resolved by chance were 20 to 30 % too wide, by one to two errors."""
+    width = widths * RESOLUTION
+    spectra = _simulated(int(100 * widths) + members, members, width)
+    fits = fit_lines([spectra], _guess(spectra))
+    resolved = np.isfinite(fits.linewidth)
+    assert 0.05 < resolved.mean() < 0.8
+    relative = (fits.linewidth_sem / fits.linewidth)[resolved]
+    z = np.log(fits.linewidth[resolved] / width) / relative
+    assert abs(z.mean()) < 0.5
+    assert 0.7 < z.std() < 1.3
+
+
 def test_lifetime_is_one_over_gamma() -> None:
     spectra = _simulated(3, 12, 5 * RESOLUTION, runs=20)
     fits = fit_lines([spectra], _guess(spectra))
@@ -147,7 +161,8 @@ def test_too_little_data_gives_that_verdict() -> None:
         if verdict is Verdict.TOO_FEW:
             assert "times as long would resolve it" in advice
         if verdict is Verdict.RESOLVED:
-            assert sem < 0.5 * value
+            # Beyond one half only by the correction for selection.
+            assert sem < 2.0 * value
             assert advice == ""
 
 

@@ -40,6 +40,7 @@ from trajmodes.project.energies.decay_fit import (
     mean_loss,
     theory_variance,
 )
+from trajmodes.project.selection import without_selection
 
 _LAST_LIFETIME = 5.0
 """Largest lag in the fit, in lifetimes."""
@@ -121,11 +122,15 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
         floor = np.fmin(lower, _longest(data))
         variance = np.where(data.sums.members > 0, data.correlation[:, 0], np.nan)
         raw = data.correlation / variance[:, None]
+        # The rate at which the relative error, which falls as γ^{-1/2}, is the largest one.
+        least = fits.gamma * (fits.relative_sem / _LARGEST_RELATIVE_SEM) ** 2
+        limit = np.log(np.fmax(least, 1.0 / _longest(data)))
+        rate, relative = without_selection(np.log(fits.gamma), scale * fits.relative_sem, limit)
+        lifetime = np.where(resolved, np.exp(-rate), np.nan)
     known = resolved[:, None]
-    lifetime = np.where(resolved, 1.0 / fits.gamma, np.nan)
     return EnergyLifetimes(
         lifetime_ps=lifetime,
-        lifetime_ps_sem=lifetime * scale * fits.relative_sem,
+        lifetime_ps_sem=lifetime * relative,
         chi2_ratio=np.where(resolved, ratio, np.nan),
         floor_ps=np.where([verdict is Verdict.TOO_LONG for verdict in verdicts], floor, np.nan),
         verdicts=verdicts,

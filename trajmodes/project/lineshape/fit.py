@@ -34,9 +34,11 @@ from trajmodes.project.lineshape.verdicts import (
     advise_on_shapes,
     frequency_known,
     judge_lines,
+    least_width,
     may_be_aliased,
     segment_of,
 )
+from trajmodes.project.selection import without_selection
 from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
 _OSCILLATOR = LineShape()
@@ -103,7 +105,11 @@ def _line_fits(
         return np.where(resolved, values, np.nan)
 
     known = frequency_known(candidates, chosen, sem, shape, verdicts)
-    theta, width = chosen.parameters, chosen.width
+    theta, relative = chosen.parameters, sem[:, GAMMA]
+    resolution, segment_ps = segment_of(candidates, chosen)
+    limit = np.log(least_width(resolution, relative))
+    log_width, relative = without_selection(theta[:, GAMMA], relative, limit)
+    width = np.exp(log_width)
     lifetime = np.where(oscillates, 1.0 / width, np.nan)
     where = places(shape)
     area = np.exp(theta[:, AREA])
@@ -117,14 +123,13 @@ def _line_fits(
         extra["partner_omega"] = shown(theta[:, where.ratio + OMEGA])
         extra["partner_linewidth"] = shown(np.exp(theta[:, where.ratio + GAMMA]))
         extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
-    resolution, segment_ps = segment_of(candidates, chosen)
     return LineFits(
         omega=np.where(known, chosen.center, np.nan),
         omega_sem=np.where(known, sem[:, OMEGA], np.nan),
         linewidth=shown(width),
-        linewidth_sem=shown(width * sem[:, GAMMA]),
+        linewidth_sem=shown(width * relative),
         lifetime_ps=lifetime,
-        lifetime_ps_sem=lifetime * sem[:, GAMMA],
+        lifetime_ps_sem=lifetime * relative,
         kinetic=shown(area),
         reduced_chi2=chosen.reduced_chi2,
         verdicts=tuple(verdicts),

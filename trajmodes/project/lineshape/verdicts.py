@@ -79,6 +79,15 @@ def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
     return certain
 
 
+def least_width(resolution: Floats, relative: Floats) -> Floats:
+    """Least widths (g,) that are given, for relative errors (g,) of the widths.
+
+    They are not significantly below two resolutions, nor below one.
+    """
+    least: Floats = resolution * np.fmax(NARROWEST / (1.0 + 2.0 * relative), 1.0)
+    return least
+
+
 def judge_lines(
     candidates: list[SegmentSpectra],
     chosen: ChosenFits,
@@ -93,8 +102,7 @@ def judge_lines(
     center = chosen.center
     total, share = _shares(candidates, chosen, shape)
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
-    narrow = width < resolution
-    narrow |= width * (1.0 + 2.0 * relative) < NARROWEST * resolution
+    narrow = width < least_width(resolution, relative)
     beyond = (width > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)
     # The first condition that holds gives the verdict.
     findings = [
