@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PathLike = str | os.PathLike[str]
+_MODE_COLUMNS = {
+    *("set_q_a", "set_q_b", "set_q_c", "set_point", "degeneracy", "branch_first"),
+    *("branch_last", "freq_harmonic_thz", "freq_ratio_thz", "freq_spectrum_thz"),
+    *("linewidth_thz", "lifetime_ps", "lifetime_energy_ps", "linewidth_phi3_classical_thz"),
+    *("mode_temperature", "anharmonicity", "sigma_set", "gruneisen", "verdict"),
+}
+"""Columns of ``modes.csv`` that most users need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +212,13 @@ class Results:
 
     @property
     def modes(self) -> "pd.DataFrame":
-        """Sets of symmetry-equivalent modes, one row each: the columns of ``modes.csv``."""
-        return self.table("modes").set_index("set")
+        """Sets of symmetry-equivalent modes, one row each: place, frequencies, lifetimes.
+
+        ``table("modes")`` has all columns of ``modes.csv``, and each is a variable by its name,
+        such as ``results["heat_capacity_kb"]``.
+        """
+        whole = self.table("modes").set_index("set")
+        return whole[[one for one in whole if one.removesuffix("_sem") in _MODE_COLUMNS]]
 
     @property
     def plot(self) -> Plots:
@@ -226,7 +238,8 @@ class Results:
 
         Returns
         -------
-        Dask arrays ``Q`` and ``Qdot`` (frame, mode) with time, q, branch and frequency.
+        Dask arrays ``Q``, ``Qdot`` and ``Qdot_over_omega`` (frame, mode) with time, q, branch
+        and frequency.
 
         Raises
         ------

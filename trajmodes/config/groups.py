@@ -289,8 +289,9 @@ class ProjectionOptions(Group):
     )
     save_amplitudes: tuple[str, ...] = option(
         'Save the amplitudes Q(t) and velocities of these modes, such as "1/2 1/2 0:4", '
-        '"X:4-6" or "0 0 0:all". May be repeated.',
+        '"X:4-6", "0 0 0:all", or "all" for all modes at all q. May be repeated.',
         default=(),
+        commands="run project molecule",
         metavar='"Q:BRANCHES"',
     )
     conductivity: int | Literal["auto"] | None = option(
@@ -299,6 +300,7 @@ class ProjectionOptions(Group):
         "mesh that is fine enough.",
         kind=kinds.MESH,
         metavar="[N]",
+        keyword_type='int | Literal["auto", True] | None',
         bare=kinds.FINE_MESH,
     )
 

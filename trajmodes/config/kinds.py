@@ -220,7 +220,10 @@ SWITCH = Kind("true or false", lambda value: isinstance(value, bool), str, is_sw
 SYMBOLS = Kind("a list of chemical symbols", _are_texts, _read_symbols, from_text=True)
 CUTOFF = Kind("a positive number", _is_cutoff, _read_cutoff)
 CUTOFF_OR_ALL = or_word(CUTOFF, "supercell")
-MESH = or_word(whole(1, LARGEST_MESH), FINE_MESH)
+MESH = replace(
+    or_word(whole(1, LARGEST_MESH), FINE_MESH),
+    tidy=lambda value: FINE_MESH if value is True else value,
+)
 LJ_UNITS = numbers("three positive numbers", (3,), 1e-30)
 BOX = replace(or_word(numbers("three or nine numbers", (3, 9), -MOST), "average"), tidy=_nine)
 FRAMES = Kind(

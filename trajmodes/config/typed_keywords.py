@@ -131,7 +131,7 @@ class ProjectKeywords(SedKeywords, total=False):
     maximum_entropy: int | None
     energy_covariance: bool
     save_amplitudes: str | Sequence[str]
-    conductivity: int | Literal["auto"] | None
+    conductivity: int | Literal["auto", True] | None
 
 
 class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
@@ -152,6 +152,7 @@ class MoleculeKeywords(ReadKeywords, total=False):
     resolution_thz: float | None
     line: Line
     baseline: bool
+    save_amplitudes: str | Sequence[str]
     reference: str | PathLike[str] | None
     hessian: str | PathLike[str] | None
     series: bool

@@ -187,7 +187,7 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
     require_replaceable(job.folder, _names(job, for_phonopy=for_phonopy), inputs_of(job))
     with (
         open_folder(job.folder) as folder,
-        _scratch_in(folder.path) as scratch,
+        scratch_in(folder.path) as scratch,
         second_painter(Path(scratch)) as painter,
     ):
         yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
@@ -228,7 +228,7 @@ def save_analysis(
         If the disk does not take them.
     """
     results = found.results
-    with open_folder(folder) as opened, _scratch_in(opened.path) as scratch:
+    with open_folder(folder) as opened, scratch_in(opened.path) as scratch:
         extra = {
             **_of_constants(results.constants, results.supercell, Path(scratch)),
             **_of_equations(found.equations),
@@ -288,7 +288,8 @@ def _of_job(text: str, log: Log | None) -> dict[str, Writer]:
     return writers
 
 
-def _scratch_in(folder: Path) -> "TemporaryDirectory[str]":
+def scratch_in(folder: Path) -> "TemporaryDirectory[str]":
+    """Folder for large intermediate files on the disk of the results."""
     return TemporaryDirectory(dir=folder, prefix=".trajmodes.")
 
 

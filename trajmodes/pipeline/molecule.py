@@ -7,6 +7,7 @@ of a crystal on its phonons, since a molecule is treated as a crystal of one cel
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -38,8 +39,9 @@ from trajmodes.molecules.normal_modes import (
 from trajmodes.molecules.reference import molecule_reference
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
-from trajmodes.pipeline.projection import project_run
+from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.projector import Projector
+from trajmodes.project.selected_modes import AmplitudeSeries
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.translations import half_space
@@ -106,6 +108,8 @@ class MoleculeResults:
     projection: Projection | None
     """Energies, spectra, lines and lifetimes; None if the time between frames is not known."""
     notes: tuple[Note, ...]
+    amplitudes: AmplitudeSeries | None = None
+    """Amplitudes of the chosen modes, in the scratch folder."""
 
     def __repr__(self) -> str:
         """Short description, without the arrays."""
@@ -176,11 +180,13 @@ def analyse_molecule(
     *,
     log: Log,
     bars: StartBar = no_bars,
+    scratch: Path | None = None,
 ) -> MoleculeResults:
     """Find the second derivatives and modes of a molecule, and project its run on them.
 
     ``run`` comes from `open_molecule`; the job may name a file of second derivatives. ``log``
-    records the stages, ``bars`` starts a progress bar.
+    records the stages, ``bars`` starts a progress bar. Amplitudes that the job saves are
+    written to ``scratch``.
 
     Raises
     ------
@@ -197,7 +203,7 @@ def analyse_molecule(
         constants, notes = _hessian_from_file(molecule, hessian)
     with log.stage("normal modes"):
         modes = normal_modes(molecule, constants)
-    projection, remarks = _projected(run, modes, log, bars)
+    found, remarks = _projected(run, modes, log, bars, scratch)
     return MoleculeResults(
         molecule=molecule,
         n_external=len(rigid_motions(molecule)),
@@ -205,8 +211,9 @@ def analyse_molecule(
         fitted=hessian is None,
         modes=modes,
         table=mode_table(modes),
-        projection=projection,
+        projection=None if found is None else found.projection,
         notes=(*run.notes, *notes, *undefined_note(modes), *remarks),
+        amplitudes=None if found is None else found.amplitudes,
     )
 
 
@@ -297,8 +304,8 @@ def _hessian_from_file(
 
 
 def _projected(
-    run: MoleculeRun, modes: Modes, log: Log, bars: StartBar
-) -> tuple[Projection | None, tuple[Note, ...]]:
+    run: MoleculeRun, modes: Modes, log: Log, bars: StartBar, scratch: Path | None
+) -> tuple[Projected | None, tuple[Note, ...]]:
     """Project the run, if the time between frames is known."""
     if run.trajectory.interval_ps is None:
         text = (
@@ -307,5 +314,5 @@ def _projected(
         )
         return None, (Note("note", text, fix="give the time step, --timestep-fs"),)
     # Runs of molecules and crystals have the attributes that a projection uses.
-    found = project_run(run, modes, log=log, bars=bars)
-    return found.projection, found.notes
+    found = project_run(run, modes, log=log, bars=bars, scratch=scratch)
+    return found, found.notes

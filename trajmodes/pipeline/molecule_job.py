@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,14 @@ from trajmodes.config.job import Job, toml_text
 from trajmodes.data.results import Projection
 from trajmodes.molecules.hessian import hessian_of
 from trajmodes.molecules.normal_modes import cartesian_vectors
-from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars, text_writer
+from trajmodes.pipeline.job_folder import (
+    Log,
+    StartBar,
+    inputs_of,
+    no_bars,
+    scratch_in,
+    text_writer,
+)
 from trajmodes.pipeline.molecule import (
     MoleculeResults,
     MoleculeRun,
@@ -24,8 +32,9 @@ from trajmodes.pipeline.molecule import (
 )
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.report.numbers import plus_minus
+from trajmodes.results.dataset import amplitude_batches
 from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
-from trajmodes.results.netcdf import COORDINATES, write_series
+from trajmodes.results.netcdf import AMPLITUDES, COORDINATES, write_series
 from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, MEV, THZ, WAVENUMBER
 
@@ -56,19 +65,22 @@ def molecule_job(
     """
     files = job.molecule
     inputs = [one for one in (files.reference, files.hessian) if one is not None]
-    names = (*_FILES, *((COORDINATES.file,) if files.series else ()))
+    more = {COORDINATES.file: files.series, AMPLITUDES.file: job.projection.save_amplitudes}
+    names = (*_FILES, *(name for name, wanted in more.items() if wanted))
     require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.record(command)
-    with open_folder(job.folder) as folder:
+    with open_folder(job.folder) as folder, scratch_in(folder.path) as scratch:
         with log.stage("open and find the reference"):
             run = open_molecule(job, frames=frames)
-        results = analyse_molecule(run, log=log, bars=bars)
+        results = analyse_molecule(run, log=log, bars=bars, scratch=Path(scratch))
         for note in results.notes:
             log.record(f"note: {note}")
         with log.stage("write"):
             writers = _writers(run, results, log, series=files.series)
             written = write_files(folder, writers)
+    # The file of the amplitudes was temporary.
+    results = replace(results, amplitudes=None)
     return WrittenMolecule(
         results, {str(Path(job.folder) / name): text for name, text in written.items()}
     )
@@ -97,6 +109,12 @@ def _writers(
         writers[COORDINATES.file] = Writer(
             "normal-mode positions and velocities of every frame, as for i-PI",
             partial(write_series, datasets, kind=COORDINATES),
+        )
+    if results.amplitudes is not None:
+        batches = amplitude_batches(results.amplitudes)
+        writers[AMPLITUDES.file] = Writer(
+            "amplitudes Q(t) and their velocities of the chosen modes",
+            partial(write_series, batches, kind=AMPLITUDES),
         )
     job_text = toml_text(run.job)
     writers["run.toml"] = Writer("all options of the run", text_writer(job_text))

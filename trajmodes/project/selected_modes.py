@@ -52,7 +52,8 @@ def parse_modes(
     ----------
     texts
         For each q three numbers or fractions, or a label; then a colon, and the number of a
-        branch counted from 1, several separated by commas, a range (``4-6``), or ``all``.
+        branch counted from 1, several separated by commas, a range (``4-6``), or ``all``. The
+        text ``all`` stands for all modes at all q but the translations.
     modes
         The modes at the commensurate q points.
     point_of
@@ -71,6 +72,13 @@ def parse_modes(
 
 
 def _parse(text: str, modes: Modes, point_of: PointOf) -> list[ChosenMode]:
+    if str(text).strip() == "all":
+        places = np.argwhere(modes.sets >= 0).tolist()
+        listed = modes.qpoints.tolist()
+        return [
+            ChosenMode(row, branch, opposite=False, qpoint=tuple(listed[row]))
+            for row, branch in places
+        ]
     words, colon, branches = str(text).partition(":")
     numbers = _numbers(words)
     if len(numbers) != 3 and colon and words.strip():

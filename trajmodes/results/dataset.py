@@ -19,6 +19,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
+from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.project.selected_modes import AmplitudeSeries, ChosenMode
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
@@ -270,13 +271,17 @@ _AMPLITUDE_CONVENTIONS = (
     "Q_qm(t) = N_c^(-1/2) sum_lb sqrt(M_b) conj(e_b(qm)).u_lb(t) exp(-2 pi i q.r_lb), r_lb the "
     "ideal position of site b in cell l in reduced coordinates, e of norm 1 with the phase of "
     "the atom positions; Q' the same of velocities; <|Q'|^2> = k_B T; Q_-q = conj(Q_q). The "
-    "phase of e is arbitrary, and so is the choice of e within a degenerate set"
+    "phase of e is arbitrary, and so is the choice of e within a degenerate set. Q and "
+    "Q'/omega are the normal-mode position and velocity of i-PI; in its unit, a0 sqrt(m_e), "
+    f"they are larger by {1.0 / ATOMIC_UNIT:.9g}; Q'/omega is not a number where omega <= 0"
 )
 _AMPLITUDE_FIELDS = (
     ("Q", "sqrt(eV) ps", "mode coordinate"),
     ("Qdot", "sqrt(eV)", "velocity of the mode coordinate"),
 )
 _BATCH_BYTES = 1 << 23
+_AT_REST = 1e-3
+"""Frequency in rad/ps below which a mode is a translation, up to rounding."""
 
 
 def amplitudes_dataset(
@@ -302,6 +307,14 @@ def amplitudes_dataset(
     }
     qpoints = np.array([mode.qpoint for mode in chosen])
     branches = np.array([mode.branch + 1 for mode in chosen])
+    if values.shape[1] > 1:
+        # Velocities over ω have the amplitude of Q, as in i-PI.
+        over_omega = values[:, 1] * (1.0 / np.where(omega > _AT_REST, omega, np.nan))
+        series["Qdot_over_omega"] = (
+            ("frame", "mode"),
+            over_omega,
+            {"units": "sqrt(eV) ps", "long_name": "velocity over the harmonic frequency"},
+        )
     coordinates = {
         "time": ("frame", times_ps, {"units": "ps"}),
         "q": (("mode", "reduced"), qpoints, {"long_name": "reduced coordinates"}),

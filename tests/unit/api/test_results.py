@@ -190,3 +190,21 @@ def test_text_in_a_table_is_escaped():
     parser = Cells()
     parser.feed(html_table("a < b", {"<script>": "x & y"}))
     assert parser.found == [("caption", "a < b"), ("th", "<script>"), ("td", "x & y")]
+
+
+def test_modes_are_the_columns_that_most_users_need(results):
+    few, all_ = results.modes, results.table("modes")
+    assert len(few.columns) <= 30 < len(all_.columns)
+    assert {"freq_spectrum_thz", "lifetime_ps", "lifetime_ps_sem", "verdict"} <= {*few.columns}
+    assert "heat_capacity_kb" in all_
+    assert "heat_capacity_kb" not in few
+
+
+def test_velocities_over_the_frequency_have_the_amplitude_of_coordinates(results):
+    """As i-PI defines normal-mode velocities; imaginary modes and translations have none."""
+    found = results.amplitudes("1/2 1/2 0:all")
+    size = (np.abs(found["Q"]) ** 2).mean("frame").values
+    speed = (np.abs(found["Qdot_over_omega"]) ** 2).mean("frame").values
+    assert speed == pytest.approx(size, rel=0.5)
+    translations = results.amplitudes("0 0 0:1-3")["Qdot_over_omega"].values
+    assert np.isnan(translations).all()

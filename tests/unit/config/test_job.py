@@ -220,3 +220,8 @@ def test_brackets_and_dots_in_texts_and_comments_do_not_count(tmp_path):
     names = ["a.b.c.d[[[{.xyz", "it's.a.b.c"]
     path.write_text(f'# [[[[ a.b.c.d\ntrajectory = [\n  {names[0]!r},\n  "{names[1]}",\n]\n')
     assert [Path(name).name for name in job_of("molecule", path, {}).trajectory] == names
+
+
+def test_conductivity_true_means_a_fine_mesh():
+    job = job_from_mapping({"trajectory": "run.lammpstrj", "conductivity": True})
+    assert job.projection.conductivity == "auto"

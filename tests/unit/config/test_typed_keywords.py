@@ -20,6 +20,7 @@ RIGHT = (
     "tm.open('a', box=[[5.0, 0, 0], [0, 5.0, 0], [0, 0, 5.0]], frames='9:', lj=(1, 2, 3.0))",
     "tm.open('a', box=np.eye(3), frames=[9, None], species=['Ga', 'N'], cell=Path('POSCAR'))",
     "run.project(run.fit(), conductivity='auto', save_amplitudes=['X:4'], line='fano')",
+    "run.project('fit', conductivity=True, save_amplitudes=['all'])",
 )
 
 WRONG = {

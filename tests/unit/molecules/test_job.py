@@ -240,3 +240,27 @@ def test_molecules_in_their_boxes_are_not_crystals():
         assert not is_bonded_to_images(folded, atoms.cell.array), name
     for solid in (bulk("NaCl", "rocksalt", 5.6), bulk("Fe"), build.graphene(vacuum=8.0)):
         assert is_bonded_to_images(solid.positions, solid.cell.array), solid
+
+
+def test_amplitudes_of_all_vibrations_are_written(folder):
+    """Q and Q̇/ω are i-PI's normal-mode position and velocity, which ``--series`` writes."""
+    molecule_job(
+        job(folder, save_amplitudes=["all"], **files(folder, series=True)), command="x"
+    )
+    with netCDF4.Dataset(folder / "out" / "normal_coordinates.nc") as data:
+        position, velocity = data["position"][:], data["velocity"][:]
+    with netCDF4.Dataset(folder / "out" / "amplitudes.nc") as data:
+        assert data["Q"].shape == (N_FRAMES, 3, 2)
+        for name, expected in (("Q", position), ("Qdot_over_omega", velocity)):
+            found = data[name][:, :, 0] / ATOMIC_UNIT
+            np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+    with pytest.raises(UsageError, match="written to a folder, and none is given"):
+        molecule(folder / "run.xyz", timestep_fs=STEP_FS, save_amplitudes=["all"])
+
+
+def test_the_modes_of_a_table_have_a_temperature_and_a_place_in_equipartition(images):
+    found = molecule(images, timestep_fs=STEP_FS)
+    kelvin = 2.0 / BOLTZMANN * found.projection.energies.kinetic
+    np.testing.assert_allclose(found.vibrations["temperature"], kelvin)
+    assert "equipartition_z" in found.vibrations
+    assert "equipartition" in str(found)
