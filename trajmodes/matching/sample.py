@@ -37,6 +37,7 @@ from trajmodes.units import BOLTZMANN
 ENOUGH = 8
 """Least number of sampled frames for means of equilibrium."""
 _PAIRS = 64
+_SAMPLE_BYTES = 1 << 27
 CORRELATED = 0.5
 """Least correlation of neighbouring velocities that shows the time between frames."""
 _FLOOR = 5e-3
@@ -121,7 +122,7 @@ def sample_run(
     hops: Hops = "refuse",
     outliers: Outliers = "refuse",
 ) -> RunSample:
-    """Evaluate pairs of frames spread evenly over a run, fewer if it is short.
+    """Evaluate pairs of frames spread evenly over a run, fewer if it is short or very large.
 
     ``hops`` and ``outliers`` are those of `Displacer`.
 
@@ -131,6 +132,9 @@ def sample_run(
         If a frame cannot be used: the box changes, an atom hopped, a value is an outlier.
     """
     unlimited = Displacer(match, "exclude", place=trajectory.place)
+    # Frames and their motion: three fields of three components.
+    pair_bytes = 2 * 2 * 9 * 8 * trajectory.n_atoms
+    n_pairs = min(n_pairs, max(ENOUGH, _SAMPLE_BYTES // pair_bytes))
     starts, length = _pairs(trajectory, n_pairs)
     unlimited(trajectory.read(int(starts[0]), int(starts[0]) + length))
     begun = perf_counter()
