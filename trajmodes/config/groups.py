@@ -145,7 +145,8 @@ class ForceConstantOptions(Group):
         kind=kinds.CUTOFF_OR_ALL,
         also=("cutoff",),
         metavar="Å|supercell",
-        unset="the largest that the supercell admits, or supercell if that predicts better",
+        unset="the largest that the supercell admits, with 4096 neighbours at most, or "
+        "supercell if that predicts better",
     )
     cutoff3: float | str | None = option(
         "Cutoff in Å of the third-order force constants.",

@@ -15,7 +15,7 @@ import numpy as np
 from trajmodes.arrays import Bools, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius, supercell_pair_orbits
+from trajmodes.symmetry.clusters import cluster_orbits, largest_radius, supercell_pair_orbits
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
@@ -144,7 +144,7 @@ def expansion_of(
                 fix="give a radius in Å",
             )
         elif wanted is None:
-            reach = Cutoff(inscribed_radius(supercell))
+            reach = Cutoff(largest_radius(supercell))
             orbits = cluster_orbits(group, order, reach, supercell=supercell)
             # The largest admissible cutoff lies on the boundary by definition: drop that note.
             orbits = replace(orbits, notes=())

@@ -90,8 +90,8 @@ def choose_range(
         return _candidate(equations, options)
 
     pairs_of_pairs = supercell.crystal.n_sites * supercell.n_atoms**2 / group.n_operations
-    sphere = tried(None)
     whole = tried("supercell") if pairs_of_pairs <= _MOST_PAIRS else None
+    sphere = None if whole is None else tried(None)
     if sphere is None or whole is None:
         text = (
             "the range of the second-order force constants could not be tested: they extend to "

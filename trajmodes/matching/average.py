@@ -126,11 +126,15 @@ def average_structure(
     limit = max(4, _SAMPLE_VALUES // trajectory.n_atoms)
     n_frames = min(n_frames, limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
-    blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
     ids = np.arange(1, trajectory.n_atoms + 1) if trajectory.ids is None else trajectory.ids
-    for block in blocks:
+    positions, boxes = [], []
+    for t in frames:
+        block = trajectory.read(int(t), int(t) + 1)
         require_near(block, block.cells[0], ids, trajectory.place)
-    cells = np.concatenate([block.cells for block in blocks])
+        # A view would keep velocities and forces in memory.
+        positions.append(block.positions[0].copy())
+        boxes.append(block.cells[0])
+    cells = np.array(boxes)
     motion = box_motion(cells)
     fluctuates = box == "average" and motion.largest > _FIXED
     if not fluctuates or trajectory.ideal is not None:
@@ -138,10 +142,11 @@ def average_structure(
     if trajectory.ideal is not None:
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
-    positions = [
-        (in_box(b.positions, b.cells, motion.mean) if fluctuates else b.positions)[0]
-        for b in blocks
-    ]
+    if fluctuates:
+        positions = [
+            in_box(x_ax[None], cell[None], motion.mean)[0]
+            for x_ax, cell in zip(positions, cells, strict=True)
+        ]
     first = positions[0]
     u_tax = np.stack([relative_displacements(x_ax - first, motion.mean) for x_ax in positions])
     mean = u_tax.mean(axis=0)

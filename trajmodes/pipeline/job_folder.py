@@ -110,6 +110,8 @@ def _describe(path: Path, left: Event) -> InputFile:
 CONSTANTS_FILE = "force_constants.h5"
 JOB_FILES = ("run.toml", "run.log")
 PHONOPY_FILES = ("FORCE_CONSTANTS", "phonopy_params.yaml")
+_MOST_FOR_PHONOPY = 10_000
+"""Atoms of a supercell; phonopy needs minutes for more (15 s for 5832)."""
 
 
 class Written(NamedTuple):
@@ -164,8 +166,14 @@ class OutputFolder:
     def _extra(self, found: Analysis) -> dict[str, Writer]:
         """Files beside those of the report."""
         constants, supercell = found.results.constants, found.results.supercell
+        for_phonopy = self.for_phonopy and supercell.n_atoms <= _MOST_FOR_PHONOPY
+        if self.for_phonopy and not for_phonopy:
+            self.log.record(
+                f"files for phonopy are not written: {supercell.n_atoms} atoms; `trajmodes "
+                "export` writes them"
+            )
         return {
-            **(_for_phonopy(constants, supercell, self.scratch) if self.for_phonopy else {}),
+            **(_for_phonopy(constants, supercell, self.scratch) if for_phonopy else {}),
             **_of_constants(constants, supercell, self.scratch),
             **_of_equations(found.equations),
             **found.extra,

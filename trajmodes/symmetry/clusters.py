@@ -30,6 +30,8 @@ SHELL_TOLERANCE = 1e-3
 _NOISE = 1e-6
 """Distances within this of the cutoff, in Å, count as equal to it, despite rounding."""
 
+_MOST_NEIGHBOURS = 4096
+
 _MARGIN = 0.02
 """Distance in Å beyond the cutoff to which clusters are listed, so that orbits are whole."""
 
@@ -148,6 +150,17 @@ def inscribed_radius(supercell: Supercell) -> float:
     It is half the shortest lattice vector: closer pairs have a single nearest image.
     """
     return shortest_vector(supercell.cell) / 2.0
+
+
+def largest_radius(supercell: Supercell) -> float:
+    """Largest useful cutoff in Å: that of a supercell, but not beyond 4096 neighbours.
+
+    The time of a fit grows with the sixth power of the cutoff and more. 4096 neighbours are
+    within 27 Å in silicon.
+    """
+    crystal = supercell.crystal
+    sphere = 3.0 * _MOST_NEIGHBOURS * crystal.volume / (4.0 * np.pi * crystal.n_sites)
+    return min(inscribed_radius(supercell), float(np.cbrt(sphere)))
 
 
 def cluster_orbits(
