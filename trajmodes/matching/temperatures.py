@@ -9,7 +9,7 @@ atoms hardly changes.
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations, permutations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -42,19 +42,50 @@ _MOST_SPECIES = 6
 """Most species whose assignments to types are all tried."""
 
 
-def units_are_proved(sample: RunSample, interval_ps: float | None) -> bool | None:
-    """Whether the motion proves the units; None where it does not show them.
+class UnitsProof(NamedTuple):
+    """Whether a run shows that its units are right."""
+
+    holds: bool
+    text: str
+    """The evidence, or what is missing."""
+    mismatch: float = np.inf
+    """Absolute logarithm of the ratio of two quantities that should be equal."""
+
+
+def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
+    """Judge the units of a run whose box fits its crystal.
 
     Velocities and forces must give one temperature. Without forces, displacements and
-    velocities must give the time between frames, ``interval_ps``.
+    velocities must give the time between frames. Positions alone need only the unit of length.
     """
-    if sample.kinetic is None:
-        return None
-    if sample.virial is not None:
-        return bool(1.0 / _PROOF < sample.kinetic.mean() / sample.virial.mean() < _PROOF)
-    if sample.interval is None or interval_ps is None:
-        return None
-    return bool(1.0 / _PROOF < sample.interval.ps / interval_ps < _PROOF)
+    if sample.kinetic is not None and sample.virial is not None:
+        kinetic, virial = float(sample.kinetic.mean()), float(sample.virial.mean())
+        both = f"velocities ({kinetic:.0f} K) and forces ({virial:.0f} K)"
+        mismatch = abs(np.log(kinetic / virial)) if min(kinetic, virial) > 0.0 else np.inf
+        if mismatch < np.log(_PROOF):
+            text = f"{both} give one temperature"
+            return UnitsProof(holds=True, text=text, mismatch=mismatch)
+        text = f"{both} disagree; elements of the cell file or of the atoms may be wrong"
+        return UnitsProof(holds=False, text=text, mismatch=mismatch)
+    if sample.kinetic is not None and trajectory.interval_ps is None:
+        text = "velocities and displacements show the units only with a time step"
+        return UnitsProof(holds=False, text=text)
+    if sample.kinetic is not None and sample.interval is not None:
+        assert trajectory.interval_ps is not None
+        mismatch = abs(np.log(sample.interval.ps / trajectory.interval_ps))
+        both = (
+            f"displacements and velocities (frames {1e3 * sample.interval.ps:.3g} fs apart) "
+            f"and the time step ({1e3 * trajectory.interval_ps:.3g} fs)"
+        )
+        agree = bool(mismatch < np.log(_PROOF))
+        text = f"{both} {'agree' if agree else 'disagree'}"
+        return UnitsProof(holds=agree, text=text, mismatch=mismatch)
+    if sample.kinetic is None and not trajectory.has_forces:
+        return UnitsProof(holds=True, text="there is nothing but lengths, in Å")
+    text = (
+        "forces without velocities do not show their unit, nor velocities of frames far apart"
+    )
+    return UnitsProof(holds=False, text=text)
 
 
 def require_units(trajectory: Trajectory, sample: RunSample) -> None:

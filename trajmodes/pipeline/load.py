@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
+
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
-from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import (
     ROUNDING,
@@ -32,7 +34,7 @@ from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import atom_species, species_of_run
-from trajmodes.matching.temperatures import PROVABLE_UNITS, units_are_proved
+from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.readers.trajectory import Trajectory
@@ -236,6 +238,14 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
         if not found:
             raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
+    whole = [path.resolve() for path in paths]
+    twice = [path for k, path in enumerate(paths) if whole[k] in whole[:k]]
+    if twice:
+        raise UsageError(
+            f"{twice[0]} is given twice",
+            why="a file that is repeated adds no information, and would make errors too small",
+            fix="give every file once",
+        )
     return paths
 
 
@@ -339,43 +349,46 @@ def _noise_note(file: Path, whole: Crystal, smaller: Crystal) -> Note:
 def _prove_units(
     job: Job, open_files: Opener, known: KnownCrystal | None, missing: UnitsError
 ) -> list[LoadedRun]:
-    """Load with the only unit style in which the box fits and the temperatures agree.
+    """Load with the only unit style in which the box fits the crystal and the motion agrees.
 
-    The box must fit the crystal, and the kinetic temperature must agree with the virial one: no
-    two styles pass both tests. The first of several runs decides.
+    `prove_units` judges the motion of the first run. Positions alone are taken in the first
+    style that fits a given crystal, where times do not depend on the style.
     """
     proved: dict[str, list[LoadedRun]] = {}
-    refused: dict[str, DataError] = {}
-    doubt = ""
+    refused: dict[str, TrajmodesError] = {}
+    doubts: list[tuple[float, str]] = []
     paths = _expand(job.trajectory)
     for style in PROVABLE_UNITS:
         try:
             opened = open_files(paths, replace(job.reading, units=style))
             runs = _match_all(job, opened, known)
-        except DataError as error:
+        except (DataError, UsageError) as error:
             refused[style] = error
             continue
-        run = runs[0]
-        sample = run.diagnosis.sample
-        if sample.kinetic is None or sample.virial is None:
-            doubt = "the units can be proved only for a run with velocities and forces"
+        run, proof = runs[0], prove_units(runs[0].trajectory, runs[0].diagnosis.sample)
+        if "".join(run.fields) == "positions":
+            given = known is not None or job.matching.cell is not None
+            timed = run.trajectory.interval_ps is not None and job.reading.timestep_fs is None
+            if proved or not given or timed:
+                doubts.append((np.inf, "positions alone do not show them"))
+                continue
+        if not proof.holds:
+            elements = [
+                one.why for one in run.diagnosis.verdict if one.subject == "temperature"
+            ]
+            text = f"in {style} units {'; '.join([proof.text, *filter(None, elements)])}"
+            doubts.append((proof.mismatch, text))
             continue
-        both = (
-            f"velocities ({sample.kinetic.mean():.0f} K) and forces "
-            f"({sample.virial.mean():.0f} K)"
+        text = (
+            f"the file does not name its units; they are {style}, the only ones in which the "
+            f"box fits the crystal and {proof.text}"
         )
-        if units_are_proved(sample, run.trajectory.interval_ps):
-            text = (
-                f"the file does not name its units; they are {style}, the only ones in which "
-                f"the box fits the crystal and {both} give one temperature"
-            )
-            note = Note("note", text)
-            proved[style] = [replace(run, notes=(note, *run.notes)), *runs[1:]]
-        else:
-            doubt = f"in {style} units {both} disagree; elements of the cell file may be wrong"
+        note = Note("note", text)
+        proved[style] = [replace(run, notes=(note, *run.notes)), *runs[1:]]
     if len(proved) == 1:
         return next(iter(proved.values()))
-    if not proved and not doubt:
+    if not proved and not doubts:
         # The box fits the crystal in no units, so the units are not the problem.
         raise refused["metal"]
-    raise UnitsError(missing.what, where=missing.where, why=doubt, fix=missing.fix)
+    why = min(doubts)[1] if doubts else f"{' and '.join(proved)} units fit equally well"
+    raise UnitsError(missing.what, where=missing.where, why=why, fix=missing.fix)
