@@ -5,7 +5,8 @@ Coulomb forces extend over the whole supercell. Candidates are the largest cutof
 nearest image, the sphere inscribed in the Wigner–Seitz cell of the supercell, and all pairs of
 the supercell, shared among nearest images. Both are fitted to all blocks of time but one, and
 predict the forces of that one (cross-validation). The sphere is taken unless its squared
-residual is significantly larger.
+residual is significantly larger. A few displaced supercells cannot be left out: the residuals
+of the fits are then compared by the F test, for independent force components.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import fdtri, stdtrit
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
@@ -26,7 +27,8 @@ from trajmodes.notes import Note
 from trajmodes.symmetry.operations import SpaceGroup
 
 _SURE = 0.975
-"""Probability, by Student's distribution, with which a longer range must predict better."""
+"""Probability, by the distribution of Student or Fisher, with which a longer range must be
+better."""
 
 _LEAST_GAIN = 1e-6
 """Least gain, as a fraction of the squared force, for which a longer range is taken. It changes
@@ -47,8 +49,12 @@ class RangeChoice(NamedTuple):
 
 class _Candidate(NamedTuple):
     equations: NormalEquationBlocks
-    predicted: Floats
-    """(b,), unit: eV²/Å². Squared residual of each block, left out of the fit."""
+    n_parameters: int
+    fitted: float
+    """Squared residual of the fit in eV²/Å²."""
+    predicted: Floats | None
+    """(b,), unit: eV²/Å². Squared residual of each block, left out of the fit; None if the
+    others do not determine the fit."""
 
     @property
     def reach(self) -> float:
@@ -57,17 +63,31 @@ class _Candidate(NamedTuple):
         return np.inf if own is None else own.largest
 
     @property
-    def rms(self) -> float:
-        """Root mean square residual force in eV/Å of data left out."""
+    def n_forces(self) -> int:
+        """Number of force components; those of a frame add up to zero."""
+        return (self.equations.n_components - 3) * self.equations.n_frames
+
+    def rms(self, *, left_out: bool) -> float:
+        """Root mean square residual force in eV/Å, of the fit or of data left out."""
+        square = (
+            self.predicted.sum() if left_out and self.predicted is not None else self.fitted
+        )
         count = self.equations.n_components * self.equations.n_frames
-        return float(np.sqrt(max(self.predicted.sum(), 0.0) / count))
+        return float(np.sqrt(max(square, 0.0) / count))
 
     def is_worse_than(self, other: "_Candidate") -> bool:
-        """Whether it predicts data left out worse, by more than chance and rounding."""
-        apart = self.predicted - other.predicted
-        spread = np.sqrt(len(apart)) * apart.std(ddof=1)
-        chance = float(stdtrit(len(apart) - 1, _SURE)) * spread
-        return bool(apart.sum() > max(chance, _LEAST_GAIN * self.equations.square.sum()))
+        """Whether it is worse than a longer range, by more than chance and rounding."""
+        least = _LEAST_GAIN * self.equations.square.sum()
+        if self.predicted is not None and other.predicted is not None:
+            apart = self.predicted - other.predicted
+            spread = np.sqrt(len(apart)) * apart.std(ddof=1)
+            chance = float(stdtrit(len(apart) - 1, _SURE)) * spread
+            return bool(apart.sum() > max(chance, least))
+        more, free = other.n_parameters - self.n_parameters, self.n_forces - other.n_parameters
+        if more <= 0 or free <= 0:
+            return False
+        chance = float(fdtri(more, free, _SURE)) * more / free * max(other.fitted, 0.0)
+        return bool(self.fitted - other.fitted > max(chance, least))
 
 
 def choose_range(
@@ -97,7 +117,7 @@ def choose_range(
             "the range of the second-order force constants could not be tested: they extend to "
             "the largest cutoff that the supercell admits"
         )
-        why = "the frames are too few to leave some out, or the pairs of the supercell too many"
+        why = "the frames do not determine both ranges, or the supercell has too many pairs"
         fix = "if longer forces matter, as in ionic crystals, give --cutoff2 supercell"
         return RangeChoice(None, Note("note", text, why=why, fix=fix))
     cutoff: Literal["supercell"] | None = "supercell" if sphere.is_worse_than(whole) else None
@@ -105,32 +125,35 @@ def choose_range(
 
 
 def _candidate(equations: NormalEquationBlocks, options: FitOptions) -> _Candidate | None:
-    """Fit a range with and without each block; None if the data do not determine it."""
+    """Fit a range, and leave out each block in turn; None if the data do not determine it."""
     try:
         solved = solve_equations(equations, options)
     except DataError:
         return None
-    left_out = left_out_solutions(solved.equations)
-    if left_out is None:
-        return None
-    predicted = predicted_squares(solved.equations, left_out)[:, -1]
-    return _Candidate(equations, predicted)
+    reduced, x = solved.equations, solved.parameters
+    change = x @ reduced.gram.sum(axis=0) @ x - 2.0 * reduced.moment.sum(axis=0) @ x
+    left_out = left_out_solutions(reduced)
+    predicted = None if left_out is None else predicted_squares(reduced, left_out)[:, -1]
+    return _Candidate(equations, len(x), float(reduced.square.sum() + change), predicted)
 
 
 def _note(sphere: _Candidate, whole: _Candidate) -> Note:
-    """Say which range is taken, and how well each predicts data left out."""
-    compared = f"(rms residual {whole.rms:.5g} against {sphere.rms:.5g} eV/Å)"
+    """Say which range is taken, and how well each describes the forces."""
+    both = sphere.predicted is not None and whole.predicted is not None
+    what = "forces in blocks of time left out of the fit" if both else "forces"
+    residuals = [one.rms(left_out=both) for one in (whole, sphere)]
+    compared = f"(rms residual {residuals[0]:.5g} against {residuals[1]:.5g} eV/Å)"
     if sphere.is_worse_than(whole):
         text = (
-            "second-order force constants act between all pairs of the supercell: forces in "
-            f"blocks of time left out of the fit are predicted better {compared} than by pairs "
-            f"up to {sphere.reach:.2f} Å alone, the largest cutoff that the supercell admits"
+            f"second-order force constants act between all pairs of the supercell: {what} are "
+            f"described better {compared} than by pairs up to {sphere.reach:.2f} Å alone, the "
+            "largest cutoff that the supercell admits"
         )
     else:
         text = (
             f"second-order force constants reach {sphere.reach:.2f} Å, the largest cutoff that "
-            "the supercell admits: all pairs of the supercell do not predict forces in blocks "
-            f"of time left out of the fit notably better {compared}"
+            f"the supercell admits: all pairs of the supercell do not describe {what} notably "
+            f"better {compared}"
         )
     return Note("note", text)
 

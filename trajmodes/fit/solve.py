@@ -66,7 +66,7 @@ def determined(
             continue
         scale = equilibration(part)
         weights, vectors = scipy.linalg.eigh(part * np.outer(scale, scale))
-        null = scale[:, None] * vectors[:, weights < weights[-1] / CONDITION_LIMIT]
+        null = scale[:, None] * vectors[:, weights <= weights[-1] / CONDITION_LIMIT]
         n_null = null.shape[1]
         if not n_null:
             continue

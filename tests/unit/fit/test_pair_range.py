@@ -65,11 +65,30 @@ def test_exact_forces_within_the_sphere_keep_it(frames_of):
     assert chosen(frames_of(3.5, noise=0.0)).cutoff is None
 
 
-def test_frames_too_few_for_a_test_are_said(frames_of):
-    choice = chosen(frames_of(6.5, n_frames=1))
+def test_frames_that_do_not_determine_a_range_are_said(salt, reduce_frames):
+    """One atom is displaced, so that the forces on the other species tell nothing of it."""
+    u_tax = np.zeros((1, salt.n_atoms, 3))
+    u_tax[0, 0, 0] = 0.01
+    choice = chosen(reduce_frames(salt, u_tax, -u_tax))
     assert choice.cutoff is None
     assert "could not be tested" in choice.note.text
     assert "--cutoff2 supercell" in choice.note.fix
+
+
+@pytest.mark.parametrize(("reach", "cutoff"), [(3.5, None), (6.5, "supercell")])
+def test_one_displaced_atom_of_each_species_decides(
+    salt, springs, hessian_of, reduce_frames, reach, cutoff
+):
+    """As in calculations with finite displacements: no frame can be left out."""
+    hessian = hessian_of(springs(salt.crystal, reach), salt)
+    u_tax = np.zeros((2, salt.n_atoms, 3))
+    u_tax[[0, 1], [0, 1], 0] = 0.01
+    noise_tax = 1e-4 * np.random.default_rng(1).normal(size=u_tax.shape)
+    f_tax = noise_tax - (u_tax.reshape(2, -1) @ hessian).reshape(u_tax.shape)
+    f_tax -= f_tax.mean(axis=1, keepdims=True)
+    choice = chosen(reduce_frames(salt, u_tax, f_tax))
+    assert choice.cutoff == cutoff
+    assert "left out" not in choice.note.text
 
 
 def test_few_noisy_frames_keep_the_sphere(frames_of):

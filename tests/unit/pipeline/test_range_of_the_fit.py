@@ -16,7 +16,7 @@ def salt(crystals):
 
 
 @pytest.fixture(scope="module")
-def frames_of(salt, springs, hessian_of, tmp_path_factory):
+def frames_of(salt, springs, hessian_of):
     def make(seed, n_frames=60):
         rng = np.random.default_rng(seed)
         u_tax = 0.03 * rng.normal(size=(n_frames, salt.n_atoms, 3))
