@@ -304,6 +304,21 @@ class ProjectionOptions(Group):
         keyword_type='int | Literal["auto", True] | None',
         bare=kinds.FINE_MESH,
     )
+    thickness: float | None = option(
+        "Thickness in Å of a layer (a crystal with vacuum), which its thermal conductivity "
+        "refers to.",
+        kind=kinds.number(0.01, 1e6),
+        metavar="Å",
+        unset="an error for a layer",
+    )
+
+    def __post_init__(self) -> None:
+        Group.__post_init__(self)
+        if self.thickness is not None and self.conductivity is None:
+            raise UsageError(
+                "a thickness is given, but nothing that depends on it",
+                fix="give --conductivity too",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

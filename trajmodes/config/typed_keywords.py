@@ -132,13 +132,14 @@ class ProjectKeywords(SedKeywords, total=False):
     energy_covariance: bool
     save_amplitudes: str | Sequence[str]
     conductivity: int | Literal["auto", True] | None
+    thickness: float | None
 
 
 class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
     """Keywords of `trajmodes.fit_runs`."""
 
 
-class RunKeywords(ConstantsKeywords, ProjectKeywords, ReadKeywords, total=False):
+class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False):
     """Keywords of `trajmodes.run`."""
 
     supercell: str | PathLike[str] | None

@@ -103,7 +103,7 @@ class HeatFlow:
     """(3, 3), unit: eV/(K Å ps). Standard error from the lifetimes, and from the force
     constants where they have replicates."""
     isotropic: float
-    """One third of the trace in eV/(K Å ps): the average over orientations."""
+    """Trace over `dimensions` in eV/(K Å ps): the average over orientations."""
     isotropic_sem: float
     """In eV/(K Å ps)."""
     long_wave_share: float
@@ -119,6 +119,8 @@ class HeatFlow:
     """(l,), unit: Å. Mean free paths |v|τ, ascending."""
     below_length: Floats
     """(l, 3, 3), unit: eV/(K Å ps). Contribution of modes with shorter mean free paths."""
+    dimensions: int = 3
+    """Number of directions in which heat can flow: 2 in a layer."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, kappa="3 3", kappa_sem="3 3")
@@ -133,12 +135,15 @@ class HeatFlow:
     @property
     def spectral(self) -> Floats:
         """(w,) spectral conductivity in eV/(K Å), isotropic part; its integral is κ."""
-        return np.diff(isotropic(self.below_frequency)) / np.diff(self.edges)
+        return np.diff(self._mean(self.below_frequency)) / np.diff(self.edges)
 
     @property
     def cumulative(self) -> Floats:
         """(l,) isotropic part of `below_length` in eV/(K Å ps)."""
-        return isotropic(self.below_length)
+        return self._mean(self.below_length)
+
+    def _mean(self, tensors: Floats) -> Floats:
+        return 3.0 / self.dimensions * isotropic(tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,8 @@ class Conductivity:
     """(g,), unit: Å. Mean free path |v|τ of each set; nan where the lifetime is unknown."""
     free_path_sem: Floats
     """(g,), unit: Å. Standard error, from the lifetime."""
+    thickness: float | None = None
+    """Thickness of the layer in Å that κ refers to; None for a bulk crystal."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}

@@ -11,5 +11,5 @@ the phase convention.
 - `strain`, `gruneisen`, `linewidths`: from force constants of third order
 - `renormalised`, `supercells`: force constants from measured frequencies or covariances
 - `conductivity`: thermal conductivity from the lifetimes of a run, with linewidths interpolated
-  to any q by `lifetime_mesh`
+  to any q by `lifetime_mesh`, on the q points of `zone`
 """

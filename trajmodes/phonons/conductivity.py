@@ -2,17 +2,12 @@
 
     κ_xy = (V N_q)⁻¹ Σ_qm C_qm v_x v_y τ_qm
 
-over a mesh of N_q points, with V the volume of the cell, v the group velocity, τ the energy
-lifetime and C the heat capacity of one mode: k_B for classical nuclei, as in the run, or
-k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. Both use the lifetimes of the classical run. Lifetimes of
+over a mesh of N_q points (`trajmodes.phonons.zone`), with V the volume of the cell, v the group
+velocity, τ the energy lifetime and C the heat capacity of one mode: k_B for classical nuclei,
+as in the run, or k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. V of a layer is its area times the
+thickness that the user gives it. Both use the lifetimes of the classical run. Lifetimes of
 single modes count every scattering event as resistive. Where normal processes dominate, κ is
 therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
-
-Near Γ the summand C v⊗v τ varies as 1/q², so the error of a sum over a mesh falls only as its
-spacing h. For the three acoustic branches the cube of edge 3h about Γ (in the axes of the mesh)
-is therefore sampled with spacing h/3, except for its innermost cube of edge h. The integral of
-g(direction)/q² over a cube is proportional to its edge, so that over the innermost cube is half
-of that over the shell around it.
 
 The error bar has two independent parts. The error of the lifetimes is propagated linearly: κ
 depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
@@ -21,15 +16,16 @@ and on a coarser mesh.
 """
 
 from dataclasses import dataclass, replace
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Floats
 from trajmodes.data.anharmonic import Conductivity, HeatFlow, isotropic
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
+from trajmodes.data.lattice import layer_of
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.bands import Branches, branches_by_chunk, group_velocities
 from trajmodes.phonons.lifetime_mesh import (
@@ -40,8 +36,9 @@ from trajmodes.phonons.lifetime_mesh import (
     lifetime_grid,
 )
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import mesh, shared_mesh, spaced_mesh
-from trajmodes.symmetry.stars import point_group, set_mean, star_labels
+from trajmodes.phonons.qpoints import shared_mesh, spaced_mesh
+from trajmodes.phonons.zone import Zone, zone_of
+from trajmodes.symmetry.stars import point_group, set_mean
 from trajmodes.units import BOLTZMANN, HBAR, THZ
 
 # Largest distance in 1/Å, 2π included, of neighbours on the default mesh.
@@ -67,17 +64,18 @@ def conductivity(
     lifetimes: ModeLifetimes,
     temperature: float,
     divisions: tuple[int, int, int] | None = None,
+    thickness: float | None = None,
 ) -> Conductivity:
     """Thermal conductivity from lifetimes at the q points of a supercell.
 
     The lifetimes are those of the modes of the force constants; ``temperature`` in K is that of
     the run. ``divisions`` are numbers of mesh points along each reciprocal lattice vector, by
-    default those of `dense_mesh`.
+    default those of `dense_mesh`. κ of a layer is that of a solid of this ``thickness`` in Å.
 
     Raises
     ------
     UsageError
-        If the temperature or a number of points is not positive.
+        If the temperature or a number of points is not positive, or as `conducting_layer`.
     DataError
         If a mode is imaginary, or more than two thirds of κ would come from lifetimes that are
         not resolved.
@@ -85,12 +83,13 @@ def conductivity(
     if not temperature > 0.0:
         raise UsageError(f"the temperature must be positive, got {temperature} K")
     divisions = dense_mesh(supercell) if divisions is None else divisions
+    layer = conducting_layer(constants.crystal, thickness)
     strengths = all_strengths(lifetimes)
     grid = lifetime_grid(lifetimes.modes, supercell)
     edges = _edges(lifetimes)
     zone = zone_of(constants.crystal, divisions)
     sums = flow_sums(constants, zone, grid, strengths, temperature, edges)
-    _check(sums, edges, lifetimes)
+    _check(sums, edges, lifetimes, layer)
     of_lifetimes = strengths.deviations(grid.contracted(sums.slopes))
     of_constants = _replicate_deviations(
         constants, divisions, grid, lifetimes, temperature, sums.kappa
@@ -99,7 +98,7 @@ def conductivity(
     columns = constants.crystal.cell.T
     rotations = columns @ point_group(constants.crystal) @ np.linalg.inv(columns)
     classical, quantum = (
-        _symmetrised_flow(rotations, sums, deviations, edges, kind) for kind in (0, 1)
+        _symmetrised_flow(rotations, sums, deviations, edges, kind, layer) for kind in (0, 1)
     )
     speed, path, path_sem = _free_paths(constants, lifetimes)
     return Conductivity(
@@ -111,7 +110,44 @@ def conductivity(
         speed=speed,
         free_path=path,
         free_path_sem=path_sem,
+        thickness=thickness,
     )
+
+
+class ConductingLayer(NamedTuple):
+    """How κ refers to the volume of a layer without the vacuum; neutral for a bulk crystal."""
+
+    factor: float
+    """Volume of the cell over that of the layer."""
+    dimensions: int
+    """Number of directions in which heat can flow."""
+
+
+def conducting_layer(crystal: Crystal, thickness: float | None) -> ConductingLayer:
+    """Volume of a layer of some thickness in Å.
+
+    Raises
+    ------
+    UsageError
+        If the crystal is a layer and no thickness is given, or it is none.
+    """
+    layer = layer_of(crystal.cell, crystal.sites)
+    if layer is None and thickness is None:
+        return ConductingLayer(1.0, 3)
+    if layer is None:
+        raise UsageError(
+            "a thickness is given, but the crystal is not a layer",
+            why="no lattice vector leads through 6 Å of empty space",
+            fix="leave out --thickness",
+        )
+    if thickness is None:
+        raise UsageError(
+            "the thermal conductivity of a layer needs its thickness",
+            why="it is heat per area of cross-section, and that of the cell is mostly vacuum",
+            fix="give --thickness, such as the distance of layers in the bulk crystal: 3.35 Å "
+            "in graphite",
+        )
+    return ConductingLayer(layer.period / (layer.gaps * thickness), 2)
 
 
 def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
@@ -149,47 +185,6 @@ def heat_flow(
     v_qmxy = v_qmx[..., :, None] * v_qmx[..., None, :]
     flow: Floats = scale_kqm[..., None, None] * v_qmxy
     return flow
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """q points of an integral over the zone."""
-
-    qpoints: Floats
-    """(q, 3), reduced coordinates."""
-    weights: Floats
-    """(q, m), part of the zone that each branch represents."""
-    spacing: float
-    """Mean distance of neighbours in 1/Å, 2π included."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, qpoints="q 3", weights="q m")
-
-
-def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
-    """Irreducible points of a mesh, finer around Γ for the three acoustic branches.
-
-    ``divisions`` are numbers of points along each reciprocal lattice vector; a `UsageError` is
-    raised if one is not positive.
-    """
-    qpoints, members = mesh(crystal, divisions)
-    n_modes, n_points = 3 * crystal.n_sites, float(np.prod(divisions))
-    weights = np.repeat(members[:, None] / n_points, n_modes, axis=1)
-    spacing = float(2.0 * np.pi / np.cbrt(crystal.volume * n_points))
-    if min(divisions) < 3:
-        return Zone(qpoints, weights, spacing)
-    near = np.array(list(product((-1, 0, 1), repeat=3))) / divisions
-    shell = np.array([n for n in product(range(-4, 5), repeat=3) if max(map(abs, n)) > 1])
-    shell_qx = shell / (3.0 * np.array(divisions))
-    # The cube may lack the symmetry of the crystal, so it can contain only a part of a star.
-    place = star_labels(crystal, np.concatenate([qpoints, near]))[len(qpoints) :]
-    np.subtract.at(weights[:, :3], place, 1.0 / n_points)
-    head, count = np.unique(star_labels(crystal, shell_qx), return_counts=True)
-    inner = np.zeros((len(head), n_modes))
-    inner[:, :3] = 1.5 * count[:, None] / (27.0 * n_points)
-    return Zone(
-        np.concatenate([qpoints, shell_qx[head]]), np.concatenate([weights, inner]), spacing
-    )
 
 
 @dataclass(slots=True)
@@ -278,7 +273,9 @@ def _part_below(omega: Floats, width: Floats, edges: Floats) -> Floats:
     return part
 
 
-def _check(sums: FlowSums, edges: Floats, lifetimes: ModeLifetimes) -> None:
+def _check(
+    sums: FlowSums, edges: Floats, lifetimes: ModeLifetimes, layer: ConductingLayer
+) -> None:
     """Raise a `DataError` if a mode is imaginary, or too few lifetimes were measured."""
     if sums.lowest < -_ROUNDING * edges[-1]:
         raise DataError(
@@ -286,7 +283,11 @@ def _check(sums: FlowSums, edges: Floats, lifetimes: ModeLifetimes) -> None:
             f"{sums.lowest / THZ:.3g} THz: its heat flow is not defined",
             why="the crystal is unstable, or the force constants are inaccurate between the q "
             "points of the supercell",
-            fix="use a larger supercell, a cutoff, or constants fitted to a longer run",
+            fix="use a larger supercell, a cutoff, or constants fitted to a longer run"
+            if layer.dimensions == 3
+            else "bending waves of a layer without stress are quadratic: impose it by "
+            "--constraint born-huang --constraint huang, with --cutoff2; or use a larger "
+            "supercell",
         )
     share = float(isotropic(sums.filled[0]) / isotropic(sums.kappa[0]))
     if share > _MOST_FILLED:
@@ -339,12 +340,17 @@ def _length_range(sums: FlowSums) -> slice:
 
 
 def _symmetrised_flow(
-    rotations: Floats, sums: FlowSums, deviations: Floats, edges: Floats, kind: int
+    rotations: Floats,
+    sums: FlowSums,
+    deviations: Floats,
+    edges: Floats,
+    kind: int,
+    layer: ConductingLayer,
 ) -> HeatFlow:
     """Heat flow for one kind of heat capacity, averaged over rotations (g, 3, 3)."""
     kappa, filled, errors, below_frequency, at_length = (
         np.einsum("gxi,...ij,gyj->...xy", rotations, part, rotations, optimize=True)
-        / len(rotations)
+        * (layer.factor / len(rotations))
         for part in (
             sums.kappa[kind],
             sums.filled[kind],
@@ -353,20 +359,21 @@ def _symmetrised_flow(
             sums.at_length[:, kind],
         )
     )
-    mean = isotropic(kappa)
+    directions = 3.0 / layer.dimensions
     below_length = np.cumsum(at_length, axis=0)[:-1]
     span = _length_range(sums)
     return HeatFlow(
         kappa=kappa,
         kappa_sem=np.sqrt((errors**2).sum(axis=0)),
-        isotropic=float(mean),
-        isotropic_sem=float(np.sqrt((isotropic(errors) ** 2).sum())),
+        isotropic=float(directions * isotropic(kappa)),
+        isotropic_sem=float(directions * np.sqrt((isotropic(errors) ** 2).sum())),
         long_wave_share=float(isotropic(sums.long_waves[kind]) / isotropic(sums.kappa[kind])),
-        filled_share=float(isotropic(filled) / mean),
+        filled_share=float(isotropic(filled) / isotropic(kappa)),
         edges=edges,
         below_frequency=below_frequency,
         length=_LENGTHS[span],
         below_length=below_length[span],
+        dimensions=layer.dimensions,
     )
 
 

@@ -18,6 +18,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.matching.diagnosis import Diagnosis
 from trajmodes.notes import Note
+from trajmodes.phonons.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
@@ -83,6 +84,12 @@ def require_known_modes(run: LoadedRun) -> None:
         parse_modes(
             run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
         )
+
+
+def require_thickness(run: LoadedRun) -> None:
+    """Refuse the conductivity of a layer without a thickness, before the long passes."""
+    if run.job.projection.conductivity is not None:
+        conducting_layer(run.supercell.crystal, run.job.projection.thickness)
 
 
 def require_all_frames(run: LoadedRun) -> None:

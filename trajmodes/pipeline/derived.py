@@ -242,7 +242,9 @@ def _conductivity(
     kelvin = projection.energies.temperature
     try:
         mesh = shared_mesh(run.supercell, (wanted,) * 3) if isinstance(wanted, int) else None
-        return conductivity(results.constants, run.supercell, lifetimes, kelvin, mesh), ()
+        thickness = run.job.projection.thickness
+        constants = results.constants
+        return conductivity(constants, run.supercell, lifetimes, kelvin, mesh, thickness), ()
     except DataError as error:
         return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
 
@@ -250,7 +252,8 @@ def _conductivity(
 def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
     """Note that the mesh of the conductivity is finer than the one asked for."""
     wanted = job.projection.conductivity
-    if not isinstance(wanted, int) or set(mesh) == {wanted}:
+    # One point along the normal of a layer is no coarser.
+    if not isinstance(wanted, int) or set(mesh) <= {wanted, 1}:
         return ()
     text = (
         f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)}, while "

@@ -16,6 +16,7 @@ from trajmodes.pipeline.check import (
     require_all_frames,
     require_known_modes,
     require_same_crystal,
+    require_thickness,
     require_usable,
     warnings_of,
 )
@@ -129,6 +130,7 @@ def project_only(
     require_usable(run, ["all", "spectra"])
     require_all_frames(run)
     require_known_modes(run)
+    require_thickness(run)
     interval_of(run)
     with input_files(run.files) as hashes:
         with log.stage("phonons"):

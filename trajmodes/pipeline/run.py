@@ -19,6 +19,7 @@ from trajmodes.pipeline.check import (
     require_all_frames,
     require_known_modes,
     require_no_constants,
+    require_thickness,
     require_usable,
     warnings_of,
     why_not_projected,
@@ -113,6 +114,7 @@ def analyse(
         interval_of(run)  # fails before the long first pass, not after it
         require_all_frames(run)
     require_known_modes(run)
+    require_thickness(run)
     _require_triplets(run.job)
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
@@ -337,25 +338,37 @@ def conductivity_line(dataset: NamedArrays) -> str:
         return ""
     parts = []
     for kind in ("classical", "quantum"):
-        value, sem = (
-            np.diag(dataset[f"kappa_{kind}_w_mk{end}"].values) for end in ("", "_sem")
-        )
+        axes, value, sem = conducting_axes(dataset, kind)
         if np.ptp(value) > _ANISOTROPIC * sem.max():
-            along = zip("xyz", value, sem, strict=True)
+            along = zip(axes, value, sem, strict=True)
             text = ", ".join(f"{x} {plus_minus(float(k), float(s))}" for x, k, s in along)
         else:
             text = plus_minus(float(value.mean()), float(sem.mean()))
-            text += "" if np.ptp(value) < _ISOTROPIC * value.max() else " (mean of x, y, z)"
+            mean = f" (mean of {', '.join(axes)})"
+            text += "" if np.ptp(value) < _ISOTROPIC * value.max() else mean
         parts.append(f"{text} {kind}")
     estimated, extrapolated = (
         100.0 * float(dataset[f"kappa_{what}_share"]) for what in ("filled", "long_wave")
     )
+    layer = "kappa_thickness" in dataset
+    of = f" of a layer of {float(dataset['kappa_thickness']):.4g} Å" if layer else ""
     return (
-        f"κ = {'; '.join(parts)}, in W/(m K), at {float(dataset['kappa_temperature']):.4g} K, "
+        f"κ{of} = {'; '.join(parts)}, in W/(m K), at "
+        f"{float(dataset['kappa_temperature']):.4g} K, "
         f"mesh {mesh_of(dataset['kappa_mesh'].values)}; {estimated:.2g} % of the classical "
         f"value from lifetimes estimated by a power law, {extrapolated:.2g} % extrapolated to "
         "wavelengths longer than the supercell"
     )
+
+
+def conducting_axes(dataset: NamedArrays, kind: str) -> tuple[str, Floats, Floats]:
+    """Axes, κ along them and its errors; without the normal of a layer if that is an axis."""
+    value, sem = (np.diag(dataset[f"kappa_{kind}_w_mk{end}"].values) for end in ("", "_sem"))
+    shown = value > _ISOTROPIC * value.max()
+    if "kappa_thickness" not in dataset:
+        shown[:] = True
+    axes = "".join(x for x, kept in zip("xyz", shown, strict=True) if kept)
+    return axes, value[shown], sem[shown]
 
 
 def empty_sections_line(dataset: NamedArrays) -> str:

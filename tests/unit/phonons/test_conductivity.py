@@ -17,11 +17,11 @@ from trajmodes.phonons.conductivity import (
     dense_mesh,
     flow_sums,
     heat_capacities,
-    zone_of,
 )
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate, shared_mesh
+from trajmodes.phonons.zone import zone_of
 from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, W_MK
@@ -77,6 +77,52 @@ def test_scalar_springs_have_the_conductivity_of_watsons_integral(scalar):
     # Without its finer shell about Γ the last mesh would be off by 10 %.
     assert abs(errors[0]) > abs(errors[1]) > abs(errors[2])
     assert abs(errors[2]) < 0.012
+
+
+def flat(period: float) -> ForceConstants:
+    """Square lattice in a plane, of springs that resist all three directions alike."""
+    crystal = Crystal(
+        np.diag([3.0, 3.0, period]), np.full((1, 3), 0.5), ("Ar",), np.array([40.0 * DALTON])
+    )
+    ends = np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    strength = np.array([8.0, -2.0, -2.0, -2.0, -2.0])
+    site = np.zeros(len(ends), dtype=int)
+    values = strength[:, None, None] * np.eye(3)
+    return ForceConstants(crystal, site, site, ends, values, cutoff=3.1)
+
+
+def test_a_layer_conducts_by_its_thickness_and_not_by_its_vacuum():
+    """ω² = (4k/M) Σ sin²(θ/2), τ = A/ω²: κ is a sum over the mesh, without q = 0."""
+    n, thickness, found = 12, 3.0, []
+    for period in (11.0, 40.0):
+        constants = flat(period)
+        supercell = build_supercell(constants.crystal, np.diag([3, 3, 1]))
+        modes = modes_at(constants, *commensurate(supercell))
+        assert dense_mesh(supercell)[2] == 1
+        found.append(
+            conductivity(constants, supercell, power_law(modes), KELVIN, (n, n, 1), thickness)
+        )
+        with pytest.raises(UsageError, match="needs its thickness"):
+            conductivity(constants, supercell, power_law(modes), KELVIN, (n, n, 1))
+    half = np.pi * np.arange(n) / n
+    square = np.sin(half)[:, None] ** 2 + np.sin(half) ** 2
+    square[0, 0] = np.inf
+    mean = (np.sin(2.0 * half)[:, None] ** 2 / square**2).mean()
+    factor = codata.electron_volt / (codata.pico * codata.angstrom)
+    wanted = 3.0 * BOLTZMANN * 2000.0 / (16.0 * thickness) * mean * factor
+    for one in found:
+        assert one.classical.isotropic / W_MK == pytest.approx(wanted, rel=1e-9)
+        kappa = np.diag([one.classical.isotropic] * 2 + [0.0])
+        np.testing.assert_allclose(one.classical.kappa, kappa, atol=1e-9 * kappa.max())
+        assert one.classical.spectral @ np.diff(one.classical.edges) == pytest.approx(
+            one.classical.isotropic
+        )
+
+
+def test_a_bulk_crystal_has_no_thickness(silicon):
+    constants, supercell, modes = silicon
+    with pytest.raises(UsageError, match="is not a layer"):
+        conductivity(constants, supercell, power_law(modes), KELVIN, MESH, 3.0)
 
 
 def test_heat_capacities_have_their_limits():

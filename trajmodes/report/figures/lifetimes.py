@@ -24,6 +24,7 @@ from trajmodes.report.figures.style import (
     points,
 )
 from trajmodes.report.numbers import counted, mesh_of, plus_minus
+from trajmodes.report.sections import conducting_axes
 from trajmodes.units import THZ
 
 _IN_A_ROW = 3
@@ -244,10 +245,10 @@ def draw_conductivity(dataset: NamedArrays) -> Figure:
     )
     grid, path = dataset["kappa_freq_thz"].values, dataset["kappa_path"].values / 10.0
     for kind, colour, dashes in _KINDS:
-        name = f"kappa_{kind}_w_mk"
         # The diagonal elements have the same lifetimes: their errors do not average out.
-        value, sem = (float(np.diag(dataset[n].values).mean()) for n in (name, f"{name}_sem"))
-        label = f"{kind}, mean of x, y, z: {plus_minus(value, sem)} W/(m K)"
+        directions, along, errors = conducting_axes(dataset, kind)
+        mean = plus_minus(float(along.mean()), float(errors.mean()))
+        label = f"{kind}, mean of {', '.join(directions)}: {mean} W/(m K)"
         density = dataset[f"kappa_spectral_{kind}"].values
         below = dataset[f"kappa_cumulative_{kind}_w_mk"].values
         spectral.plot(grid, density, color=colour, linestyle=dashes, label=label)
