@@ -66,7 +66,7 @@ def test_exact_forces_within_the_sphere_keep_it(frames_of):
 
 
 def test_frames_that_do_not_determine_a_range_are_said(salt, reduce_frames):
-    """One atom is displaced, so that the forces on the other species tell nothing of it."""
+    """One atom is displaced: pairs of atoms of the other species are undetermined."""
     u_tax = np.zeros((1, salt.n_atoms, 3))
     u_tax[0, 0, 0] = 0.01
     choice = chosen(reduce_frames(salt, u_tax, -u_tax))
