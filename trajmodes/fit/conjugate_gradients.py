@@ -33,7 +33,7 @@ _CONVERGED = 1e-11
 """Norm of the preconditioned gradient, relative to that of zero force constants."""
 
 _DETERMINED = 1e-6
-"""The same for a random right-hand side, which tells whether all parameters are determined."""
+"""The same for a random right-hand side, which shows whether all parameters are determined."""
 
 _MOST_STEPS = 600
 """Iterations after which the parameters count as undetermined."""
