@@ -38,8 +38,9 @@ _DETERMINED = 1e-6
 _MOST_STEPS = 600
 """Iterations after which the parameters count as undetermined."""
 
-_SOFTEST = 1e-6
-"""Smallest variance in the preconditioner, relative to the largest."""
+_LEAST_VARIANCE = 0.1
+"""Smallest variance in the preconditioner, relative to the median: variances vanish in as many
+directions as there are frames too few, which the cutoff couples to others."""
 
 _NULL = 1e-10
 """Eigenvalues of A Aᵀ below this fraction of the largest are zero."""
@@ -205,7 +206,7 @@ class Solver:
     def __init__(self, problem: LeastSquares, sums: FrameSums) -> None:
         self.problem = problem
         variances, self.vectors = np.linalg.eigh(sums.uu)
-        variances = np.maximum(variances, _SOFTEST * variances.max())
+        variances = np.maximum(variances, _LEAST_VARIANCE * np.median(variances))
         self.sums = variances[:, :, None] + variances[:, None, :]
 
     def _preconditioned(self, gradient: Floats) -> Floats:
