@@ -1,6 +1,7 @@
 """Quality of a fit: residuals by order, cross-validation, mean forces, and notes on these."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -270,21 +271,40 @@ def relaxation_notes(
         )
 
 
-def block_length_notes(
-    errors: FitErrors | None, interval_ps: float | None, lifetimes_ps: Floats
-) -> tuple[Note, ...]:
-    """Note that the blocks of the error bars are shorter than the longest lifetime."""
-    if errors is None or interval_ps is None:
-        return ()
-    longest = float(np.max(lifetimes_ps, initial=0.0, where=np.isfinite(lifetimes_ps)))
+def compared_with_lifetimes(
+    errors: FitErrors, interval_ps: float, lifetimes_ps: Floats
+) -> tuple[FitErrors, Note | None]:
+    """Call error bars lower bounds if their blocks are shorter than the lifetimes of the modes.
+
+    Frequencies follow the energies of all other modes, which vary as slowly as these decay:
+    blocks shorter than the lifetimes, or a run not much longer, do not show this variation,
+    although the errors do not grow with the length of the blocks. It is a sum over all modes,
+    so that the mean of the lifetimes counts.
+
+    Parameters
+    ----------
+    interval_ps
+        Time between frames.
+    lifetimes_ps
+        (g,) lifetime of each set, or a lower bound of it; nan if unknown.
+    """
+    known = lifetimes_ps[np.isfinite(lifetimes_ps)]
     block_ps = errors.block_frames * interval_ps
-    if block_ps >= longest:
-        return ()
+    if not len(known) or block_ps >= known.mean():
+        return errors, None
     text = (
-        f"the error bars of the force constants come from blocks of {block_ps:.3g} ps, but "
-        f"lifetimes of modes reach {longest:.3g} ps: the error bars are lower bounds"
+        f"the error bars of the force constants are lower bounds: they come from blocks of "
+        f"{block_ps:.3g} ps, and lifetimes of modes are {known.mean():.3g} ps on average, "
+        f"{known.max():.3g} ps at most"
     )
-    return (Note("note", text),)
+    note = Note(
+        "note",
+        text,
+        why="frequencies follow the energies of other modes, which vary over their lifetimes",
+        fix="a longer run has longer blocks",
+        concerns="fit",
+    )
+    return replace(errors, levelled=False), note
 
 
 def is_off_average(reference: Reference, displacement_rms: float) -> bool:

@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Projection, Results
+from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.quality import block_length_notes
-from trajmodes.notes import Note
+from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change
 from trajmodes.pipeline.check import (
     findings_of,
@@ -44,6 +45,7 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 
@@ -128,8 +130,7 @@ def analyse(
             results = replace(results, notes=(*results.notes, reason))
         results = with_comparison(results)
         inputs = hashes.result()
-    notes = (*results.notes, *_block_notes(run, fitted, results.projection))
-    results = finished(replace(results, notes=notes), inputs, log)
+    results = finished(_with_checked_errors(run, results), inputs, log)
     return Analysis(results, fitted.equations, extra, run)
 
 
@@ -229,10 +230,16 @@ def _scheme_distance(fit: Fit, modes: Modes) -> float | None:
     return float(frequency_change(fit.other_scheme, values, modes)[0])
 
 
-def _block_notes(
-    run: LoadedRun, fitted: Fitted, projection: Projection | None
-) -> tuple[Note, ...]:
-    if projection is None or projection.lines is None:
-        return ()
-    interval_ps, lifetimes_ps = run.trajectory.interval_ps, projection.lines.lifetime_ps
-    return block_length_notes(fitted.fit.errors, interval_ps, lifetimes_ps)
+def _with_checked_errors(run: LoadedRun, results: Results) -> Results:
+    """Compare the blocks of the error bars with the lifetimes of the projection."""
+    projection, interval_ps = results.projection, run.trajectory.interval_ps
+    if projection is None or projection.lines is None or interval_ps is None:
+        return results
+    if results.fit_errors is None:
+        return results
+    lifetime_ps, _ = best_lifetimes(projection.lines, projection.lifetimes)
+    bound_ps = longest_lower_bound(projection.lines, projection.lifetimes)
+    known_ps = np.where(np.isfinite(lifetime_ps), lifetime_ps, bound_ps)
+    errors, note = compared_with_lifetimes(results.fit_errors, interval_ps, known_ps)
+    notes = results.notes if note is None else (*results.notes, note)
+    return replace(results, fit_errors=errors, notes=notes)

@@ -5,6 +5,7 @@ import pytest
 
 from trajmodes.data.force_constants import FitErrors
 from trajmodes.fit.model import model_of, reduced_equations
+from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (
     fit_errors,
@@ -100,6 +101,22 @@ def test_a_plateau_counts_only_if_the_error_grows_no_further(seen, n_blocks, lev
     ]
     chosen = longest_needed(levels, 31)
     assert (chosen.n_blocks, chosen.levelled) == (n_blocks, levelled)
+
+
+def test_blocks_shorter_than_the_lifetimes_give_lower_bounds():
+    errors = FitErrors(np.zeros((8, 3)), 100.0, 2.0, levelled=True)
+    lifetimes = np.array([1.0, 5.0, np.nan])
+    same, nothing = compared_with_lifetimes(errors, 0.03, lifetimes)
+    assert same.levelled
+    assert nothing is None
+    bounds, note = compared_with_lifetimes(errors, 0.02, lifetimes)
+    assert not bounds.levelled
+    assert "blocks of 2 ps, and lifetimes of modes are 3 ps on average, 5 ps at most" in str(
+        note
+    )
+    unknown, nothing = compared_with_lifetimes(errors, 0.001, np.full(3, np.nan))
+    assert unknown.levelled
+    assert nothing is None
 
 
 def test_too_few_blocks_give_no_error(system):
