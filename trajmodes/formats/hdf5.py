@@ -24,6 +24,7 @@ from trajmodes.data.force_constants import (
 )
 from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format
+from trajmodes.readers.soundness import require_survivable
 from trajmodes.symmetry.translations import build_supercell
 
 _NAME = "trajmodes force constants"
@@ -50,6 +51,8 @@ _CLUSTERS = {
     "replicates": ("block, cluster{directions}", "eV/angstrom^{order}"),
 }
 """Axes and unit of each array; replicates may be missing."""
+_DAMAGE = (OSError, LookupError, TypeError, RuntimeError, ValueError, AttributeError)
+"""Exceptions that reading a damaged file raises."""
 _NOT_ATTRIBUTES = ("first_order", "orders", "constraints")
 """Parts of the quality that are not attributes of their own."""
 
@@ -91,7 +94,8 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
     The HDF5 library may end the process where the disk takes no more.
     """
     memory = BytesIO()
-    with h5py.File(memory, "w") as file:
+    # Metadata of this version of the format carry checksums.
+    with h5py.File(memory, "w", libver=("v108", "v108")) as file:
         yield file
     path.write_bytes(memory.getbuffer())
 
@@ -103,7 +107,9 @@ def _write_arrays(
     for name, (axes, unit) in arrays.items():
         values = getattr(source, name)
         if values is not None:
-            dataset = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
+            dataset = group.create_dataset(
+                name, data=values, compression="gzip", shuffle=True, fletcher32=True
+            )
             dataset.attrs["axes"] = axes.format(directions=", xyz" * order)
             dataset.attrs["unit"] = unit.format(order=order)
 
@@ -136,10 +142,11 @@ def read_supercell(path: Path) -> Supercell:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open force constants to read; an exception inside means that the file is damaged."""
+    require_survivable(path, "hdf5")
     try:
         with h5py.File(path) as file:
             yield file
-    except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"the force constants cannot be read: {error}",
             where=str(path),
@@ -256,10 +263,11 @@ def looks_like(path: Path, test: Callable[[h5py.File], bool], name: str) -> bool
     """
     if not is_hdf5(path):
         return False
+    require_survivable(path, "hdf5")
     try:
         with h5py.File(path) as file:
             return bool(test(file))
-    except OSError:
+    except _DAMAGE:
         return path.name == name
 
 

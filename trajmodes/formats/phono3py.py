@@ -174,6 +174,8 @@ def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
             j, k = np.nonzero(slab.any(axis=(2, 3, 4)))
             parts.append((np.full(len(j), s), j, k, slab[j, k]))
     first, second, third, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if not len(values):
+        raise DataError("all third-order force constants are zero", where=str(path))
     if not np.isfinite(values).all():
         raise DataError("a force constant is not finite", where=str(path))
     return SupercellTriplets(first, second, third, values * cells.unit_of_triplets)

@@ -18,12 +18,14 @@ from scipy.io import netcdf_file
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.soundness import require_survivable
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 
 _NM = 10.0
 """One nm in Å."""
 _KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
 """One kJ/mol in eV."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHER_NETCDF = {b"CDF\x05": "NetCDF in the format CDF-5", b"\x89HDF": "NetCDF-4 or HDF5"}
 """Kinds of NetCDF that MDAnalysis does not read, by their first bytes."""
 _REFUSED_BY_MDANALYSIS = {
@@ -59,7 +61,8 @@ def _xdr_file(path: Path) -> AbstractContextManager[Any]:
 
 
 def open_xdr(path: Path) -> ForeignFile:
-    """Open a GROMACS ``.xtc`` or ``.trr`` file; raises OSError if it is damaged."""
+    """Open a GROMACS ``.xtc`` or ``.trr`` file; DataError or OSError if it is damaged."""
+    require_survivable(path, "xdr")
     with _xdr_file(path) as file:
         # Byte at which each frame begins.
         offsets = np.array(file.offsets, dtype=np.int64)
@@ -99,12 +102,13 @@ def _xdr_frame(raw: Any) -> ForeignFrame:
 
 
 def open_dcd(path: Path) -> ForeignFile:
-    """Open a DCD file; raises OSError if it is damaged.
+    """Open a DCD file; raises OSError or DataError if it is damaged.
 
     Its time is not used, because programs disagree about its unit.
     """
     from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
 
+    require_survivable(path, "dcd")
     text = "DCD contains neither velocities nor forces, and positions to seven digits"
     with DCDFile(str(path)) as file:
         header = file.header
@@ -150,6 +154,9 @@ def open_mdanalysis(path: Path) -> ForeignFile:
     """Open a file with MDAnalysis's reader for its suffix."""
     from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
 
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) == _HDF5:
+            require_survivable(path, "hdf5")
     with reader(str(path)) as source:
         return _file(source.n_frames, source.n_atoms, partial(_frames, path))
 
