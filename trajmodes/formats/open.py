@@ -94,9 +94,9 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
 
         return open_lammps_dump(files, options)
     if kind == "xyz":
-        from trajmodes.readers.xyz.open import open_xyz  # noqa: PLC0415
+        from trajmodes.readers.xyz.ipi import open_xyz_or_ipi  # noqa: PLC0415
 
-        return open_xyz(files, options, cell=box)
+        return open_xyz_or_ipi(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
@@ -208,6 +208,12 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     if not names:
         raise UsageError("no trajectory file is given")
     whole = replace(options, frames=(0, None, 1))
+    if len(names) > 1 and all(_recognise(name) == "xyz" for name in names):
+        from trajmodes.readers.xyz.ipi import is_ipi  # noqa: PLC0415 - as in `_open`
+
+        if all(map(is_ipi, names)):
+            # The quantities of one run, none of which is a trajectory by itself.
+            return [open_trajectory(names, options)]
     pieces = _open_pieces(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
     runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))

@@ -18,6 +18,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
+from trajmodes.units import BOHR
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 _NESTED = r"\{[^{}]*\}|\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
@@ -31,6 +32,11 @@ _FAR = rf"({_QUOTED}|{_NESTED}|{_BARE_KEY})(?!\s*+=)"
 _PAIR = re.compile(rf"({_QUOTED}|{_BARE_KEY})(\s*+=(?:{_NEAR}|\s++{_FAR}|))?(?=\s|$)\s*+")
 _EXTENDED = re.compile(r"""(?:^|[\s"'])(?:lattice|properties)["']?\s*=""", re.IGNORECASE)
 _LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
+_IPI = re.compile(r"#?\s*CELL[({\[](abcABC|H|GENH)[)}\]]:((?:\s+[-+.\deE]+)+)(?:\s+(.*))?")
+_IPI_NUMBERS = re.compile(r"\b(Step|Bead):\s*(\d+)")
+_IPI_QUANTITY = re.compile(r"(\w+)\s*\{([^{}]*)\}")
+IPI_LENGTHS = {"atomic_unit": BOHR, "bohr": BOHR, "angstrom": 1.0, "meter": 1e10}
+"""Names of units of length in i-PI → their values in Å."""
 _ESCAPED = re.compile(r"\\(.)")
 _SEPARATORS = re.compile(r"[\s,{}\[\]]+")
 _COMMA = re.compile(r"\d,\d")
@@ -66,6 +72,9 @@ def parse_comment(line: str) -> dict[str, str]:
     if plain:
         named = zip(("timestep", "time"), plain.groups(), strict=True)
         return {key: text for key, text in named if text}
+    ipi = _IPI.fullmatch(line.strip())
+    if ipi:
+        return _ipi_values(*ipi.groups())
     values: dict[str, str] = {}
     text = line.rstrip()
     at = len(text) - len(text.lstrip())
@@ -79,6 +88,46 @@ def parse_comment(line: str) -> dict[str, str]:
         values[key] = _unquoted(pair[3] or pair[4] or "") if pair[2] else "T"
         at = pair.end()
     return values
+
+
+def _ipi_values(form: str, numbers: str, rest: str | None) -> dict[str, str]:
+    """Pairs of a comment of i-PI, with the cell in Å.
+
+    The comment is ``# CELL(abcABC): … Step: 0 Bead: 0 positions{angstrom} cell{angstrom}``,
+    and the keys are ``ipi`` (the quantity in the columns), ``unit``, ``lattice``, ``step`` and
+    ``bead``.
+    """
+    named = dict(_IPI_QUANTITY.findall(rest or ""))
+    marks = dict(_IPI_NUMBERS.findall(rest or ""))
+    unit = named.pop("cell", "atomic_unit").strip()
+    if unit not in IPI_LENGTHS:
+        raise DataError(f"the unit of the cell, {unit}, is not one of {', '.join(IPI_LENGTHS)}")
+    words = numbers.split()
+    if len(words) != (6 if form == "abcABC" else 9):
+        raise DataError(f"the cell has {len(words)} numbers: {numbers.strip()[:60]!r}")
+    values = np.array([parse_real(word, "a number of the cell") for word in words])
+    # The columns of i-PI's matrix are the vectors.
+    rows = _cell_of(values) if form == "abcABC" else values.reshape(3, 3).T
+    quantity, its_unit = next(iter(named.items()), ("", ""))
+    found = {
+        "ipi": quantity,
+        "unit": its_unit.strip(),
+        "lattice": " ".join(f"{x:.17g}" for x in (rows * IPI_LENGTHS[unit]).ravel()),
+        "step": marks.get("Step", ""),
+        "bead": marks.get("Bead", ""),
+    }
+    return {key: text for key, text in found.items() if text or key in {"ipi", "unit"}}
+
+
+def _cell_of(numbers: Floats) -> Floats:
+    """Rows of a cell from three lengths and three angles in degrees; a is along x."""
+    a, b, c = numbers[:3]
+    # Exact right angles: cos 90° is not zero in floating point.
+    cos = np.where(numbers[3:] == 90.0, 0.0, np.cos(np.radians(numbers[3:])))
+    sin = np.sqrt(1.0 - cos[2] ** 2)
+    x, y = cos[1], (cos[0] - cos[1] * cos[2]) / sin
+    z = np.sqrt(max(1.0 - x**2 - y**2, 0.0))
+    return np.array([[a, 0.0, 0.0], [b * cos[2], b * sin, 0.0], [c * x, c * y, c * z]])
 
 
 def _no_pairs(line: str, at: int, what: str) -> dict[str, str]:
