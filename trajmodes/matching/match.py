@@ -149,7 +149,7 @@ def match(
     UsageError
         If the elements of the atoms are not known.
     """
-    species = atom_species(trajectory, crystal, type_map)
+    species, species_notes = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
     average = average_structure(trajectory, box=box) if average is None else average
     crystal, vacuum_notes = in_vacuum_of(crystal, average)
@@ -189,6 +189,7 @@ def match(
         space_group=group.symbol,
         ids=ids,
         notes=(
+            *species_notes,
             *notes,
             *vacuum_notes,
             *_size_notes(supercell),

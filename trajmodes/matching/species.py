@@ -1,7 +1,13 @@
-"""Element of every atom, from its symbol, its mass, or the numbers of atoms."""
+"""Element of every atom, from its symbol, its mass, the numbers of atoms, or equipartition.
+
+In equilibrium Σ M|v|² is the same for each degree of freedom of every species. Where several
+assignments of elements to types fit the numbers of atoms, the masses of at most one give this.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
 
 import ase.data
 import numpy as np
@@ -9,20 +15,36 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
 Species = tuple[str, ...]
 
+ALIKE = 3.0
+"""Standard errors within which temperatures of species are equal."""
+_EXCHANGE = 0.02
+"""Relative difference of the temperatures of species that a short run may have."""
+_FRAMES, _LEAST_FRAMES = 64, 8
+"""Number of frames that are sampled for temperatures, and the least one."""
+
+
+class AtomSpecies(NamedTuple):
+    """Chemical symbols of all atoms, and how they were found if that is not certain."""
+
+    species: Species
+    notes: tuple[Note, ...] = ()
+
 
 def atom_species(
     trajectory: Trajectory, crystal: Crystal, type_map: Mapping[int, str] | None = None
-) -> Species:
+) -> AtomSpecies:
     """Chemical symbol of every atom of a run of a known crystal.
 
     The first source available is used: the user's map of types (type → symbol), the symbols in
     the file, its masses, the numbers of atoms of each type if only one assignment gives an
-    integer number of cells.
+    integer number of cells, and of several such assignments the only one that gives all types
+    one kinetic temperature.
 
     Raises
     ------
@@ -32,16 +54,16 @@ def atom_species(
         If the masses in the file belong to no element of the crystal.
     """
     if type_map is not None:
-        return _by_map(trajectory, type_map)
+        return AtomSpecies(_by_map(trajectory, type_map))
     if trajectory.species is not None and set(trajectory.species) == set(crystal.species):
-        return trajectory.species
+        return AtomSpecies(trajectory.species)
     if trajectory.masses is not None:
-        return _by_mass(trajectory.masses, crystal)
+        return AtomSpecies(_by_mass(trajectory.masses, crystal))
     if trajectory.species is not None:
         # The match refuses wrong elements; it compares the numbers of atoms as well.
-        return trajectory.species
+        return AtomSpecies(trajectory.species)
     if len(set(crystal.species)) == 1:
-        return crystal.species[:1] * trajectory.n_atoms
+        return AtomSpecies(crystal.species[:1] * trajectory.n_atoms)
     return _by_count(trajectory, crystal)
 
 
@@ -109,7 +131,7 @@ def _by_mass(found: Floats, crystal: Crystal) -> Species:
     return tuple(names[k] for k in nearest)
 
 
-def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
+def _by_count(trajectory: Trajectory, crystal: Crystal) -> AtomSpecies:
     names = tuple(dict.fromkeys(crystal.species))
     fix = (
         f"say which element types 1, 2, … are: --species {','.join(names)}; or write elements: "
@@ -126,7 +148,14 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     wanted = {name: n_cells * crystal.species.count(name) for name in names}
     kinds = sorted(counts)
     ways = [] if rest else list(_assignments([counts[kind] for kind in kinds], wanted))
-    if len(ways) != 1:
+    fitting = ways
+    if len(ways) > 1:
+        mass = {name: float(crystal.masses[crystal.species.index(name)]) for name in names}
+        masses = [
+            {kind: mass[name] for kind, name in zip(kinds, way, strict=True)} for way in ways
+        ]
+        fitting = [ways[k] for k in _of_one_temperature(trajectory, masses)]
+    if len(fitting) != 1:
         in_run = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
         per_cell = ", ".join(f"{name}: {crystal.species.count(name)}" for name in names)
         raise UsageError(
@@ -134,8 +163,52 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
             where=f"{in_run}; per cell {per_cell}",
             fix=fix,
         )
-    chosen = dict(zip(kinds, ways[0], strict=True))
-    return tuple(chosen[kind] for kind in trajectory.types.tolist())
+    chosen = dict(zip(kinds, fitting[0], strict=True))
+    species = tuple(chosen[kind] for kind in trajectory.types.tolist())
+    if len(ways) == 1:
+        return AtomSpecies(species)
+    named = ", ".join(f"type {kind} is {name}" for kind, name in chosen.items())
+    text = (
+        f"the elements are not named; {named}: of the assignments that fit the numbers of "
+        "atoms, only this one gives all types the same kinetic temperature"
+    )
+    return AtomSpecies(species, (Note("note", text),))
+
+
+def _of_one_temperature(
+    trajectory: Trajectory, masses: Sequence[Mapping[int, float]]
+) -> list[int]:
+    """Find the assignments, type → mass, that give all types one kinetic temperature.
+
+    The result has their indices. It is empty if the run has no velocities or too few frames.
+    """
+    n_frames = trajectory.n_frames
+    if not trajectory.has_velocities or n_frames < _LEAST_FRAMES:
+        return []
+    frames = np.unique(np.linspace(0, n_frames - 1, min(_FRAMES, n_frames)).astype(np.int64))
+    velocities = [trajectory.read(int(t), int(t) + 1).velocities for t in frames]
+    v_tax = np.concatenate([v for v in velocities if v is not None])
+    types = trajectory.types
+    assert types is not None
+    fitting = []
+    for k, way in enumerate(masses):
+        mass = np.array([way[kind] for kind in types.tolist()])
+        drift = np.average(v_tax, axis=1, weights=mass)
+        energy_ta = mass * ((v_tax - drift[:, None]) ** 2).sum(axis=2)
+        t_kt = np.stack([energy_ta[:, types == kind].mean(axis=1) for kind in way])
+        errors = t_kt.std(axis=1, ddof=1) / np.sqrt(len(frames))
+        if temperature_difference(t_kt.mean(axis=1), errors) < ALIKE:
+            fitting.append(k)
+    return fitting
+
+
+def temperature_difference(means: Floats, errors: Floats) -> float:
+    """Largest difference of two of the temperatures (k,) in errors of it."""
+    sigma = np.hypot(errors, _EXCHANGE * means)
+    return max(
+        float(abs(means[i] - means[j]) / np.hypot(sigma[i], sigma[j]))
+        for i, j in combinations(range(len(means)), 2)
+    )
 
 
 def _assignments(counts: list[int], wanted: Mapping[str, int]) -> Iterator[Species]:

@@ -7,16 +7,15 @@ temperature is too high by the ratio of the masses and the other too low, while 
 atoms hardly changes.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import permutations
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
+from trajmodes.matching.species import ALIKE, temperature_difference
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors
@@ -33,11 +32,8 @@ _RATIO = 3.0
 _AGREE, _DISAGREE = 1.3, 1.8
 """Ratios of two temperatures. In an anharmonic crystal the kinetic and the virial one differ by
 a few per cent; a wrong element changes the kinetic one by the ratio of the masses."""
-_ALIKE, _UNLIKE = 3.0, 4.5
-"""Standard errors within which temperatures of species are equal, and beyond which they are
-not."""
-_EXCHANGE = 0.02
-"""Relative difference of the temperatures of species that a short run may have."""
+_UNLIKE = 4.5
+"""Standard errors beyond which temperatures of species differ."""
 _MOST_SPECIES = 6
 """Most species whose assignments to types are all tried."""
 
@@ -164,7 +160,7 @@ def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) ->
         return None
     means = np.array([sample.kinetic_by_species[name].mean() for name in names])
     errors = np.array([mean_and_error(sample.kinetic_by_species[name])[1] for name in names])
-    if _difference(means, errors) < _UNLIKE:
+    if temperature_difference(means, errors) < _UNLIKE:
         return None
     masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
     text = "kinetic temperatures of the species differ: " + ", ".join(
@@ -172,10 +168,9 @@ def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) ->
         for name, mean, error in zip(names, means, errors, strict=True)
     )
     ways = [] if len(names) > _MOST_SPECIES else list(permutations(range(len(names))))[1:]
+    scales = [(masses[list(way)] / masses, way) for way in ways]
     fitting = [
-        way
-        for way in ways
-        if _difference(*(x * masses[list(way)] / masses for x in (means, errors))) < _ALIKE
+        way for x, way in scales if temperature_difference(x * means, x * errors) < ALIKE
     ]
     if len(fitting) == 1:
         both = zip(names, (names[k] for k in fitting[0]), strict=True)
@@ -198,46 +193,8 @@ def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) ->
     )
 
 
-def _difference(means: Floats, errors: Floats) -> float:
-    """Largest difference of two of the temperatures (k,) in errors of it."""
-    sigma = np.hypot(errors, _EXCHANGE * means)
-    return max(
-        float(abs(means[i] - means[j]) / np.hypot(sigma[i], sigma[j]))
-        for i, j in combinations(range(len(means)), 2)
-    )
-
-
 def _where_given(trajectory: Trajectory) -> str:
     """Where the user gave the elements."""
     if trajectory.types is None or trajectory.species is not None:
         return " in the file"
     return ", in the order of the types: --species"
-
-
-def assignments_of_one_temperature(
-    trajectory: Trajectory, masses: Sequence[Mapping[int, float]]
-) -> list[int]:
-    """Find the assignments of masses to types that give all types one temperature.
-
-    ``masses`` has one mapping, type → mass, for each assignment. The result has their indices;
-    it is empty if the run has no velocities or too few frames.
-    """
-    if trajectory.types is None or not trajectory.has_velocities:
-        return []
-    n_frames = trajectory.n_frames
-    frames = np.unique(np.linspace(0, n_frames - 1, min(64, n_frames)).astype(np.int64))
-    if len(frames) < ENOUGH:
-        return []
-    velocities = [trajectory.read(int(t), int(t) + 1).velocities for t in frames]
-    v_tax = np.concatenate([v for v in velocities if v is not None])
-    kinds = np.unique(trajectory.types)
-    fitting = []
-    for k, way in enumerate(masses):
-        mass = np.array([way[kind] for kind in trajectory.types.tolist()])
-        drift = np.average(v_tax, axis=1, weights=mass)
-        energy_ta = mass * ((v_tax - drift[:, None]) ** 2).sum(axis=2)
-        of_kinds = [energy_ta[:, trajectory.types == kind].mean(axis=1) for kind in kinds]
-        both = np.array([mean_and_error(values) for values in of_kinds])
-        if _difference(both[:, 0], both[:, 1]) < _ALIKE:
-            fitting.append(k)
-    return fitting

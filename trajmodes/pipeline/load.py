@@ -325,7 +325,7 @@ def _smaller_crystal(
     type_map: dict[int, str] | None,
 ) -> ReducedCrystal | None:
     """Crystal of the average structure, if its cell is smaller than that of the file."""
-    species, masses = atom_species(trajectory, whole, type_map), trajectory.masses
+    species, masses = atom_species(trajectory, whole, type_map).species, trajectory.masses
     if masses is None:
         masses = whole.masses[[whole.species.index(symbol) for symbol in species]]
     try:

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.io import write
 
 import trajmodes as tm
-from trajmodes.errors import UnitsError, UsageError
+from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.readers.units import unit_factors
 
 
@@ -90,3 +90,33 @@ def test_a_file_that_is_given_twice_is_refused(tmp_path, salt, cell_file):
     for other in (path, tmp_path / "link", tmp_path / "." / ".." / tmp_path.name / path.name):
         with pytest.raises(UsageError, match="is given twice"):
             tm.fit_runs([path, other], cell=cell_file, units="metal", species="Na,Cl")
+
+
+def test_elements_are_those_of_one_temperature(tmp_path, salt, cell_file):
+    """Types of equal numbers of atoms: only the right masses give both one temperature."""
+    run, types = salt
+    path = write_dump(tmp_path / "run.lammpstrj", run, ("xu", "vx", "fx"), types=3 - types)
+    opened = tm.open(path, cell=cell_file, timestep_fs=1.0, units="metal")
+    assert any("type 1 is Cl, type 2 is Na" in note.text for note in opened.notes)
+    found = opened.supercell.species
+    right = [("Cl", "Na")[kind - 1] for kind in 3 - types]
+    assert [found[k] for k in opened.match.permutation] == right
+    with pytest.raises(DataError, match="temperatures of the species differ"):
+        tm.open(path, cell=cell_file, timestep_fs=1.0, units="metal", species="Na,Cl").fit(
+            cutoff2=4.0
+        )
+    bare = write_dump(tmp_path / "bare.lammpstrj", run, ("xu", "fx"), types=3 - types)
+    with pytest.raises(UsageError, match="several assignments of types to elements"):
+        tm.open(bare, cell=cell_file, timestep_fs=1.0, units="metal")
+
+
+def test_what_the_user_accepts_is_in_the_results(tmp_path, salt, cell_file):
+    """A fit with interchanged elements, by one who knows better."""
+    run, types = salt
+    path = write_dump(tmp_path / "run.lammpstrj", run, ("xu", "vx", "fx"), types=3 - types)
+    given = {"cell": cell_file, "timestep_fs": 1.0, "units": "metal", "species": "Na,Cl"}
+    folder = tmp_path / "fit"
+    tm.fit_runs([path], **given, cutoff2=4.0, accept="temperature", output=folder)
+    assert 'accept = ["temperature"]' in (folder / "run.toml").read_text()
+    shown = " ".join(str(tm.load(folder)).split())
+    assert "accepted (--accept temperature)" in shown
