@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from rich.console import Console
 
 from trajmodes.api.runs import open_run
 from trajmodes.cli.program import demo_job, main
-from trajmodes.cli.terminal import compilation_announced
+from trajmodes.cli.terminal import compilation_announced, progress_bars
+from trajmodes.pipeline.job_folder import Log
 from trajmodes.results.folder import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -278,3 +280,16 @@ def test_compilation_is_announced_once_on_a_terminal():
 def test_the_demo_data_are_small():
     run = Path(demo_job("x").trajectory[0])
     assert sum(path.stat().st_size for path in run.parent.iterdir()) <= 6e6
+
+
+def test_matching_is_a_line_on_the_terminal_while_it_lasts(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(
+        "rich.console.Console",
+        partial(Console, file=written, force_terminal=True, width=100),
+    )
+    with progress_bars() as bars, Log(bars).stage("open and match", shown=True):
+        time.sleep(0.3)  # rich draws ten times a second
+        during = written.getvalue()
+    assert "open and match" in during
+    assert "100%" in written.getvalue()

@@ -48,7 +48,8 @@ def check(**given: Any) -> str:
     from trajmodes.pipeline.job_folder import Log
     from trajmodes.pipeline.load import load
 
-    run = load(given_job("check", given), log=Log())
+    with progress_bars() as bars:
+        run = load(given_job("check", given), log=Log(bars))
     if not run.diagnosis.usable:
         print_result(show_check(run))
         sys.exit(DataError.exit_code)

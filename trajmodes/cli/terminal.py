@@ -116,7 +116,10 @@ _COMPILING = (
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
-    """Provide a function that starts a bar: (title, number of frames) → advance(frames)."""
+    """Provide a function that starts a bar: (title, number of frames) → advance(frames).
+
+    A bar for no frames moves without a scale until it is advanced.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -141,9 +144,12 @@ def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
     ):
 
         def start(title: str, total: int) -> Advance:
-            task = progress.add_task(title, total=total, rate="")
+            task = progress.add_task(title, total=total or None, rate="")
 
             def advance(frames: int) -> None:
+                if total == 0:
+                    progress.update(task, total=1, completed=1)
+                    return
                 progress.advance(task, frames)
                 speed = progress.tasks[task].speed
                 progress.update(task, rate=f"{speed:,.0f} frames/s" if speed else "")

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from trajmodes.pipeline.load import LoadedRun
 
 StartBar = Callable[[str, int], Callable[[int], None]]
-"""Starts a progress bar: (title, number of frames) → function that advances it by frames."""
+"""Starts a progress bar: (title, number of frames) → function that advances it by frames.
+
+With no frames it moves, without a scale, until the function is called."""
 
 
 def no_bars(_title: str, _total: int) -> Callable[[int], None]:
@@ -50,7 +52,9 @@ def no_bars(_title: str, _total: int) -> Callable[[int], None]:
 class Log:
     """Stages of a job in order, each with its duration, and notes."""
 
-    def __init__(self) -> None:
+    def __init__(self, bars: StartBar = no_bars) -> None:
+        """Start the clock; ``bars`` shows stages that may take long and have no bar."""
+        self._bars = bars
         self._lines: list[str] = []
         self._seconds: dict[str, float] = {}
         self._start = time.perf_counter()
@@ -61,11 +65,14 @@ class Log:
         return dict(self._seconds)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Record a stage and its duration."""
+    def stage(self, name: str, *, shown: bool = False) -> Iterator[None]:
+        """Record a stage and its duration; ``shown`` on the terminal too, while it lasts."""
         self.record(f"{name} …")
         start = time.perf_counter()
+        end = self._bars(name, 0) if shown else None
         yield
+        if end is not None:
+            end(0)
         self._seconds[name] = time.perf_counter() - start
         self.record(f"{name}: {self._seconds[name]:.2f} s")
 

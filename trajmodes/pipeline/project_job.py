@@ -69,7 +69,7 @@ def project_job(
 
     `given` are data in memory, in place of files of the job.
     """
-    log = Log()
+    log = Log(bars)
     with output_folder(job, log) as output:
         found = project_only(
             job, command=command, log=log, bars=bars, scratch=output.scratch, given=given

@@ -71,7 +71,7 @@ def run_job(
     `frames` is the trajectory, if it is open already.
     """
     require_no_constants(job)
-    log = Log()
+    log = Log(bars)
     with output_folder(job, log, for_phonopy=True) as output:
         run = load(job, log=log, frames=frames)
         found = analyse(run, command=command, log=log, bars=bars, scratch=output.scratch)
@@ -85,7 +85,7 @@ def fit_job(
 
     `data` are data in memory, in place of files of the job.
     """
-    log = Log()
+    log = Log(bars)
     with output_folder(job, log) as output:
         return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 

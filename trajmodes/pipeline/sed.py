@@ -68,7 +68,7 @@ def spectral_energy(
     job: Job, *, command: str, bars: StartBar = no_bars, given: Given = FILES
 ) -> SpectralEnergy:
     """Map the spectral energy density along a path; see `sed_job`."""
-    log = Log()
+    log = Log(bars)
     if given.constants is None and job.projection.force_constants is None:
         run, constants = load(job, log=log, frames=given.trajectory), None
         foreign: tuple[Note, ...] = ()
