@@ -31,14 +31,16 @@ from trajmodes.pipeline.molecule import (
     open_molecule,
 )
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.report.figures.catalogue import Drawing
 from trajmodes.report.numbers import plus_minus
-from trajmodes.results.dataset import amplitude_batches
+from trajmodes.results.dataset import amplitude_batches, molecule_dataset
 from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
 from trajmodes.results.netcdf import AMPLITUDES, COORDINATES, write_series
 from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, MEV, THZ, WAVENUMBER
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
+_SPECTRA = "spectra.png"
 
 
 class WrittenMolecule(NamedTuple):
@@ -66,7 +68,7 @@ def molecule_job(
     files = job.molecule
     inputs = [one for one in (files.reference, files.hessian) if one is not None]
     more = {COORDINATES.file: files.series, AMPLITUDES.file: job.projection.save_amplitudes}
-    names = (*_FILES, *(name for name, wanted in more.items() if wanted))
+    names = (*_FILES, _SPECTRA, *(name for name, wanted in more.items() if wanted))
     require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.record(command)
@@ -109,6 +111,13 @@ def _writers(
         writers[COORDINATES.file] = Writer(
             "normal-mode positions and velocities of every frame, as for i-PI",
             partial(write_series, datasets, kind=COORDINATES),
+        )
+    projection = results.projection
+    if projection is not None and projection.lines is not None:
+        dataset = molecule_dataset(results.modes, projection)
+        writers[_SPECTRA] = Writer(
+            "spectral lines of the vibrations with fits",
+            Drawing("spectra.draw_spectra", dataset).write,
         )
     if results.amplitudes is not None:
         batches = amplitude_batches(results.amplitudes)

@@ -76,6 +76,18 @@ def bands_dataset(bands: Bands) -> xr.Dataset:
     return _filled({**_path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
 
 
+def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
+    """Put spectra, lines and energies of the vibrations of a molecule into a Dataset.
+
+    Branches are numbered as the modes in the table of the molecule, from 0.
+    """
+    places = _set_roots(modes, ())
+    places |= {"branch_first": places["branch_first"] - 1, "set_qpoints": None}
+    places |= {"branch_last": places["branch_last"] - 1}
+    roots = {**places, "modes": modes, "projection": projection}
+    return _filled({**roots, **_projection_roots(projection)}, {"conventions": _CONVENTIONS})
+
+
 def _filled(roots: _Roots, attributes: dict[str, str | int]) -> xr.Dataset:
     """Dataset of all variables that have a source."""
     values: dict[str, npt.NDArray[Any]] = {}

@@ -87,8 +87,10 @@ def test_results_folder(folder, hessian):
     out = folder / "out"
     names = {"modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.log", "run.toml"}
     assert {p.name for p in out.iterdir() if p.name[0] != "."} == names | {
-        "normal_coordinates.nc"
+        "normal_coordinates.nc",
+        "spectra.png",
     }
+    assert (out / "spectra.png").read_bytes()[:4] == b"\x89PNG"
     np.testing.assert_allclose(np.load(out / "hessian.npy"), HESSIAN, atol=1e-3 * HESSIAN.max())
     rows = [r for r in (out / "modes.csv").read_text().splitlines() if r[0] != "#"]
     assert rows[0].startswith("mode,set,freq_thz,freq_thz_sem,wavenumber_cm")

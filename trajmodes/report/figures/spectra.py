@@ -89,7 +89,9 @@ def small_panels(count: int, xlabel: str, ylabel: str) -> tuple[Figure, list[Axe
 def annotate_panel(axes: Axes, one: NamedArrays, text: str, *, resolved: bool) -> None:
     """Write the name of the set as the title, and the result or verdict into the corner."""
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
-    axes.set_title(f"q = {place_of(one.variables)}, branch {name}", fontsize=8.0, pad=3.0)
+    is_crystal = "set_q" in one.variables
+    title = f"q = {place_of(one.variables)}, branch {name}" if is_crystal else f"mode {name}"
+    axes.set_title(title, fontsize=8.0, pad=3.0)
     axes.annotate(
         text if resolved else textwrap.fill(text, 32),
         (0.03, 0.95),
