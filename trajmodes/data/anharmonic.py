@@ -36,7 +36,10 @@ class MeanGruneisen:
 
 @dataclass(frozen=True, slots=True)
 class GruneisenParameters:
-    """Mode Grüneisen parameters γ = −(V/ω) ∂ω/∂V from third-order force constants."""
+    """Mode Grüneisen parameters γ = −(V/ω) ∂ω/∂V from third-order force constants.
+
+    Those of a layer are by its area: γ = −(A/ω) ∂ω/∂A.
+    """
 
     path: Floats
     """(n, m) at the points of a band path; nan where ω² is not positive."""

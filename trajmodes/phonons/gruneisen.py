@@ -6,6 +6,9 @@ q (Grüneisen, Ann. Phys. 344, 257 (1912); Barron and Klein in Dynamical Propert
 (1974)). Effective force constants of a temperature give γ of these force constants. The change
 of the force constants with temperature is not included.
 
+A layer has an area A and no volume: γ = −(A/ω) ∂ω/∂A, half of the trace of the tensor in the
+plane.
+
 γ is nan where ω² is not positive: for imaginary modes and the acoustic modes at Γ. The slope
 V ∂ω²/∂V is always defined. It is the rate at which compression stabilises an unstable mode.
 
@@ -32,7 +35,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import lattice_sum
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import mesh, spaced_mesh
-from trajmodes.phonons.strain import StrainResponse, strain_responses, tensor_of
+from trajmodes.phonons.strain import COMPONENTS, StrainResponse, strain_responses, tensor_of
 from trajmodes.units import BOLTZMANN, HBAR
 
 # ω² below this, relative to the mean ω² of the stiffest site, is zero.
@@ -52,12 +55,13 @@ class Gruneisen:
     omega: Floats
     """(q, m), unit: rad/ps. Negative if imaginary."""
     gamma: Floats
-    """(q, m), no unit. −(V/ω) ∂ω/∂V; nan where ω² is not positive, and for the acoustic modes
-    at Γ."""
+    """(q, m), no unit. −(V/ω) ∂ω/∂V, or by area in a layer; nan where ω² is not positive, and
+    for the acoustic modes at Γ."""
     tensor: Floats
     """(q, m, 3, 3), no unit. −(1/2ω²) ∂ω²/∂ε; nan where γ is."""
     slope: Floats
-    """(q, m), unit: (rad/ps)². V ∂ω²/∂V of every mode; zero for the acoustic modes at Γ."""
+    """(q, m), unit: (rad/ps)². V ∂ω²/∂V of every mode, A ∂ω²/∂A in a layer; zero for the
+    acoustic modes at Γ."""
     gamma_sem: Floats | None = None
     """(q, m) standard errors; None without replicates of the force constants."""
     tensor_sem: Floats | None = None
@@ -95,8 +99,9 @@ def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = Tru
     if modes.vectors.shape[2] != constants.crystal.n_sites:
         raise DataError("the modes belong to another crystal than the force constants")
     defined = is_defined(constants, modes)
+    strain_weights = volume_weights(constants.crystal)
     parts = [
-        _estimates(response, defined[part])
+        _estimates(response, defined[part], strain_weights)
         for part, response in strain_responses(constants, modes, relaxed=relaxed)
     ]
     joined = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
@@ -125,23 +130,30 @@ def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, 
     return gamma, -0.5 * slopes / square - gamma * stiffer
 
 
-def volume_part(components: Floats) -> Floats:
-    """One third of the trace of components (…, c): the derivative by ln V."""
-    part: Floats = components[..., :3].mean(axis=-1)
-    return part
+def volume_weights(crystal: Crystal) -> Floats:
+    """(c,) weights of the components of strain in the derivative by ln V, or ln A of a layer.
+
+    With them, the sum over components is a third of the trace, or half of it in the plane.
+    """
+    layer = layer_of(crystal.cell, crystal.sites)
+    if layer is None:
+        return np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]) / 3.0
+    plane = 0.5 * (np.eye(3) - np.outer(layer.normal, layer.normal))
+    weights = [plane[x, y] * (1.0 if x == y else 2.0) for x, y in COMPONENTS]
+    return np.array(weights)
 
 
-def _estimates(response: StrainResponse, defined: Bools) -> dict[str, Floats]:
+def _estimates(response: StrainResponse, defined: Bools, weights: Floats) -> dict[str, Floats]:
     gamma, gammas = gamma_components(response, defined)
     found = {
-        "gamma": volume_part(gamma),
+        "gamma": gamma @ weights,
         "tensor": tensor_of(gamma),
-        "slope": volume_part(response.slope),
+        "slope": response.slope @ weights,
     }
     if gammas is not None and response.replicates is not None:
-        found["gamma_sem"] = jackknife_sem(volume_part(gammas))
+        found["gamma_sem"] = jackknife_sem(gammas @ weights)
         found["tensor_sem"] = tensor_of(jackknife_sem(gammas))
-        found["slope_sem"] = jackknife_sem(volume_part(response.replicates[1]))
+        found["slope_sem"] = jackknife_sem(response.replicates[1] @ weights)
     return found
 
 
@@ -198,8 +210,11 @@ def mean_gruneisen(
     if not defined.any():
         raise DataError("no mode of the mesh has a Grüneisen parameter: no ω² is positive")
     lowest = float(modes.omega[defined].min())
+    strain_weights = volume_weights(constants.crystal)
     sums = [
-        _weighted_sums(response, weights[part, None] * defined[part], kelvin, lowest)
+        _weighted_sums(
+            response, weights[part, None] * defined[part], kelvin, (lowest, strain_weights)
+        )
         for part, response in strain_responses(constants, modes, relaxed=True)
     ]
     # (constants and replicates, classical and temperatures)
@@ -227,15 +242,16 @@ def _set_values(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
 
 
 def _weighted_sums(
-    response: StrainResponse, weights: Floats, kelvin: Floats, lowest: float
+    response: StrainResponse, weights: Floats, kelvin: Floats, of_crystal: tuple[float, Floats]
 ) -> Floats:
     """Σ Cγ and Σ C of a chunk (2, constants and replicates, classical and temperatures)."""
+    lowest, strain_weights = of_crystal
     gamma, gammas = gamma_components(response, weights > 0.0)
     square = response.square[None]
-    values = volume_part(gamma)[None]
+    values = (gamma @ strain_weights)[None]
     if gammas is not None and response.replicates is not None:
         square = np.concatenate([square, response.replicates[0]])
-        values = np.concatenate([values, volume_part(gammas)])
+        values = np.concatenate([values, gammas @ strain_weights])
     omega = np.sqrt(np.maximum(square, 0.0))
     capacities = [np.ones_like(omega)]
     capacities += [_capacity(omega, lowest, temperature) for temperature in kelvin]

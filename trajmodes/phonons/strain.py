@@ -44,7 +44,7 @@ from trajmodes.phonons.modes import expectation, set_means, set_starts
 
 # Stiffness of an internal displacement, relative to the largest, below which it is zero.
 _SOFT = 1e-9
-_COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _PLACES = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 64 * 2**20
@@ -276,7 +276,7 @@ def _lattice_sums(
     listed = ForceConstants(
         constants.crystal, total.first, total.second, total.lattice, values[..., 0, 0]
     )
-    parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in _COMPONENTS]
+    parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in COMPONENTS]
     return [lattice_sum(constants), *lattice_sums(listed, np.array(parts))]
 
 

@@ -64,6 +64,31 @@ def test_simple_cubic_crystal_agrees_with_the_closed_form():
     assert found.slope_sem is None
 
 
+@pytest.mark.parametrize("period", [12.0, 30.0])
+def test_a_layer_changes_with_its_area_and_not_with_its_vacuum(period):
+    bulk = simple_cubic()
+    flat = Crystal(
+        np.diag([SIDE, SIDE, period]), np.full((1, 3), 0.5), ("Si",), bulk.crystal.masses
+    )
+    pairs, triplets = bulk.lattice[:, 2] == 0, bulk.triplets.lattice[:, :, 2]
+    kept = (triplets == 0).all(axis=1)
+    values = bulk.values.copy()
+    values[0] = -values[1:][pairs[1:]].sum(axis=0)
+    layer = ForceConstants(
+        flat, bulk.first[pairs], bulk.second[pairs], bulk.lattice[pairs], values[pairs],
+        triplets=ClusterConstants(
+            bulk.triplets.sites[kept], bulk.triplets.lattice[kept], bulk.triplets.values[kept]
+        ),
+    )  # fmt: skip
+    found = gruneisen_at(layer, Q_LIST[:1])
+    across, along = -0.5 * (STIFF - BEND) / BEND, -0.5 * SIDE * CUBIC / STIFF
+    np.testing.assert_allclose(
+        found.gamma[0], np.array([across, across, along]) / 2, rtol=1e-12
+    )
+    np.testing.assert_allclose(found.slope[0], -2 * found.gamma[0] * found.omega[0] ** 2)
+    assert mean_mesh(flat)[2] == 1
+
+
 def test_acoustic_modes_at_gamma_have_no_grueneisen_parameter():
     found = gruneisen_at(simple_cubic(), Q_LIST)
     assert np.isnan(found.gamma[2]).all()
