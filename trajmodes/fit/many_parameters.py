@@ -38,6 +38,7 @@ from trajmodes.fit.quality import (
 )
 from trajmodes.fit.solution import FitOptions
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, longest_needed
+from trajmodes.symmetry.constraints import constraint_rows, null_space
 from trajmodes.symmetry.operations import invariant_part
 from trajmodes.symmetry.translations import HalfSpace
 
@@ -103,7 +104,11 @@ def fit_covariances(
         temperature=temperature,
     )
     quality = _quality(problem, problem.residual(centred, z), predicted, expansion)
-    quality = replace(quality, first_order=first_order_forces(covariances, constants)[0])
+    quality = replace(
+        quality,
+        first_order=first_order_forces(covariances, constants)[0],
+        r_squared_without_constant=_without_constant(problem, expansion, total, z),
+    )
     constants = replace(constants, quality=quality)
     convergence, partial = _convergence(problem, solver, z)
     allowed = invariant_part(expansion.group, covariances.displacement_sum)
@@ -194,6 +199,16 @@ def _quality(
         scheme=problem.options.scheme,
         constraints=problem.options.constraints.names,
     )
+
+
+def _without_constant(
+    problem: LeastSquares, expansion: Expansion, total: FrameSums, z: Floats
+) -> float | None:
+    """R² of the force constants without Φ1; None where no Φ1 is fitted."""
+    rows = constraint_rows(expansion.bases[0], problem.options.constraints)
+    if not (problem.options.constant_force and null_space(rows).shape[1]):
+        return None
+    return 1.0 - problem.residual(total, z) / total.square
 
 
 def _convergence(

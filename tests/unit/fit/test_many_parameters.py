@@ -65,6 +65,9 @@ def test_both_ways_give_one_fit(covariances, matrix, cutoff, constraints):
     assert two.quality.rms_residual == pytest.approx(one.quality.rms_residual)
     predicted = [fit.constants.quality.r_squared_predicted for fit in (dense, found)]
     assert predicted[1] == pytest.approx(predicted[0])
+    assert two.quality.r_squared_without_constant == pytest.approx(
+        one.quality.r_squared_without_constant
+    )
     assert found.errors.n_blocks == dense.errors.n_blocks
     assert found.errors.inefficiency == pytest.approx(dense.errors.inefficiency, rel=0.05)
     assert [str(note) for note in found.notes] == [str(note) for note in dense.notes]
@@ -74,6 +77,13 @@ def test_both_ways_give_one_fit(covariances, matrix, cutoff, constraints):
     ):
         # The parameters before constraints differ in their number alone.
         assert one_change == pytest.approx(change[fraction], abs=1e-8)
+
+
+def test_the_constant_force_can_be_left_out(covariances):
+    sums = covariances(build_supercell(TRICLINIC, np.diag([2, 2, 2])), 200)
+    dense, found = both_fits(sums, 4.8, FitOptions(constant_force=False))
+    np.testing.assert_allclose(found.constants.values, dense.constants.values, atol=1e-9)
+    assert found.constants.quality.r_squared_without_constant is None
 
 
 def test_symmetry_and_reference_are_those_of_the_crystal(wurtzite, covariances):
