@@ -20,6 +20,9 @@ from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
+_MOST_CUTOFFS = 12
+"""Most cutoffs tried for one order, spread evenly over its shells."""
+
 HIGHEST_ORDER = 4
 """Fourth-order force constants: forces of third order in the displacements."""
 
@@ -69,6 +72,19 @@ class Expansion:
         """Return the slice of the parameters of one order."""
         start, stop = self.starts[order - 1 : order + 1].tolist()
         return slice(start, stop)
+
+    def radii_between_shells(self, order: int) -> list[float]:
+        """List at most 12 radii in Å half-way between the shells of an order, and beyond."""
+        basis, own = self.bases[order - 1], self.cutoffs[order - 1]
+        longest = np.inf if own is None else own.largest
+        radii = np.unique(np.round(basis.orbits.radii, 3))
+        radii = radii[radii > 0.0]
+        beyond = np.append(radii[1:], radii[-1] + 0.1)
+        between = np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)
+        found = np.unique(np.minimum(between, longest))
+        if len(found) > _MOST_CUTOFFS:
+            found = found[np.linspace(0, len(found) - 1, _MOST_CUTOFFS).astype(int)]
+        return [float(r) for r in found]
 
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> tuple["Expansion", Bools]:
         """Select fewer orders and shorter cutoffs; also return the (z,) mask of the parameters.

@@ -20,7 +20,6 @@ from trajmodes.data.force_constants import (
     ScanPoint,
 )
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import mean_of_blocks, notes_of, quality_of
@@ -36,9 +35,6 @@ from trajmodes.notes import Note
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import invariant_part
-
-_MOST_CUTOFFS = 12
-"""Most cutoffs tried for one order, spread evenly over its shells."""
 
 _EIGHTHS = (1, 2, 3, 4, 6, 8)
 """Initial parts of the run that are fitted, in eighths."""
@@ -201,7 +197,7 @@ def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_
         part = equations.restricted(dict.fromkeys(range(2, order + 1)))
         yield "order", f"up to order {order}", order, float(order), part, options
     for order, own in zip(unchanged, equations.expansion.cutoffs[1:], strict=True):
-        for radius in _radii_between_shells(equations.expansion, order):
+        for radius in equations.expansion.radii_between_shells(order):
             shorter = Cutoff(radius) if own is None else own.limited(radius)
             part = equations.restricted(unchanged | {order: shorter})
             label = f"order {order} to {radius:.2f} Å"
@@ -220,20 +216,6 @@ def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_
             part = replace(equations, **arrays)
             label = f"first {part.n_frames} frames"
             yield "time", label, highest, float(part.n_frames), part, options
-
-
-def _radii_between_shells(expansion: Expansion, order: int) -> list[float]:
-    """List radii in Å half-way between the shells of an order, and beyond the last shell."""
-    basis, own = expansion.bases[order - 1], expansion.cutoffs[order - 1]
-    longest = np.inf if own is None else own.largest
-    radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
-    radii = radii[radii > 0.0]
-    beyond = np.append(radii[1:], radii[-1] + 0.1)
-    between = np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)
-    found = np.unique(np.minimum(between, longest))
-    if len(found) > _MOST_CUTOFFS:
-        found = found[np.linspace(0, len(found) - 1, _MOST_CUTOFFS).astype(int)]
-    return [float(r) for r in found]
 
 
 def _assessed(

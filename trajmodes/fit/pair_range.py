@@ -5,8 +5,10 @@ Coulomb forces extend over the whole supercell. Candidates are the largest cutof
 nearest image, the sphere inscribed in the Wigner–Seitz cell of the supercell, and all pairs of
 the supercell, shared among nearest images. Both are fitted to all blocks of time but one, and
 predict the forces of that one (cross-validation). The sphere is taken unless its squared
-residual is significantly larger. A few displaced supercells cannot be left out: the residuals
-of the fits are then compared by the F test, for independent force components.
+residual is significantly larger. Where the frames are too few for the sphere, so that it is
+undetermined or overfitted, the shortest cutoff is taken that does not predict significantly
+worse than the best one. A few displaced supercells cannot be left out: the residuals of the
+fits are then compared by the F test, for independent force components.
 """
 
 from collections.abc import Sequence
@@ -21,9 +23,11 @@ from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, expansion_of
 from trajmodes.fit.harmonic import ForceCovariances, harmonic_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks, pooled
+from trajmodes.fit.quality import LOST, WORSE
 from trajmodes.fit.solution import FitOptions, solve_equations
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, left_out_solutions, predicted_squares
 from trajmodes.notes import Note
+from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 
 _SURE = 0.975
@@ -42,7 +46,7 @@ tried: a few seconds."""
 class RangeChoice(NamedTuple):
     """Range of the second order that is taken, and the reason."""
 
-    cutoff: Literal["supercell"] | None
+    cutoff: Cutoff | Literal["supercell"] | None
     """None: the largest cutoff that the supercell admits."""
     note: Note
 
@@ -75,6 +79,15 @@ class _Candidate(NamedTuple):
         count = self.equations.n_components * self.equations.n_frames
         return float(np.sqrt(max(square, 0.0) / count))
 
+    @property
+    def is_overfitted(self) -> bool:
+        """Whether data left out are predicted far worse than those fitted are described."""
+        if self.predicted is None:
+            return False
+        lost = self.predicted.sum() - self.fitted
+        is_notable = lost > LOST * self.equations.square.sum()
+        return bool(is_notable and self.predicted.sum() > WORSE**2 * self.fitted)
+
     def is_worse_than(self, other: "_Candidate") -> bool:
         """Whether it is worse than a longer range, by more than chance and rounding."""
         least = _LEAST_GAIN * self.equations.square.sum()
@@ -102,16 +115,21 @@ def choose_range(
     merged = [_merged(one, together) for one in covariances]
     supercell = merged[0].space.supercell
 
-    def tried(cutoff: CutoffChoice) -> _Candidate | None:
+    def equations_of(cutoff: CutoffChoice) -> NormalEquationBlocks | None:
         expansion = expansion_of(group, supercell, {2: cutoff})
         if expansion.n_parameters > _MOST_PARAMETERS:
             return None
-        equations = pooled([harmonic_equations(one, expansion) for one in merged])
-        return _candidate(equations, options)
+        return pooled([harmonic_equations(one, expansion) for one in merged])
 
     pairs_of_pairs = supercell.crystal.n_sites * supercell.n_atoms**2 / group.n_operations
-    whole = tried("supercell") if pairs_of_pairs <= _MOST_PAIRS else None
-    sphere = None if whole is None else tried(None)
+    is_large = pairs_of_pairs > _MOST_PAIRS
+    inside = None if is_large else equations_of(None)
+    sphere = _candidate(inside, options)
+    if inside is not None and (sphere is None or sphere.is_overfitted):
+        shorter = _shorter(inside, sphere, options)
+        if shorter is not None:
+            return shorter
+    whole = None if is_large else _candidate(equations_of("supercell"), options)
     if sphere is None or whole is None:
         text = (
             "the range of the second-order force constants could not be tested: they extend to "
@@ -124,8 +142,38 @@ def choose_range(
     return RangeChoice(cutoff, _note(sphere, whole))
 
 
-def _candidate(equations: NormalEquationBlocks, options: FitOptions) -> _Candidate | None:
+def _shorter(
+    inside: NormalEquationBlocks, sphere: _Candidate | None, options: FitOptions
+) -> RangeChoice | None:
+    """Choose a cutoff shorter than the sphere's; None if there is none that predicts better."""
+    radii = inside.expansion.radii_between_shells(2)
+    fits = [_candidate(inside.restricted({2: Cutoff(r)}), options) for r in radii]
+    tried = [one for one in (*fits, sphere) if one is not None and one.predicted is not None]
+    if not tried:
+        return None
+    best = min(tried, key=lambda one: one.rms(left_out=True))
+    taken = next(one for one in tried if not one.is_worse_than(best))
+    if taken is sphere:
+        return None
+    of_sphere = "are undetermined"
+    if sphere is not None:
+        of_sphere = f"give {sphere.rms(left_out=True):.5g} eV/Å"
+    text = (
+        f"second-order force constants reach {taken.reach:.2f} Å, because the frames are too "
+        "few for the largest cutoff that the supercell admits: blocks of time left out of the "
+        f"fit have an rms residual of {taken.rms(left_out=True):.5g} eV/Å, and pairs up to "
+        f"that cutoff {of_sphere}"
+    )
+    fix = "more frames, or --cutoff2 for another range"
+    return RangeChoice(Cutoff(taken.reach), Note("note", text, fix=fix))
+
+
+def _candidate(
+    equations: NormalEquationBlocks | None, options: FitOptions
+) -> _Candidate | None:
     """Fit a range, and leave out each block in turn; None if the data do not determine it."""
+    if equations is None:
+        return None
     try:
         solved = solve_equations(equations, options)
     except DataError:

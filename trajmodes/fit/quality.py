@@ -29,7 +29,7 @@ SURE, OFF_AVERAGE = 5.0, 0.01
 """Mean displacement, in standard errors and over the rms displacement, beyond which
 displacements are counted from the average structure instead."""
 
-_WORSE, _LOST = 1.25, 0.01
+WORSE, LOST = 1.25, 0.01
 """Ratio of the residuals of frames left out and fitted, and loss of R², beyond which a fit is
 overfitted. Least squares with N forces and p parameters have a ratio of N/(N − p)."""
 
@@ -233,7 +233,7 @@ def overfitting_notes(
         share = n_forces / (n_forces - n_free)
         predicted, verb = 1.0 - (1.0 - quality.r_squared) * share**2, "is expected to be"
     lost = quality.r_squared - predicted
-    if lost > _LOST and 1.0 - predicted > _WORSE**2 * (1.0 - quality.r_squared):
+    if lost > LOST and 1.0 - predicted > WORSE**2 * (1.0 - quality.r_squared):
         yield Note(
             "warning",
             f"overfitted: R² is {quality.r_squared:.3f} of the frames fitted, and {verb} "

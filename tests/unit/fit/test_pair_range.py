@@ -7,6 +7,7 @@ from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.solution import FitOptions
 from trajmodes.phonons.modes import modes_at
+from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
 
@@ -28,6 +29,18 @@ def frames_of(salt, springs, hessian_of, reduce_frames, random_frames):
         return reduce_frames(salt, u_tax, f_tax + noise * noise_tax)
 
     return make
+
+
+@pytest.fixture
+def wurtzite_of_low_symmetry(crystals, springs, hessian_of, reduce_frames, random_frames):
+    """Six noisy frames of springs between nearest neighbours in a crystal without symmetry."""
+    crystal = crystals["triclinic"]
+    supercell = build_supercell(crystal, 3 * np.eye(3, dtype=int))
+    hessian = hessian_of(springs(crystal, 3.0), supercell)
+    u_tax, noise_tax = random_frames(supercell, 6)
+    u_tax = 0.05 * u_tax
+    f_tax = -(u_tax.reshape(6, -1) @ hessian).reshape(u_tax.shape)
+    return reduce_frames(supercell, u_tax, f_tax + 0.3 * f_tax.std() * noise_tax), crystal
 
 
 def chosen(covariances):
@@ -91,8 +104,23 @@ def test_one_displaced_atom_of_each_species_decides(
     assert "left out" not in choice.note.text
 
 
-def test_few_noisy_frames_keep_the_sphere(frames_of):
-    assert chosen(frames_of(3.5, n_frames=6, noise=0.5)).cutoff is None
+def test_frames_too_few_for_the_sphere_take_a_shorter_cutoff(wurtzite_of_low_symmetry):
+    covariances, crystal = wurtzite_of_low_symmetry
+    choice = choose_range([covariances], space_group(crystal), FitOptions())
+    assert 2.5 < choice.cutoff.largest < 4.0 < inscribed_radius(covariances.space.supercell)
+    assert "too few for the largest cutoff" in choice.note.text
+    # it predicts frames that were not fitted better than the sphere does
+    quality = [
+        fit_equations(
+            harmonic_equations(
+                covariances,
+                expansion_of(space_group(crystal), covariances.space.supercell, {2: cutoff}),
+            )
+        ).constants.quality
+        for cutoff in (choice.cutoff, None)
+    ]
+    assert quality[0].r_squared < quality[1].r_squared
+    assert quality[0].r_squared_predicted > quality[1].r_squared_predicted
 
 
 def test_runs_count_together(frames_of, salt):
