@@ -239,7 +239,8 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
             raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
     whole = [path.resolve() for path in paths]
-    twice = [path for k, path in enumerate(paths) if whole[k] in whole[:k]]
+    # Frames in memory have no file.
+    twice = [p for k, p in enumerate(paths) if whole[k] in whole[:k] and p.exists()]
     if twice:
         raise UsageError(
             f"{twice[0]} is given twice",
