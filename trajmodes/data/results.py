@@ -107,6 +107,8 @@ class Projection:
     covariance: EnergyCovariance | None = None
     maximum_entropy: MaximumEntropySpectra | None = None
     spectral_map: SpectralMap | None = None
+    timestep_ps: float | None = None
+    """Time step of the simulation; None if unknown, or if velocities are differences."""
 
     def __post_init__(self) -> None:
         parts = (

@@ -17,7 +17,7 @@ from trajmodes.project.sampling import DifferencedMotion, StridedMotion
 from trajmodes.project.spectra.plan import SpectralPlan, default_stride, plan_spectra
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks
-from trajmodes.units import THZ
+from trajmodes.units import FEMTOSECOND, THZ
 
 
 class Runs(Protocol):
@@ -133,12 +133,8 @@ def interval_of(run: Runs) -> float:
 
 def timestep_fs(run: Runs) -> float | None:
     """Time step of the simulation in fs; None if unknown."""
-    steps, segments = run.trajectory.steps, run.trajectory.segments
-    # Without step numbers the given time step may be the time between frames.
-    numbered = any(
-        stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
-    )
-    return run.job.reading.timestep_fs if numbered else None
+    timestep_ps = run.trajectory.time.timestep_ps
+    return None if timestep_ps is None else timestep_ps / FEMTOSECOND
 
 
 def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:

@@ -210,6 +210,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
         equipartition=equipartition(found["energies"]),
         ensemble=found.get("ensemble"),
         covariance=found.get("covariance"),
+        timestep_ps=run.trajectory.time.timestep_ps if run.trajectory.has_velocities else None,
     )
     if "spectra" not in found:
         return by_energy

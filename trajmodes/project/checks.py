@@ -193,6 +193,17 @@ def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
     return shifted
 
 
+def verlet_ratio(omega: Floats, timestep_ps: float) -> Floats:
+    """Frequency from ⟨|Q̇|²⟩/⟨|Q|²⟩ of a harmonic mode in a velocity Verlet run.
+
+    `omega` (…) in rad/ps is negative for imaginary modes. The result is ω √(1 − ω²h²/4), nan
+    where the integration is unstable.
+    """
+    square = 1.0 - 0.25 * timestep_ps**2 * omega * np.abs(omega)
+    frequency: Floats = omega * np.sqrt(np.where(square >= 0.0, square, np.nan))
+    return frequency
+
+
 def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
     """Report the effect of the time step on the fastest mode, if it is noticeable.
 

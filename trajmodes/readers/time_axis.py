@@ -29,6 +29,8 @@ class TimeAxis:
     """Time between neighbouring frames of a segment, in ps."""
     segments: tuple[tuple[int, int], ...]
     """Frame ranges [start, stop) of uniform spacing, separated by gaps and restarts."""
+    numbered: bool = True
+    """Whether the files number their steps."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -42,9 +44,20 @@ class TimeAxis:
 
     @property
     def step_stride(self) -> int:
-        """Number of simulation steps between neighbouring frames; 0 without neighbours."""
+        """Number of simulation steps between neighbouring frames, 1 where the files do not
+        number them; 0 without neighbours.
+        """
         uniform = (start for start, stop in self.segments if stop - start > 1)
-        return next((int(self.steps[t + 1] - self.steps[t]) for t in uniform), 0)
+        strides = (int(self.steps[t + 1] - self.steps[t]) for t in uniform)
+        return next((stride if self.numbered else 1 for stride in strides), 0)
+
+    @property
+    def timestep_ps(self) -> float | None:
+        """Time step of the simulation; None if it may be the time between frames."""
+        stride = self.step_stride
+        return (
+            self.interval_ps / stride if self.interval_ps is not None and stride > 1 else None
+        )
 
     def part(self, start: int, stop: int, stride: int = 1) -> "TimeAxis":
         """Time axis of every ``stride``-th frame of [start, stop)."""
@@ -67,7 +80,7 @@ class TimeAxis:
         """Time axis of frames without gaps, numbered from 0."""
         steps = np.arange(n_frames)
         times = None if interval_ps is None else np.asarray(interval_ps * steps, dtype=float)
-        return TimeAxis(steps, times, interval_ps, ((0, n_frames),))
+        return TimeAxis(steps, times, interval_ps, ((0, n_frames),), numbered=False)
 
 
 def time_axis(
@@ -131,7 +144,8 @@ def time_axis(
     if gaps:
         notes.append(_gap_note(marks, gaps, len(segments)))
     interval = None if times is None else _common_interval(times, segments)
-    return TimeAxis(marks.astype(np.int64), times, interval, segments), tuple(notes)
+    axis = TimeAxis(marks.astype(np.int64), times, interval, segments, numbered)
+    return axis, tuple(notes)
 
 
 def _require_increasing(times: Floats, place: Callable[[int], str]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data.spectra import Verdict
+from trajmodes.project.checks import verlet_frequency, verlet_ratio
 from trajmodes.report.figures.bands import draw_renormalised
 from trajmodes.report.figures.energies import draw_covariance, draw_energies
 from trajmodes.report.figures.lifetimes import draw_conductivity, draw_lifetimes
@@ -265,6 +266,29 @@ def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
         assert label.endswith(f", {far} of {used.sum()} sets beyond 2 errors")
         low, high = below.get_ylim()
         assert low < value.min() < value.max() < high
+
+
+def test_the_shift_of_velocity_verlet_is_no_difference(full):
+    """Sets that differ from the fitted ones only by the time step lie on the line."""
+    step, omega = 2e-3, full["freq_harmonic_thz"].values * THZ
+    moved = full.assign(
+        timestep_ps=((), step),
+        freq_spectrum_thz=("set", verlet_frequency(omega, step) / THZ),
+        freq_ratio_thz=("set", verlet_ratio(omega, step) / THZ),
+        **{
+            f"freq_{name}_thz_sem": ("set", 1e-6 + 0.0 * omega)
+            for name in ("spectrum", "ratio")
+        },
+    )
+    with sheet():
+        figure = draw_renormalised(moved)
+        plain = draw_renormalised(moved.drop_vars("timestep_ps"))
+    for bars in figure.axes[1].containers:
+        assert np.abs(bars.lines[0].get_ydata()).max() < 1e-9
+        assert ", 0 of " in bars.get_label()
+    assert all(
+        np.abs(bars.lines[0].get_ydata()).max() > 5e-3 for bars in plain.axes[1].containers
+    )
 
 
 def test_bands_without_sets_have_one_panel(full):

@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.project.checks import verlet_frequency, verlet_ratio
 from trajmodes.report.figures.style import (
     BLACK,
     BLUE,
@@ -33,6 +34,7 @@ from trajmodes.report.figures.style import (
     sem_of,
 )
 from trajmodes.report.numbers import compact, point_label
+from trajmodes.units import THZ
 
 _Dashes = Literal["-"] | tuple[float, tuple[float, float]]
 
@@ -48,10 +50,11 @@ _KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
 )
 _MEASURED = {
-    "band_quasi_particle_thz": ("freq_spectrum_thz", "o", RED),
-    "band_displacement_thz": ("freq_ratio_thz", "s", GREEN),
+    "band_quasi_particle_thz": ("freq_spectrum_thz", verlet_frequency, "o", RED),
+    "band_displacement_thz": ("freq_ratio_thz", verlet_ratio, "s", GREEN),
 }
-"""Bands → the measured frequencies of the sets that they are made from, marker and colour."""
+"""Bands → the measured frequencies of the sets that they are made from, their change by the
+time step, marker and colour."""
 _SIGNIFICANT = 2.0
 """Differences larger than this many errors are significant."""
 _LONGEST = 5.0
@@ -170,7 +173,7 @@ def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
 
 
 class _Difference(NamedTuple):
-    """Measured minus fitted frequencies of one kind, for the sets (g,) that have one."""
+    """Measured minus fitted frequencies of the sets (g,) without the effect of a time step."""
 
     kind: str
     freq_thz: Floats
@@ -214,11 +217,13 @@ def _differences(dataset: NamedArrays) -> list[_Difference]:
         return []
     fitted, error = dataset["freq_harmonic_thz"].values, sem_of(dataset, "freq_harmonic_thz")
     fitted_sem = np.zeros(len(fitted)) if error is None else np.nan_to_num(error)
+    step = float(dataset["timestep_ps"].values) if "timestep_ps" in dataset else None
     differences = []
-    for kind, (name, _, _) in _MEASURED.items():
+    for kind, (name, in_run, _, _) in _MEASURED.items():
         if kind not in dataset or name not in dataset:
             continue
-        value, sem = dataset[name].values - fitted, dataset[f"{name}_sem"].values
+        expected = fitted if step is None else in_run(fitted * THZ, step) / THZ
+        value, sem = dataset[name].values - expected, dataset[f"{name}_sem"].values
         # Quasi-particle bands use only lines that are accurate enough.
         flag = "quasi_particle_own" if name == "freq_spectrum_thz" else ""
         used = dataset[flag].values.astype(bool) if flag in dataset else np.isfinite(value)
@@ -232,7 +237,7 @@ def _differences(dataset: NamedArrays) -> list[_Difference]:
 def _draw_differences(axes: Axes, differences: list[_Difference]) -> None:
     names = {kind: label for kind, _, _, label in _KINDS}
     for one in differences:
-        _, marker, colour = _MEASURED[one.kind]
+        *_, marker, colour = _MEASURED[one.kind]
         points(
             *(axes, one.freq_thz, one.value, one.sem),
             marker=marker,
