@@ -1,10 +1,16 @@
 """What the public functions are given: files or data in memory, and the text of the call."""
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from io import StringIO
 from typing import Any, cast
 
+from ase.io import write
+from platformdirs import user_cache_path
+
 from trajmodes.config.job import Job
+from trajmodes.errors import StorageError
 from trajmodes.readers.arrays import trajectory_of_atoms
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.units import FEMTOSECOND
@@ -62,6 +68,38 @@ def in_memory(
         frames = trajectory_of_atoms(items, interval_ps=interval_ps, isolated=isolated)
         return frames, ["arrays"]
     return None, [os.fspath(item) for item in items]
+
+
+def cell_in_file(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options whose cell, if it is ASE Atoms, is in a file, for jobs and their records.
+
+    The file is in the cache of the user, and named by its content, so that the job file of the
+    results can be used later.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    cell = options.get("cell")
+    if cell is None or not hasattr(cell, "get_positions"):
+        return dict(options)
+    text = StringIO()
+    atoms = cell.copy()
+    atoms.set_masses(atoms.get_masses())
+    write(text, atoms, format="extxyz", columns=["symbols", "positions", "masses"])
+    name = f"cell-{hashlib.sha256(text.getvalue().encode()).hexdigest()[:16]}.xyz"
+    path = user_cache_path("trajmodes", appauthor=False) / "cells" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.getvalue(), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"the cell cannot be stored: {error.strerror or error}",
+            where=str(path),
+            fix="write it to a file, and give the name of the file",
+        ) from error
+    return {**options, "cell": str(path)}
 
 
 def selected(frames: Trajectory | None, job: Job) -> Trajectory | None:

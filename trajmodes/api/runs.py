@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy.typing as npt
 
-from trajmodes.api.calls import Expression, call_text, in_memory, selected
+from trajmodes.api.calls import Expression, call_text, cell_in_file, in_memory, selected
 from trajmodes.api.force_constants import ForceConstants, plain_constants
 from trajmodes.api.results import Results, load, results_of
 from trajmodes.config.job import Job, job_of, of_groups, require_taken
@@ -115,10 +115,8 @@ class Run(LoadedRun):
     def anharmonicity(self, force_constants: plain.ForceConstants | PathLike) -> Anharmonicity:
         """Measure σ, the rms force beyond that of harmonic force constants over the rms force.
 
-        Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809 (2020): over all
-        atoms, by species, by set of modes and by time. The run needs forces, but neither
-        velocities nor a time step. The force constants, usually static ones, are in memory or
-        in a file or folder.
+        Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809 (2020). It needs
+        forces, but neither velocities nor a time step; the constants are usually static.
 
         Raises
         ------
@@ -229,9 +227,10 @@ def open_run(
     >>> print(round(float(velocities[:100].std().compute()), 1), "Å/ps")
     5.8 Å/ps
     """
-    origin = call_text("trajmodes.open", _named(trajectory), **options)
+    given = cell_in_file(options)
+    origin = call_text("trajmodes.open", _named(trajectory), **given)
     frames, files = in_memory(trajectory, options.get("timestep_fs"))
-    return _opened(job_of("check", files, options), frames, origin)
+    return _opened(job_of("check", files, given), frames, origin)
 
 
 @takes("check")
@@ -286,8 +285,9 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
         interval_ps=interval_ps,
         ideal=ideal,
     )
-    origin = call_text("trajmodes.from_arrays", positions, cells, species, **options)
-    return _opened(job_of("check", "arrays", options), frames, origin)
+    given = cell_in_file(options)
+    origin = call_text("trajmodes.from_arrays", positions, cells, species, **given)
+    return _opened(job_of("check", "arrays", given), frames, origin)
 
 
 @takes("run")
@@ -313,14 +313,15 @@ def run(
     DataError
         If the trajectory is not sound, not of this crystal, or too short for the constants.
     """
-    command = call_text("trajmodes.run", _named(trajectory), **options)
+    given = cell_in_file(options)
+    command = call_text("trajmodes.run", _named(trajectory), **given)
     if isinstance(trajectory, Run):
         require_taken("run", options, _OF_OPEN_RUNS)
         job = trajectory.job.with_options(**{"output": None, **options})
         frames: Trajectory | None = trajectory.trajectory
     else:
         frames, files = in_memory(trajectory, options.get("timestep_fs"))
-        job = job_of("run", files, options)
+        job = job_of("run", files, given)
         frames = selected(frames, job)
     if job.running.output is not None:
         run_job(job, command=command, frames=frames)
@@ -354,7 +355,8 @@ def fit_runs(
         If the frames are not sound, not of one crystal, or too few for the force constants.
     """
     runs = _runs(data)
-    command = call_text("trajmodes.fit_runs", _named(data), **options)
+    given = cell_in_file(options)
+    command = call_text("trajmodes.fit_runs", _named(data), **given)
     if runs:
         require_taken("fit", options, _OF_OPEN_RUNS)
         files = tuple(name for one in runs for name in one.job.trajectory)
@@ -365,7 +367,7 @@ def fit_runs(
         frames: Sequence[Trajectory] = [one.trajectory for one in runs]
     else:
         only, names = in_memory(data, options.get("timestep_fs"))
-        job = job_of("fit", names, options)
+        job = job_of("fit", names, given)
         only = selected(only, job)
         frames = () if only is None else [only]
     trajectories = FitData(frames)

@@ -94,8 +94,10 @@ class MatchOptions(Group):
     commands: ClassVar = CRYSTAL
 
     cell: str | None = option(
-        "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads.",
+        "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads; in "
+        "Python ASE Atoms too.",
         metavar="FILE",
+        keyword_type='"str | PathLike[str] | Atoms | None"',
         unset="found from the average structure",
         is_path=True,
     )

@@ -101,6 +101,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from ase import Atoms
 
 """
 

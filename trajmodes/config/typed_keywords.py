@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from ase import Atoms
 
 Units = Literal[
     "metal",
@@ -85,7 +86,7 @@ class MovieKeywords(TypedDict, total=False):
 class ArraysKeywords(TypedDict, total=False):
     """Keywords of `trajmodes.from_arrays`."""
 
-    cell: str | PathLike[str] | None
+    cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
     hops: Hops
     outliers: Outliers
@@ -96,7 +97,7 @@ class OpenKeywords(ReadKeywords, total=False):
     """Keywords of `trajmodes.open`."""
 
     supercell: str | PathLike[str] | None
-    cell: str | PathLike[str] | None
+    cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
     hops: Hops
     outliers: Outliers
@@ -143,7 +144,7 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     """Keywords of `trajmodes.run`."""
 
     supercell: str | PathLike[str] | None
-    cell: str | PathLike[str] | None
+    cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
 
 

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read
 from click.testing import CliRunner
 
 import trajmodes as tm
@@ -165,3 +166,16 @@ def test_sigma_about_given_constants_needs_neither_velocities_nor_times(run, fc,
         block.positions, block.cells, run.trajectory.species, forces=block.forces
     )
     assert snapshots.anharmonicity(fc).whole == pytest.approx(whole, rel=1e-3)
+
+
+def test_the_cell_may_be_ase_atoms(silicon, run, tmp_path, monkeypatch):
+    """As the same cell in a file; it is kept, with its masses, for later jobs on the run."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    atoms = read(silicon["cell"])
+    atoms.set_masses(np.full(len(atoms), 28.5))
+    opened = tm.open(**{**silicon, "cell": atoms})
+    assert opened.supercell.matrix.tolist() == run.supercell.matrix.tolist()
+    kept = read(opened.job.matching.cell)
+    np.testing.assert_allclose(kept.cell.array, atoms.cell.array)
+    np.testing.assert_allclose(kept.get_masses(), 28.5)
+    assert opened.fit(cutoff2=4.0).crystal.n_sites == 2
