@@ -44,9 +44,7 @@ class TimeAxis:
 
     @property
     def step_stride(self) -> int:
-        """Number of simulation steps between neighbouring frames, 1 where the files do not
-        number them; 0 without neighbours.
-        """
+        """Number of simulation steps between frames: 1 if not numbered, 0 if none are near."""
         uniform = (start for start, stop in self.segments if stop - start > 1)
         strides = (int(self.steps[t + 1] - self.steps[t]) for t in uniform)
         return next((stride if self.numbered else 1 for stride in strides), 0)
