@@ -224,8 +224,8 @@ class FitErrors:
     """Variance relative to that of independent force components: the number of frames per
     independent frame if the forces on different atoms are independent."""
     levelled: bool
-    """Whether the error stops growing with the length of the blocks, which are not shorter than
-    the lifetimes of the modes, if these are known."""
+    """Whether the error stops growing with the length of the blocks, which last at least
+    four mean lifetimes of the modes, if these are known."""
     method: ErrorMethod = "jackknife"
     """Jackknife, or sandwich: its first order."""
 

@@ -174,8 +174,8 @@ def _error_bars(dataset: NamedArrays) -> str:
     levelled = bool(dataset["error_levelled"])
     tail = "converged" if levelled else "NOT converged with the block length: lower bounds"
     if levelled and "lifetime_ps" not in dataset:
-        # Blocks shorter than the lifetimes hide the slowest part of the error.
-        tail = "converged if the blocks are longer than the lifetimes of the modes"
+        # Short blocks hide the slowest part of the error.
+        tail = "converged if a block lasts four lifetimes of the modes"
     return (
         f"{dataset['error_method'].item()} over "
         f"{counted(int(dataset['error_blocks']), 'block')} of "
