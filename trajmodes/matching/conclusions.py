@@ -20,8 +20,25 @@ _COARSE = 0.01
 """Rounding of coordinates relative to the rms displacement that gives a note."""
 _SURELY = 3.0
 """Standard errors beyond which the time between frames is wrong."""
+_OTHER_PROGRAMS = ("ase", "gpumd", "quip", "i-PI", "MDAnalysis", "memory")
+"""Names of units that are not those of LAMMPS."""
 _MARGIN = 1.3
 """Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
+
+
+def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None = None) -> str:
+    """Say how to write a file with all fields, with frames at most so far apart."""
+    interval_ps, step_stride = trajectory.interval_ps, trajectory.time.step_stride
+    if trajectory.unit_style not in _OTHER_PROGRAMS:
+        stride = None
+        if apart_ps is not None and interval_ps is not None:
+            stride = max(1, int(step_stride * apart_ps / interval_ps))
+        return dump_lines(trajectory, match.supercell.crystal.species, stride=stride)
+    name = trajectory.paths[0].name if trajectory.paths else ""
+    if apart_ps is None and name.startswith("XDATCAR"):
+        return "give vasprun.xml of the same run: XDATCAR contains positions only"
+    every = "" if not apart_ps else f" of frames at most {1e3 * apart_ps:.3g} fs apart"
+    return f"write positions, velocities and forces{every}, for example as extended XYZ"
 
 
 def match_note(match: Match) -> Note:
@@ -38,7 +55,7 @@ def match_note(match: Match) -> Note:
 def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     """Note missing fields and rounding."""
     notes = []
-    lines = dump_lines(trajectory, match.supercell.crystal.species)
+    lines = _better_file(trajectory, match)
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
@@ -68,6 +85,8 @@ def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[
     if trajectory.interval_ps is None:
         text = "the time between frames is not known: no spectra, no lifetimes"
         fix = "give the time step (--timestep-fs), or dump_modify ID time yes"
+        if trajectory.unit_style in _OTHER_PROGRAMS:
+            fix = "give the time between frames (--timestep-fs)"
         if measured is not None:
             fix = f"{fix}; {_as_if(measured)}"
         return [Note("error", text, fix=fix, concerns="spectra")]
@@ -109,22 +128,21 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
     assert sample.omega_bound is not None
     nyquist, bound = 0.5 / trajectory.interval_ps, sample.omega_bound / THZ
     apart = f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart"
-    lines = partial(dump_lines, trajectory, match.supercell.crystal.species)
+    lines = partial(_better_file, trajectory, match)
     # Forces and velocities of one frame give the bound at any distance of the frames.
     is_known = sample.kinetic is not None and sample.virial is not None
     if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:
         text = f"{apart}, too far for spectra, and to know the highest frequency"
-        return Note("warning", text, fix=lines(stride=1), concerns="spectra")
+        return Note("warning", text, fix=lines(apart_ps=0.0), concerns="spectra")
     if nyquist > _MARGIN * bound:
         text = f"frames are dense enough: Nyquist {nyquist:.3g} THz, motion up to at least "
         return Note("ok", f"{text}{bound:.3g} THz")
-    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
-    wanted = max(1, int(trajectory.time.step_stride * nyquist / (3.0 * bound)))
     text = (
         f"{apart}, Nyquist {nyquist:.3g} THz, and the highest frequency is above {bound:.3g} "
         "THz, often 1.2 to 2 times that: lines above the Nyquist frequency are lost"
     )
-    return Note("warning", text, fix=lines(stride=wanted), concerns="spectra")
+    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
+    return Note("warning", text, fix=lines(apart_ps=0.5 / (3.0 * bound)), concerns="spectra")
 
 
 def physics_notes(match: Match, sample: RunSample) -> list[Note]:

@@ -151,7 +151,7 @@ def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
             "the run has no velocities: differences of positions are used, corrected for the "
             "attenuation of each mode"
         )
-        notes.append(Note("note", text, fix="dump vx vy vz to have exact velocities"))
+        notes.append(Note("note", text, fix="write velocities to have exact ones"))
     if source.motion.stride > 1:
         text = (
             f"one frame in {source.motion.stride} is projected: at intervals of "

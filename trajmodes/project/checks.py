@@ -264,7 +264,7 @@ def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
         f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
         f"crystal has modes up to {highest / THZ:.4g} THz"
     )
-    fix = f"dump at most {densest_fs:.1f} fs apart"
+    fix = f"write frames at most {densest_fs:.1f} fs apart"
     beyond = int((omega >= nyquist).sum())
     if beyond == 0:
         text = f"{sampling}: lines so near the limit that they may be aliased are not given"
@@ -306,5 +306,5 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
         where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to "
         f"{highest_omega / THZ:.3g} THz",
         why=f"of motion a tenth faster than the highest harmonic mode {lost}",
-        fix=f"dump vx vy vz, or dump at most {densest_fs:.1f} fs apart",
+        fix=f"write velocities, or frames at most {densest_fs:.1f} fs apart",
     )

@@ -85,7 +85,7 @@ class Amplitudes:
                 f"{clause}, and the trajectory has none",
                 why="velocities from differences of positions are attenuated: a 10 THz mode"
                 " sampled every 10 fs would keep only 0.875 of its kinetic energy",
-                fix="dump vx vy vz",
+                fix="write velocities (LAMMPS: dump vx vy vz)",
             )
         return self.velocity
 

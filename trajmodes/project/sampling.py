@@ -300,7 +300,7 @@ class DifferencedMotion:
                 "velocities cannot be computed from positions: no three frames are consecutive",
                 where=f"{len(self.source_segments)} segments with gaps in between",
                 why="a central difference needs the frames before and after",
-                fix="dump vx vy vz, or dump equally spaced frames",
+                fix="write velocities, or equally spaced frames",
             )
 
     @property
@@ -354,7 +354,7 @@ class DifferencedMotion:
                 f"only {wider.n_frames} of the frames {start - 1} to {stop + 1} were read",
                 why="frames in which an atom has left its site were omitted, and differences "
                 "need equally spaced frames",
-                fix="choose --frames without hops, or dump vx vy vz",
+                fix="choose --frames without hops, or write velocities",
             )
         u_tax = wider.displacements
         v_tax = (u_tax[2:] - u_tax[:-2]) / (2.0 * self.interval_ps)

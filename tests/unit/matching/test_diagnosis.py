@@ -1,6 +1,7 @@
 """Diagnosis of runs whose temperature, frequency and faults are known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +108,30 @@ def test_dump_lines_for_missing_forces_and_velocities_are_given(run, found):
         assert lines[0].endswith("id type element xu yu zu vx vy vz fx fy fz")
         assert lines[1].startswith("dump_modify d sort id format float %.10g")
         assert lines[1].endswith("element Si")
+
+
+def test_files_of_other_programs_get_no_lines_for_lammps(run, found):
+    """A file of positions that VASP wrote."""
+    bare = replace(
+        run, velocities=None, forces=None, unit_style="ase", paths=(Path("XDATCAR"),)
+    )
+    fixes = [one.fix for one in diagnose(bare, found).verdict if one.severity != "ok"]
+    assert len(fixes) == 2
+    assert all(fix.startswith("give vasprun.xml of the same run") for fix in fixes)
+    pick = slice(None, None, 12)
+    far = replace(
+        run,
+        positions=run.positions[pick],
+        cells=run.cells[pick],
+        velocities=run.velocities[pick],
+        forces=run.forces[pick],
+        interval_ps=0.06,
+        segments=((0, 10),),
+        unit_style="gpumd",
+    )
+    note = note_with(diagnose(far, found), "Nyquist 8.33 THz")
+    wanted = float(note.fix.partition("at most ")[2].split()[0])
+    assert wanted == pytest.approx(1e3 / (2.0 * 3.0 * FREQ_THZ), rel=0.01)
 
 
 def test_coarse_frames_are_reported_with_a_fine_enough_stride(run, found):

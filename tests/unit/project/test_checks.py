@@ -199,7 +199,7 @@ def test_frames_too_far_apart_are_reported() -> None:
     assert near.severity == "note"
     assert beyond.severity == "warning"
     assert "the lines of 1 of 3 sets" in beyond.text
-    assert near.fix == beyond.fix == "dump at most 28.4 fs apart"
+    assert near.fix == beyond.fix == "write frames at most 28.4 fs apart"
 
 
 def test_too_strong_an_attenuation_is_refused() -> None:
