@@ -206,6 +206,7 @@ def flow(part, freq, free, ok):
     return HeatFlow(
         kappa=kappa,
         kappa_sem=0.04 * np.abs(kappa) + 0.2 * W_MK,
+        by_frequency=1.02 * kappa,
         isotropic=part.sum(),
         isotropic_sem=0.04 * part.sum(),
         long_wave_share=0.125,

@@ -103,8 +103,11 @@ class HeatFlow:
     kappa: Floats
     """(3, 3), unit: eV/(K Å ps), Cartesian."""
     kappa_sem: Floats
-    """(3, 3), unit: eV/(K Å ps). Standard error from the lifetimes, and from the force
-    constants where they have replicates."""
+    """(3, 3), unit: eV/(K Å ps). Standard error from the lifetimes and their
+    interpolation, and from the force constants where they have replicates."""
+    by_frequency: Floats
+    """(3, 3), unit: eV/(K Å ps). κ with lifetimes interpolated by frequency alone. Its
+    difference from κ is a part of the standard error."""
     isotropic: float
     """Trace over `dimensions` in eV/(K Å ps): the average over orientations."""
     isotropic_sem: float
@@ -126,7 +129,7 @@ class HeatFlow:
     """Number of directions in which heat can flow: 2 in a layer."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, kappa="3 3", kappa_sem="3 3")
+        freeze(self, {}, float, kappa="3 3", kappa_sem="3 3", by_frequency="3 3")
         freeze(self, {}, float, edges="w", below_frequency="w 3 3")
         freeze(self, {}, float, length="l", below_length="l 3 3")
 

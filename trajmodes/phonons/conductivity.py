@@ -9,10 +9,11 @@ thickness that the user gives it. Both use the lifetimes of the classical run. L
 single modes count every scattering event as resistive. Where normal processes dominate, κ is
 therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
 
-The error bar has two independent parts. The error of the lifetimes is propagated linearly: κ
+The error bar has three independent parts. The error of the lifetimes is propagated linearly: κ
 depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
 summed with it. The error of the force constants comes from their replicates, at fixed lifetimes
-and on a coarser mesh.
+and on a coarser mesh. The error of the interpolation is the difference from κ with ln(γ/ω²) as
+a smooth function of the frequency alone, the other plausible way to fill the zone.
 """
 
 from dataclasses import dataclass, replace
@@ -94,7 +95,8 @@ def conductivity(
     of_constants = _replicate_deviations(
         constants, divisions, grid, lifetimes, temperature, sums.kappa
     )
-    deviations = np.concatenate([of_lifetimes, of_constants])
+    of_interpolation = sums.by_frequency - sums.kappa
+    deviations = np.concatenate([of_lifetimes, of_constants, of_interpolation[None]])
     columns = constants.crystal.cell.T
     rotations = columns @ point_group(constants.crystal) @ np.linalg.inv(columns)
     classical, quantum = (
@@ -196,6 +198,8 @@ class FlowSums:
 
     kappa: Floats
     """(k, 3, 3)."""
+    by_frequency: Floats
+    """(k, 3, 3), the same with x interpolated by frequency instead of wave vector."""
     filled: Floats
     """(k, 3, 3), part of κ from sets without a measured lifetime."""
     long_waves: Floats
@@ -229,6 +233,7 @@ def flow_sums(
     filled = np.clip(grid.extended(strengths.filled.astype(float)), 0.0, 1.0)
     sums = FlowSums(
         kappa=np.zeros((2, 3, 3)),
+        by_frequency=np.zeros((2, 3, 3)),
         filled=np.zeros((2, 3, 3)),
         long_waves=np.zeros((2, 3, 3)),
         slopes=np.zeros((len(values), 2, 3, 3)),
@@ -247,6 +252,9 @@ def flow_sums(
         rows = np.moveaxis(flow * zone.weights[part][:, :, None, None], 0, 2)
         rows = rows.reshape(-1, 2, 3, 3)
         sums.kappa += rows.sum(axis=0)
+        smooth = grid.by_frequency(strengths.log_strength, branches.omega.ravel())
+        other = np.exp(matrix @ values - smooth)
+        sums.by_frequency += np.tensordot(other, rows, axes=1)
         sums.filled += np.tensordot(matrix @ filled, rows, axes=1)
         # The last three columns are the acoustic branches at Γ, which have no linewidth.
         sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
@@ -365,6 +373,7 @@ def _symmetrised_flow(
     return HeatFlow(
         kappa=kappa,
         kappa_sem=np.sqrt((errors**2).sum(axis=0)),
+        by_frequency=kappa + errors[-1],
         isotropic=float(directions * isotropic(kappa)),
         isotropic_sem=float(directions * np.sqrt((isotropic(errors) ** 2).sum())),
         long_wave_share=float(isotropic(sums.long_waves[kind]) / isotropic(sums.kappa[kind])),

@@ -42,6 +42,12 @@ from trajmodes.symmetry.translations import half_space
 
 # Width of the Gaussian weights in frequency, relative to the highest frequency.
 _SIMILAR = 0.05
+# The same for a local linear fit, which needs more sets.
+_LOCAL = 0.15
+# Range of ln ω below which sets have no slope.
+_LEAST_RANGE = 0.03
+# Frequency, relative to the highest one, to which a local fit is extrapolated.
+_LOWEST = 1e-3
 # Least scatter of ln(γ/ω²) among sets of similar frequency.
 _LEAST_SCATTER = 0.05
 # Number of standard deviations beyond which a normal distribution is zero.
@@ -113,7 +119,15 @@ class LifetimeGrid:
     """(j, 3) sets of the acoustic branches at q points around Γ."""
     shares: Floats
     """(j,) weights of these in the acoustic branches at Γ; their sum is 1."""
-    n_sets: int
+    omega: Floats
+    """(g,), unit: rad/ps. Root mean square frequency of each set."""
+    members: Floats
+    """(g,) number of modes of each set."""
+
+    @property
+    def n_sets(self) -> int:
+        """Number of sets."""
+        return len(self.omega)
 
     @property
     def entries_per_q(self) -> int:
@@ -132,6 +146,22 @@ class LifetimeGrid:
         for row, share in zip(self.neighbours, self.shares, strict=True):
             np.add.at(own, row, share * slopes[self.n_sets :])
         return own
+
+    def by_frequency(self, values: Floats, omega: Floats) -> Floats:
+        """Values (n,) at frequencies (n,) in rad/ps from those of the sets (g,).
+
+        A local linear fit in ln ω: γ ~ ω^{2 + slope}. Slopes are limited to ±1.
+        """
+        unit = _LOCAL * float(self.omega.max())
+        weights = _gaussian_weights((omega[:, None] - self.omega) / unit, self.members)
+        log = np.log(self.omega)
+        middle, mean = weights @ log, weights @ values
+        away = log - middle[:, None]
+        variance = (weights * away**2).sum(axis=1) + _LEAST_RANGE**2
+        slope = np.clip((weights * away) @ values / variance, -1.0, 1.0)
+        lowest = _LOWEST * float(self.omega.max())
+        fitted: Floats = mean + slope * (np.log(np.maximum(omega, lowest)) - middle)
+        return fitted
 
     def weights(self, qpoints: Floats) -> csr_matrix:
         """Matrix (q m, g + 3) that gives the values of all branches from `extended` ones."""
@@ -184,7 +214,16 @@ def lifetime_grid(modes: Modes, supercell: Supercell) -> LifetimeGrid:
     acoustic = sets[0] < 0
     sets[0, acoustic] = modes.n_sets + np.arange(3)
     neighbours, shares = _neighbours_of_gamma(supercell, inverse)
-    return LifetimeGrid(supercell, basis, sets, sets[neighbours][:, :3], shares, modes.n_sets)
+    square = set_mean(modes.omega * np.abs(modes.omega), modes)
+    return LifetimeGrid(
+        supercell,
+        basis,
+        sets,
+        sets[neighbours][:, :3],
+        shares,
+        np.sqrt(np.maximum(square, 0.0)),
+        set_members(modes).astype(float),
+    )
 
 
 def _neighbours_of_gamma(supercell: Supercell, inverse: Floats) -> tuple[Ints, Floats]:

@@ -360,7 +360,8 @@ def conductivity_line(dataset: NamedArrays) -> str:
         f"{float(dataset['kappa_temperature']):.4g} K, "
         f"mesh {mesh_of(dataset['kappa_mesh'].values)}; {estimated:.2g} % of the classical "
         f"value from lifetimes estimated by a power law, {extrapolated:.2g} % extrapolated to "
-        "wavelengths longer than the supercell"
+        "wavelengths longer than the supercell; the error bar does not contain the "
+        "relaxation-time approximation"
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import constants as codata
 
-from trajmodes.data.anharmonic import Conductivity
+from trajmodes.data.anharmonic import Conductivity, isotropic
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
@@ -17,6 +17,7 @@ from trajmodes.phonons.conductivity import (
     dense_mesh,
     flow_sums,
     heat_capacities,
+    heat_flow,
 )
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
 from trajmodes.phonons.modes import modes_at
@@ -192,6 +193,8 @@ def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
         moved[g] *= 1.0 + step
         change = (kappa(moved).classical.kappa - found.kappa) / step
         variance += (change * sem[g] / lifetime[g]) ** 2
+    # The other interpolation adds to it.
+    variance += (found.by_frequency - found.kappa) ** 2
     if n_missing == 0:
         np.testing.assert_allclose(found.kappa_sem, np.sqrt(variance), rtol=1e-3, atol=1e-12)
         assert found.filled_share == 0.0
@@ -200,6 +203,24 @@ def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
         assert (found.kappa_sem.diagonal() > np.sqrt(variance.diagonal())).all()
         assert 0.0 < found.filled_share < 0.5
         assert kappa(lifetime).filled.sum() == n_missing
+
+
+@pytest.mark.parametrize("power", [-1.0, -2.0, -3.0])
+def test_the_error_of_the_interpolation_is_included(silicon, power):
+    """τ is known exactly at the q points of the supercell, and is a power of ω everywhere."""
+    constants, supercell, modes = silicon
+    of_set = 1.0 / set_mean(np.where(modes.sets >= 0, modes.omega, 1.0) ** -power, modes)
+    known = ModeLifetimes(modes, of_set, 1e-9 * of_set)
+    found = conductivity(constants, supercell, known, KELVIN, (12, 12, 12)).classical
+    zone = zone_of(constants.crystal, (12, 12, 12))
+    branches = group_velocities(constants, zone.qpoints)
+    lifetime = np.where(branches.omega > 0.0, branches.omega, 1.0) ** power
+    flow = heat_flow(branches, lifetime, KELVIN, constants.crystal.volume)
+    true = isotropic(np.einsum("kqmxy,qm->kxy", flow, zone.weights))[0]
+    assert abs(found.isotropic - true) < 1.5 * found.isotropic_sem
+    assert found.isotropic_sem < 0.8 * true
+    # Between the sets γ/ω² is constant, and both interpolations agree.
+    assert power != -2.0 or found.isotropic_sem < 1e-6 * true
 
 
 def test_errors_of_the_force_constants_are_included(silicon):
