@@ -11,9 +11,8 @@ therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
 
 The error bar has three independent parts. The error of the lifetimes is propagated linearly: κ
 depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
-summed with it. The error of the force constants comes from their replicates, at fixed lifetimes
-and on a coarser mesh. The error of the interpolation is the difference from κ with ln(γ/ω²) as
-a smooth function of the frequency alone, the other plausible way to fill the zone.
+summed with it. That of the force constants comes from their replicates, at fixed lifetimes and
+on a coarser mesh, that of the interpolation is the difference from κ with x by frequency alone.
 """
 
 from dataclasses import dataclass, replace
@@ -95,8 +94,8 @@ def conductivity(
     of_constants = _replicate_deviations(
         constants, divisions, grid, lifetimes, temperature, sums.kappa
     )
-    of_interpolation = sums.by_frequency - sums.kappa
-    deviations = np.concatenate([of_lifetimes, of_constants, of_interpolation[None]])
+    of_interpolation = (sums.by_frequency - sums.kappa)[None]
+    deviations = np.concatenate([of_lifetimes, of_constants, of_interpolation])
     columns = constants.crystal.cell.T
     rotations = columns @ point_group(constants.crystal) @ np.linalg.inv(columns)
     classical, quantum = (
@@ -253,8 +252,7 @@ def flow_sums(
         rows = rows.reshape(-1, 2, 3, 3)
         sums.kappa += rows.sum(axis=0)
         smooth = grid.by_frequency(strengths.log_strength, branches.omega.ravel())
-        other = np.exp(matrix @ values - smooth)
-        sums.by_frequency += np.tensordot(other, rows, axes=1)
+        sums.by_frequency += np.tensordot(np.exp(matrix @ values - smooth), rows, axes=1)
         sums.filled += np.tensordot(matrix @ filled, rows, axes=1)
         # The last three columns are the acoustic branches at Γ, which have no linewidth.
         sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
