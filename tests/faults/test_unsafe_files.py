@@ -244,6 +244,9 @@ def test_counts_beyond_the_file_size_are_refused(folder, tmp_path):
     bounded(lambda: load_crystal(poscar), "announces 900000000 atoms, but the file has")
     (tmp_path / "XDATCAR").write_text(poscar.read_text())
     bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
+    whole = poscar.read_text().replace("900000000", "1")
+    (tmp_path / "XDATCAR").write_text(whole + poscar.read_text())
+    bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
     constants = folder / "phonopy" / "FORCE_CONSTANTS"
     constants.write_text("100000 100000\n1 1\n0 0 0\n")
     bounded(lambda: read_force_constants(constants), "the file ends where")

@@ -14,6 +14,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Ints
 from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import UsageError
 from trajmodes.symmetry.clusters import cluster_orbits, largest_radius, supercell_pair_orbits
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -138,7 +139,8 @@ def expansion_of(
     Raises
     ------
     UsageError
-        If an order is missing, or a cutoff is larger than the supercell admits.
+        If an order is missing, or a cutoff is larger than the supercell admits, or that of
+        order 2 shorter than the distance of nearest neighbours.
     """
     orders = sorted({2, *cutoffs})
     if orders != list(range(2, 2 + len(orders))) or orders[-1] > HIGHEST_ORDER:
@@ -167,6 +169,12 @@ def expansion_of(
         else:
             reach = wanted if isinstance(wanted, Cutoff) else Cutoff(float(wanted))
             orbits = cluster_orbits(group, order, reach, supercell=supercell)
+            if order == 2 and not orbits.radii.any():
+                raise UsageError(
+                    f"no other atom is within the cutoff of {reach} Å",
+                    fix="give a cutoff beyond the nearest neighbours, which are at "
+                    f"{nearest_neighbour(group.crystal):.2f} Å",
+                )
         bases.append(symmetry_basis(orbits))
         reaches.append(reach)
     # Clusters of order 1 are single sites: any radius lists them.

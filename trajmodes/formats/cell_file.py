@@ -56,6 +56,7 @@ _CENTRING = {
 }
 """Letter of the centring → primitive vectors, as columns, in the vectors of the standard
 conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
+_FULL = 0.999
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
@@ -190,13 +191,23 @@ def _check_atoms(atoms: "Atoms", file: Path) -> None:
     if not np.isfinite(atoms.positions).all() or (atoms.numbers == 0).any():
         raise DataError("a position or an element is unknown", where=str(file))
     occupancy = atoms.info.get("occupancy", {})
-    if any(len(kinds) > 1 or min(kinds.values()) < 0.999 for kinds in occupancy.values()):
+    if any(
+        len(kinds) > 1 or not all(map(_is_full, kinds.values())) for kinds in occupancy.values()
+    ):
         raise DataError(
             "sites are partly occupied or shared between elements",
             where=str(file),
             why="lattice dynamics requires one definite atom on every site",
             fix="give an ordered cell",
         )
+
+
+def _is_full(occupancy: float | str) -> bool:
+    """Whether a site is fully occupied; a damaged CIF file may give text."""
+    try:
+        return float(occupancy) >= _FULL
+    except ValueError:
+        return False
 
 
 def _primitive(whole: Crystal, file: Path, tolerance: float) -> tuple[Crystal, float]:

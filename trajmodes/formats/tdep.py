@@ -242,8 +242,8 @@ def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[Clusters, 
         )
     numbers.finish(whole=False)
     found = Clusters(
-        np.array(sites).reshape(-1, order),
-        np.array(lattice).reshape(-1, order, 3),
+        np.array(sites, dtype=np.int64).reshape(-1, order),
+        np.array(lattice, dtype=np.int64).reshape(-1, order, 3),
         np.array(values).reshape(-1, *(3,) * order),
     )
     return found, cutoff

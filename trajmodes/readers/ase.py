@@ -11,6 +11,7 @@ expand beyond all memory. The header of a VASP file announces a number of atoms,
 compared with the size of the file before ASE reserves memory for them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -41,6 +42,7 @@ _REFUSED_BY_ASE = {
 _XML = ("vasp-xml", "xsd", "xtd", "qbox")
 _PIECE = 1 << 16
 _LONGEST_PROLOG = 1 << 20
+_WHOLE_NUMBERS = re.compile(rb"^[ \t]*\d+(?:[ \t]+\d+)*[ \t\r]*$", re.MULTILINE)
 _SHORTEST_ROW = 6
 """Bytes of the shortest line with three numbers."""
 _HEAD, _TAIL = 1 << 16, 1 << 10
@@ -130,11 +132,22 @@ def _check_counts(path: Path) -> None:
     # The line of symbols before the counts is optional.
     rows = [line.partition(b"!")[0].split() for line in head[5:7]]
     counts = next((row for row in rows if row and all(word.isdigit() for word in row)), [])
-    n_atoms = sum(map(float, counts))
-    if n_atoms * _SHORTEST_ROW > source.size:
+    _require_possible(sum(map(float, counts)), source.size, str(path))
+
+
+def _check_headers(path: Path) -> None:
+    """Do the same for all headers of an XDATCAR, which may stand before every frame."""
+    source = open_source(path)
+    text = source.data(0, source.size)
+    for row in _WHOLE_NUMBERS.finditer(text):
+        _require_possible(sum(map(float, row[0].split())), source.size, str(path))
+
+
+def _require_possible(n_atoms: float, size: int, where: str) -> None:
+    if n_atoms * _SHORTEST_ROW > size:
         raise DataError(
-            f"the header announces {n_atoms:.10g} atoms, but the file has {source.size} bytes",
-            where=str(path),
+            f"the header announces {n_atoms:.10g} atoms, but the file has {size} bytes",
+            where=where,
             why="the file was truncated or changed",
             fix="write the file again with the program that made it",
         )
@@ -143,7 +156,7 @@ def _check_counts(path: Path) -> None:
 _CHECKS: dict[str, Callable[[Path], None]] = {
     **dict.fromkeys(_XML, _check_xml),
     "vasp": _check_poscar,
-    "vasp-xdatcar": _check_counts,
+    "vasp-xdatcar": _check_headers,
 }
 
 

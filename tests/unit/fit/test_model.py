@@ -73,8 +73,9 @@ def test_merging_blocks_adds_them(wurtzite, reduce_frames, random_frames):
 
 def test_cutoffs_without_neighbours_are_refused(crystals):
     supercell = build_supercell(crystals["diamond"], 3 * np.eye(3, dtype=int))
-    with pytest.raises(DataError, match=r"no free parameter of order 2[\s\S]*no neighbour"):
-        model_for(supercell, {2: 1.0})
+    for cutoff in (1.0, 1e-6):
+        with pytest.raises(UsageError, match=r"no other atom(.|\n)*neighbours, .* at 2\.35 Å"):
+            expansion_of(space_group(supercell.crystal), supercell, {2: cutoff})
     with pytest.raises(DataError, match=r"no free parameter of order 3[\s\S]*no neighbour"):
         model_for(supercell, {2: 3.0, 3: 1.0})
 

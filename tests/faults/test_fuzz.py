@@ -1,0 +1,249 @@
+"""Random damage in files of every reader: a clean error or a result, quickly, in little memory.
+
+Each reader gets a few dozen damaged files here, always the same ones.
+``TRAJMODES_FUZZ=100000 pytest tests/faults/test_fuzz.py -m ""`` divides as many among all.
+"""
+
+import os
+import random
+import re
+import sys
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import ase.io
+import MDAnalysis
+import numpy as np
+import phonopy
+import pytest
+from ase import Atoms
+from phonopy.file_IO import write_FORCE_SETS
+from phonopy.structure.atoms import PhonopyAtoms
+
+from trajmodes.config.groups import ReadOptions
+from trajmodes.config.job import job_of
+from trajmodes.data.force_constants import ClusterConstants
+from trajmodes.errors import TrajmodesError
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.open import open_trajectory
+from trajmodes.formats.registry import read_force_constants, write_force_constants
+from trajmodes.symmetry.translations import build_supercell
+
+pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
+
+DATA = Path(__file__).parents[1] / "data"
+SITES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+NACL = Atoms(
+    "Na4Cl4", cell=np.eye(3) * 5.64, scaled_positions=[*SITES, *(SITES + 0.5)], pbc=True
+)
+TOKENS = [
+    b"1e308", b"-1", b"0", b"999999999999", b"nan", b"1e-300", b"inf", b"x", b'"', b"[", b"\n",
+    b"{", b"-2147483649", b"1e5", b"*a", b"&a ", b"!!python/object:os.system ", b"\xff\xfe",
+    b"\0", b",", b"2147483648 ",
+]  # fmt: skip
+LONGEST_S, MOST_BYTES = 10.0, 1e9
+
+
+def frames_of(path, **options):
+    run = open_trajectory(path, ReadOptions(**options))
+    run.read(0, min(2, run.n_frames))
+
+
+def copied(source, name, folder, **options):
+    path = folder / name
+    path.write_bytes((DATA / source).read_bytes())
+    return path, lambda: frames_of(path, **options)
+
+
+def rattled(name, form, folder):
+    images = [NACL.copy() for _ in range(3)]
+    for seed, image in enumerate(images):
+        image.rattle(0.05, seed=seed)
+    ase.io.write(folder / name, images, format=form)
+    return folder / name, lambda: frames_of(folder / name)
+
+
+def cell(name, form, folder):
+    ase.io.write(folder / name, NACL, format=form)
+    return folder / name, lambda: load_crystal(folder / name)
+
+
+def supercells():
+    unit = PhonopyAtoms(
+        NACL.get_chemical_symbols(),
+        cell=NACL.cell.array,
+        scaled_positions=NACL.get_scaled_positions(),
+    )
+    return phonopy.Phonopy(unit, np.eye(3, dtype=int), primitive_matrix="F")
+
+
+def random_data_set(folder):
+    made, rng = supercells(), np.random.default_rng(0)
+    vectors = rng.normal(size=(2, 2, 8, 3))
+    made.dataset = {"displacements": vectors[0], "forces": vectors[1]}
+    made.save(folder / "phonopy_params.yaml")
+    return folder / "phonopy_params.yaml", lambda: frames_of(folder / "phonopy_params.yaml")
+
+
+def force_sets(folder):
+    made = supercells()
+    made.generate_displacements()
+    made.save(folder / "phonopy_disp.yaml", settings={"displacements": True})
+    shape = (len(made.supercells_with_displacements), 8, 3)
+    made.forces = np.random.default_rng(0).normal(size=shape)
+    write_FORCE_SETS(made.dataset, str(folder / "FORCE_SETS"))
+    return folder / "FORCE_SETS", lambda: frames_of(folder / "phonopy_disp.yaml")
+
+
+def dfset(folder):
+    cell("SPOSCAR", "vasp", folder)
+    rows = np.random.default_rng(0).normal(size=(24, 6))
+    np.savetxt(folder / "DFSET", rows, fmt="%.8f")
+    place = str(folder / "SPOSCAR")
+    return folder / "DFSET", lambda: frames_of(folder / "DFSET", supercell=place)
+
+
+def job_file(folder):
+    path = folder / "job.toml"
+    path.write_text(
+        'trajectory = ["a.lammpstrj", "b.xyz"]\ncell = "POSCAR"\ntimestep_fs = 1.0\n'
+        'cutoff2 = 8.0\nworkers = 2\nframes = [0, 100]\nspecies = ["Si", "C"]\n# "x\n'
+    )
+    return path, lambda: job_of("run", [str(path)], {})
+
+
+def universe(name, folder):
+    path, rng = folder / name, np.random.default_rng(0)
+    made = MDAnalysis.Universe.empty(20, trajectory=True)
+    with MDAnalysis.Writer(str(path), 20) as writer:
+        for _ in range(4):
+            made.atoms.positions = rng.random((20, 3)) * 9.0
+            made.dimensions = [10, 10, 10, 90, 90, 90]
+            writer.write(made.atoms)
+    return path, lambda: frames_of(path)
+
+
+READERS = {
+    "dump": lambda at: copied("lammps/o_custom.lammpstrj", "a.lammpstrj", at, units="metal"),
+    "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
+    "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),
+    "XDATCAR": lambda at: rattled("XDATCAR", "vasp-xdatcar", at),
+    "traj": lambda at: rattled("a.traj", "traj", at),
+    "POSCAR": lambda at: cell("POSCAR", "vasp", at),
+    "CIF": lambda at: cell("cell.cif", "cif", at),
+    "yaml": random_data_set,
+    "FORCE_SETS": force_sets,
+    "DFSET": dfset,
+    "TOML": job_file,
+    "NetCDF": lambda at: universe("a.ncdf", at),
+    "GRO": lambda at: universe("a.gro", at),
+    "FORCE_CONSTANTS": ("phonopy", "FORCE_CONSTANTS"),
+    "phonopy yaml": ("phonopy", "phonopy_params.yaml"),
+    "TDEP": ("tdep", "outfile.forceconstant"),
+    "TDEP, third order": ("tdep", "outfile.forceconstant_thirdorder"),
+}
+BINARY = {
+    "XTC": lambda at: universe("a.xtc", at),
+    "TRR": lambda at: universe("a.trr", at),
+    "DCD": lambda at: universe("a.dcd", at),
+    "HDF5": ("hdf5", "force_constants.h5"),
+    "fc2": ("phono3py", "fc2.hdf5"),
+    "fc3": ("phono3py", "fc3.hdf5"),
+}
+"""Each of these files is read by a process of its own, which takes half a second."""
+
+
+@pytest.fixture
+def prepared(crystals, springs, tmp_path, monkeypatch):
+    """``prepared(reader)``: a healthy file, and what reads it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def make(reader):
+        if not isinstance(reader, tuple):
+            return reader(tmp_path)
+        target, name = reader
+        none = np.zeros((1, 3), dtype=int), np.zeros((1, 3, 3), dtype=int)
+        cubic = ClusterConstants(*none, np.ones((1, 3, 3, 3)))
+        constants = replace(springs(crystals["bcc"], 2.6), triplets=cubic)
+        supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
+        write_force_constants(constants, supercell, tmp_path, target)
+        if name == "phonopy_params.yaml":
+            (tmp_path / "FORCE_CONSTANTS").unlink()
+        opened = tmp_path / name.removesuffix("_thirdorder")
+        return tmp_path / name, lambda: read_force_constants(opened)
+
+    return make
+
+
+def damaged(text, rng):
+    """Change bytes, cut or repeat pieces, or replace tokens, at a few places."""
+    found = bytearray(text)
+    for _ in range(1 << rng.randrange(3)):
+        size = len(found) if rng.random() < 0.5 else min(len(found), 600)
+        at, kind = rng.randrange(size), rng.randrange(7)
+        if kind < 2:
+            found[at] = rng.randrange(256)
+        elif kind == 2:
+            del found[at : at + rng.randrange(1, 40)]
+        elif kind == 3:
+            start = rng.randrange(len(found))
+            found[at:at] = found[start : start + rng.randrange(1, 200)]
+        elif kind == 4 and (token := re.compile(rb"\S+").search(found, at)):
+            found[token.start() : token.end()] = rng.choice(TOKENS)
+        elif kind == 5:
+            found[at:at] = rng.choice(TOKENS)
+        elif rng.random() < 0.3:
+            del found[max(at, 1) :]
+        found = found or bytearray(b"x")
+    return bytes(found)
+
+
+def most_memory():
+    """Largest memory that this process has taken, in bytes; 0 where the system does not say."""
+    with suppress(ImportError):
+        import resource  # noqa: PLC0415 - absent on Windows
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return 0
+
+
+def survive(prepared, reader, n_files, seed):
+    path, read = prepared(reader)
+    sound, rng = path.read_bytes(), random.Random(seed)
+    before = most_memory()
+    for number in range(n_files):
+        text = damaged(sound, rng)
+        path.write_bytes(text)
+        start = time.process_time()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                read()
+        except TrajmodesError:
+            pass
+        except Exception as error:
+            error.add_note(f"file {number} of seed {seed}: {text[:2000]!r}")
+            raise
+        assert time.process_time() - start < LONGEST_S, (number, text[:2000])
+        assert most_memory() - before < MOST_BYTES, (number, text[:2000])
+
+
+def share(default, of_all):
+    """Number of files for one reader: `default`, or its part of ``TRAJMODES_FUZZ``."""
+    wanted = int(os.environ.get("TRAJMODES_FUZZ", "0"))
+    return max(default, int(wanted * of_all))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_text_ends_in_a_clean_error(prepared, name):
+    survive(prepared, READERS[name], share(40, 0.98 / len(READERS)), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BINARY)
+def test_damaged_binary_files_end_in_a_clean_error(prepared, name):
+    survive(prepared, BINARY[name], share(20, 0.02 / len(BINARY)), name)
