@@ -65,8 +65,12 @@ def has_many_parameters(expansion: Expansion, options: FitOptions) -> bool:
 
 def blocks_for(space: HalfSpace) -> int:
     """Choose the number of blocks of time whose covariances fit in the memory."""
-    one = 2 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
-    return int(np.clip(_BLOCK_BYTES // one, FEWEST_BLOCKS, _MOST_BLOCKS))
+    return int(np.clip(_BLOCK_BYTES // covariance_bytes(space), FEWEST_BLOCKS, _MOST_BLOCKS))
+
+
+def covariance_bytes(space: HalfSpace) -> int:
+    """Memory of the covariances of displacements and forces of one block of time."""
+    return 2 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
 
 
 def fit_covariances(

@@ -1,6 +1,5 @@
 """Diagnosis of a run from a sample of its frames: its uses, and how to improve it."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -25,11 +24,6 @@ from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
-
-_BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
-"""Memory of the libraries, of a block of frames, of the amplitudes buffered for a spectrum."""
-_BASE_SECONDS, _PASSES = 12.0, 3.0
-"""Time to start, plot and write; time of both passes relative to reading and displacing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ def diagnose(
         **_match_figures(match),
         **_motion_figures(sample),
         **_time_figures(trajectory, sample),
-        **_size_figures(trajectory, match, sample),
+        **_size_figures(trajectory, match),
     }
     verdict = (
         *match.notes,
@@ -197,24 +191,10 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Findin
     return figures
 
 
-def _size_figures(
-    trajectory: Trajectory, match: Match, sample: RunSample
-) -> dict[str, Finding]:
-    n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
-    n_workers = os.cpu_count() or 1
-    # Text and numbers of the blocks being processed; amplitudes of half the run at half the q.
-    frame_bytes = 48.0 * n_fields * match.supercell.n_atoms
-    memory = _BASE_BYTES + 6.0 * n_workers * max(_BLOCK_BYTES, frame_bytes)
-    memory += 2.0 * min(_WAITING_BYTES, 12.0 * match.supercell.n_atoms * trajectory.n_frames)
-    seconds = trajectory.n_frames * sample.seconds_per_frame / n_workers
-    seconds = _BASE_SECONDS + _PASSES * seconds
+def _size_figures(trajectory: Trajectory, match: Match) -> dict[str, Finding]:
     total = int(match.supercell.n_cells)
     return {
         "q points": Finding(total, "", "commensurate with the supercell, ±q counted twice"),
-        "memory of a run": Finding(memory / 1e9, "GB", "about"),
-        "time of a run": Finding(
-            float(f"{seconds:.1g}"), "s", f"about, with {n_workers} workers"
-        ),
         "file": Finding(
             trajectory.n_bytes / 1e9, "GB", f"columns {' '.join(trajectory.columns)}"
         ),

@@ -17,7 +17,6 @@ by R/6 (h/Δ)².
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -86,8 +85,6 @@ class RunSample:
     correlation: float | None
     """Correlation of the velocities of neighbouring frames, the mean of cos ωΔ over the modes;
     of the forces where there are no velocities, None without both."""
-    seconds_per_frame: float
-    """Time to read one frame and compute its displacements with one thread."""
     limits: Limits = field(repr=False)
 
 
@@ -136,11 +133,8 @@ def sample_run(
     pair_bytes = 2 * 2 * 9 * 8 * trajectory.n_atoms
     n_pairs = min(n_pairs, max(ENOUGH, _SAMPLE_BYTES // pair_bytes))
     starts, length = _pairs(trajectory, n_pairs)
-    unlimited(trajectory.read(int(starts[0]), int(starts[0]) + length))
-    begun = perf_counter()
     blocks = [trajectory.read(int(t), int(t) + length) for t in starts]
     motions = [unlimited(block) for block in blocks]
-    seconds = (perf_counter() - begun) / (len(starts) * length)
     limits = limits_of(motions, match.supercell, trajectory.n_frames, match.spacing)
     displacer = replace(unlimited, hops=hops, outliers=outliers, limits=limits)
     measured = [displacer.measure(block) for block in blocks]
@@ -180,7 +174,6 @@ def sample_run(
         ),
         interval=_known_interval(table, trajectory),
         correlation=correlation,
-        seconds_per_frame=seconds,
         limits=limits,
     )
 

@@ -3,10 +3,12 @@
 A run that is unsuitable for a job is refused before the long passes, not after them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from time import thread_time
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal
@@ -15,16 +17,22 @@ from trajmodes.data.lattice import same_substance, shortest_lengths
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.accumulate import default_blocks
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.many_parameters import blocks_for, covariance_bytes, has_many_parameters
+from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.matching.diagnosis import Diagnosis
+from trajmodes.machine import available_processors
 from trajmodes.notes import Note
 from trajmodes.phonons.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
+from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import WIDTH, check_rows, render_check, text_of
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 
@@ -121,19 +129,84 @@ def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
     return tuple(note for note in found if note not in run.notes)
 
 
-_OF_THE_MACHINE = {"memory of a run", "time of a run"}
-"""Figures of a diagnosis that depend on the computer."""
+_LIBRARIES_BYTES = 0.47e9
+_COPIES = 2.3
+"""Memory of the solution, relative to covariances and normal equations."""
+_SERIES_BYTES = 26e3
+"""Memory of the projection for each amplitude: sums in blocks of time."""
+_PASSES = 5.0
+"""Time of both passes, relative to reading and displacing all frames."""
+_START_S = 5.0
+_SIZE = 384
+_REFERENCE_S = 1.7e-3
+"""Time of the product of two matrices of this size on the computer of the measurements."""
 
 
-def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
-    """Figures of a diagnosis that depend on the input alone; the results keep these."""
-    figures = diagnosis.figures.items()
-    return {name: one for name, one in figures if name not in _OF_THE_MACHINE}
+def cost_of(run: LoadedRun) -> dict[str, Finding]:
+    """Predict memory and time of `trajmodes run` with default options.
+
+    Memory is that of the libraries, and of the larger of two steps: the solution, with
+    covariances and normal equations in blocks of time, and the projection. Time is that of
+    reading, measured on one block of frames, and that of steps whose cost was measured on one
+    computer (silicon, 216 to 46 656 atoms), scaled by the speed of a matrix product on this
+    one. It is the time on a computer with nothing else to do.
+    """
+    supercell, space = run.supercell, half_space(run.supercell)
+    expansion = expansion_of(space_group(supercell.crystal), supercell, {2: None})
+    n_parameters, n_pairs = expansion.n_parameters, len(expansion.bases[1].orbits.sites)
+    many = has_many_parameters(expansion, FitOptions())
+    n_blocks = blocks_for(space)
+    if not many:
+        n_blocks = min(n_blocks, default_blocks(n_parameters))
+    workers = available_processors()
+    equations = 0.0 if many else 8.0 * n_blocks * n_parameters**2
+    fit = _COPIES * (n_blocks * covariance_bytes(space) + equations)
+    series = space.n_qpoints * 3 * supercell.crystal.n_sites
+    memory = _LIBRARIES_BYTES + max(fit, equations + _SERIES_BYTES * series)
+
+    slower = _product_seconds() / _REFERENCE_S
+    pairs = n_blocks * n_pairs
+    steps = (
+        _START_S,
+        2e-4 * supercell.n_atoms,
+        0.0 if many else 6e-10 * n_blocks * n_parameters**3,
+        pairs * (2.6e-5 + 6.7e-9 * space.n_qpoints),
+        0.0 if supercell.n_atoms > MOST_FOR_PHONOPY else 4e-7 * supercell.n_atoms**2,
+    )
+    seconds = _PASSES * _reading_seconds(run) / workers + slower * sum(steps)
+    rounded = float(f"{seconds:.1g}" if seconds < 10.0 else f"{seconds:.2g}")
+    return {
+        "memory of a run": Finding(round(memory / 1e9, 2), "GB", "about"),
+        "time of a run": Finding(rounded, "s", f"about, with {workers} workers"),
+    }
+
+
+def _reading_seconds(run: LoadedRun) -> float:
+    """Time to read and displace all frames with one thread, from one block."""
+    start, stop = run.blocks[len(run.blocks) // 2]
+    return run.n_frames / (stop - start) * _seconds(lambda: run.motion(start, stop), 3)
+
+
+def _product_seconds() -> float:
+    """Time of a matrix product with one thread."""
+    one = np.ones((_SIZE, _SIZE))
+    with threadpool_limits(1):
+        return _seconds(lambda: one @ one, 9)
+
+
+def _seconds(function: Callable[[], object], n_times: int) -> float:
+    """Shortest of a few processor times: those of a computer with nothing else to do."""
+    times = []
+    for _ in range(n_times):
+        begun = thread_time()
+        function()
+        times.append(thread_time() - begun)
+    return min(times)
 
 
 def show_check(run: LoadedRun) -> str:
     """Text of a check for the terminal."""
-    rows = check_rows(run.diagnosis.figures)
+    rows = check_rows({**run.diagnosis.figures, **cost_of(run)})
     notes = dict.fromkeys([*run.notes, *run.diagnosis.verdict])
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 

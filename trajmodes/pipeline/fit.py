@@ -114,10 +114,7 @@ def _fit_once(
             expansion = earlier.expansion
     single = earlier is None and len(runs) == 1
     many = single and has_many_parameters(expansion, fit_options(job))
-    if many:
-        n_blocks = blocks_for(half_space(supercell))
-    else:
-        n_blocks = default_blocks(expansion.n_parameters, len(runs))
+    n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
@@ -161,6 +158,17 @@ def _fit_many(
     notes = _frame_notes(sums.n_frames, (source,), run.n_frames, run.job)
     duration_ps = sums.n_frames * source.interval_ps
     return Fitted([run], None, fit, duration_ps, (*notes, Note("note", text)))
+
+
+def _blocks_of_a_run(
+    expansion: Expansion, supercell: Supercell, n_runs: int, *, many: bool
+) -> int:
+    """Blocks of time; covariances of a large supercell may need more memory than equations."""
+    by_covariances = max(1, blocks_for(half_space(supercell)) // n_runs)
+    if many:
+        return by_covariances
+    by_equations = default_blocks(expansion.n_parameters, n_runs)
+    return by_equations if expansion.orders[-1] > 2 else min(by_equations, by_covariances)
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:

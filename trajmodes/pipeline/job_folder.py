@@ -117,7 +117,7 @@ def _describe(path: Path, left: Event) -> InputFile:
 CONSTANTS_FILE = "force_constants.h5"
 JOB_FILES = ("run.toml", "run.log")
 PHONOPY_FILES = ("FORCE_CONSTANTS", "phonopy_params.yaml")
-_MOST_FOR_PHONOPY = 10_000
+MOST_FOR_PHONOPY = 10_000
 """Atoms of a supercell; phonopy needs minutes for more (15 s for 5832)."""
 
 
@@ -173,7 +173,7 @@ class OutputFolder:
     def _extra(self, found: Analysis) -> dict[str, Writer]:
         """Files beside those of the report."""
         constants, supercell = found.results.constants, found.results.supercell
-        for_phonopy = self.for_phonopy and supercell.n_atoms <= _MOST_FOR_PHONOPY
+        for_phonopy = self.for_phonopy and supercell.n_atoms <= MOST_FOR_PHONOPY
         if self.for_phonopy and not for_phonopy:
             self.log.record(
                 f"files for phonopy are not written: {supercell.n_atoms} atoms; `trajmodes "

@@ -12,7 +12,6 @@ from trajmodes.formats.registry import unused_charges
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import (
-    findings_of,
     require_all_frames,
     require_known_modes,
     require_same_crystal,
@@ -139,7 +138,7 @@ def project_only(
             results = results_of_constants(job, run.supercell, constants, modes, command)
         results = replace(
             results,
-            diagnosis=findings_of(run.diagnosis),
+            diagnosis=run.diagnosis.figures,
             warnings=(*foreign, *warnings_of(run)),
             notes=run.notes,
         )

@@ -16,7 +16,6 @@ from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change
 from trajmodes.pipeline.check import (
-    findings_of,
     require_all_frames,
     require_known_modes,
     require_no_constants,
@@ -215,7 +214,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         reference=fit.reference,
         scheme_omega_distance=_scheme_distance(fit, modes),
         run_length=run_length_of(modes, fitted.duration_ps),
-        diagnosis=findings_of(runs[0].diagnosis),
+        diagnosis=runs[0].diagnosis.figures,
         warnings=tuple(dict.fromkeys([*warned, *checked])),
         notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),
     )

@@ -1,0 +1,35 @@
+"""Memory that `trajmodes check` predicts is what `trajmodes run` takes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "trajmodes" / "pipeline" / "demo_run"
+RUN = """
+import resource, sys
+from trajmodes.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_memory_is_predicted_within_a_quarter(tmp_path):
+    words = [str(DEMO / "zirconium.lammpstrj.xz"), "--cell", str(DEMO / "POSCAR")]
+    program = [sys.executable, "-c", RUN]
+    check = subprocess.run(
+        [*program, "check", *words], capture_output=True, text=True, check=True
+    )
+    promised = float(re.search(r"memory of a run +([\d.]+)", check.stdout)[1])
+    out = ["-o", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*program, "run", *words, *out], capture_output=True, text=True, check=True
+    )
+    taken = int(re.search(r"peak (\d+)", done.stderr)[1]) * 1024 / 1e9
+    assert 0.75 < promised / taken < 1.25
+    assert re.search(r"time of a run +\d", check.stdout)
