@@ -165,12 +165,12 @@ def cost_of(run: LoadedRun) -> dict[str, Finding]:
     memory = _LIBRARIES_BYTES + max(fit, equations + _SERIES_BYTES * series)
 
     slower = _product_seconds() / _REFERENCE_S
-    pairs = n_blocks * n_pairs
     steps = (
         _START_S,
         2e-4 * supercell.n_atoms,
-        0.0 if many else 6e-10 * n_blocks * n_parameters**3,
-        pairs * (2.6e-5 + 6.7e-9 * space.n_qpoints),
+        n_blocks * (5e-9 * n_pairs**2 + (0.0 if many else 2.5e-10 * n_parameters**3)),
+        n_pairs * (8e-4 + 2.5e-7 * space.n_qpoints),
+        1e-4 * series,
         0.0 if supercell.n_atoms > MOST_FOR_PHONOPY else 4e-7 * supercell.n_atoms**2,
     )
     seconds = _PASSES * _reading_seconds(run) / workers + slower * sum(steps)
