@@ -14,7 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data.lattice import AROUND, SAME_CRYSTAL, deformation, reduced_cell, wrap
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.lattice import (
+    AROUND,
+    SAME_CRYSTAL,
+    deformation,
+    layer_of,
+    reduced_cell,
+    wrap,
+)
 from trajmodes.symmetry.operations import SpaceGroup
 
 _NOISE = 0.2
@@ -128,13 +136,7 @@ def register(
             if (registration := _refined(lattice, cloud, guess)) is not None
         ]
         if found:
-            best = min(
-                found,
-                key=lambda one: (
-                    round(one.residual_rms, 9),
-                    round(abs(deformation(one.map).largest), 9),
-                ),
-            )
+            best = min(found, key=lambda one: round(one.residual_rms, 9))
             if mirrored:
                 return best
             return _in_user_basis(group, lattice, cloud, best)
@@ -182,6 +184,7 @@ def _guesses(
     if len(maps) == 0:
         return
     scores = np.stack([_scores(lattice, cloud, maps, int(s)) for s in sites], axis=1)
+    scores += _tilts(group.crystal, cloud.atoms, maps)[:, None]
     worst = 2.0 * scores.min() + _NOISE
     taken = np.empty((0, 3, 3))
     # Rounded, so that of guesses that place the shell equally well the least strained is first.
@@ -194,6 +197,19 @@ def _guesses(
         # Row vectors are rotated by Cᵀ, so Cᵀ A is equivalent to A; the group contains Cᵀ.
         taken = np.concatenate([taken, group.cartesian @ maps[g]])
         yield maps[g], int(sites[s])
+
+
+def _tilts(crystal: Crystal, atoms: _Atoms, maps: Floats) -> Floats:
+    """Displacement (g,) in Å by which maps shift layers along each other; zero in bulk.
+
+    The atoms of one layer do not show it, so the box decides.
+    """
+    layer = layer_of(crystal.cell, crystal.sites)
+    run = layer_of(atoms.box, atoms.positions @ np.linalg.inv(atoms.box))
+    if layer is None or run is None:
+        return np.zeros(len(maps))
+    images = layer.period * layer.normal @ maps
+    return np.linalg.norm(images - (images @ run.normal)[:, None] * run.normal, axis=1)
 
 
 def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:

@@ -25,6 +25,7 @@ def layer(species, buckling, period, lattice=2.46, place=0.5) -> Crystal:
 
 LAYERS = {
     "graphene": ("CC", 0.0, 2.46),
+    "nearly planar": ("CC", 0.02, 2.46),
     "boron nitride": ("BN", 0.0, 2.5),
     "silicene": ("CC", 0.45, 3.87),
     "thick": ("BN", 3.1, 3.2),
