@@ -36,7 +36,7 @@ def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None
         return dump_lines(trajectory, match.supercell.crystal.species, stride=stride)
     name = trajectory.paths[0].name if trajectory.paths else ""
     if apart_ps is None and name.startswith("XDATCAR"):
-        return "give vasprun.xml of the same run: XDATCAR contains positions only"
+        return "XDATCAR contains positions only; vasprun.xml of the same run has forces too"
     every = "" if not apart_ps else f" of frames at most {1e3 * apart_ps:.3g} fs apart"
     return f"write positions, velocities and forces{every}, for example as extended XYZ"
 
