@@ -209,7 +209,8 @@ def _tilts(crystal: Crystal, atoms: _Atoms, maps: Floats) -> Floats:
     if layer is None or run is None:
         return np.zeros(len(maps))
     images = layer.period * layer.normal @ maps
-    return np.linalg.norm(images - (images @ run.normal)[:, None] * run.normal, axis=1)
+    along = images - (images @ run.normal)[:, None] * run.normal
+    return np.sqrt((along**2).sum(axis=1))
 
 
 def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:

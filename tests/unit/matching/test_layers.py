@@ -11,6 +11,7 @@ from trajmodes.matching.average import average_structure
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import match
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
 
@@ -59,6 +60,16 @@ def test_a_layer_is_found_without_a_cell_file(einstein, name):
     found = match(crystal, run)
     assert found.supercell.n_cells == 36
     assert found.residual_rms < 0.05
+
+
+def test_displacements_about_a_known_layer(einstein):
+    """As in ALAMODE's DFSET: the structure is exact, and planar to the last digit."""
+    crystal = layer("BN", 0.0, 20.0)
+    run = einstein(crystal, MATRICES[1], temperature=300)
+    ideal = build_supercell(crystal, MATRICES[1]).positions
+    found = match(crystal, replace(run, ideal=ideal))
+    assert found.residual_max < 1e-9
+    assert np.abs(found.supercell.cell - run.cells[0]).max() < 1e-8
 
 
 def test_bending_a_layer_is_no_hop_but_a_step_in_its_plane_is(einstein):
