@@ -25,7 +25,7 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.symmetry.stars import set_mean
 
-_ENOUGH = 4096
+_ENOUGH = 2048
 """Frames that are used at least, if the run has as many."""
 
 
