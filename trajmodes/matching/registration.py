@@ -210,7 +210,8 @@ def _tilts(crystal: Crystal, atoms: _Atoms, maps: Floats) -> Floats:
         return np.zeros(len(maps))
     images = layer.period * layer.normal @ maps
     along = images - (images @ run.normal)[:, None] * run.normal
-    return np.sqrt((along**2).sum(axis=1))
+    shifts: Floats = np.sqrt((along**2).sum(axis=1))
+    return shifts
 
 
 def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:
