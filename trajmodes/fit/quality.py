@@ -299,8 +299,8 @@ def compared_with_lifetimes(
         return errors, None
     text = (
         f"the error bars of the force constants are lower bounds: they come from blocks of "
-        f"{block_ps:.3g} ps, shorter than {_LIFETIMES:g} mean lifetimes of the modes, "
-        f"{known.mean():.3g} ps"
+        f"{block_ps:.3g} ps, shorter than {_LIFETIMES:g} mean lifetimes of the modes "
+        f"({known.mean():.3g} ps, where those that are not resolved have their lower bounds)"
     )
     note = Note(
         "note",

@@ -111,7 +111,7 @@ def test_blocks_shorter_than_the_lifetimes_give_lower_bounds():
     assert nothing is None
     bounds, note = compared_with_lifetimes(errors, 0.11, lifetimes)
     assert not bounds.levelled
-    assert "of 11 ps, shorter than 4 mean lifetimes of the modes, 3 ps" in note.text
+    assert "of 11 ps, shorter than 4 mean lifetimes of the modes (3 ps" in note.text
     unknown, nothing = compared_with_lifetimes(errors, 0.001, np.full(3, np.nan))
     assert unknown.levelled
     assert nothing is None
