@@ -30,6 +30,7 @@ from trajmodes.errors import TrajmodesError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_trajectory
 from trajmodes.formats.registry import read_force_constants, write_force_constants
+from trajmodes.molecules.hessian import read_hessian
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
@@ -115,6 +116,12 @@ def job_file(folder):
     return path, lambda: job_of("run", [str(path)], {})
 
 
+def hessian(name, folder):
+    path, numbers = folder / name, np.eye(6) * 12.345
+    np.save(path, numbers) if name.endswith(".npy") else np.savetxt(path, numbers, fmt="%.6f")
+    return path, lambda: read_hessian(path, 2)
+
+
 def universe(name, folder):
     path, rng = folder / name, np.random.default_rng(0)
     made = MDAnalysis.Universe.empty(20, trajectory=True)
@@ -138,6 +145,9 @@ READERS = {
     "FORCE_SETS": force_sets,
     "DFSET": dfset,
     "TOML": job_file,
+    "Hessian": lambda at: hessian("hessian.npy", at),
+    "Hessian as text": lambda at: hessian("hessian.txt", at),
+    "LAMMPS data": lambda at: cell("a.data", "lammps-data", at),
     "NetCDF": lambda at: universe("a.ncdf", at),
     "GRO": lambda at: universe("a.gro", at),
     "FORCE_CONSTANTS": ("phonopy", "FORCE_CONSTANTS"),

@@ -164,8 +164,26 @@ def test_python_files_are_refused(name, tmp_path, mark):
 def test_a_hessian_of_objects_is_refused(tmp_path, mark):
     path = tmp_path / "hessian.npy"
     np.save(path, np.array([[Canary(mark)]], dtype=object), allow_pickle=True)
-    with pytest.raises(UsageError, match="allow_pickle=False"):
+    with pytest.raises(UsageError, match=r"allow_pickle=False|Python objects"):
         read_hessian(path, 1)
+
+
+def test_a_hessian_that_announces_too_much_or_is_cut_is_refused(tmp_path):
+    numbers = np.eye(6) * 12.345
+    path = tmp_path / "hessian.npy"
+    np.save(path, numbers)
+    path.write_bytes(path.read_bytes().replace(b"(6, 6)", b"(9" + b"9" * 3 + b",9)"))
+    tracemalloc.start()
+    with pytest.raises(TrajmodesError, match=r"hessian\.npy"):
+        read_hessian(path, 2)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    table = tmp_path / "hessian.txt"
+    np.savetxt(table, numbers, fmt="%.6f")
+    assert np.allclose(read_hessian(table, 2)[0], numbers)
+    table.write_text(table.read_text().rstrip()[:-2])
+    with pytest.raises(DataError, match="inside its last number"):
+        read_hessian(table, 2)
 
 
 def test_an_hdf5_file_of_objects_is_refused(folder, mark):

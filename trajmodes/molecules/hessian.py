@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import forces_of
 from trajmodes.molecules.geometry import vibrational_space
 from trajmodes.notes import Note
+from trajmodes.readers.text.source import open_source
+from trajmodes.readers.text.tables import require_line_end
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
 
@@ -43,6 +46,10 @@ _SUMS_BYTES = 1 << 28
 _STILL = 1e-11
 """Least variance of a vibration relative to the largest, above rounding. A ratio of frequencies
 of 100 gives a ratio of variances of 10⁴."""
+
+
+_DAMAGE = (ValueError, OSError, TypeError, EOFError, SyntaxError, ArithmeticError, TokenError)
+"""Exceptions that NumPy raises for damaged files, whose heads it parses as Python literals."""
 
 
 def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> tuple[Floats, tuple[Note, ...]]:
@@ -60,19 +67,21 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> tuple[Floats, tu
     UsageError
         If the file is missing or cannot be read.
     DataError
-        If the shape is wrong, or the numbers are not finite or not symmetric.
+        If the shape is wrong, the numbers are not finite or not symmetric, or a text may end
+        inside its last number.
     """
     file = Path(path)
     if not file.is_file():
         raise UsageError("the file of the Hessian does not exist", where=str(file))
     try:
+        # Mapped, so that a header which announces too much reserves no memory.
         given = (
-            np.load(file, allow_pickle=False)
+            np.load(file, mmap_mode="r", allow_pickle=False)
             if file.suffix == ".npy"
-            else np.loadtxt(file, ndmin=2)
+            else _table(file)
         )
-        values = np.asarray(given, dtype=float)
-    except (ValueError, OSError, TypeError, EOFError) as error:
+        values = np.array(given, dtype=float)
+    except _DAMAGE as error:
         raise UsageError(
             "the Hessian cannot be read",
             where=str(file),
@@ -104,6 +113,15 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> tuple[Floats, tu
     text = f"the Hessian was symmetrised; its asymmetry was {asymmetry:.1e} of the largest"
     notes = (Note("note", text),) if asymmetry > _NOTED_ASYMMETRY else ()
     return 0.5 * (square + square.T), notes
+
+
+def _table(file: Path) -> Floats:
+    """Numbers of a text file, compressed or not, which must not end inside its last number."""
+    source = open_source(file)
+    text = source.data(0, source.size)
+    require_line_end(text, str(file))
+    table: Floats = np.loadtxt(text.decode("utf-8", "replace").splitlines(), ndmin=2)
+    return table
 
 
 def pairs_of_hessian(
