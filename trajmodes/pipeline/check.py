@@ -136,7 +136,7 @@ _SERIES_BYTES = 26e3
 """Memory of the projection for each amplitude: sums in blocks of time."""
 _PASSES = 5.0
 """Time of both passes, relative to reading and displacing all frames."""
-_START_S = 5.0
+_START_S = 4.5
 _SIZE = 384
 _REFERENCE_S = 1.7e-3
 """Time of the product of two matrices of this size on the computer of the measurements."""
@@ -168,7 +168,7 @@ def cost_of(run: LoadedRun) -> dict[str, Finding]:
     steps = (
         _START_S,
         2e-4 * supercell.n_atoms,
-        n_blocks * (5e-9 * n_pairs**2 + (0.0 if many else 2.5e-10 * n_parameters**3)),
+        n_blocks * (3.3e-9 * n_pairs**2 + (0.0 if many else 1.6e-10 * n_parameters**3)),
         n_pairs * (8e-4 + 2.5e-7 * space.n_qpoints),
         1e-4 * series,
         0.0 if supercell.n_atoms > MOST_FOR_PHONOPY else 4e-7 * supercell.n_atoms**2,
