@@ -208,7 +208,7 @@ def load_runs(
         Trajectories that are open already, one for each run, in place of the job's files.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
-    return _load(job, (lambda *_: list(frames)) if frames else open_runs, known, log)
+    return _load(job, (lambda *_: list(frames)) if frames else _all_runs, known, log)
 
 
 def _load(
@@ -226,7 +226,25 @@ def _load(
 
 
 def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+    _require_different(paths)
     return [open_trajectory(paths, options)]
+
+
+def _all_runs(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+    _require_different(paths)
+    return open_runs(paths, options)
+
+
+def _require_different(paths: Sequence[Path]) -> None:
+    """Refuse a file that is named twice; parts of one file are opened one by one."""
+    whole = [path.resolve() for path in paths]
+    twice = [p for k, p in enumerate(paths) if whole[k] in whole[:k]]
+    if twice:
+        raise UsageError(
+            f"{twice[0]} is given twice",
+            why="a file that is repeated adds no information, and would make errors too small",
+            fix="give every file once",
+        )
 
 
 def _expand(names: tuple[str, ...]) -> list[Path]:
@@ -238,15 +256,6 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
         if not found:
             raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
-    whole = [path.resolve() for path in paths]
-    # Frames in memory have no file.
-    twice = [p for k, p in enumerate(paths) if whole[k] in whole[:k] and p.exists()]
-    if twice:
-        raise UsageError(
-            f"{twice[0]} is given twice",
-            why="a file that is repeated adds no information, and would make errors too small",
-            fix="give every file once",
-        )
     return paths
 
 
