@@ -226,25 +226,23 @@ def _load(
 
 
 def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    _require_different(paths)
-    return [open_trajectory(paths, options)]
+    return [open_trajectory(_different(paths), options)]
 
 
 def _all_runs(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    _require_different(paths)
-    return open_runs(paths, options)
+    return open_runs(_different(paths), options)
 
 
-def _require_different(paths: Sequence[Path]) -> None:
-    """Refuse a file that is named twice; parts of one file are opened one by one."""
+def _different(paths: Sequence[Path]) -> Sequence[Path]:
+    """Refuse a file that is named twice."""
     whole = [path.resolve() for path in paths]
-    twice = [p for k, p in enumerate(paths) if whole[k] in whole[:k]]
-    if twice:
+    if twice := [p for k, p in enumerate(paths) if whole[k] in whole[:k]]:
         raise UsageError(
             f"{twice[0]} is given twice",
             why="a file that is repeated adds no information, and would make errors too small",
             fix="give every file once",
         )
+    return paths
 
 
 def _expand(names: tuple[str, ...]) -> list[Path]:
