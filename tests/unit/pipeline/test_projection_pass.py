@@ -191,7 +191,8 @@ def test_errors_of_the_time_step_are_noted(world) -> None:
     """It is the step of the simulation that counts, not the time between frames."""
     steps_fs, every = 150.0 / world.highest_thz / np.pi, 3
     run = world.run(1e-3 * steps_fs * every, timestep_fs=steps_fs)
-    time = replace(run.trajectory.time, steps=every * np.arange(N_FRAMES))
+    steps = every * np.arange(N_FRAMES)
+    time = replace(run.trajectory.time, steps=steps, numbered=True)
     numbered = replace(run.trajectory, time=time)
     notes = " ".join(map(str, _projected(world, replace(run, trajectory=numbered)).notes))
     half = 0.15
