@@ -234,13 +234,11 @@ def _all_runs(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
 
 
 def _different(paths: Sequence[Path]) -> Sequence[Path]:
-    """Refuse a file that is named twice."""
     whole = [path.resolve() for path in paths]
     if twice := [p for k, p in enumerate(paths) if whole[k] in whole[:k]]:
         raise UsageError(
             f"{twice[0]} is given twice",
-            why="a file that is repeated adds no information, and would make errors too small",
-            fix="give every file once",
+            why="repeated frames add no information, and would make errors too small",
         )
     return paths
 
