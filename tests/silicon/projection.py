@@ -185,6 +185,7 @@ def project(rng, modes):
         line_data=data,
         lifetimes=energy_decays(rng, freq0, members),
         density=density_of(modes, spectra),
+        timestep_ps=1e-3,
         equipartition=Equipartition(
             temperature=energies.temperature,
             temperature_sem=energies.temperature_sem,
