@@ -243,7 +243,7 @@ def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
     fitted, fitted_sem = (full[f"freq_harmonic_thz{x}"].values for x in ("", "_sem"))
     own = full["quasi_particle_own"].values
     half = np.pi * fitted * full["timestep_ps"].item()  # ωh/2
-    # Of a mode in a velocity Verlet run: the line, and the ratio of velocities to displacements.
+    # In a velocity Verlet run: the line, and the ratio of velocities to displacements.
     in_run = (fitted * np.arcsin(half) / half, fitted * np.sqrt(1.0 - half**2))
     assert len(below.containers) == 2
     for bars, name, expected, used, kind in zip(
