@@ -26,10 +26,12 @@ def test_memory_is_predicted_within_a_quarter(tmp_path):
         [*program, "check", *words], capture_output=True, text=True, check=True
     )
     promised = float(re.search(r"memory of a run +([\d.]+)", check.stdout)[1])
-    out = ["-o", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*program, "run", *words, *out], capture_output=True, text=True, check=True
-    )
+    # The first run of an installation compiles its kernels, which takes memory of its own.
+    for name in ("first", "second"):
+        out = ["-o", str(tmp_path / name)]
+        done = subprocess.run(
+            [*program, "run", *words, *out], capture_output=True, text=True, check=True
+        )
     taken = int(re.search(r"peak (\d+)", done.stderr)[1]) * 1024 / 1e9
     assert 0.75 < promised / taken < 1.25
     assert re.search(r"time of a run +\d", check.stdout)
