@@ -1,6 +1,7 @@
 """Crystals and spring force constants for all tests."""
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -186,3 +187,13 @@ def fit_harmonic() -> Callable[..., Fit]:
 def hessian_of() -> Callable[[ForceConstants, Supercell], np.ndarray]:
     """``hessian_of(constants, supercell)`` is the dense Hessian of a whole supercell."""
     return fold_to_supercell
+
+
+@pytest.fixture
+def default_signals():
+    """Handle signals as in a terminal, where tests run in the background or under nohup."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

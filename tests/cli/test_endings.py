@@ -58,6 +58,7 @@ def earlier_results(path):
         write_files(folder, {"a": Writer("a text", lambda file: file.write_text("old"))})
 
 
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_a_command_and_leaves_the_earlier_results(tmp_path, number):
     earlier_results(tmp_path)

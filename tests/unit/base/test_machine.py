@@ -76,6 +76,7 @@ def is_tried(node: ast.AST) -> bool:
     )
 
 
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_stop_the_block_and_no_more(number):
     before = signal.getsignal(number)
