@@ -9,7 +9,6 @@ import random
 import re
 import sys
 import time
-import traceback
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -256,14 +255,6 @@ def test_damaged_text_ends_in_a_clean_error(prepared, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BINARY)
-def test_damaged_binary_files_end_in_a_clean_error(prepared, name):
+def test_damaged_binary_files_end_in_a_clean_error(prepared, in_own_process, name):
     """In a process of its own: a library in C may damage the memory of the one that reads."""
-    child = os.fork()
-    if child == 0:
-        try:
-            survive(prepared, BINARY[name], share(20, 0.02 / len(BINARY)), name)
-        except BaseException:  # noqa: BLE001 - printed, and an exit code for the parent
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+    in_own_process(lambda: survive(prepared, BINARY[name], share(20, 0.02 / len(BINARY)), name))

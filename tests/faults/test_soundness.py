@@ -1,10 +1,8 @@
 """Damaged binary files end in one error, though the libraries that read them crash or loop."""
 
-import os
 import random
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import h5py
@@ -118,22 +116,14 @@ def gromacs_file(path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("suffix", ["xtc", "trr", "dcd"])
-def test_damaged_binary_trajectories_end_in_errors(tmp_path, suffix):
+def test_damaged_binary_trajectories_end_in_errors(tmp_path, in_own_process, suffix):
     """A few of them crash the libraries in the process that reads them.
 
     Others may damage its memory, so that it is not the process of the other tests.
     """
     path = tmp_path / f"run.{suffix}"
     sound, rng = gromacs_file(path), random.Random(suffix)
-    child = os.fork()
-    if child == 0:
-        try:
-            open_damaged(path, sound, rng)
-        except BaseException:  # noqa: BLE001 - printed, and an exit code for the parent
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+    in_own_process(lambda: open_damaged(path, sound, rng))
 
 
 def open_damaged(path, sound, rng):
