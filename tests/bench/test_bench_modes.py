@@ -17,10 +17,8 @@ without one its bench takes the run of the examples, or is skipped.
 import contextlib
 import io
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +26,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from bench.measuring import measured
 from trajmodes.api.runs import open_run
 from trajmodes.config.job import job_from_mapping
 from trajmodes.data.crystal import Supercell
@@ -125,7 +124,7 @@ def silicon(tmp_path_factory) -> dict[str, object]:
     if constants is None:
         constants = str(folder / "fit")
         options = ["--cell", str(cell), "--timestep-fs", "1", "--units", "metal"]
-        call(["fit", dump, *options, "--cutoff", "5", "-o", constants])
+        measured(["fit", dump, *options, "--cutoff", "5", "-o", constants])
     return {**words, "force_constants": constants}
 
 
@@ -141,21 +140,6 @@ def nitride() -> dict[str, object]:
         "trajectory": (dump,), "cell": cell, "force_constants": constants,
         "timestep_fs": 0.5, "units": "metal",
     }  # fmt: skip
-
-
-def call(words: Sequence[str]) -> tuple[float, float]:
-    """Seconds and peak memory in MB of one command; the peak is polled."""
-    start, peak = time.perf_counter(), 0.0
-    command = [sys.executable, "-m", "trajmodes", *words]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            lines = status.read_text().splitlines()
-            marks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
-            peak = max(peak, *(float(mark) / 1e3 for mark in marks), 0.0)
-            time.sleep(0.01)
-    assert process.returncode == 0
-    return time.perf_counter() - start, peak
 
 
 def test_silicon_beside_dynasor(silicon, dynasors_seconds):
@@ -249,7 +233,7 @@ def test_many_atoms(silicon, tmp_path):
     large = {**silicon, "trajectory": (str(dump),)}
     options = ["--cell", silicon["cell"], "--force-constants", silicon["force_constants"]]
     options += ["--timestep-fs", "1", "--units", "metal", "-o", str(tmp_path / "modes")]
-    whole, peak = call(["project", str(dump), *options])
+    whole, peak = measured(["project", str(dump), *options])
     small, took = project(silicon), project(large)
     n_small = open_run(
         silicon["trajectory"][0], cell=silicon["cell"], units="metal", timestep_fs=1.0

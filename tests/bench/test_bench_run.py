@@ -5,13 +5,11 @@ constant 5.431 Å, time step 1 fs); else the run of the examples is taken.
 """
 
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from bench.measuring import measured
 from trajmodes.api.runs import open_run
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore")]
@@ -35,24 +33,6 @@ def words(tmp_path_factory) -> list[str]:
     box = "5.431 0 0\n0 5.431 0\n0 0 5.431\n"
     cell.write_text(f"silicon\n1.0\n{box}Si\n8\nDirect\n{DIAMOND}")
     return [given, "--cell", str(cell), "--units", "metal", "--timestep-fs", "1"]
-
-
-def measured(words: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory in MB of one command.
-
-    The peak is polled: the one that the system reports at the end counts the parent as well.
-    """
-    start, peak = time.perf_counter(), 0.0
-    command = [sys.executable, "-m", "trajmodes", *words]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            lines = status.read_text().splitlines()
-            marks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
-            peak = max(peak, *(float(mark) / 1e3 for mark in marks), 0.0)
-            time.sleep(0.01)
-    assert process.returncode == 0
-    return time.perf_counter() - start, peak
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,21 @@ def found(crystals, run):
     return match(crystals["diamond"], run)
 
 
+@pytest.fixture(scope="module")
+def coarse(run):
+    """Every twelfth frame of a run at 8 THz: 60 fs apart, Nyquist 8.3 THz, with no margin."""
+    pick = slice(None, None, 12)
+    return replace(
+        run,
+        positions=run.positions[pick],
+        cells=run.cells[pick],
+        velocities=run.velocities[pick],
+        forces=run.forces[pick],
+        interval_ps=0.06,
+        segments=((0, 10),),
+    )
+
+
 def note_with(diagnosis, words):
     chosen = [one for one in diagnosis.verdict if words in one.text]
     assert len(chosen) == 1, [one.text for one in diagnosis.verdict]
@@ -110,7 +125,7 @@ def test_dump_lines_for_missing_forces_and_velocities_are_given(run, found):
         assert lines[1].endswith("element Si")
 
 
-def test_files_of_other_programs_get_no_lines_for_lammps(run, found):
+def test_files_of_other_programs_get_no_lines_for_lammps(run, coarse, found):
     """A file of positions that VASP wrote."""
     bare = replace(
         run, velocities=None, forces=None, unit_style="ase", paths=(Path("XDATCAR"),)
@@ -118,34 +133,13 @@ def test_files_of_other_programs_get_no_lines_for_lammps(run, found):
     fixes = [one.fix for one in diagnose(bare, found).verdict if one.severity != "ok"]
     assert len(fixes) == 2
     assert all("vasprun.xml of the same run has forces" in fix for fix in fixes)
-    pick = slice(None, None, 12)
-    far = replace(
-        run,
-        positions=run.positions[pick],
-        cells=run.cells[pick],
-        velocities=run.velocities[pick],
-        forces=run.forces[pick],
-        interval_ps=0.06,
-        segments=((0, 10),),
-        unit_style="gpumd",
-    )
+    far = replace(coarse, unit_style="gpumd")
     note = note_with(diagnose(far, found), "Nyquist 8.33 THz")
     wanted = float(note.fix.partition("at most ")[2].split()[0])
     assert wanted == pytest.approx(1e3 / (2.0 * 3.0 * FREQ_THZ), rel=0.01)
 
 
-def test_coarse_frames_are_reported_with_a_fine_enough_stride(run, found):
-    """Every twelfth frame of a run at 8 THz: 60 fs apart, Nyquist 8.3 THz, with no margin."""
-    pick = slice(None, None, 12)
-    coarse = replace(
-        run,
-        positions=run.positions[pick],
-        cells=run.cells[pick],
-        velocities=run.velocities[pick],
-        forces=run.forces[pick],
-        interval_ps=0.06,
-        segments=((0, 10),),
-    )
+def test_coarse_frames_are_reported_with_a_fine_enough_stride(coarse, found):
     note = note_with(diagnose(coarse, found), "Nyquist 8.33 THz")
     assert note.severity == "warning"
     # Steps are 5 apart in the file, 12 fs each: 1 step gives 42 THz, 2 steps 21 THz.
