@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from trajmodes.coulomb.charges import symmetric_charges
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.fit.expansion import CutoffChoice, expansion_of
@@ -169,6 +171,24 @@ def crystals() -> dict[str, Crystal]:
 def springs() -> Callable[..., ForceConstants]:
     """``springs(crystal, cutoff, strength=1.0)`` builds force constants of springs."""
     return spring_constants
+
+
+@pytest.fixture(scope="session")
+def charges_of() -> Callable[..., Charges]:
+    """``charges_of(crystal, seed=0)`` draws charges and ε∞ with the symmetry of a crystal."""
+
+    def draw(crystal: Crystal, seed: int = 0) -> Charges:
+        random = np.random.default_rng(seed)
+        group = space_group(crystal)
+        born = random.normal(size=(crystal.n_sites, 3, 3))
+        total = np.zeros_like(born)
+        for turn, sites in zip(group.cartesian, group.permutations, strict=True):
+            total[sites] += turn @ born @ turn.T
+        born = total / group.n_operations
+        epsilon = np.mean([c @ np.diag([2.0, 3.0, 4.0]) @ c.T for c in group.cartesian], axis=0)
+        return symmetric_charges(Charges(born - born.mean(axis=0), epsilon), group)[0]
+
+    return draw
 
 
 @pytest.fixture(scope="session")

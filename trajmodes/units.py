@@ -42,6 +42,9 @@ HBAR: float
 W_MK: float
 """One W/(m K) in eV/(K Å ps)."""
 
+COULOMB: float
+"""e²/4πε₀, the energy of two elementary charges at a distance of 1 Å, in eV Å."""
+
 
 def _codata() -> dict[str, float]:
     from scipy import constants as codata  # noqa: PLC0415 - scipy loads slowly
@@ -59,6 +62,7 @@ def _codata() -> dict[str, float]:
         "WAVENUMBER": THZ * 100.0 * codata.speed_of_light * codata.pico,
         "HBAR": codata.hbar / joule / codata.pico,
         "W_MK": codata.pico * codata.angstrom / joule,
+        "COULOMB": joule / (4.0 * pi * codata.epsilon_0 * codata.angstrom),
     }
 
 

@@ -32,6 +32,13 @@ class BandPath:
         """Number of straight sections."""
         return len(self.labels)
 
+    def directions(self) -> Floats:
+        """(q, 3) Cartesian unit vectors along the section of each point."""
+        ends, starts = self.offsets[1:] - 1, self.offsets[:-1]
+        steps = (self.qpoints[ends] - self.qpoints[starts]) @ np.linalg.inv(self.crystal.cell).T
+        steps = steps / np.linalg.norm(steps, axis=1, keepdims=True)
+        return np.repeat(steps, np.diff(self.offsets), axis=0)
+
     def ticks(self) -> tuple[Floats, tuple[str, ...]]:
         """Distances and names of the corners; a jump is named ``U|K``."""
         places = [float(self.distance[0])]

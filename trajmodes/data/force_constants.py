@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 
@@ -154,7 +155,8 @@ class ForceConstants:
 
     Both (i, j, R) and (j, i, −R) are listed. The sum over p for one first site is zero
     (acoustic sum rule). Equally near periodic images share the value. Higher orders are
-    optional.
+    optional. With charges Φ is the rest of second order beside the dipole–dipole part, which
+    `trajmodes.coulomb` computes from them.
     """
 
     crystal: Crystal
@@ -179,6 +181,8 @@ class ForceConstants:
     """Third order; None where there is none."""
     quartets: ClusterConstants | None = None
     """Fourth order; None where there is none."""
+    charges: Charges | None = None
+    """Born charges and ε∞ of the dipole–dipole part; None where there is none."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -189,6 +193,11 @@ class ForceConstants:
                 raise DataError(
                     f"clusters of order {clusters.order} are given as order {order}"
                 )
+        if self.charges is not None and len(self.charges.born) != self.crystal.n_sites:
+            raise DataError(
+                f"there are Born charges of {len(self.charges.born)} sites, and the crystal "
+                f"has {self.crystal.n_sites}"
+            )
 
     def __repr__(self) -> str:
         """Summarise without the arrays."""
@@ -197,7 +206,8 @@ class ForceConstants:
             parts += [] if clusters is None else [f"{clusters.n_clusters} {name}"]
         kelvin = "" if self.temperature is None else f", {self.temperature:.1f} K"
         errors = "" if self.replicates is None else ", with error bars"
-        summary = f"{', '.join(parts)}{kelvin}{errors}"
+        polar = "" if self.charges is None else ", with dipole–dipole part"
+        summary = f"{', '.join(parts)}{kelvin}{errors}{polar}"
         return f"<ForceConstants of {self.crystal.formula}: {summary}>"
 
     @property

@@ -45,6 +45,8 @@ _CHUNK_BYTES = 32 * 2**20
 def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
     """Bands of the force constants along a path; their replicates give error bars.
 
+    At Γ longitudinal and transverse modes of a polar crystal split as along each section.
+
     Raises
     ------
     DataError
@@ -56,7 +58,7 @@ def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
             "the band path was made for another cell than the force constants",
             fix="make it with band_path(constants.crystal, spacing)",
         )
-    omega, omega_sem = frequencies_at(constants, path.qpoints)
+    omega, omega_sem = frequencies_at(constants, path.qpoints, path.directions())
     return Bands(path, omega, omega_sem)
 
 

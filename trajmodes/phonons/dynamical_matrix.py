@@ -8,16 +8,20 @@ docs/conventions).
 cos(q·R)·(Φ(R) + Φ(R)ᵀ) + i sin(q·R)·(Φ(R) − Φ(R)ᵀ). Half of the lattice vectors suffice, two
 real matrix products give all q points at once, and D is Hermitian by construction. The site
 phases factorise and are applied last.
+
+Charges add the dipole–dipole part, `coulomb.ewald`. At Γ it has no macroscopic field, as in a
+periodic simulation, unless a direction from which Γ is approached is given.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.coulomb.ewald import DipoleSum, dipole_matrices, dipole_slopes, dipole_sum
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
@@ -40,6 +44,8 @@ class LatticeSum:
     """(r, 3s · 3s), unit: (rad/ps)². Coefficients of cos(q·R); symmetric."""
     odd: Floats
     """(r, 3s · 3s), unit: (rad/ps)². Coefficients of sin(q·R); antisymmetric."""
+    dipoles: DipoleSum | None = None
+    """Dipole–dipole part, to be added; None without charges."""
 
     @property
     def scale(self) -> float:
@@ -63,7 +69,7 @@ def checked_qpoints(qpoints: npt.ArrayLike) -> Floats:
 
 
 def lattice_sum(constants: ForceConstants) -> LatticeSum:
-    """Group the pairs by lattice vector, weight them by mass, combine R and −R.
+    """Group the pairs by lattice vector, weight them by mass, combine R and −R; add dipoles.
 
     Raises
     ------
@@ -71,11 +77,18 @@ def lattice_sum(constants: ForceConstants) -> LatticeSum:
         If the force constants of (i, j, R) and (j, i, −R) are not transposes of each other, or
         are not finite.
     """
-    return next(lattice_sums(constants, constants.values[None]))
+    rest = next(lattice_sums(constants, constants.values[None]))
+    if constants.charges is None:
+        return rest
+    return replace(rest, dipoles=dipole_sum(constants.crystal, constants.charges))
 
 
 def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[LatticeSum]:
-    """Do the same for many sets of values (b, p, 3, 3) in eV/Å² of the same pairs."""
+    """Group many sets of values (b, p, 3, 3) in eV/Å² of the same pairs, without dipoles.
+
+    The dipole–dipole part is the same in all replicates, so it does not change the variance of
+    anything that is linear in D.
+    """
     s = constants.crystal.n_sites
     # Negation reverses the order of a sorted list of lattice vectors closed under it.
     found, place = np.unique(
@@ -132,18 +145,45 @@ def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def dynamical_matrices(total: LatticeSum, qpoints: Floats) -> Complexes:
-    """D (q, 3s, 3s) in (rad/ps)² at q points (q, 3), Cartesian index fastest."""
+def dynamical_matrices(
+    total: LatticeSum, qpoints: Floats, directions: Floats | None = None
+) -> Complexes:
+    """D (q, 3s, 3s) in (rad/ps)² at q points (q, 3), Cartesian index fastest.
+
+    ``directions`` (q, 3) are Cartesian directions from which a q ≡ Γ is approached, zero where
+    there is none. They matter for crystals with charges only.
+    """
     angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
-    return _with_site_phases(total, qpoints, np.cos(angle_qr), np.sin(angle_qr))
+    d_qkl = _with_site_phases(total, qpoints, np.cos(angle_qr), np.sin(angle_qr))
+    if total.dipoles is not None:
+        d_qkl += dipole_matrices(total.dipoles, qpoints, directions) * _mass_weights(total)
+    return d_qkl
 
 
 def matrix_slopes(total: LatticeSum, qpoints: Floats) -> Iterator[Complexes]:
     """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å for each direction x, at constant site phases."""
     angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
     sine, cosine = np.sin(angle_qr), np.cos(angle_qr)
-    for component_r in (total.lattice @ total.crystal.cell).T:
-        yield _with_site_phases(total, qpoints, -component_r * sine, component_r * cosine)
+    rest = (
+        _with_site_phases(total, qpoints, -component_r * sine, component_r * cosine)
+        for component_r in (total.lattice @ total.crystal.cell).T
+    )
+    if total.dipoles is None:
+        yield from rest
+        return
+    weight_kl = _mass_weights(total)
+    c_qkl = dipole_matrices(total.dipoles, qpoints)
+    slopes = dipole_slopes(total.dipoles, qpoints)
+    for place_s, d_qkl, slope_qkl in zip(total.crystal.positions.T, rest, slopes, strict=True):
+        place_k = np.repeat(place_s, 3)
+        at_sites = slope_qkl - 1j * (place_k[None, :] - place_k[:, None]) * c_qkl
+        yield d_qkl + at_sites * weight_kl
+
+
+def _mass_weights(total: LatticeSum) -> Floats:
+    """(3s, 3s) (M M')^{-½} of the components."""
+    root_k = np.repeat(1.0 / np.sqrt(total.crystal.masses), 3)
+    return np.multiply.outer(root_k, root_k)
 
 
 def _with_site_phases(

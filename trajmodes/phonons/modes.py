@@ -49,7 +49,10 @@ _WANTED = 0.05 * THZ
 
 
 def modes_at(
-    constants: ForceConstants, qpoints: npt.ArrayLike, weights: npt.ArrayLike | None = None
+    constants: ForceConstants,
+    qpoints: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
+    directions: npt.ArrayLike | None = None,
 ) -> Modes:
     """Diagonalise the dynamical matrix at a list of q points.
 
@@ -63,6 +66,9 @@ def modes_at(
         (q, 3) reduced coordinates, no 2π.
     weights
         (q,) number of q points that each one represents; 1 by default.
+    directions
+        (q, 3) Cartesian directions from which a q ≡ Γ is approached, zero where there is none:
+        with charges, longitudinal modes are higher by their macroscopic field.
 
     Raises
     ------
@@ -70,7 +76,7 @@ def modes_at(
         If the force constants are not symmetric under exchange of indices, or a q is not
         finite.
     """
-    solved = _solve(constants, qpoints)
+    solved = _solve(constants, qpoints, directions)
     sets = _sets(solved)
     return Modes(
         crystal=constants.crystal,
@@ -84,13 +90,13 @@ def modes_at(
 
 
 def frequencies_at(
-    constants: ForceConstants, qpoints: npt.ArrayLike
+    constants: ForceConstants, qpoints: npt.ArrayLike, directions: npt.ArrayLike | None = None
 ) -> tuple[Floats, Floats | None]:
     """Frequencies (q, m) and their standard errors alone, as in `modes_at`.
 
     The errors are None without replicates of the force constants.
     """
-    solved = _solve(constants, qpoints)
+    solved = _solve(constants, qpoints, directions)
     starts = branch_starts(solved.total, solved.square)
     return signed_root(solved.square), _sem(constants, solved, starts)
 
@@ -121,16 +127,31 @@ class _Solution(NamedTuple):
     """(q, m, 3s), each of norm 1."""
 
 
-def _solve(constants: ForceConstants, qpoints: npt.ArrayLike) -> _Solution:
+def _solve(
+    constants: ForceConstants, qpoints: npt.ArrayLike, directions: npt.ArrayLike | None
+) -> _Solution:
     q_qx = checked_qpoints(qpoints)
+    n_qx = None if directions is None else _checked_directions(directions, q_qx)
     total = lattice_sum(constants)
     n = 3 * constants.crystal.n_sites
     square_qm = np.empty((len(q_qx), n))
     vectors_qmk = np.empty((len(q_qx), n, n), dtype=complex)
     for part in q_chunks(total, len(q_qx)):
-        square_qm[part], columns_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx[part]))
+        towards = None if n_qx is None else n_qx[part]
+        d_qkl = dynamical_matrices(total, q_qx[part], towards)
+        square_qm[part], columns_qkm = np.linalg.eigh(d_qkl)
         vectors_qmk[part] = columns_qkm.swapaxes(1, 2)
     return _Solution(total, q_qx, square_qm, vectors_qmk)
+
+
+def _checked_directions(directions: npt.ArrayLike, q_qx: Floats) -> Floats:
+    n_qx = np.asarray(directions, dtype=float)
+    if n_qx.shape != q_qx.shape or not np.isfinite(n_qx).all():
+        raise DataError(
+            f"{len(q_qx)} q points need as many directions (q, 3) of finite numbers, got an "
+            f"array of shape {n_qx.shape}"
+        )
+    return n_qx
 
 
 def _sem(constants: ForceConstants, solved: _Solution, starts_qm: Bools) -> Floats | None:

@@ -29,6 +29,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
+from trajmodes.coulomb.ewald import dipole_matrices, dipole_slopes, dipole_sum
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.modes import Modes
@@ -159,6 +160,13 @@ def _internal_strain(constants: ForceConstants) -> Floats:
     pair_force = constants.values[:, :, :, None] * (vector @ crystal.cell)[:, None, None, :]
     force = np.zeros((s, 3, 3, 3))
     np.subtract.at(force, constants.first, pair_force)
+    if constants.charges is not None:
+        dipoles, gamma = dipole_sum(crystal, constants.charges), np.zeros((1, 3))
+        uniform = dipole_matrices(dipoles, gamma)[0].real
+        stiffness += uniform.reshape(s, 3, s, 3).swapaxes(1, 2)
+        # Im ∂C/∂k at Γ is Σ_R Φ(R) r without a macroscopic field: (δ, s, λ, s', γ).
+        moment = dipole_slopes(dipoles, gamma)[:, 0].imag.reshape(3, s, 3, s, 3)
+        force -= moment.sum(axis=3).transpose(1, 2, 3, 0)
     matrix = stiffness.swapaxes(1, 2).reshape(3 * s, 3 * s)
     relaxed = _balancing_displacements(0.5 * (matrix + matrix.T), force.reshape(3 * s, 9))
     return relaxed.reshape(s, 3, 3, 3)

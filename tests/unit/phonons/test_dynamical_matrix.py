@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.coulomb.ewald import dipole_matrices, dipole_sum
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.phonons import dynamical_matrix
+from trajmodes.phonons.bands import group_velocities
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum, q_chunks
 from trajmodes.phonons.modes import frequencies_at
 
@@ -108,3 +110,31 @@ def test_constants_must_be_finite(crystals, springs):
     values[0, 0, 0] = np.nan
     with pytest.raises(DataError, match="not finite"):
         dynamical_matrices(lattice_sum(replace(constants, values=values)), [[0, 0, 0]])
+
+
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite", "monoclinic"])
+def test_charges_add_the_dipole_part_weighted_by_mass(name, crystals, springs, charges_of):
+    crystal = crystals[name]
+    constants = springs(crystal, 3.5)
+    polar = replace(constants, charges=charges_of(crystal))
+    q = np.random.default_rng(3).uniform(-1, 1, (3, 3))
+    c_qkl = dipole_matrices(dipole_sum(crystal, polar.charges), q)
+    root = np.repeat(np.sqrt(crystal.masses), 3)
+    added = dynamical_matrices(lattice_sum(polar), q) - dynamical_matrices(
+        lattice_sum(constants), q
+    )
+    np.testing.assert_allclose(added * np.outer(root, root), c_qkl, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite", "monoclinic"])
+def test_group_velocities_of_a_polar_crystal_are_slopes(name, crystals, springs, charges_of):
+    crystal = crystals[name]
+    polar = replace(springs(crystal, 3.5, 8.0), charges=charges_of(crystal))
+    q, step = np.array([[0.11, 0.23, -0.31]]), 1e-5
+    found = group_velocities(polar, q)
+    for x in range(3):
+        dq = step * crystal.cell[:, x] / (2.0 * np.pi)
+        change = frequencies_at(polar, q + dq)[0] - frequencies_at(polar, q - dq)[0]
+        np.testing.assert_allclose(
+            found.velocity[..., x], change / (2.0 * step), rtol=1e-5, atol=1e-3
+        )

@@ -1,0 +1,55 @@
+"""Born effective charges and the dielectric tensor of a polar crystal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, freeze
+from trajmodes.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """Born effective charges Z* and high-frequency dielectric tensor ε∞.
+
+    They define the dipole–dipole part of the force constants (`trajmodes.coulomb`). Terms of
+    higher multipoles would be further fields: dynamical quadrupoles (s, 3, 3, 3) are the next.
+
+    Raises
+    ------
+    DataError
+        If ε∞ is not symmetric and positive definite, or a number is not finite.
+    """
+
+    born: Floats
+    """(s, 3, 3), unit: e. Z*_αβ = V ∂P_α/∂u_β: polarisation along α, displacement along β."""
+    dielectric: Floats
+    """(3, 3) ε∞, relative to vacuum, at clamped nuclei."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, born="s 3 3", dielectric="3 3")
+        if not (np.isfinite(self.born).all() and np.isfinite(self.dielectric).all()):
+            raise DataError("the charges or the dielectric tensor are not finite numbers")
+        epsilon = self.dielectric
+        asymmetry = float(np.abs(epsilon - epsilon.T).max())
+        if asymmetry > 1e-3 * np.abs(epsilon).max():
+            raise DataError(
+                f"the dielectric tensor is not symmetric: ε_ij and ε_ji differ by up to "
+                f"{asymmetry:.3g}",
+                why="a number is in the wrong place",
+                fix="give the nine numbers row by row",
+            )
+        lowest = float(np.linalg.eigvalsh(0.5 * (epsilon + epsilon.T))[0])
+        if not lowest > 0.0:
+            raise DataError(
+                f"the dielectric tensor is not positive: its lowest eigenvalue is {lowest:.4g}",
+                why="the calculation found a metal, or a number is wrong",
+                fix="give ε∞ of an insulator; a metal has no long-range dipole forces: leave "
+                "the charges out",
+            )
+
+    def __repr__(self) -> str:
+        """Summarise by the mean charges and the mean of ε∞."""
+        mean = np.einsum("sxx->s", self.born) / 3.0
+        charges = ", ".join(f"{charge:+.3g}" for charge in mean)
+        return f"<Charges {charges} e, ε∞ {np.trace(self.dielectric) / 3.0:.3g}>"
