@@ -175,7 +175,7 @@ def springs() -> Callable[..., ForceConstants]:
 
 @pytest.fixture(scope="session")
 def charges_of() -> Callable[..., Charges]:
-    """``charges_of(crystal, seed=0)`` draws charges and ε∞ with the symmetry of a crystal."""
+    """``charges_of(crystal, seed=0)`` draws charges up to 1.5 e and ε∞ with its symmetry."""
 
     def draw(crystal: Crystal, seed: int = 0) -> Charges:
         random = np.random.default_rng(seed)
@@ -184,9 +184,10 @@ def charges_of() -> Callable[..., Charges]:
         total = np.zeros_like(born)
         for turn, sites in zip(group.cartesian, group.permutations, strict=True):
             total[sites] += turn @ born @ turn.T
-        born = total / group.n_operations
+        born = total - total.mean(axis=0)
+        born *= 1.5 / np.abs(born).max()
         epsilon = np.mean([c @ np.diag([2.0, 3.0, 4.0]) @ c.T for c in group.cartesian], axis=0)
-        return symmetric_charges(Charges(born - born.mean(axis=0), epsilon), group)[0]
+        return symmetric_charges(Charges(born, epsilon), group)[0]
 
     return draw
 

@@ -8,7 +8,7 @@ at Γ without the term K = 0. Forces follow by two fast Fourier transforms over 
 and force constants, summed over periodic images, by one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
@@ -17,7 +17,6 @@ from trajmodes.arrays import Complexes, Floats, freeze
 from trajmodes.coulomb.ewald import DipoleSum, dipole_matrices, dipole_sum
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
-from trajmodes.data.motion import MotionBlock
 
 
 def _cell_matrices(total: DipoleSum, supercell: Supercell, shape: tuple[int, ...]) -> Complexes:
@@ -36,6 +35,7 @@ class DipoleForces:
     """The map of displacements to dipole–dipole forces; linear, the same for every frame."""
 
     supercell: Supercell
+    charges: Charges
     matrices: Complexes
     """(k, 3s, 3s), unit: eV/Å². −Cᵀ(q) at the labels of a real Fourier transform."""
 
@@ -53,19 +53,13 @@ class DipoleForces:
         found: Floats = forces.reshape(displacements.shape)
         return found
 
-    def rest(self, block: MotionBlock) -> MotionBlock:
-        """Subtract the dipole–dipole forces from those of the frames, if these have any."""
-        if block.forces is None:
-            return block
-        return replace(block, forces=block.forces - self(block.displacements))
-
 
 def dipole_forces(supercell: Supercell, charges: Charges) -> DipoleForces:
     """Prepare the forces in a supercell."""
     *most, last = supercell.shape
     total = dipole_sum(supercell.crystal, charges)
     matrices = _cell_matrices(total, supercell, (*most, last // 2 + 1))
-    return DipoleForces(supercell, -matrices.swapaxes(1, 2))
+    return DipoleForces(supercell, charges, -matrices.swapaxes(1, 2))
 
 
 def folded_dipoles(supercell: Supercell, charges: Charges) -> Floats:

@@ -8,7 +8,7 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Charges:
     """Born effective charges Z* and high-frequency dielectric tensor ε∞.
 
@@ -53,3 +53,11 @@ class Charges:
         mean = np.einsum("sxx->s", self.born) / 3.0
         charges = ", ".join(f"{charge:+.3g}" for charge in mean)
         return f"<Charges {charges} e, ε∞ {np.trace(self.dielectric) / 3.0:.3g}>"
+
+
+def same_charges(one: Charges | None, other: Charges | None) -> bool:
+    """Whether both are the same up to rounding, or there are none."""
+    if one is None or other is None:
+        return one is other
+    pairs = ((one.born, other.born), (one.dielectric, other.dielectric))
+    return all(x.shape == y.shape and np.allclose(x, y, rtol=0.0, atol=1e-6) for x, y in pairs)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.coulomb.supercells import DipoleForces
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
@@ -74,6 +75,8 @@ class NormalEquationSums(ForceSums):
 
     gram: Floats
     """(z + 1, z + 1) products of all columns and, last, of the force."""
+    whole_square: float
+    """Σ|f|² with the dipole–dipole forces, in eV²/Å²."""
 
 
 def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
@@ -106,6 +109,8 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
     supercell: Supercell
     n_frames: int
     n_blocks: int = 32
+    dipoles: DipoleForces | None = None
+    """Dipole–dipole forces, which are subtracted from those of every frame."""
     maps: tuple[ForceMap, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,11 +129,16 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
             square=gram[:, -1, -1],
             displacement_sum=state.stack("displacement_sum"),
             force_sum=state.stack("force_sum"),
+            charges=None if self.dipoles is None else self.dipoles.charges,
+            whole_square=None if self.dipoles is None else state.stack("whole_square"),
         )
 
     def sums(self, block: MotionBlock) -> NormalEquationSums:
         """Sum over frames of one block of time."""
         displacements, forces = block.displacements, forces_of(block)
+        whole_square = float(np.vdot(forces, forces))
+        if self.dipoles is not None:
+            forces = forces - self.dipoles(displacements)
         n_frames, n_sites = block.n_frames, self.supercell.crystal.n_sites
         size = self.expansion.n_parameters + 1
         gram = np.zeros((size, size))
@@ -144,6 +154,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
             site_sums(self.supercell, displacements),
             site_sums(self.supercell, forces),
             gram,
+            whole_square,
         )
 
 

@@ -104,7 +104,7 @@ def fit_equations(
             why="it assumes least squares",
             fix="use the jackknife",
         )
-    if not equations.square.sum() > 0.0:
+    if not equations.force_square > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     if cutoffs is not None:
         equations = equations.restricted(cutoffs)
@@ -118,7 +118,8 @@ def fit_equations(
     other = solve_other_scheme(equations, options, solved)
     constants = constants_of(reduced.model, parameters, errors)
     quality = quality_of(equations, solved, other, options, constants, left_out)
-    constants = replace(constants, temperature=temperature, quality=quality)
+    charges = equations.charges
+    constants = replace(constants, temperature=temperature, quality=quality, charges=charges)
     allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
     convergence, partial = _convergence(reduced, options)
     return Fit(
@@ -126,7 +127,8 @@ def fit_equations(
         model=reduced.model,
         convergence=convergence,
         partial_values=partial,
-        other_scheme=other and constants_of(other.equations.model, other.parameters),
+        other_scheme=other
+        and replace(constants_of(other.equations.model, other.parameters), charges=charges),
         reference=Reference(*mean_of_blocks(allowed, equations.frames)),
         errors=errors,
         notes=tuple(notes_of(equations, solved, options, constants, errors)),
@@ -226,4 +228,4 @@ def _assessed(
     other = solve_other_scheme(equations, options, solved)
     left_out = left_out_solutions(solved.equations, options.solver)
     quality = quality_of(equations, solved, other, options, constants, left_out)
-    return quality, replace(constants, quality=quality)
+    return quality, replace(constants, quality=quality, charges=equations.charges)

@@ -19,14 +19,19 @@ where C_ab(s, s', R) = Σ_t Σ_l a(s, l) b(s', l + R)ᵀ is the inverse lattice 
 covariances and M_pp' the covariance of the relative displacements, four terms of C_uu. The cost
 grows with the number of pairs of pairs, not with the number of frames or atoms; of the first
 pairs only inequivalent ones are needed, see `pair_symmetry`.
+
+The dipole–dipole forces −C(q) u(q) of a crystal with charges are subtracted from the forces of
+all frames in these sums: f + Cu replaces f, hence C_fu + C C_uu replaces C_fu.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.coulomb.ewald import dipole_matrices, dipole_sum
+from trajmodes.data.charges import Charges
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
 from trajmodes.fit.expansion import Expansion
@@ -51,6 +56,10 @@ class ForceCovariances(SiteBlocks):
     """(b, q, 3s, 3s), unit: Å². Σ_t u(q) u(q)†."""
     force: Complexes
     """(b, q, 3s, 3s), unit: eV. Σ_t f(q) u(q)†."""
+    charges: Charges | None = None
+    """Charges whose dipole–dipole forces were subtracted from the forces."""
+    whole_square: Floats | None = None
+    """(b,), unit: eV²/Å². Σ_t |f|² of the whole forces; None without charges."""
 
     def __post_init__(self) -> None:
         n_sites = self.space.supercell.crystal.n_sites
@@ -58,11 +67,37 @@ class ForceCovariances(SiteBlocks):
         freeze(self, sizes, np.int64, frames="b")
         freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
         freeze(self, sizes, float, square="b", displacement_sum="b s 3", force_sum="b s 3")
+        freeze(self, sizes, float, whole_square="b")
 
     @property
     def n_components(self) -> int:
         """Number of force components in one frame."""
         return 3 * self.space.supercell.n_atoms
+
+    @property
+    def force_square(self) -> float:
+        """Σ|f|² of all frames in eV²/Å², the dipole–dipole forces included."""
+        whole = self.square if self.whole_square is None else self.whole_square
+        return float(whole.sum())
+
+    def without_dipoles(self, charges: Charges) -> "ForceCovariances":
+        """Subtract the dipole–dipole forces of charges from the forces of every frame."""
+        crystal, space = self.space.supercell.crystal, self.space
+        total = dipole_sum(crystal, charges)
+        c_qkl = dipole_matrices(total, space.qpoints)
+        moved = c_qkl @ self.displacement
+        weighted = space.weights[:, None, None] * c_qkl.conj()
+        change = np.einsum("qkl,bqkl->b", weighted, 2.0 * self.force + moved).real
+        # Γ is the first q point; there the matrix is real.
+        means = self.displacement_sum.reshape(len(self.frames), -1) @ c_qkl[0].real.T
+        return replace(
+            self,
+            force=self.force + moved,
+            square=self.square + change,
+            force_sum=self.force_sum + means.reshape(self.force_sum.shape),
+            charges=charges,
+            whole_square=self.square,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +193,8 @@ def harmonic_equations(
         square=covariances.square,
         displacement_sum=covariances.displacement_sum,
         force_sum=covariances.force_sum,
+        charges=covariances.charges,
+        whole_square=covariances.whole_square,
     )
 
 

@@ -89,7 +89,7 @@ def fit_covariances(
     DataError
         If all forces are zero, or the data do not determine all parameters.
     """
-    if not covariances.square.sum() > 0.0:
+    if not covariances.force_square > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     problem = least_squares(covariances, expansion, options or FitOptions())
     total = sum_of(problem.blocks)
@@ -106,6 +106,7 @@ def fit_covariances(
         replicates=None if errors is None else basis.expand(errors.parameters),
         cutoff=None if expansion.cutoffs[1] is None else expansion.cutoffs[1].largest,
         temperature=temperature,
+        charges=covariances.charges,
     )
     quality = _quality(problem, problem.residual(centred, z), predicted, expansion)
     quality = replace(
@@ -180,7 +181,7 @@ def _quality(
 ) -> FitQuality:
     covariances = problem.covariances
     n_components = covariances.n_components * covariances.n_frames
-    square = float(covariances.square.sum())
+    square = covariances.force_square
     order = OrderQuality(
         order=2,
         cutoff=str(expansion.cutoffs[1] or "supercell"),
@@ -212,7 +213,7 @@ def _without_constant(
     rows = constraint_rows(expansion.bases[0], problem.options.constraints)
     if not (problem.options.constant_force and null_space(rows).shape[1]):
         return None
-    return 1.0 - problem.residual(total, z) / total.square
+    return 1.0 - problem.residual(total, z) / problem.covariances.force_square
 
 
 def _convergence(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.charges import Charges, same_charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import SAME_VOLUME, crystal_difference, same_lattice
 from trajmodes.errors import DataError
@@ -42,7 +43,7 @@ class Blocks:
     frames: Ints
     """(b,) number of frames."""
     square: Floats
-    """(b,), unit: eV²/Å². Σ_t |f|²."""
+    """(b,), unit: eV²/Å². Σ_t |f|²; with charges, without the dipole–dipole forces."""
 
     @property
     def n_blocks(self) -> int:
@@ -84,9 +85,14 @@ class NormalEquationBlocks(SiteBlocks):
     """(b, z). Σ_t Aᵀf in eV/Å times the units of the columns."""
     sources: tuple[Source, ...] = ()
     """(r,) name, temperature and interval of each run; empty if unknown."""
+    charges: Charges | None = None
+    """Charges whose dipole–dipole forces were subtracted from the forces of every frame."""
+    whole_square: Floats | None = None
+    """(b,), unit: eV²/Å². Σ_t |f|² of the whole forces; None without charges."""
 
     def __post_init__(self) -> None:
         sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
+        freeze(self, {}, float, whole_square="b")
         freeze(self, sizes, np.int64, run="b", frames="b")
         freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
         freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
@@ -95,6 +101,12 @@ class NormalEquationBlocks(SiteBlocks):
     def n_components(self) -> int:
         """Number of force components in one frame."""
         return 3 * self.supercell.n_atoms
+
+    @property
+    def force_square(self) -> float:
+        """Σ|f|² of all frames in eV²/Å², the dipole–dipole forces included."""
+        whole = self.square if self.whole_square is None else self.whole_square
+        return float(whole.sum())
 
     @property
     def duration_ps(self) -> float:
@@ -134,7 +146,8 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     Raises
     ------
     DataError
-        If crystals, volumes, supercells or columns differ, or the same frames occur twice.
+        If crystals, volumes, supercells, charges or columns differ, or the same frames occur
+        twice.
     """
     first = parts[0]
     for other in parts[1:]:
@@ -160,6 +173,8 @@ def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) ->
     if not same_lattice(one.matrix, two.matrix):
         reasons.append(f"supercells {one.matrix.tolist()} and {two.matrix.tolist()}")
     reasons += _differences(one.crystal, two.crystal)
+    if not same_charges(first.charges, other.charges):
+        reasons.append("Born charges or dielectric tensors")
     mine, theirs = first.expansion, other.expansion
     if mine.cutoffs != theirs.cutoffs:
         reasons.append(f"cutoffs {[*map(str, mine.cutoffs)]} and {[*map(str, theirs.cutoffs)]}")

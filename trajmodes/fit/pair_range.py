@@ -85,12 +85,12 @@ class _Candidate(NamedTuple):
         if self.predicted is None:
             return False
         lost = self.predicted.sum() - self.fitted
-        is_notable = lost > LOST * self.equations.square.sum()
+        is_notable = lost > LOST * self.equations.force_square
         return bool(is_notable and self.predicted.sum() > WORSE**2 * self.fitted)
 
     def is_worse_than(self, other: "_Candidate") -> bool:
         """Whether it is worse than a longer range, by more than chance and rounding."""
-        least = _LEAST_GAIN * self.equations.square.sum()
+        least = _LEAST_GAIN * self.equations.force_square
         if self.predicted is not None and other.predicted is not None:
             apart = self.predicted - other.predicted
             spread = np.sqrt(len(apart)) * apart.std(ddof=1)

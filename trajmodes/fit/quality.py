@@ -61,7 +61,7 @@ def quality_of(
     """
     model = solved.equations.model
     n_components = equations.n_components * equations.n_frames
-    square = float(equations.square.sum())
+    square = equations.force_square
     residuals = _residuals(equations, solved, options)
     predicted = _predicted(solved, options, left_out)
     orders = []
@@ -110,7 +110,8 @@ def _r_squared_without_constant(
     z = solved.expanded
     z[solved.model.expansion.columns(1)] = 0.0
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    return float((2.0 * moment @ z - z @ gram @ z) / equations.square.sum())
+    residual = equations.square.sum() - 2.0 * moment @ z + z @ gram @ z
+    return 1.0 - float(residual / equations.force_square)
 
 
 def _residuals(
@@ -266,7 +267,7 @@ def relaxation_notes(
 ) -> Iterator[Note]:
     """Note a mean force that would relax the reference structure."""
     force, sem = first_order_forces(equations, constants)
-    rms = float(np.sqrt(equations.square.sum() / equations.n_components / equations.n_frames))
+    rms = float(np.sqrt(equations.force_square / equations.n_components / equations.n_frames))
     if (np.abs(force) > np.maximum(_SIGNIFICANT * sem, _NOTABLE * rms)).any():
         site = int(np.abs(force).max(axis=1).argmax())
         yield Note(

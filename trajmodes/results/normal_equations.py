@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Floats
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
@@ -84,6 +85,18 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
             "time between frames",
         ),
     }
+    charges, whole_square = equations.charges, equations.whole_square
+    if charges is not None and whole_square is not None:
+        variables |= {
+            "born": ("site xyz xyz_2", charges.born, "e", "Born charges"),
+            "dielectric": ("xyz xyz_2", charges.dielectric, "1", "dielectric tensor"),
+            "whole_square": (
+                "block",
+                whole_square,
+                "eV2/Å2",
+                "sum of squares of the forces, with the dipole-dipole forces",
+            ),
+        }
     return xr.Dataset(
         {
             name: (dims.split(), values, {"units": units, "long_name": text})
@@ -129,13 +142,18 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
         )
     names = [str(name) for name in dataset["source"].values]
     numbers = (dataset[name].values.tolist() for name in ("temperature", "interval_ps"))
-    stored_as_named = ("frames", "gram", "moment", "square", "displacement_sum", "force_sum")
+    stored_as_named = ["frames", "gram", "moment", "square", "displacement_sum", "force_sum"]
+    charges = None
+    if "born" in dataset:
+        charges = Charges(dataset["born"].values, dataset["dielectric"].values)
+        stored_as_named.append("whole_square")
     return NormalEquationBlocks(
         supercell=supercell,
         expansion=expansion,
         run=dataset["block_run"].values,
         **{name: dataset[name].values for name in stored_as_named},
         sources=tuple(map(Source, names, *numbers)) if any(names) else (),
+        charges=charges,
     )
 
 
