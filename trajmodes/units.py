@@ -18,6 +18,9 @@ FEMTOSECOND = 1e-3
 MEV = 1e-3
 """One meV in eV."""
 
+KILOMETRE_PER_SECOND = 10.0
+"""One km/s in Å/ps."""
+
 DALTON: float
 """One dalton in eV ps²/Å²."""
 
@@ -42,6 +45,12 @@ HBAR: float
 W_MK: float
 """One W/(m K) in eV/(K Å ps)."""
 
+GIGAPASCAL: float
+"""One GPa in eV/Å³."""
+
+NEWTON_PER_METRE: float
+"""One N/m in eV/Å²."""
+
 COULOMB: float
 """e²/4πε₀, the energy of two elementary charges at a distance of 1 Å, in eV Å."""
 
@@ -62,6 +71,8 @@ def _codata() -> dict[str, float]:
         "WAVENUMBER": THZ * 100.0 * codata.speed_of_light * codata.pico,
         "HBAR": codata.hbar / joule / codata.pico,
         "W_MK": codata.pico * codata.angstrom / joule,
+        "GIGAPASCAL": codata.giga * codata.angstrom**3 / joule,
+        "NEWTON_PER_METRE": codata.angstrom**2 / joule,
         "COULOMB": joule / (4.0 * pi * codata.epsilon_0 * codata.angstrom),
     }
 

@@ -71,6 +71,18 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
     weights
         (q,) number of mesh points that each one represents.
     """
+    qpoints, weights, _ = numbered_mesh(crystal, divisions)
+    return qpoints, weights
+
+
+def numbered_mesh(
+    crystal: Crystal, divisions: tuple[int, int, int]
+) -> tuple[Floats, Floats, Ints]:
+    """Do the same, and number the whole mesh.
+
+    The third array (n1, n2, n3) holds the index of the irreducible point that represents the
+    point (i/n1, j/n2, k/n3).
+    """
     counts = np.asarray(divisions, dtype=np.int64)
     if counts.shape != (3,) or (counts < 1).any():
         raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
@@ -82,11 +94,13 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
         )
     if found is None:
         raise DataError(f"spglib cannot reduce a mesh of {counts.tolist()} points")
-    mapping, addresses = found
-    chosen, members = np.unique(mapping, return_counts=True)
+    mapping, addresses = found[0], np.asarray(found[1], dtype=np.int64)
+    chosen, label, members = np.unique(mapping, return_inverse=True, return_counts=True)
     half = counts // 2
-    folded = (np.asarray(addresses, dtype=np.int64)[chosen] + half) % counts - half
-    return folded / counts, members.astype(float)
+    folded = (addresses[chosen] + half) % counts - half
+    index = np.empty(tuple(counts.tolist()), dtype=np.int64)
+    index[tuple((addresses % counts).T)] = label
+    return folded / counts, members.astype(float), index
 
 
 def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -148,8 +148,16 @@ def _weights(
     return csr_array((data.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
 
 
-def _internal_strain(constants: ForceConstants) -> Floats:
-    """Compute X (s, 3, 3, 3) in Å: site, direction λ, gradient γδ; its mean is zero."""
+def internal_strain(constants: ForceConstants) -> tuple[Floats, Floats]:
+    """Compute X and the forces on the sites that it balances.
+
+    Returns
+    -------
+    displacement
+        X (s, 3, 3, 3) in Å: site, direction λ, gradient γδ; its mean is zero.
+    force
+        (s, 3, 3, 3) in eV/Å of a displacement gradient, with the same axes.
+    """
     crystal = constants.crystal
     s = crystal.n_sites
     stiffness = np.zeros((s, s, 3, 3))
@@ -169,7 +177,7 @@ def _internal_strain(constants: ForceConstants) -> Floats:
         force -= moment.sum(axis=3).transpose(1, 2, 3, 0)
     matrix = stiffness.swapaxes(1, 2).reshape(3 * s, 3 * s)
     relaxed = _balancing_displacements(0.5 * (matrix + matrix.T), force.reshape(3 * s, 9))
-    return relaxed.reshape(s, 3, 3, 3)
+    return relaxed.reshape(s, 3, 3, 3), force
 
 
 def _balancing_displacements(stiffness: Floats, force: Floats) -> Floats:
@@ -279,7 +287,7 @@ def _lattice_sums(
     constants: ForceConstants, total: TripletSum, *, relaxed: bool
 ) -> list[LatticeSum]:
     """Lattice sums of D and of each component of ∂D/∂ε."""
-    internal = _internal_strain(constants) if relaxed else None
+    internal = internal_strain(constants)[0] if relaxed else None
     values = total.derivative(triplets_of(constants).values, internal)
     listed = ForceConstants(
         constants.crystal, total.first, total.second, total.lattice, values[..., 0, 0]

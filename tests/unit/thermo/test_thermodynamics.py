@@ -1,0 +1,185 @@
+"""Sums over the modes of the zone, and their errors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.thermo.debye import ORDERS, debye_capacity, temperatures_of_moments
+from trajmodes.thermo.displacements import cif_tensors
+from trajmodes.thermo.elasticity import debye_temperature_of_sound
+from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.thermo.zone_modes import zone_points
+from trajmodes.units import BOLTZMANN, HBAR, THZ
+
+KELVIN = np.array([0.0, 30.0, 300.0, 3000.0])
+NAMES = ["diamond", "rock salt", "wurtzite", "triclinic"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_density_integrates_to_the_number_of_branches(name, crystals, springs):
+    constants = springs(crystals[name], 4.0)
+    for width in (0.0, 0.2 * THZ):
+        density = thermodynamics(constants, (6, 6, 6), [300.0], width=width).density
+        n_branches = 3 * constants.crystal.n_sites
+        assert density.number[-1] == pytest.approx(n_branches, rel=1e-5)
+        integral = np.trapezoid(density.total, density.omega)
+        assert integral == pytest.approx(n_branches, rel=5e-3)
+        np.testing.assert_allclose(density.sites.sum(axis=(0, 1)), density.total, atol=1e-9)
+        by_site = np.trapezoid(density.sites, density.omega, axis=2)
+        np.testing.assert_allclose(by_site, 1.0, rtol=0.01)
+
+
+# Flat bands of the others are narrower than the grid.
+@pytest.mark.parametrize("name", ["diamond", "triclinic"])
+def test_the_density_is_the_slope_of_the_number_of_states(name, crystals, springs):
+    constants = springs(crystals[name], 4.0)
+    density = thermodynamics(constants, (5, 5, 5), [300.0]).density
+    between = 0.5 * (density.total[1:] + density.total[:-1]) * np.diff(density.omega)
+    # The density has kinks at the vertices of the tetrahedra: equal on average.
+    error = np.cumsum(between) - density.number[1:]
+    assert np.abs(error).max() < 0.01 * density.number[-1]
+
+
+def test_tetrahedra_are_exact_for_the_free_debye_edge(crystals, springs):
+    """At low frequency g = 3 V ω²/(2π² v³), with v of the elastic constants."""
+    constants = springs(crystals["diamond"], 4.0)
+    density = thermodynamics(constants, (40, 40, 40), [300.0]).density
+    theta, _ = debye_temperature_of_sound(constants)
+    cutoff = BOLTZMANN * theta / HBAR
+    low = (density.omega > 0.1 * cutoff) & (density.omega < 0.2 * cutoff)
+    wanted = 3 * constants.crystal.n_sites * (density.omega / cutoff) ** 3
+    np.testing.assert_allclose(density.number[low], wanted[low], rtol=0.08)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_displacements_are_those_of_the_whole_mesh(name, crystals, springs):
+    constants = springs(crystals[name], 4.0)
+    crystal = constants.crystal
+    n = (4, 4, 4)
+    q_qx = np.stack(np.meshgrid(*(np.arange(k) / k for k in n), indexing="ij"), -1)
+    matrices = dynamical_matrices(lattice_sum(constants), q_qx.reshape(-1, 3)[1:])
+    inverse = np.linalg.inv(matrices).real.mean(axis=0) * (63 / 64) * BOLTZMANN * 300.0
+    s = crystal.n_sites
+    blocks = np.einsum("sxsy->sxy", inverse.reshape(s, 3, s, 3))
+    gamma = dynamical_matrices(lattice_sum(constants), np.zeros((1, 3)))[0].real
+    value, vectors = np.linalg.eigh(gamma)
+    optical = (vectors[:, 3:] / value[3:]) @ vectors[:, 3:].T * BOLTZMANN * 300.0 / 64
+    blocks += np.einsum("sxsy->sxy", optical.reshape(s, 3, s, 3))
+    found = thermodynamics(constants, n, [300.0], fine_at_gamma=False).displacements
+    wanted = blocks / crystal.masses[:, None, None]
+    np.testing.assert_allclose(found.classical[0], wanted, atol=1e-10 * wanted.max())
+
+
+def test_tensors_of_cif_files_refer_to_reciprocal_lengths(crystals):
+    """In an orthogonal cell they are the Cartesian ones; a probability stays the same."""
+    tensors = np.diag([1.0, 2.0, 3.0]) + 0.1
+    np.testing.assert_allclose(cif_tensors(tensors, crystals["rutile"]), tensors, rtol=1e-12)
+    crystal = crystals["triclinic"]
+    reciprocal = np.linalg.inv(crystal.cell).T
+    plane = np.array([1, 2, -1])
+    k = plane @ reciprocal
+    lengths = np.linalg.norm(reciprocal, axis=1)
+    found = plane * lengths @ cif_tensors(tensors, crystal) @ (plane * lengths)
+    assert found == pytest.approx(k @ tensors @ k, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_are_those_of_every_replicate_solved_anew(name, fitted):
+    constants = fitted(name)
+    mesh = (4, 4, 4)
+    found = thermodynamics(constants, mesh, KELVIN)
+    singles = [
+        thermodynamics(replace(constants, values=values, replicates=None), mesh, KELVIN)
+        for values in constants.replicates
+    ]
+    names = ("free_energy", "energy", "entropy", "heat_capacity")
+    for statistics, rest in (("quantum", names), ("classical", names[:3:2])):
+        for one in rest:
+            anew = jackknife_sem(getattr(getattr(x, statistics), one)[1:] for x in singles)
+            error = getattr(getattr(found, statistics), f"{one}_sem")[1:]
+            np.testing.assert_allclose(error, anew, rtol=0.02, atol=1e-12)
+    for one in ("quantum", "classical"):
+        anew = jackknife_sem(getattr(x.displacements, one) for x in singles)
+        error = getattr(found.displacements, f"{one}_sem")
+        np.testing.assert_allclose(error, anew, rtol=0.02, atol=1e-3 * anew.max())
+    anew = jackknife_sem(np.asarray(x.zero_point_energy) for x in singles)
+    assert found.zero_point_energy_sem == pytest.approx(float(anew), rel=0.02)
+    for one in ("moments", "from_moments"):
+        anew = jackknife_sem(getattr(x.debye, one) for x in singles)
+        np.testing.assert_allclose(getattr(found.debye, f"{one}_sem"), anew, rtol=0.02)
+    anew = jackknife_sem(x.debye.from_capacity[1:3] for x in singles)
+    np.testing.assert_allclose(found.debye.from_capacity_sem[1:3], anew, rtol=0.05)
+
+
+def test_the_error_of_the_density_is_that_of_every_replicate(fitted):
+    constants = fitted("rock salt")
+    mesh, width = (6, 6, 6), 0.3 * THZ
+    found = thermodynamics(constants, mesh, [300.0], width=width).density
+    # Frequencies at the irreducible points alone decide a smeared density.
+    points = zone_points(constants.crystal, mesh)
+    share = points.members / points.members.sum()
+    numbers = []
+    for values in constants.replicates:
+        one = replace(constants, values=values, replicates=None)
+        omega, _ = frequencies_at(one, points.qpoints[: points.n_mesh])
+        apart = (found.omega - omega[..., None]) / width
+        weight = np.exp(-0.5 * apart**2) / (np.sqrt(2 * np.pi) * width)
+        numbers.append(np.einsum("q,qmw->w", share, weight))
+    anew = jackknife_sem(numbers)
+    np.testing.assert_allclose(found.total_sem, anew, rtol=0.05, atol=0.02 * anew.max())
+
+
+def test_the_heat_capacity_has_its_limits(crystals, springs):
+    constants = springs(crystals["diamond"], 4.0)
+    theta, _ = debye_temperature_of_sound(constants)
+    found = thermodynamics(constants, (24, 24, 24), [theta / 150.0, 1e5])
+    per_mode = found.quantum.heat_capacity / (3 * constants.crystal.n_sites * BOLTZMANN)
+    assert per_mode[1] == pytest.approx(1.0, rel=1e-4)
+    assert found.debye.from_capacity[0] == pytest.approx(theta, rel=0.02)
+    assert per_mode[0] == pytest.approx(0.8 * np.pi**4 / 150.0**3, rel=0.06)
+
+
+def test_a_debye_spectrum_has_one_debye_temperature():
+    """Moments of ω² up to a cutoff give the cutoff back, for every order."""
+    cutoff = 60.0
+    moments = 3.0 / (ORDERS + 3.0) * cutoff ** ORDERS.astype(float)
+    moments[ORDERS == 0] = np.log(cutoff) - 1.0 / 3.0
+    np.testing.assert_allclose(
+        temperatures_of_moments(moments), HBAR * cutoff / BOLTZMANN, rtol=1e-12
+    )
+
+
+def test_the_debye_function_has_its_limits():
+    cold = np.array([80.0, 200.0])
+    np.testing.assert_allclose(debye_capacity(cold), 0.8 * np.pi**4 / cold**3, rtol=1e-6)
+    np.testing.assert_allclose(
+        debye_capacity(np.array(0.1)), 1.0 - 0.01 / 20.0 + 1e-4 / 560.0, rtol=1e-9
+    )
+
+
+def test_imaginary_modes_are_left_out_and_counted(crystals, springs):
+    constants = springs(crystals["bcc"], 3.0, strength=-1.0)
+    with pytest.raises(DataError, match="no mode of the mesh has a positive"):
+        thermodynamics(constants, (4, 4, 4), [300.0])
+    mixed = constants.values * np.array([1.0, 1.0, 0.5])[:, None]
+    flipped = -(mixed + mixed.swapaxes(1, 2)) / 2.0
+    flipped[:, 2, 2] *= -1.0
+    found = thermodynamics(replace(constants, values=flipped), (4, 4, 4), [300.0])
+    assert 0.0 < found.left_out < 1.0
+    assert np.isfinite(found.quantum.free_energy).all()
+
+
+def test_bad_input_is_refused(crystals, springs, fitted):
+    constants = springs(crystals["bcc"], 3.0)
+    with pytest.raises(UsageError, match="0 K or more"):
+        thermodynamics(constants, (4, 4, 4), [-1.0])
+    with pytest.raises(UsageError, match="positive numbers of points"):
+        thermodynamics(constants, (4, 0, 4), [1.0])
+    one = fitted("bcc")
+    with pytest.raises(DataError, match="at least two"):
+        thermodynamics(replace(one, replicates=one.replicates[:1]), (4, 4, 4), [1.0])

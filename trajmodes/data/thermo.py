@@ -1,0 +1,206 @@
+"""Thermodynamic and elastic properties of a crystal in its harmonic approximation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalFunctions:
+    """Thermodynamic functions of the phonons of one primitive cell, at temperatures (t)."""
+
+    free_energy: Floats
+    """(t,), unit: eV. Helmholtz free energy F = U − TS."""
+    energy: Floats
+    """(t,), unit: eV. Internal energy U, with the zero-point energy if quantum."""
+    entropy: Floats
+    """(t,), unit: eV/K. nan for classical statistics at 0 K, where it is −∞."""
+    heat_capacity: Floats
+    """(t,), unit: eV/K. At constant volume."""
+    free_energy_sem: Floats | None = None
+    """(t,) standard error; None where the force constants have none."""
+    energy_sem: Floats | None = None
+    """(t,)."""
+    entropy_sem: Floats | None = None
+    """(t,)."""
+    heat_capacity_sem: Floats | None = None
+    """(t,)."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        names = ("free_energy", "energy", "entropy", "heat_capacity")
+        for name in names:
+            freeze(self, sizes, float, **{name: "t", f"{name}_sem": "t"})
+
+
+@dataclass(frozen=True, slots=True)
+class PhononDensity:
+    """Density of states of the phonons of one primitive cell, at frequencies (w)."""
+
+    omega: Floats
+    """(w,), unit: rad/ps. Negative for imaginary modes."""
+    total: Floats
+    """(w,), unit: ps/rad. Its integral is the number of branches."""
+    number: Floats
+    """(w,) number of branches below each frequency."""
+    sites: Floats
+    """(s, 3, w), unit: ps/rad. Part of each site along each Cartesian direction."""
+    width: float
+    """Standard deviation of the Gaussian in rad/ps; 0 for linear tetrahedra."""
+    total_sem: Floats | None = None
+    """(w,), unit: ps/rad. Standard error; None where the force constants have none."""
+    number_sem: Floats | None = None
+    """(w,)."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="w", total="w", number="w", sites="s 3 w")
+        freeze(self, sizes, float, total_sem="w", number_sem="w")
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalDisplacements:
+    """Mean square displacements ⟨u_x u_y⟩ of each site, at temperatures (t)."""
+
+    quantum: Floats
+    """(t, s, 3, 3), unit: Å². With Bose–Einstein occupation."""
+    classical: Floats
+    """(t, s, 3, 3), unit: Å². As in molecular dynamics."""
+    quantum_sem: Floats | None = None
+    """(t, s, 3, 3), unit: Å². Standard error; None where the force constants have none."""
+    classical_sem: Floats | None = None
+    """(t, s, 3, 3), unit: Å²."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, quantum="t s 3 3", classical="t s 3 3")
+        freeze(self, sizes, float, quantum_sem="t s 3 3", classical_sem="t s 3 3")
+
+
+@dataclass(frozen=True, slots=True)
+class DebyeTemperatures:
+    """Temperatures of the Debye spectra that share a property with the crystal."""
+
+    orders: Ints
+    """(o,) order n of each moment."""
+    moments: Floats
+    """(o,), unit: (rad/ps)ⁿ. Mean of ωⁿ over all modes; of ln ω, with n = 0."""
+    from_moments: Floats
+    """(o,), unit: K. Debye temperature with the same moment."""
+    from_capacity: Floats
+    """(t,), unit: K. Debye temperature with the same heat capacity; nan at 0 K."""
+    elastic: float
+    """In K, from the velocities of sound; nan for a layer or an unstable crystal."""
+    curve: Floats
+    """(t,), unit: eV/K. Heat capacity of the Debye spectrum with the moment of order 2."""
+    moments_sem: Floats | None = None
+    """(o,) standard error; None where the force constants have none."""
+    from_moments_sem: Floats | None = None
+    """(o,), unit: K."""
+    from_capacity_sem: Floats | None = None
+    """(t,), unit: K."""
+    elastic_sem: float | None = None
+    """In K."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, orders="o")
+        freeze(self, sizes, float, moments="o", from_moments="o", from_capacity="t", curve="t")
+        freeze(self, sizes, float, moments_sem="o", from_moments_sem="o", from_capacity_sem="t")
+
+
+@dataclass(frozen=True, slots=True)
+class Thermodynamics:
+    """Thermodynamics of a crystal from its force constants."""
+
+    crystal: Crystal
+    temperatures: Floats
+    """(t,), unit: K, ascending."""
+    mesh: tuple[int, int, int]
+    """Number of points along each reciprocal lattice vector."""
+    quantum: ThermalFunctions
+    """With Bose–Einstein occupation."""
+    classical: ThermalFunctions
+    """As in molecular dynamics."""
+    displacements: ThermalDisplacements
+    density: PhononDensity
+    debye: DebyeTemperatures
+    zero_point_energy: float
+    """In eV for one primitive cell."""
+    left_out: float
+    """Part of the modes that are left out because they are imaginary."""
+    zero_point_energy_sem: float | None = None
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, temperatures="t")
+
+
+@dataclass(frozen=True, slots=True)
+class Moduli:
+    """Isotropic averages of elastic constants; (v) is Voigt, Reuss and Hill.
+
+    Those of a layer are per layer, in eV/Å².
+    """
+
+    bulk: Floats
+    """(v,), unit: eV/Å³. Resistance to compression; of a layer, by area."""
+    shear: Floats
+    """(v,), unit: eV/Å³."""
+    young: Floats
+    """(v,), unit: eV/Å³."""
+    poisson: Floats
+    """(v,) ratio of Poisson."""
+    anisotropy: float
+    """Universal anisotropy 5G_V/G_R + K_V/K_R − 6, or 2G_V/G_R + K_V/K_R − 3 of a layer."""
+    bulk_sem: Floats | None = None
+    shear_sem: Floats | None = None
+    young_sem: Floats | None = None
+    poisson_sem: Floats | None = None
+    anisotropy_sem: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bulk", "shear", "young", "poisson"):
+            freeze(self, {}, float, **{name: "3", f"{name}_sem": "3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Elasticity:
+    """Elastic constants and velocities of sound from force constants."""
+
+    crystal: Crystal
+    axes: Floats
+    """(d, 3) Cartesian directions that strain refers to: x, y, z, or two in a layer."""
+    stiffness: Floats
+    """(c, c), unit: eV/Å³. C_ij in the order xx, yy, zz, yz, xz, xy, or xx, yy, xy of a layer,
+    in eV/Å²."""
+    eigenvalues: Floats
+    """(c,), unit: eV/Å³ or eV/Å². Those of the tensor, ascending; all positive if stable."""
+    moduli: Moduli
+    huang: float
+    """Part of the acoustic tensor that no elastic constants give, from initial stress or
+    noise."""
+    planes: tuple[str, ...]
+    """(p,) planes of the slices, such as xy."""
+    angles: Floats
+    """(a,), unit: rad. Angle of the wave vector from the first axis of the plane."""
+    velocities: Floats
+    """(p, a, 3), unit: Å/ps. Velocities of sound, ascending; negative if unstable."""
+    debye_temperature: float
+    """In K; nan for a layer or an unstable crystal."""
+    stiffness_sem: Floats | None = None
+    """(c, c) standard error; None where the force constants have none."""
+    eigenvalues_sem: Floats | None = None
+    """(c,)."""
+    velocities_sem: Floats | None = None
+    """(p, a, 3), unit: Å/ps."""
+    debye_temperature_sem: float | None = None
+    """In K."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, axes="d 3", stiffness="c c", stiffness_sem="c c")
+        freeze(self, sizes, float, eigenvalues="c", eigenvalues_sem="c", angles="a")
+        freeze(self, sizes, float, velocities="p a 3", velocities_sem="p a 3")

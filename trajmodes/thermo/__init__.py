@@ -1,0 +1,14 @@
+"""Equilibrium properties of a crystal from its force constants.
+
+In: `trajmodes.data.force_constants.ForceConstants`, of a fit or of a file. Out: the classes of
+`trajmodes.data.thermo`. Standard errors come from the replicates of the force constants, to
+first order. Open `zone_modes` first: it solves for the modes that all others sum over.
+
+- `zone_modes`: modes on a mesh over the Brillouin zone, finer around Γ
+- `functions`: free energy, energy, entropy and heat capacity
+- `density`: density of states by linear tetrahedra or smearing
+- `displacements`: mean square displacements ⟨uu⟩ of the sites
+- `elasticity`: elastic constants, sound velocities
+- `debye`: moments of the frequencies, Debye temperatures
+- `thermodynamics`: all of these in one pass
+"""

@@ -1,0 +1,130 @@
+"""Mean square displacements of the sites.
+
+⟨u_sx u_sy⟩ = (1/N M_s) Σ_qm f(ω²) Re(e_sx e*_sy), with f = ħ(n + ½)/ω for quantum and k_BT/ω²
+for classical oscillators (Maradudin, Montroll, Weiss, Ipatova, Theory of Lattice Dynamics
+(1971), ch. VII). The Debye–Waller factor of a site at the wave vector k is
+exp(−½ Σ_xy k_x k_y ⟨u_x u_y⟩).
+
+In CIF files U^{ij} refers to the basis of unit reciprocal vectors: u = Σ_i Δξ_i a_i |a_i*| has
+U^{ij} = ⟨Δξ_i Δξ_j⟩ (Trueblood et al., Acta Cryst. A 52, 770 (1996)). The reciprocal vectors
+carry no 2π.
+"""
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.data.thermo import ThermalDisplacements
+from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.thermo.functions import quantum_functions
+from trajmodes.thermo.zone_modes import ModeChunk
+from trajmodes.units import BOLTZMANN
+
+# Relative difference of two ω² below which the divided difference is the derivative.
+_EQUAL = 1e-5
+# Working memory of the divided differences; results do not depend on it.
+_BYTES = 48 * 2**20
+XY = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+"""Components of a symmetric tensor."""
+PLACES = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+"""Component of each element of a symmetric tensor."""
+
+
+def displacement_sums(chunk: ModeChunk, weights: Floats, kelvin: Floats) -> Floats:
+    """Σ w f(D) of a chunk, diagonal blocks (1 + b, 2, t, s, 6): value and changes.
+
+    The second axis is quantum and classical, the last one xx, yy, zz, yz, xz, xy; the unit is
+    that of mass times Å².
+    """
+    step = max(1, _BYTES // (16 * len(kelvin) * weights.shape[1] ** 2))
+    starts = range(0, len(weights), step)
+    parts = [_sums(chunk, weights, kelvin, slice(start, start + step)) for start in starts]
+    whole: Floats = np.sum(parts, axis=0)
+    return whole
+
+
+def _sums(chunk: ModeChunk, weights: Floats, kelvin: Floats, part: slice) -> Floats:
+    n_q, n_m = chunk.omega[part].shape
+    counted = chunk.counted[part]
+    # Frequency 1 stands for modes that have weight zero.
+    omega = np.where(counted, chunk.omega[part], 1.0)
+    weight = np.where(counted, weights[part], 0.0)
+    f, slope = _variances(omega, kelvin)
+    vectors = chunk.vectors[part].reshape(n_q, n_m, -1, 3)
+    diagonal = np.stack(
+        [(vectors[..., x] * vectors[..., y].conj()).real for x, y in XY], axis=-1
+    )
+    whole = (f * weight).reshape(2 * len(kelvin), -1) @ diagonal.reshape(n_q * n_m, -1)
+    shape = (2, len(kelvin), vectors.shape[2], 6)
+    changes = chunk.changes[:, part]
+    if not len(changes):
+        return whole.reshape(1, *shape)
+    divided = _divided_differences(omega**2, weight, f, slope)
+    divided = divided * (counted[:, :, None] & counted[:, None, :])
+    divided = divided.reshape(2 * len(kelvin), -1)
+    found = [whole.reshape(shape)]
+    for change in changes:
+        moved = np.stack(
+            [
+                (
+                    vectors[:, :, None, :, x]
+                    * change[..., None]
+                    * vectors[:, None, :, :, y].conj()
+                ).real
+                for x, y in XY
+            ],
+            axis=-1,
+        )
+        found.append((divided @ moved.reshape(n_q * n_m**2, -1)).reshape(shape))
+    return np.stack(found)
+
+
+def _variances(omega: Floats, kelvin: Floats) -> tuple[Floats, Floats]:
+    """Variances f (2, t, q, m) and ∂f/∂ω², quantum and classical."""
+    both = quantum_functions(omega, kelvin)
+    square = omega**2
+    # f = U/ω², and ω ∂U/∂ω = 2ω² ∂U/∂ω².
+    quantum, heat = both.values[1] / square, BOLTZMANN * kelvin[:, None, None] / square
+    slope = (0.5 * both.slopes[1] - both.values[1]) / square**2
+    return np.stack([quantum, heat]), np.stack([slope, -heat / square])
+
+
+def _divided_differences(square: Floats, weight: Floats, f: Floats, slope: Floats) -> Floats:
+    """Divided differences (2, t, q, m, m') of w f."""
+    gap = square[:, :, None] - square[:, None, :]
+    same_weight = weight[:, :, None] == weight[:, None, :]
+    equal = np.abs(gap) < _EQUAL * (square[:, :, None] + square[:, None, :])
+    value, rate = f * weight, slope * weight
+    apart = value[..., :, None] - value[..., None, :]
+    mean = 0.5 * (rate[..., :, None] + rate[..., None, :])
+    return np.where(equal & same_weight, mean, apart / np.where(gap == 0.0, 1.0, gap))
+
+
+def thermal_displacements(
+    sums: Floats, group: SpaceGroup, crystal: Crystal
+) -> ThermalDisplacements:
+    """Mean square displacements of sums (1 + b, 2, t, s, 6), with the symmetry of each site."""
+    tensors = symmetrised(sums[..., PLACES], group) / crystal.masses[:, None, None]
+    quantum, classical = tensors[0]
+    if len(tensors) == 1:
+        return ThermalDisplacements(quantum, classical)
+    return ThermalDisplacements(quantum, classical, *jackknife_sem(tensors[1:]))
+
+
+def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
+    """Mean of site tensors (…, s, 3, 3) over the images under the space group."""
+    mean: Floats = np.zeros_like(tensors)
+    for rotation, sites in zip(group.cartesian, group.permutations, strict=True):
+        mean[..., sites, :, :] += rotation @ tensors @ rotation.T
+    mean /= group.n_operations
+    return mean
+
+
+def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
+    """U^{ij} (…, 3, 3) in Å², as CIF files hold them, of Cartesian tensors."""
+    # Δξ = (reduced coordinates)/|a*|
+    reciprocal = np.linalg.inv(crystal.cell)
+    change = reciprocal / np.linalg.norm(reciprocal, axis=0)
+    found: Floats = change.T @ tensors @ change
+    return found

@@ -1,0 +1,178 @@
+"""Thermodynamics of force constants: all sums over the modes of the zone, in one pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data.force_constants import ForceConstants, jackknife_sem
+from trajmodes.data.thermo import Thermodynamics
+from trajmodes.errors import DataError
+from trajmodes.symmetry.operations import space_group
+from trajmodes.thermo.debye import debye_temperatures, moments_of
+from trajmodes.thermo.density import MeshModes, frequency_grid, phonon_density
+from trajmodes.thermo.displacements import XY, displacement_sums, thermal_displacements
+from trajmodes.thermo.elasticity import debye_temperature_of_sound
+from trajmodes.thermo.functions import (
+    checked_temperatures,
+    classical_functions,
+    quantum_functions,
+    summed,
+    thermal_functions,
+)
+from trajmodes.thermo.zone_modes import ModeChunk, ZonePoints, mode_chunks, zone_points
+from trajmodes.units import HBAR
+
+GRID_POINTS = 501
+"""Frequencies of the density of states."""
+
+
+def thermodynamics(
+    constants: ForceConstants,
+    divisions: tuple[int, int, int],
+    temperatures: npt.ArrayLike,
+    *,
+    width: float = 0.0,
+    fine_at_gamma: bool = True,
+) -> Thermodynamics:
+    """Thermodynamic functions, density of states, ⟨uu⟩ and Debye temperatures.
+
+    Imaginary modes have no weight, and `Thermodynamics.left_out` is their part of the modes.
+
+    Parameters
+    ----------
+    divisions
+        Number of mesh points along each reciprocal lattice vector.
+    temperatures
+        (t,) in K.
+    width
+        Standard deviation of the Gaussians of the density in rad/ps; 0 for linear tetrahedra.
+    fine_at_gamma
+        Whether the acoustic branches are sampled more finely around Γ. Without it the sums are
+        those of the mesh alone, and leave out the acoustic modes at Γ.
+
+    Raises
+    ------
+    UsageError
+        If a temperature is below 0 K, or a number of mesh points is not positive.
+    DataError
+        If the force constants lack the symmetry under exchange of their indices, or all modes
+        are imaginary.
+    """
+    kelvin = checked_temperatures(temperatures)
+    points = zone_points(constants.crystal, divisions, fine_at_gamma=fine_at_gamma)
+    sums = _sums(constants, points, kelvin)
+    on_mesh = slice(points.n_mesh)
+    group = space_group(constants.crystal)
+    omega = sums.omega[on_mesh]
+    grid = frequency_grid(omega, GRID_POINTS, width)
+    modes = MeshModes(omega, sums.sites, sums.moved[:, on_mesh])
+    density = phonon_density(points, modes, group, grid, width)
+    weights, counted = points.weights.ravel(), sums.counted.ravel()
+    square_changes = sums.changes.reshape(len(sums.changes), counted.size)
+    moments = moments_of(sums.omega.ravel(), weights, counted, square_changes)
+    quantum = thermal_functions(*sums.quantum)
+    acoustic = _uniform(points) & ~sums.counted
+    n_branches = omega.shape[1]
+    energy, energy_changes = sums.zero_point
+    return Thermodynamics(
+        crystal=constants.crystal,
+        temperatures=kelvin,
+        mesh=divisions,
+        quantum=quantum,
+        classical=thermal_functions(*sums.classical),
+        displacements=thermal_displacements(sums.displacements, group, constants.crystal),
+        density=density,
+        debye=debye_temperatures(
+            moments, quantum, kelvin, n_branches, debye_temperature_of_sound(constants)
+        ),
+        zero_point_energy=energy,
+        zero_point_energy_sem=(
+            float(jackknife_sem(energy_changes)) if len(energy_changes) else None
+        ),
+        left_out=float(points.weights[~sums.counted & ~acoustic].sum()) / n_branches,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What one pass over the modes gives."""
+
+    omega: Floats
+    """(q, m), unit: rad/ps."""
+    counted: Bools
+    """(q, m)."""
+    changes: Floats
+    """(b, q, m) of ω² in (rad/ps)²."""
+    sites: Floats
+    """(n, m, s, 6) parts of the polarisation vectors on the mesh."""
+    quantum: tuple[Floats, Floats]
+    classical: tuple[Floats, Floats]
+    displacements: Floats
+    zero_point: tuple[float, Floats]
+
+    @property
+    def moved(self) -> Floats:
+        """(b, q, m) changes of the frequencies in rad/ps; zero where not counted."""
+        found: Floats = np.where(self.counted, self.changes, 0.0) / np.where(
+            self.counted, 2.0 * self.omega, 1.0
+        )
+        return found
+
+
+def _sums(constants: ForceConstants, points: ZonePoints, kelvin: Floats) -> _Sums:
+    chunks = [
+        _ChunkSums(chunk, points, kelvin, constants.crystal.n_sites)
+        for chunk in mode_chunks(constants, points)
+    ]
+    counted = np.concatenate([one.counted for one in chunks])
+    if not counted.any():
+        raise DataError("no mode of the mesh has a positive ω²: there is no free energy")
+    return _Sums(
+        omega=np.concatenate([one.omega for one in chunks]),
+        counted=counted,
+        changes=np.concatenate([one.changes for one in chunks], axis=1),
+        sites=np.concatenate([one.sites for one in chunks]),
+        quantum=_added([one.quantum for one in chunks]),
+        classical=_added([one.classical for one in chunks]),
+        displacements=np.sum([one.displacements for one in chunks], axis=0),
+        zero_point=(
+            sum(one.zero_point[0] for one in chunks),
+            np.sum([one.zero_point[1] for one in chunks], axis=0),
+        ),
+    )
+
+
+class _ChunkSums:
+    """The sums over one chunk of modes."""
+
+    def __init__(
+        self, chunk: ModeChunk, points: ZonePoints, kelvin: Floats, n_sites: int
+    ) -> None:
+        self.omega, self.counted = chunk.omega, chunk.counted
+        self.changes = np.einsum("bqmm->bqm", chunk.changes).real
+        inside = max(0, min(points.n_mesh - chunk.part.start, len(chunk.omega)))
+        parts = chunk.vectors[:inside].reshape(inside, -1, n_sites, 3)
+        self.sites = np.stack(
+            [(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1
+        )
+        all_weights = points.weights[chunk.part]
+        self.displacements = displacement_sums(chunk, all_weights, kelvin)
+        omega, weights = chunk.omega[chunk.counted], all_weights[chunk.counted]
+        changes = self.changes[:, chunk.counted]
+        self.quantum = summed(quantum_functions(omega, kelvin), omega, weights, changes)
+        self.classical = summed(classical_functions(omega, kelvin), omega, weights, changes)
+        slope = 0.25 * HBAR * weights / omega
+        self.zero_point = (float(0.5 * HBAR * omega @ weights), changes @ slope)
+
+
+def _added(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    values, changes = zip(*parts, strict=True)
+    return np.sum(values, axis=0), np.sum(changes, axis=0)
+
+
+def _uniform(points: ZonePoints) -> Bools:
+    """Whether each mode (q, 1) is at Γ, where modes that are not counted are shifts."""
+    at_gamma: Bools = np.all(np.abs(points.qpoints) < 1e-9, axis=1, keepdims=True)
+    return at_gamma
