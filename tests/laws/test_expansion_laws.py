@@ -10,9 +10,10 @@ from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import constants_of, fit_equations
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
-from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius
+from trajmodes.symmetry.clusters import SHELL_TOLERANCE, cluster_orbits, inscribed_radius
 from trajmodes.symmetry.constraints import Constraints, null_space
 from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.images import are_of_nearest, images_of_pairs
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
@@ -33,6 +34,14 @@ EDGES = {
     "rock salt": (np.diag([2, 2, 2]), {2: None, 3: None, 4: 2.9}, 30),
     "bcc": (np.diag([3, 3, 3]), {2: None, 3: None, 4: 2.6}, 12),
     "triclinic": (np.diag([2, 2, 2]), {2: None, 3: 2.3}, 60),
+}
+
+# all clusters of small supercells, or those beyond the inscribed sphere, shared among images
+WHOLE = {
+    "diamond": (CONVENTIONAL, {2: "supercell", 3: "supercell", 4: "supercell"}, 10),
+    "rock salt": (2 * np.eye(3, dtype=int), {2: "supercell", 3: "supercell"}, 30),
+    "wurtzite": (np.diag([2, 2, 1]), {2: "supercell", 3: 4.0}, 60),
+    "triclinic": (np.diag([2, 1, 1]), {2: "supercell", 3: "supercell"}, 90),
 }
 
 
@@ -82,6 +91,18 @@ def truth_is_found(image_forces, equations_of):
 @pytest.mark.parametrize("name", CASES)
 def test_exact_polynomial_forces_give_the_truth(crystals, truth_is_found, name):
     truth_is_found(crystals[name], *CASES[name])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_all_clusters_of_a_supercell_give_the_truth(crystals, truth_is_found, name):
+    matrix, cutoffs, n_frames = WHOLE[name]
+    fit = truth_is_found(crystals[name], matrix, cutoffs, n_frames)
+    supercell = build_supercell(crystals[name], matrix)
+    # the triplets are those of nearest images, and more are listed than there are
+    listed = fit.constants.triplets
+    images = images_of_pairs(supercell, SHELL_TOLERANCE)
+    assert are_of_nearest(images, listed.sites, listed.lattice, listed.values)
+    assert listed.n_clusters > fit.model.expansion.bases[2].orbits.n_clusters
 
 
 @pytest.mark.parametrize("name", EDGES)

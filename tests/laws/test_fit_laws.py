@@ -12,9 +12,10 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.fit.solution import FitOptions
-from trajmodes.symmetry.clusters import cluster_orbits, supercell_pair_orbits
+from trajmodes.symmetry.clusters import cluster_orbits
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.supercell_clusters import supercell_pair_orbits
 from trajmodes.symmetry.tensors import symmetry_basis
 from trajmodes.symmetry.translations import build_supercell, half_space
 

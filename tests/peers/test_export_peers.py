@@ -78,7 +78,7 @@ class Example:
         return array[np.ix_(*[place] * order)]
 
     def _clusters(self, order: int) -> tuple[np.ndarray, ...]:
-        images = images_of_pairs(self.supercell)
+        images = images_of_pairs(self.supercell, 1e-5)
         site = self.supercell.site_index
         cell = np.repeat(self.supercell.cells, self.crystal.n_sites, axis=0)
         rows = {}

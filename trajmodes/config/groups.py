@@ -151,15 +151,17 @@ class ForceConstantOptions(Group):
         "supercell if that predicts better",
     )
     cutoff3: float | str | None = option(
-        "Cutoff in Å of the third-order force constants.",
-        kind=kinds.CUTOFF,
-        metavar="Å",
+        "Cutoff in Å of the third-order force constants, or supercell for all triplets in it. "
+        "Beyond the sphere inscribed in the supercell, nearest images share the constants.",
+        kind=kinds.CUTOFF_OR_ALL,
+        metavar="Å|supercell",
         unset="no third order",
     )
     cutoff4: float | str | None = option(
-        "Cutoff in Å of the fourth-order force constants; needs cutoff3.",
-        kind=kinds.CUTOFF,
-        metavar="Å",
+        "Cutoff in Å of the fourth-order force constants, or supercell for all quartets in it; "
+        "needs cutoff3.",
+        kind=kinds.CUTOFF_OR_ALL,
+        metavar="Å|supercell",
         unset="no fourth order",
     )
     scheme: Literal["sequential", "joint"] = option(

@@ -107,7 +107,8 @@ class ClusterConstants:
 
     Every cluster is listed in every order of its members, with the first one in cell 0 and the
     axes of its values in the order of its members. Members may repeat. The sum over the last
-    member vanishes for every choice of the others.
+    member vanishes for every choice of the others; if images in a supercell share the force
+    constants, it vanishes after the sum over these images.
     """
 
     sites: Ints

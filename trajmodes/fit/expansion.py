@@ -16,9 +16,16 @@ from trajmodes.arrays import Bools, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import UsageError
-from trajmodes.symmetry.clusters import cluster_orbits, largest_radius, supercell_pair_orbits
+from trajmodes.notes import Note
+from trajmodes.symmetry.clusters import (
+    Orbits,
+    cluster_orbits,
+    inscribed_radius,
+    largest_radius,
+)
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.symmetry.operations import SpaceGroup, supercell_group
+from trajmodes.symmetry.supercell_clusters import supercell_orbits, supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
 _MOST_CUTOFFS = 12
@@ -28,9 +35,9 @@ HIGHEST_ORDER = 4
 """Fourth-order force constants: forces of third order in the displacements."""
 
 CutoffChoice = float | Cutoff | Literal["supercell"] | None
-"""Range of the force constants of one order: a radius in Å or radii by species; for order 2
-also ``"supercell"``: all pairs, shared among nearest images (Wigner–Seitz); None for the
-largest radius that the supercell admits."""
+"""Range of the force constants of one order: a radius in Å or radii by species;
+``"supercell"`` for all clusters of atoms of the supercell, shared among nearest images
+(Wigner–Seitz); None for the largest radius with a single nearest image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class Expansion:
 
     bases: tuple[SymmetryBasis, ...]
     cutoffs: tuple[Cutoff | None, ...]
-    """Cutoff of each order; None for order 1, and for all pairs of a supercell."""
+    """Cutoff of each order; None for order 1, and for all clusters of a supercell."""
 
     def __iter__(self) -> Iterator[SymmetryBasis]:
         return iter(self.bases)
@@ -139,8 +146,9 @@ def expansion_of(
     Raises
     ------
     UsageError
-        If an order is missing, or a cutoff is larger than the supercell admits, or that of
-        order 2 shorter than the distance of nearest neighbours.
+        If an order is missing, the cutoff of order 2 is larger than the supercell admits or
+        shorter than the distance of nearest neighbours, or the clusters of the supercell are
+        too many.
     """
     orders = sorted({2, *cutoffs})
     if orders != list(range(2, 2 + len(orders))) or orders[-1] > HIGHEST_ORDER:
@@ -148,35 +156,57 @@ def expansion_of(
             f"cutoffs are given for orders {sorted(cutoffs)}",
             fix=f"give one for each order from 2 to the highest, which is {HIGHEST_ORDER}",
         )
+    if any(_shares_images(cutoffs.get(order), order, supercell) for order in orders):
+        group = supercell_group(group, supercell)
     bases: list[SymmetryBasis] = []
     reaches: list[Cutoff | None] = []
     for order in orders:
-        wanted = cutoffs.get(order)
-        if wanted == "supercell" and order == 2:
-            orbits, reach = supercell_pair_orbits(group, supercell), None
-            group = orbits.group
-        elif wanted == "supercell":
+        orbits, reach = _orbits(group, order, supercell, cutoffs.get(order))
+        if order == 2 and not orbits.radii.any():
             raise UsageError(
-                f'"supercell" is not a cutoff of order {order}',
-                why="only pairs are shared among their nearest images",
-                fix="give a radius in Å",
+                f"no other atom is within the cutoff of {reach} Å",
+                fix="give a cutoff beyond the nearest neighbours, which are at "
+                f"{nearest_neighbour(group.crystal):.2f} Å",
             )
-        elif wanted is None:
-            reach = Cutoff(largest_radius(supercell))
-            orbits = cluster_orbits(group, order, reach, supercell=supercell)
-            # The largest admissible cutoff lies on the boundary by definition: drop that note.
-            orbits = replace(orbits, notes=())
-        else:
-            reach = wanted if isinstance(wanted, Cutoff) else Cutoff(float(wanted))
-            orbits = cluster_orbits(group, order, reach, supercell=supercell)
-            if order == 2 and not orbits.radii.any():
-                raise UsageError(
-                    f"no other atom is within the cutoff of {reach} Å",
-                    fix="give a cutoff beyond the nearest neighbours, which are at "
-                    f"{nearest_neighbour(group.crystal):.2f} Å",
-                )
         bases.append(symmetry_basis(orbits))
         reaches.append(reach)
     # Clusters of order 1 are single sites: any radius lists them.
     singles = symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0)))
     return Expansion((singles, *bases), (None, *reaches))
+
+
+def _shares_images(wanted: CutoffChoice, order: int, supercell: Supercell) -> bool:
+    """Whether clusters are those of atoms of the supercell, shared among nearest images."""
+    if wanted is None or wanted == "supercell":
+        return wanted is not None
+    beyond = _cutoff(wanted).largest > inscribed_radius(supercell) + 1e-6
+    return order > 2 and beyond
+
+
+def _cutoff(wanted: float | Cutoff) -> Cutoff:
+    return wanted if isinstance(wanted, Cutoff) else Cutoff(float(wanted))
+
+
+def _orbits(
+    group: SpaceGroup, order: int, supercell: Supercell, wanted: CutoffChoice
+) -> tuple[Orbits, Cutoff | None]:
+    """Orbits of one order and their cutoff; None for all clusters of the supercell."""
+    if wanted is None:
+        reach = Cutoff(largest_radius(supercell))
+        orbits = cluster_orbits(group, order, reach, supercell=supercell)
+        # The largest admissible cutoff lies on the boundary by definition: drop that note.
+        return replace(orbits, notes=()), reach
+    if wanted == "supercell":
+        if order == 2:
+            return supercell_pair_orbits(group, supercell), None
+        return supercell_orbits(group, order, supercell), None
+    reach = _cutoff(wanted)
+    if _shares_images(wanted, order, supercell):
+        orbits = supercell_orbits(group, order, supercell, reach)
+        text = (
+            f"the cutoff of {reach} Å reaches beyond the sphere inscribed in the supercell "
+            f"({inscribed_radius(supercell):.2f} Å): the force constants of order {order} are "
+            "shared among the nearest images of the atoms"
+        )
+        return replace(orbits, notes=(Note("note", text), *orbits.notes)), reach
+    return cluster_orbits(group, order, reach, supercell=supercell), reach

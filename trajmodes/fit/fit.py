@@ -146,13 +146,13 @@ def constants_of(
         if basis.order == 1:
             continue
         own = model.expansion.columns(basis.order)
-        again = None if z_b is None else basis.expand(z_b[:, own])
+        own_b = None if z_b is None else z_b[:, own]
         reach = None if cutoff is None else cutoff.largest
         if basis.order == 2:
+            again = None if own_b is None else basis.expand(own_b)
             pairs = replace(basis.constants(z[own]), replicates=again, cutoff=reach)
         else:
-            clusters = basis.clusters(z[own])
-            higher[basis.order] = replace(clusters, replicates=again, cutoff=reach)
+            higher[basis.order] = replace(basis.clusters(z[own], own_b), cutoff=reach)
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
 
 

@@ -5,21 +5,12 @@ other periodic images. A site and a lattice vector identify an atom in any order
 vectors that differ by a vector of the supercell identify the same atom.
 
 Images: a program that stores force constants between the atoms of a periodic supercell knows
-only their sum over the images. To interpolate between commensurate q, it assigns each to the
-nearest image, in equal parts if several are equally near (Parlinski, Li and Kawazoe, Phys. Rev.
-Lett. 78, 4063 (1997)).
-
-Folding adds the contributions of the periodic images of an atom. Spreading divides the sum
-among the nearest images. Folding always undoes spreading; spreading undoes folding for force
-constants that act at nearest images only.
-
-For a triplet, three choices exist for the atom from which the images of the other two are
-nearest. phono3py (4.0 and later, `make_r0_average`) averages over the three, which keeps the
-symmetry under exchange of members; `spread_triplets` does the same. The choices agree where all
-three atoms are nearest images of each other, as within any cutoff that fits the supercell.
+only their sum over the images. Folding adds the contributions of the periodic images of an
+atom. Spreading divides the sum among the nearest images (`trajmodes.symmetry.images`). Folding
+always undoes spreading; spreading undoes folding for force constants that act at nearest images
+only.
 """
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,10 +21,11 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.data.lattice import nearest_images, shortest_vector
+from trajmodes.data.lattice import shortest_vector
 from trajmodes.errors import DataError
 from trajmodes.symmetry import translations
-from trajmodes.symmetry.translations import atom_at, build_supercell, cell_rank
+from trajmodes.symmetry.images import are_of_nearest, images_of_clusters, images_of_pairs
+from trajmodes.symmetry.translations import atom_at, build_supercell
 
 # Å; images within it are equally near. The tolerance of phonopy and phono3py.
 _TIE = 1e-5
@@ -90,34 +82,6 @@ def grid_order(supercell: Supercell) -> AtomOrder:
     return AtomOrder(supercell, sites, np.tile(grid, (n_sites, 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """Nearest images of every pair of atoms of a supercell, by site, site and cell."""
-
-    supercell: Supercell
-    start: Ints
-    """(s, s, c) first row in ``lattice`` of the images of a pair."""
-    count: Ints
-    """(s, s, c) number of equally near images."""
-    lattice: Ints
-    """(n, 3) lattice vectors from the cell of the first atom to that of the second's image."""
-    distance: Floats
-    """(s, s, c), unit: Å. Distance of the nearest image."""
-
-
-def images_of_pairs(supercell: Supercell) -> Images:
-    """Find the nearest images of all pairs of atoms."""
-    crystal = supercell.crystal
-    apart = crystal.sites[None, :] - crystal.sites[:, None]
-    vector_ijcx = supercell.cells + apart[:, :, None, :]
-    shape = vector_ijcx.shape[:3]
-    found = nearest_images(vector_ijcx.reshape(-1, 3), supercell, _TIE)
-    count = np.bincount(found.owner).reshape(shape)
-    start = np.cumsum(count).reshape(shape) - count
-    lattice = supercell.cells[found.owner % supercell.n_cells] + found.shift
-    return Images(supercell, start, count, lattice, found.distance.reshape(shape))
-
-
 class Clusters(NamedTuple):
     """Clusters of one order n with their force constants."""
 
@@ -141,28 +105,14 @@ def clusters_by_order(constants: ForceConstants) -> dict[int, Clusters]:
 
 
 def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
-    """Names of the orders with clusters that do not consist of nearest images.
+    """Names of the orders whose force constants are not those of nearest images.
 
-    Clusters whose force constants are zero are ignored.
+    They are so if the sum over the images of each cluster of atoms of the supercell, shared
+    among its nearest images, gives them back.
     """
-    images, names = images_of_pairs(supercell), {2: "pairs", 3: "triplets", 4: "quartets"}
+    images, names = images_of_pairs(supercell, _TIE), {2: "pairs", 3: "triplets", 4: "quartets"}
     by_order = clusters_by_order(constants).items()
-    return tuple(names[n] for n, clusters in by_order if _is_beyond(images, clusters))
-
-
-def _is_beyond(images: Images, clusters: Clusters) -> bool:
-    """Whether two members of any cluster are farther apart than their nearest images."""
-    crystal, n = images.supercell.crystal, clusters.sites.shape[1]
-    strong = clusters.values.any(axis=tuple(range(1, n + 1)))
-    sites, lattice = clusters.sites[strong], clusters.lattice[strong]
-    for one, other in itertools.combinations(range(n), 2):
-        i, j = sites[:, one], sites[:, other]
-        step = lattice[:, other] - lattice[:, one]
-        vector = (step + crystal.sites[j] - crystal.sites[i]) @ crystal.cell
-        nearest = images.distance[i, j, cell_rank(images.supercell, step)]
-        if (np.linalg.norm(vector, axis=1) > nearest + _TIE).any():
-            return True
-    return False
+    return tuple(names[n] for n, found in by_order if not are_of_nearest(images, *found))
 
 
 def diagonal_container(constants: ForceConstants, supercell: Supercell) -> Supercell:
@@ -258,9 +208,8 @@ def spread_pairs(
     partner = order.atoms(site_i, order.cells[rows][site_j] - apart)
     values = 0.5 * (folded[site_i, atom] + folded[site_j, partner].swapaxes(1, 2))
     keep = np.flatnonzero(values.any(axis=(1, 2)) | (atom == rows[site_i]))
-    images = images_of_pairs(supercell)
-    rank = cell_rank(supercell, apart[keep])
-    pair, lattice, weight = _images_of(images, site_i[keep], site_j[keep], rank)
+    images = images_of_pairs(supercell, _TIE)
+    pair, lattice, weight = images.of_pairs(site_i[keep], site_j[keep], apart[keep])
     chosen = keep[pair]
     return site_i[chosen], site_j[chosen], lattice, values[chosen] * weight[:, None, None]
 
@@ -271,61 +220,15 @@ def spread_triplets(found: SupercellTriplets, order: AtomOrder, rows: Ints) -> C
     The result is the mean over the three atoms from which images are nearest. ``rows`` (s,) are
     the numbers of the first atoms, in the order of the sites.
     """
-    supercell = order.supercell
     home = order.cells[rows][found.first]
     sites = np.stack([found.first, order.sites[found.second], order.sites[found.third]], axis=1)
-    step_j = order.cells[found.second] - home
-    step_k = order.cells[found.third] - home
-    images = images_of_pairs(supercell)
-    i, j, k = sites.T
-    ij = (i, j, cell_rank(supercell, step_j))
-    ik = (i, k, cell_rank(supercell, step_k))
-    jk = (j, k, cell_rank(supercell, step_k - step_j))
-    # From i: both nearest to i. From j: i and k nearest to j. From k: i and j nearest to k.
-    o1, a1, b1, w1 = _two_images(images, ij, ik)
-    o2, a2, b2, w2 = _two_images(images, ij, jk)
-    o3, a3, b3, w3 = _two_images(images, ik, jk)
-    owner = np.concatenate([o1, o2, o3])
-    second = np.concatenate([a1, a2, a3 - b3])
-    third = np.concatenate([b1, a2 + b2, a3])
-    weight = np.concatenate([w1, w2, w3]) / 3.0
-    owner, lattice, weight = _merge(owner, np.concatenate([second, third], axis=1), weight)
-    home_too = np.concatenate([np.zeros_like(lattice[:, :3]), lattice], axis=1)
+    others = [order.cells[atom] - home for atom in (found.second, found.third)]
+    cells = np.stack([np.zeros_like(home), *others], axis=1)
+    owner, lattice, share = images_of_clusters(
+        images_of_pairs(order.supercell, _TIE), sites, cells
+    )
     return ClusterConstants(
         sites[owner],
-        home_too.reshape(-1, 3, 3),
-        found.values[owner] * weight[:, None, None, None],
+        lattice,
+        found.values[owner] * share[:, None, None, None],
     )
-
-
-def _images_of(images: Images, i: Ints, j: Ints, rank: Ints) -> tuple[Ints, Ints, Floats]:
-    """Images of pairs: index of the pair (n,), lattice vectors (n, 3), weights (n,)."""
-    count = images.count[i, j, rank]
-    owner = np.repeat(np.arange(len(count)), count)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    lattice = images.lattice[images.start[i, j, rank][owner] + within]
-    return owner, lattice, 1.0 / count[owner]
-
-
-def _two_images(
-    images: Images, a: tuple[Ints, Ints, Ints], b: tuple[Ints, Ints, Ints]
-) -> tuple[Ints, Ints, Ints, Floats]:
-    """Every image of one pair with every image of another: owner, both vectors, weight."""
-    owner, lattice_a, share_a = _images_of(images, *a)
-    again, lattice_b, share_b = _images_of(images, *(x[owner] for x in b))
-    return owner[again], lattice_a[again], lattice_b, share_a[again] * share_b
-
-
-def _merge(owner: Ints, lattice: Ints, weight: Floats) -> tuple[Ints, Ints, Floats]:
-    """Add up the weights of equal rows."""
-    rows = np.concatenate([owner[:, None], lattice], axis=1)
-    # One integer per row sorts much faster than the rows.
-    low = rows.min(axis=0)
-    span = rows.max(axis=0) - low + 1
-    _, first, place = np.unique(
-        np.ravel_multi_index(tuple((rows - low).T), tuple(span)),
-        return_index=True,
-        return_inverse=True,
-    )
-    total: Floats = np.bincount(place, weights=weight).astype(float)
-    return owner[first], lattice[first], total

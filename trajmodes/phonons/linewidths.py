@@ -32,7 +32,8 @@ from trajmodes.phonons.dynamical_matrix import checked_qpoints
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate, joined_axes, shared_mesh
 from trajmodes.phonons.strain import triplets_of
-from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.clusters import SHELL_TOLERANCE, inscribed_radius
+from trajmodes.symmetry.images import are_of_nearest, images_of_pairs
 from trajmodes.symmetry.translations import atom_at, build_supercell, fold_pairs, fold_triplets
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
@@ -144,6 +145,11 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     small = smallest_supercell(
         crystal, longest_side(crystal, triplets.sites, triplets.lattice, triplets.values)
     )
+    listed = triplets.sites, triplets.lattice, triplets.values
+    images = images_of_pairs(supercell, SHELL_TOLERANCE)
+    if small.n_atoms > supercell.n_atoms and are_of_nearest(images, *listed):
+        # Images in the supercell of the run share the force constants, as phono3py does it.
+        small = supercell
     # Force constants without a cutoff are shared among images in the supercell of the run.
     large = supercell
     if constants.cutoff is not None:

@@ -8,8 +8,9 @@ constants become Φ2 + Φ3·u (Born and Huang, Dynamical Theory of Crystal Latti
 X_s^{λγδ} = −Σ_{s'μ} (K⁻¹)_{ss'}^{λμ} Σ_k Φ_{s'k}^{μγ} r_k^δ,    K_{ss'} = Σ_R Φ_{ss'}(R).
 
 K⁻¹ is the inverse in the space of site displacements without a uniform shift. By the sum rule
-of Φ3 the result depends neither on that shift nor on the origin of r_k; the origin is the first
-member of the cluster.
+of Φ3 the result depends neither on that shift nor on the origin of r_k. If images in a
+supercell share the force constants of triplets, the sum rule holds only after the sum over the
+images of j. The origin is therefore the middle of the pair (i, j), which treats both alike.
 
 At fixed reduced q the phases of the atoms do not change under strain. ∂D/∂ε is therefore the
 lattice sum of ∂Φ2/∂ε, and ∂ω²/∂ε = Re e†(∂D/∂ε)e, with the mean over degenerate branches (the
@@ -45,6 +46,8 @@ from trajmodes.phonons.modes import expectation, set_means, set_starts
 
 # Stiffness of an internal displacement, relative to the largest, below which it is zero.
 _SOFT = 1e-9
+# Sum of Φ3 over the third member, relative to the largest Φ3, that is accepted as rounding.
+_SUM_RULE = 1e-6
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _PLACES = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 # Working memory of one chunk of q points; results do not depend on it.
@@ -73,7 +76,8 @@ class TripletSum:
 
         The axes are (pair, α, β, γ, δ), with α and β the directions of the first and second
         site and η^{γδ} the displacement gradient. The part antisymmetric in γδ is a rotation of
-        the crystal. The sum over the neighbours of one site is zero.
+        the crystal. The sum over all pairs is zero, and over the neighbours of each site too
+        unless images share the force constants.
 
         ``values`` are (c, 3, 3, 3) in eV/Å³; the internal strain (s, 3, 3, 3) in Å is None for
         clamped ions. A `DataError` is raised if the order of the members of a pair matters.
@@ -81,25 +85,51 @@ class TripletSum:
         s = self.crystal.n_sites
         sums = self.weights @ values.reshape(len(values), 27)
         sums_prabl = sums.reshape(len(self.first), 3 + s, 3, 3, 3)
+        # Zero by the sum rule, unless images share the force constants.
+        uniform = sums_prabl[:, 3:].sum(axis=1)
+        self._require_sum_rule(uniform, values)
+        middle = 0.5 * self._bonds()
         clamped = sums_prabl[:, :3].transpose(0, 2, 3, 4, 1)
+        clamped = clamped - uniform[..., None] * middle[:, None, None, None, :]
         if internal is None:
             return self._symmetric(clamped)
         # (pair, site, α, β, λ) (site, λ, γ, δ)
         relaxation = np.tensordot(sums_prabl[:, 3:], internal, axes=((1, 4), (0, 1)))
         return self._symmetric(clamped + relaxation)
 
+    def _bonds(self) -> Floats:
+        """(p, 3) vectors from the first to the second member in Å."""
+        sites = self.crystal.sites
+        bonds: Floats = (self.lattice + sites[self.second] - sites[self.first]) @ (
+            self.crystal.cell
+        )
+        return bonds
+
+    def _require_sum_rule(self, uniform: Floats, values: Floats) -> None:
+        """Refuse Φ3 whose sum over the third member and the images of the second is not 0."""
+        s = self.crystal.n_sites
+        sums = np.zeros((s, s, *uniform.shape[1:]))
+        np.add.at(sums, (self.first, self.second), uniform)
+        largest = float(np.abs(values).max(initial=0.0))
+        if np.abs(sums).max(initial=0.0) > _SUM_RULE * largest:
+            raise _not_symmetric(np.abs(sums).max() / largest)
+
     def _symmetric(self, values: Floats) -> Floats:
+        """Average over the order of the members."""
         exchanged = values[self.twin].swapaxes(1, 2)
         if error := exchange_error(values, exchanged, "third"):
-            raise DataError(
-                "the change of the force constants under strain depends on the order of the "
-                f"pair, by {error:.2g} of the largest change",
-                why="the force constants of third order are not symmetric under exchange of "
-                "their members, or their sum over the last member is not zero",
-                fix="list every triplet in all orders of its members, and impose the acoustic "
-                "sum rule",
-            )
+            raise _not_symmetric(error)
         return 0.5 * (values + exchanged)
+
+
+def _not_symmetric(error: float) -> DataError:
+    return DataError(
+        "the change of the force constants under strain depends on the order of the "
+        f"pair, by {error:.2g} of the largest change",
+        why="the force constants of third order are not symmetric under exchange of "
+        "their members, or their sum over the last member is not zero",
+        fix="list every triplet in all orders of its members, and impose the acoustic sum rule",
+    )
 
 
 def triplets_of(constants: ForceConstants) -> ClusterConstants:

@@ -25,8 +25,8 @@ from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.kernels import inner_kernel, kernel
-from trajmodes.symmetry.clusters import supercell_pair_orbits
 from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
+from trajmodes.symmetry.supercell_clusters import supercell_pair_orbits
 from trajmodes.symmetry.translations import HalfSpace, cell_rank, half_space
 
 

@@ -14,15 +14,13 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.lattice import cells_within, nearest_images, shortest_vector
+from trajmodes.data.lattice import cells_within, shortest_vector
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup, supercell_group
+from trajmodes.symmetry.images import Images
+from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.translations import cell_rank
-
-Wrap = Callable[[Ints], Ints]
-"""Maps cells (c, 3) to labels (c, k) that are equal for equivalent cells."""
 
 SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
@@ -32,7 +30,7 @@ _NOISE = 1e-6
 
 _MOST_NEIGHBOURS = 4096
 
-_MARGIN = 0.02
+MARGIN = 0.02
 """Distance in Å beyond the cutoff to which clusters are listed, so that orbits are whole."""
 
 
@@ -59,6 +57,9 @@ class Orbits:
     """(o,) largest distance between members, in Å; ascending."""
     stabilisers: Bools
     """(o, g, m) whether operation and permutation leave the representative invariant."""
+    images: Images | None = None
+    """Nearest images, if clusters consist of atoms of a supercell: cells then count modulo the
+    supercell, and distances are those of nearest images."""
     notes: tuple[Note, ...] = ()
     """Remarks for the user on the choice of clusters."""
 
@@ -119,7 +120,7 @@ class Orbits:
         """(o,) largest distance between members in excess of a cutoff, in Å."""
         crystal = self.group.crystal
         reach = cutoff.matrix(crystal)[self.sites[:, :, None], self.sites[:, None, :]]
-        beyond_cij = _distances(crystal, self.sites, self.lattice) - reach
+        beyond_cij = distances_of(crystal, self.sites, self.lattice, self.images) - reach
         return _means(self.orbit, beyond_cij.max(axis=(1, 2)))
 
     def within(self, cutoff: Cutoff) -> Bools:
@@ -189,11 +190,11 @@ def cluster_orbits(
     """
     given = cutoff if isinstance(cutoff, Cutoff) else Cutoff(cutoff)
     inside = given if supercell is None else _inside_sphere(given, supercell)
-    reach = inside.matrix(group.crystal) + _MARGIN
+    reach = inside.matrix(group.crystal) + MARGIN
     sites, lattice = _clusters_within(group.crystal, order, reach)
     orbits = classify(group, sites, lattice)
     included = orbits.within(inside)
-    return replace(orbits.selected(included), notes=_cutoff_notes(orbits, given, included))
+    return replace(orbits.selected(included), notes=cutoff_notes(orbits, given, included))
 
 
 def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
@@ -204,13 +205,14 @@ def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
             f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
             "sphere",
             why="more distant pairs interact with their own periodic images",
-            fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; for "
-            'second order alone, "supercell" takes all pairs of the supercell',
+            fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
+            '"supercell" takes all pairs of the supercell',
         )
     return cutoff.limited(limit - SHELL_TOLERANCE)
 
 
-def _cutoff_notes(orbits: Orbits, cutoff: Cutoff, included: Bools) -> tuple[Note, ...]:
+def cutoff_notes(orbits: Orbits, cutoff: Cutoff, included: Bools) -> tuple[Note, ...]:
+    """Note shells that lie on a cutoff, of which a (o,) mask includes some."""
     near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
     labels = orbits.labels()
     texts = dict.fromkeys(
@@ -230,12 +232,12 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
     for _ in range(order - 1):
         # Add a member: any neighbour of the first that is also within reach of all others.
         parts = [
-            _extend(sites[sites[:, 0] == first], lattice[sites[:, 0] == first], near)
+            extended(sites[sites[:, 0] == first], lattice[sites[:, 0] == first], near)
             for first, near in enumerate(around)
         ]
         sites = np.concatenate([part[0] for part in parts])
         lattice = np.concatenate([part[1] for part in parts])
-        close = _distances(crystal, sites, lattice)[:, -1, :-1]
+        close = distances_of(crystal, sites, lattice)[:, -1, :-1]
         kept = (close < reach[sites[:, -1:], sites[:, :-1]]).all(axis=1)
         sites, lattice = sites[kept], lattice[kept]
     return sites, lattice
@@ -249,7 +251,7 @@ def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints
     return np.nonzero(near)[0], cells[near]
 
 
-def _extend(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+def extended(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Append each of the neighbours to each cluster as a last member."""
     old, new = (place.ravel() for place in np.indices((len(sites), len(near[0]))))
     return (
@@ -258,24 +260,31 @@ def _extend(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, 
     )
 
 
-def _distances(crystal: Crystal, sites: Ints, lattice: Ints) -> Floats:
-    """(c, n, n) distances in Å between the members."""
+def distances_of(
+    crystal: Crystal, sites: Ints, lattice: Ints, images: Images | None = None
+) -> Floats:
+    """(c, n, n) distances in Å between the members, or their nearest images."""
+    if images is not None:
+        return images.distances(sites, lattice)
     points = (crystal.sites[sites] + lattice) @ crystal.cell
     apart: Floats = np.linalg.norm(points[:, :, None] - points[:, None, :], axis=-1)
     return apart
 
 
-def classify(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None = None) -> Orbits:
+def classify(
+    group: SpaceGroup, sites: Ints, lattice: Ints, images: Images | None = None
+) -> Orbits:
     """Sort listed clusters into orbits; orbits that the list contains only in part are dropped.
 
     Parameters
     ----------
     sites, lattice
         (c, n) and (c, n, 3) as in `Orbits`, with all permutations of the members.
-    wrap
-        Identifies equivalent cells; by default all cells are distinct.
+    images
+        Those of a supercell, whose atoms the clusters consist of: cells that are equal modulo
+        the supercell are identified. By default all cells are distinct.
     """
-    key = _key(group, sites, lattice, wrap)
+    key = _key(group, sites, lattice, None if images is None else images.supercell)
     ascending = np.argsort(key(sites, lattice), kind="stable")
     sites, lattice = sites[ascending], lattice[ascending]
     keys = key(sites, lattice)
@@ -298,7 +307,7 @@ def classify(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None = 
     operation, permutation = _first_image(images_mgo, lost)
     orbit = np.searchsorted(first_members, first[whole])
     sites, lattice = sites[whole], lattice[whole]
-    radii = _distances(group.crystal, sites, lattice).max(axis=(1, 2))
+    radii = distances_of(group.crystal, sites, lattice, images).max(axis=(1, 2))
     found = Orbits(
         group=group,
         sites=sites,
@@ -310,22 +319,26 @@ def classify(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None = 
         representatives=np.searchsorted(np.flatnonzero(whole), first_members),
         radii=_means(orbit, radii),
         stabilisers=(images_mgo == first_members).transpose(2, 1, 0),
+        images=images,
     )
     return found.selected(np.ones(found.n_orbits, dtype=bool))
 
 
 def _key(
-    group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None
+    group: SpaceGroup, sites: Ints, lattice: Ints, supercell: Supercell | None
 ) -> Callable[[Ints, Ints], Ints]:
     """Return a function that encodes each cluster as one integer."""
     n_sites, order = group.crystal.n_sites, sites.shape[1]
     reach = np.abs(lattice).max(axis=(0, 1), initial=0) + 1
-    spans = 2 * reach + 1 if wrap is None else wrap(lattice.reshape(-1, 3)).max(axis=0) + 1
+    spans = 2 * reach + 1 if supercell is None else np.array([supercell.n_cells])
 
     def atoms_of(sites: Ints, lattice: Ints) -> Ints:
         cells = lattice.reshape(-1, 3)
-        # Cells outside the list are clipped to its empty margin.
-        labels = np.clip(cells + reach, 0, 2 * reach) if wrap is None else wrap(cells)
+        if supercell is None:
+            # Cells outside the list are clipped to its empty margin.
+            labels = np.clip(cells + reach, 0, 2 * reach)
+        else:
+            labels = cell_rank(supercell, cells)[:, None]
         atoms: Ints = np.ravel_multi_index((sites.ravel(), *labels.T), (n_sites, *spans))
         return atoms
 
@@ -364,36 +377,3 @@ def _first_image(images_mgo: Ints, n_clusters: int) -> tuple[Ints, Ints]:
     for k, (g, m) in enumerate(np.ndindex(n_operations, n_orders)):
         np.minimum.at(way, images_mgo[m, g], k)
     return way[:-1] // n_orders, way[:-1] % n_orders
-
-
-def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
-    """Find the orbits of all pairs of a supercell, each at its nearest image or images.
-
-    Pairs that are equal modulo the supercell are identified. Equally near images share the
-    force constant equally (Wigner–Seitz). Only operations that map the supercell onto itself
-    are used.
-    """
-    group = supercell_group(group, supercell)
-    n_sites = group.crystal.n_sites
-    labels = np.indices((n_sites, n_sites, supercell.n_cells)).reshape(3, -1)
-    sites = labels[:2].T
-    lattice = np.zeros((len(sites), 2, 3), dtype=np.int64)
-    lattice[:, 1] = supercell.cells[labels[2]]
-    orbits = classify(group, sites, lattice, lambda cells: cell_rank(supercell, cells)[:, None])
-    first, second = group.crystal.sites[orbits.sites].swapaxes(0, 1)
-    apart = second + orbits.lattice[:, 1] - first
-    pair, move, nearest = nearest_images(apart, supercell, SHELL_TOLERANCE)
-    # Sort by the supercell vectors that lead to the images: independent of the basis searched.
-    steps = np.rint(move @ np.linalg.inv(supercell.matrix))
-    order = np.lexsort((*steps.T[::-1], pair))
-    pair, move = pair[order], move[order]
-    lattice = orbits.lattice[pair].copy()
-    lattice[:, 1] += move
-    shared = replace(
-        orbits.listed(pair),
-        lattice=lattice,
-        share=1.0 / np.bincount(pair)[pair],
-        representatives=np.searchsorted(pair, orbits.representatives),
-        radii=_means(orbits.orbit, nearest),
-    )
-    return shared.selected(np.ones(shared.n_orbits, dtype=bool))

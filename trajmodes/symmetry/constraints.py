@@ -104,7 +104,8 @@ def _inequivalent_others(basis: SymmetryBasis) -> Ints:
     members = np.column_stack([sites, cells.reshape(len(cells), -1)])
     found, choice = np.unique(members, axis=0, return_inverse=True)
     shape = (len(found), order - 1, 3)
-    others = classify(orbits.group, found[:, : order - 1], found[:, order - 1 :].reshape(shape))
+    cells = found[:, order - 1 :].reshape(shape)
+    others = classify(orbits.group, found[:, : order - 1], cells, orbits.images)
     representatives = others.representatives
     listed = np.column_stack([others.sites, others.lattice.reshape(others.n_clusters, -1)])
     _, same = np.unique(

@@ -15,6 +15,7 @@ from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.symmetry.clusters import Orbits, permutations_of
+from trajmodes.symmetry.images import images_of_clusters
 
 _NULL = 1e-6
 """Remainders below this are zero; in practice 1e-15 or above 0.05."""
@@ -91,9 +92,22 @@ class SymmetryBasis:
             values=self.expand(parameters),
         )
 
-    def clusters(self, parameters: Floats) -> ClusterConstants:
-        """Expand (z,) parameters in eV/Åⁿ into force constants of third or higher order."""
-        return ClusterConstants(self.orbits.sites, self.orbits.lattice, self.expand(parameters))
+    def clusters(
+        self, parameters: Floats, replicates: Floats | None = None
+    ) -> ClusterConstants:
+        """Expand (z,) parameters in eV/Åⁿ into force constants of third or higher order.
+
+        Those of atoms of a supercell are shared among nearest images. (b, z) replicates of the
+        parameters give error bars.
+        """
+        sites, lattice, values = self.orbits.sites, self.orbits.lattice, self.expand(parameters)
+        again = None if replicates is None else self.expand(replicates)
+        if self.orbits.images is not None:
+            owner, lattice, share = images_of_clusters(self.orbits.images, sites, lattice)
+            sites, share = sites[owner], share.reshape(-1, *[1] * self.order)
+            values = values[owner] * share
+            again = None if again is None else again[:, owner] * share
+        return ClusterConstants(sites, lattice, values, again)
 
 
 def symmetry_basis(orbits: Orbits) -> SymmetryBasis:

@@ -86,11 +86,27 @@ def test_orders_must_be_consecutive(wurtzite, cutoffs):
         expansion_of(space_group(wurtzite.crystal), wurtzite, cutoffs)
 
 
-def test_supercell_is_a_cutoff_of_second_order_alone(wurtzite):
+def test_supercell_is_a_cutoff_of_every_order(wurtzite):
     group = space_group(wurtzite.crystal)
     assert expansion_of(group, wurtzite, {2: "supercell", 3: 2.2}).cutoffs[1] is None
-    with pytest.raises(UsageError, match="only pairs are shared"):
-        expansion_of(group, wurtzite, {2: 3.0, 3: "supercell"})
+    small = build_supercell(wurtzite.crystal, np.diag([2, 2, 1]))
+    whole = expansion_of(group, small, {2: 2.5, 3: "supercell"})
+    assert whole.cutoffs[2] is None
+    assert whole.bases[2].orbits.n_clusters == 4 * small.n_atoms**2
+    # an order whose clusters fill the supercell lowers the symmetry of all orders
+    flat = build_supercell(wurtzite.crystal, np.diag([2, 1, 1]))
+    lower = expansion_of(group, flat, {2: "supercell", 3: "supercell"}).group
+    assert lower.n_operations < group.n_operations
+
+
+def test_only_second_order_is_limited_by_the_inscribed_sphere(wurtzite):
+    group = space_group(wurtzite.crystal)
+    small = build_supercell(wurtzite.crystal, np.diag([2, 2, 1]))
+    expansion = expansion_of(group, small, {2: 2.5, 3: 3.3})
+    assert expansion.bases[2].orbits.radii.max() == pytest.approx(3.19, abs=0.02)
+    assert "shared among the nearest images" in expansion.bases[2].orbits.notes[0].text
+    with pytest.raises(UsageError, match="inscribed sphere"):
+        expansion_of(group, small, {2: 3.3})
 
 
 def test_second_order_has_the_largest_cutoff_by_default(wurtzite):

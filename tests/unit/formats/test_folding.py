@@ -107,7 +107,7 @@ IMAGE_MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2
 def test_nearest_images_equal_a_search_by_brute_force(name, matrix, crystals):
     crystal = crystals[name]
     supercell = build_supercell(crystal, matrix)
-    images = images_of_pairs(supercell)
+    images = images_of_pairs(supercell, 1e-5)
     box = np.array(list(itertools.product(range(-9, 10), repeat=3))) @ supercell.matrix
     for i, j, c in np.ndindex(images.count.shape):
         cells = supercell.cells[c] + box
@@ -123,7 +123,7 @@ def test_nearest_images_equal_a_search_by_brute_force(name, matrix, crystals):
 def test_only_nearest_images_count_as_nearest(crystals):
     crystal = crystals["bcc"]
     supercell = build_supercell(crystal, np.diag([2, 2, 2]))
-    images = images_of_pairs(supercell)
+    images = images_of_pairs(supercell, 1e-5)
     assert images.count.max() > 1
     zero = np.zeros(len(images.lattice), dtype=int)
     values = np.ones((len(zero), 3, 3))
@@ -146,5 +146,5 @@ def test_a_diagonal_container_holds_every_pair_once(name, crystals, springs):
     assert beyond_nearest(constants, container) == ()
     ends = (constants.lattice + crystal.sites[constants.second]) @ crystal.cell
     length = np.linalg.norm(ends - crystal.positions[constants.first], axis=1)
-    images = images_of_pairs(container)
+    images = images_of_pairs(container, 1e-5)
     assert (images.count[images.distance < length.max() + 1e-6] == 1).all()

@@ -8,6 +8,9 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import constants_of
+from trajmodes.fit.model import model_of
 from trajmodes.phonons.gruneisen import (
     gruneisen_at,
     gruneisen_of,
@@ -17,6 +20,9 @@ from trajmodes.phonons.gruneisen import (
 )
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
 STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
@@ -95,6 +101,24 @@ def test_acoustic_modes_at_gamma_have_no_grueneisen_parameter():
     assert np.isnan(found.tensor[2]).all()
     np.testing.assert_allclose(found.slope[2], 0.0, atol=1e-9)
     assert np.isfinite(found.gamma[:2]).all()
+
+
+def test_constants_shared_among_images_keep_the_translations(crystals):
+    """Their sum rule holds after the sum over images: no strain may act on a translation."""
+    supercell = build_supercell(crystals["rutile"], np.diag([1, 1, 2]))
+    whole = expansion_of(
+        space_group(supercell.crystal), supercell, {2: "supercell", 3: "supercell"}
+    )
+    model = model_of(whole, constraints=Constraints(), scheme="joint")
+    rng = np.random.default_rng(3)
+    constants = constants_of(model, rng.normal(size=model.n_parameters))
+    along = np.array([1.0, 0.5, 0.7])[None, :] * 1e-3
+    found = gruneisen_at(constants, np.concatenate([0.0 * along, 0.5 * along, along]))
+    slow = np.argsort(np.abs(found.omega), axis=1)[:, :3]
+    slopes = np.take_along_axis(found.slope, slow, axis=1)
+    np.testing.assert_allclose(slopes[0], 0.0, atol=1e-9 * np.abs(found.slope).max())
+    # as slow as ω² itself
+    np.testing.assert_allclose(slopes[2] / slopes[1], 4.0, rtol=1e-3)
 
 
 def test_an_imaginary_mode_has_only_a_slope():

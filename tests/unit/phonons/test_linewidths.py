@@ -12,6 +12,7 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons import linewidths
 from trajmodes.phonons.linewidths import (
     dense_triplets,
     longest_side,
@@ -20,6 +21,10 @@ from trajmodes.phonons.linewidths import (
 )
 from trajmodes.phonons.qpoints import commensurate, joined_axes, shared_mesh
 from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.supercell_clusters import supercell_orbits
+from trajmodes.symmetry.tensors import symmetry_basis
 from trajmodes.symmetry.translations import build_supercell
 
 NAMES = ["diamond", "rock salt", "bcc", "wurtzite", "triclinic"]
@@ -135,3 +140,23 @@ def test_the_smallest_supercell_contains_the_reach(name, reach, crystals):
         fewer[list(group)] -= 1
         if fewer.min() > 0:
             assert inscribed_radius(build_supercell(crystal, np.diag(fewer))) < reach + 0.01
+
+
+@pytest.mark.slow
+def test_shared_triplets_scatter_in_the_supercell_of_the_run_as_at_their_images(
+    crystals, springs, monkeypatch
+):
+    """phono3py shares fc3 among nearest images as the fit does, in a far smaller supercell."""
+    pytest.importorskip("phono3py")
+    crystal = crystals["diamond"]
+    supercell = build_supercell(crystal, np.diag([2, 2, 2]))
+    orbits = supercell_orbits(space_group(crystal), 3, supercell)
+    basis = symmetry_basis(orbits)
+    free = null_space(constraint_rows(basis, Constraints()))
+    x = np.random.default_rng(0).normal(size=free.shape[1])
+    constants = replace(springs(crystal, 3.0), triplets=basis.clusters(free @ x))
+    asked = constants, supercell, (4, 4, 4), 300.0, np.array([[0.25, 0, 0]])
+    inside = perturbative_linewidths(*asked)
+    monkeypatch.setattr(linewidths, "are_of_nearest", lambda *_: False)
+    apart = perturbative_linewidths(*asked)
+    np.testing.assert_allclose(inside.quantum, apart.quantum, rtol=1e-6)

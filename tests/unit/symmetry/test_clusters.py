@@ -9,10 +9,10 @@ from trajmodes.symmetry.clusters import (
     cluster_orbits,
     inscribed_radius,
     permutations_of,
-    supercell_pair_orbits,
 )
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.supercell_clusters import supercell_pair_orbits
 from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
