@@ -36,6 +36,12 @@ class Crystal:
         sizes = {"s": len(self.species)}
         freeze(self, sizes, float, cell="3 3", sites="s 3", masses="s")
         object.__setattr__(self, "species", tuple(self.species))
+        if not (np.isfinite(self.cell).all() and np.isfinite(self.sites).all()):
+            raise DataError(
+                "a lattice vector or a site is not finite",
+                why="a number of the cell file is damaged",
+                fix="check its lattice vectors and positions",
+            )
         if not self.volume > 0.0:
             raise DataError(
                 f"the cell has volume {self.volume:.6g} Å³",

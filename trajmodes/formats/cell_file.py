@@ -186,10 +186,12 @@ def _plain_poscar(file: Path) -> "Atoms | None":
 
 
 def _check_atoms(atoms: "Atoms", file: Path) -> None:
+    finite = np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()
+    if not finite or (atoms.numbers == 0).any():
+        what = "a lattice vector, a position or an element is unknown"
+        raise DataError(what, where=str(file))
     if len(atoms) == 0 or abs(atoms.cell.volume) < 1e-6:
         raise DataError("the file contains no crystal: no cell, or no atoms", where=str(file))
-    if not np.isfinite(atoms.positions).all() or (atoms.numbers == 0).any():
-        raise DataError("a position or an element is unknown", where=str(file))
     occupancy = atoms.info.get("occupancy", {})
     if any(
         len(kinds) > 1 or not all(map(_is_full, kinds.values())) for kinds in occupancy.values()

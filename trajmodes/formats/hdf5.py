@@ -142,7 +142,7 @@ def read_supercell(path: Path) -> Supercell:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open force constants to read; an exception inside means that the file is damaged."""
-    require_survivable(path, "hdf5")
+    require_survivable(path)
     try:
         with h5py.File(path) as file:
             yield file
@@ -263,7 +263,7 @@ def looks_like(path: Path, test: Callable[[h5py.File], bool], name: str) -> bool
     """
     if not is_hdf5(path):
         return False
-    require_survivable(path, "hdf5")
+    require_survivable(path)
     try:
         with h5py.File(path) as file:
             return bool(test(file))

@@ -1,4 +1,4 @@
-"""Trajectories of one or several files that ASE or MDAnalysis reads, in internal units."""
+"""Trajectories of one or several files that are read frame by frame, in internal units."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.ase import open_ase, open_ase_traj
+from trajmodes.readers.binary.dcd import open_dcd
+from trajmodes.readers.binary.gromacs import open_trr, open_xtc
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
-    open_dcd,
     open_mdanalysis,
     open_netcdf,
-    open_xdr,
     require_trajectory_format,
 )
 from trajmodes.readers.restarts import joined, kept_frames
@@ -40,17 +40,20 @@ _BY_SUFFIX: dict[str, Callable[[Path], ForeignFile]] = {
     ".xml": open_ase,
     ".xyz": open_ase,
     ".extxyz": open_ase,
-    ".xtc": open_xdr,
-    ".trr": open_xdr,
-    ".dcd": open_dcd,
     ".nc": open_netcdf,
     ".ncdf": open_netcdf,
+}
+_BINARY: dict[str, Callable[..., ForeignFile]] = {
+    ".xtc": open_xtc,
+    ".trr": open_trr,
+    ".dcd": open_dcd,
+    ".lammps": open_dcd,
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LibraryFrames:
-    """Frames that ASE or MDAnalysis reads."""
+    """Frames of files that are read frame by frame."""
 
     paths: tuple[Path, ...]
     sources: tuple[ForeignFile, ...]
@@ -74,7 +77,7 @@ class LibraryFrames:
         )
 
     def place(self, frame: int, atom: int = 0) -> str:  # noqa: ARG002 - part of the interface
-        """File of a frame and its number there; the libraries do not give the line."""
+        """File of a frame and its number there; the files have no lines."""
         ends = np.cumsum([source.n_frames for source in self.sources])
         file = int(np.searchsorted(ends, frame, side="right"))
         number = frame - int(ends[file]) + self.sources[file].n_frames
@@ -93,7 +96,7 @@ class LibraryFrames:
 def open_foreign(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
-    """Open files of one format that ASE or MDAnalysis reads, given in the order of time.
+    """Open files of one format that are read frame by frame, given in the order of time.
 
     Every frame is read once, so that a damaged one is found before the work begins. The time
     step is used if the files do not give the time; it is the time between frames if they do not
@@ -112,7 +115,7 @@ def open_foreign(
         If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
     files = tuple(paths)
-    sources = tuple(map(_open_one, files))
+    sources = tuple(_open_one(path, strict=options.strict) for path in files)
     survey = _survey(files, sources, given_cell=cell is not None)
     info, first = sources[0], survey.first
     fields = tuple(name for name in _FIELDS if getattr(first, name) is not None)
@@ -163,11 +166,13 @@ def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
     return float(0.5 * 10.0 ** (np.floor(np.log10(largest)) + 1 - info.precision_digits))
 
 
-def _open_one(path: Path) -> ForeignFile:
-    """Open one file with the library that reads its suffix."""
+def _open_one(path: Path, *, strict: bool) -> ForeignFile:
+    """Open one file with what reads its suffix; ``strict`` refuses an incomplete last frame."""
     stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
+        if suffix in _BINARY:
+            return _BINARY[suffix](path, strict=strict)
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
         require_trajectory_format(path)

@@ -1,16 +1,15 @@
-"""Whether a library survives a file: binary formats are first read by a process of their own.
+"""Whether the HDF5 library survives a file, which is first read by a process of its own.
 
-HDF5 and the libraries of XTC, TRR and DCD are written in C and trust numbers of the file that
-they should check: a damaged file may crash them or keep them busy for ever, and Python with
-them. Such files are first read by another process (`trial`) with limited time and memory. The
-result is kept in the cache of frame indices until the file changes.
+The library is written in C and trusts numbers of the file that it should check: a damaged file
+may crash it or keep it busy for ever, and Python with it. Such files are first read by another
+process (`trial`) with limited time and memory. The result is kept in the cache of frame indices
+until the file changes.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -27,24 +26,24 @@ processor time has a smaller limit, except on Windows.
 """
 
 
-def require_survivable(path: Path, kind: Literal["hdf5", "xdr", "dcd"]) -> None:
-    """Raise DataError for a file that its library does not read, or does not survive.
+def require_survivable(path: Path) -> None:
+    """Raise DataError for an HDF5 file that the library does not read, or does not survive.
 
-    HDF5 files with damaged parts pass if the library survives them.
+    Files with damaged parts pass if the library survives them.
     """
     source = open_source(path)
 
     def tried() -> Index:
-        _try(source.stamp.path, source.stamp.size, kind)
+        _try(source.stamp.path, source.stamp.size)
         return {"survived": np.array([1])}
 
-    cached_index(source, f"trial {kind}", tried)
+    cached_index(source, "trial", tried)
 
 
-def _try(path: Path, size: int, kind: str) -> None:
+def _try(path: Path, size: int) -> None:
     """Read a file in another process; raise DataError for how this ends."""
     # Without -P, the modules in the folder of the program would hide libraries of their names.
-    command = [sys.executable, "-P", str(_TRIAL), kind, str(path)]
+    command = [sys.executable, "-P", str(_TRIAL), str(path)]
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(

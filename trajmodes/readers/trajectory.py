@@ -91,7 +91,7 @@ class FrameReader(Protocol):
 
 
 class ForeignFrame(NamedTuple):
-    """One frame read by another library, in internal units; a field that is missing is None."""
+    """One frame of a `ForeignFile`, in internal units; a field that is missing is None."""
 
     positions: Floats
     """(a, 3), unit: Å."""
@@ -109,7 +109,7 @@ class ForeignFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ForeignFile:
-    """One file that another library reads frame by frame."""
+    """One file that is read frame by frame."""
 
     n_frames: int
     n_atoms: int

@@ -1,4 +1,4 @@
-"""Read a file whole, as a program: ``python -P trial.py KIND FILE``.
+"""Read an HDF5 file whole, as a program: ``python -P trial.py FILE``.
 
 It ends with 0 if the library survives the file, and with `REFUSED` and a line of text if the
 library raises an error, such as one of memory. A crash, or the end of the allowed processor
@@ -8,7 +8,6 @@ file, which needs some of them only.
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,59 +19,29 @@ fill value without being read.
 """
 
 
-def _hdf5() -> Callable[[str], None]:
-    import h5py  # noqa: PLC0415 - the program reads one kind
+_ERRORS = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
+
+
+def read(path: str) -> None:
+    """Read every object of a file."""
+    import h5py  # noqa: PLC0415 - where it is missing, nothing is tried
 
     def read_item(_name: str, item: Any) -> None:
-        tuple(item.attrs.values())
-        if not isinstance(item, h5py.Dataset):
-            return
-        if not item.shape:
-            item[()]
-        elif item.nbytes <= _MAX_COMPRESSION * item.id.get_storage_size():
-            n_rows = max(1, item.shape[0] * _BLOCK // max(item.nbytes, 1))
-            for row in range(0, item.shape[0], n_rows):
-                item[row : row + n_rows]
-
-    errors = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
-
-    def visit(name: str, item: Any) -> None:
         # One object that cannot be read does not keep others from being tried.
-        with suppress(*errors):
-            read_item(name, item)
+        with suppress(*_ERRORS):
+            tuple(item.attrs.values())
+            if not isinstance(item, h5py.Dataset):
+                return
+            if not item.shape:
+                item[()]
+            elif item.nbytes <= _MAX_COMPRESSION * item.id.get_storage_size():
+                n_rows = max(1, item.shape[0] * _BLOCK // max(item.nbytes, 1))
+                for row in range(0, item.shape[0], n_rows):
+                    item[row : row + n_rows]
 
-    def read(path: str) -> None:
-        with suppress(*errors), h5py.File(path) as file:
-            visit("/", file)
-            file.visititems(visit)
-
-    return read
-
-
-def _xdr() -> Callable[[str], None]:
-    from MDAnalysis.lib.formats import libmdaxdr  # noqa: PLC0415
-
-    def read(path: str) -> None:
-        kind = libmdaxdr.TRRFile if path.lower().endswith(".trr") else libmdaxdr.XTCFile
-        with kind(path) as file:
-            for _ in range(len(file.offsets)):
-                file.read()
-
-    return read
-
-
-def _dcd() -> Callable[[str], None]:
-    from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415
-
-    def read(path: str) -> None:
-        with DCDFile(path) as file:
-            for _ in range(len(file)):
-                file.read()
-
-    return read
-
-
-KINDS = {"hdf5": _hdf5, "xdr": _xdr, "dcd": _dcd}
+    with suppress(*_ERRORS), h5py.File(path) as file:
+        read_item("/", file)
+        file.visititems(read_item)
 
 
 def limit(seconds: int, n_bytes: int) -> None:
@@ -98,11 +67,11 @@ def limit(seconds: int, n_bytes: int) -> None:
             resource.setrlimit(kind, (soft, hard))
 
 
-def main(kind: str, path: str) -> int:
+def main(path: str) -> int:
     """Read a file within limits that follow from its size."""
     size = os.stat(path).st_size  # noqa: PTH116 - no pathlib
     try:
-        read = KINDS[kind]()
+        import h5py  # noqa: F401, PLC0415 - loaded before time and memory are limited
     except ImportError:
         # The reader of the file reports it.
         return 0

@@ -38,6 +38,13 @@ def test_a_left_handed_or_flat_cell_is_refused(cell):
         Crystal(cell, np.zeros((1, 3)), ("Na",), np.ones(1))
 
 
+@pytest.mark.parametrize("number", [np.inf, np.nan])
+def test_numbers_that_are_not_finite_are_refused(number):
+    for cell, site in (([number, 4, 4], 0.0), ([4, 4, 4], number)):
+        with pytest.raises(DataError, match="is not finite"):
+            Crystal(np.diag(cell), np.full((1, 3), site), ("Na",), np.ones(1))
+
+
 def test_a_mass_of_zero_is_refused():
     with pytest.raises(DataError, match="masses must be positive"):
         Crystal(np.eye(3), np.zeros((1, 3)), ("X",), np.zeros(1))

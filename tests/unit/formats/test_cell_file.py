@@ -122,6 +122,18 @@ def test_an_unreadable_file_is_a_usage_error(tmp_path):
         load_crystal(path)
 
 
+@pytest.mark.parametrize("damaged", ["1e999", "nan"])
+@pytest.mark.parametrize("number", ["4.2100000000000000", "2.1050000000000000"])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, number, damaged):
+    """The library of space groups crashes on them."""
+    sites = [[0.0, 0.0, 0.0], [2.105, 2.105, 2.105]]
+    path = written(tmp_path, Atoms("MgO", sites, cell=np.eye(3) * 4.21, pbc=True), "POSCAR")
+    assert number in path.read_text()
+    path.write_text(path.read_text().replace(number, damaged, 1))
+    with pytest.raises((DataError, UsageError)):
+        load_crystal(path)
+
+
 def test_molecule_without_cell_is_refused(tmp_path):
     path = written(tmp_path, Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]), "cell.xyz")
     with pytest.raises(DataError, match="contains no crystal"):
