@@ -66,8 +66,11 @@ def _bits(data: npt.NDArray[np.uint8], at: int, n_bits: int) -> int:
 @inner_kernel(error_model="numpy")
 def _limb(data: npt.NDArray[np.uint8], at: int, n_bits: int) -> int:
     """Up to 24 bits as a number, in bytes of which the least significant is first."""
+    if n_bits >= _LIMB:
+        word = _bits(data, at, _LIMB)
+        return word >> 16 | (word & 0xFF00) | (word & 0xFF) << 16
     word = 0
-    for k in range(0, min(n_bits, _LIMB), 8):
+    for k in range(0, n_bits, 8):
         word |= _bits(data, at + k, min(8, n_bits - k)) << k
     return word
 
