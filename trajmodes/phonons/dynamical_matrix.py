@@ -108,19 +108,24 @@ def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[Latt
         table = (add_up @ values.reshape(-1, 9)).reshape(len(found), s, s, 3, 3)
         phi_rkl = table.swapaxes(2, 3).reshape(len(found), 3 * s, 3 * s)
         twin_rkl = phi_rkl[::-1].swapaxes(1, 2)
-        if error := exchange_error(phi_rkl, twin_rkl, "second"):
-            raise DataError(
-                "the force constants of (i, j, R) and (j, i, −R) are not transposes of each "
-                f"other: they differ by {error:.2g} of the largest one",
-                why="a second derivative does not depend on the order of its indices",
-                fix="list every pair in both directions, with values transposed",
-            )
+        require_exchange_symmetry(phi_rkl, twin_rkl)
         phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
         transposed = phi_rkl.swapaxes(1, 2)
         even, odd = phi_rkl + transposed, phi_rkl - transposed
         even[0] *= 0.5  # R = 0 equals −R
         halves = (part.reshape(len(even), -1) for part in (even, odd))
         yield LatticeSum(constants.crystal, found[middle:], *halves)
+
+
+def require_exchange_symmetry(values: Floats, exchanged: Floats) -> None:
+    """Refuse force constants that differ from those of the pairs in the other direction."""
+    if error := exchange_error(values, exchanged, "second"):
+        raise DataError(
+            "the force constants of (i, j, R) and (j, i, −R) are not transposes of each "
+            f"other: they differ by {error:.2g} of the largest one",
+            why="a second derivative does not depend on the order of its indices",
+            fix="list every pair in both directions, with values transposed",
+        )
 
 
 def exchange_error(values: Floats, exchanged: Floats, order: str) -> float:

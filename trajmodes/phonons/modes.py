@@ -3,7 +3,7 @@
 To first order ω² is linear in the force constants: δ(ω²) = Re e†(δD)e. Degenerate branches take
 the mean over their set (the trace). Each delete-one-block replicate of the force constants
 gives g_b = Re e†D_b e, and the jackknife variance of ω² is (B − 1)/B Σ_b (g_b − ḡ)². No
-replicate is diagonalised.
+replicate is diagonalised (`trajmodes.phonons.frequency_errors`).
 
 The error of ω is δω = δ(ω²)/(2|ω|), which diverges at ω = 0. Since |√|x + δ| − √|x|| ≤ √|δ|
 for any x, the smaller of δ(ω²)/(2|ω|) and √δ(ω²) is used.
@@ -34,9 +34,9 @@ from trajmodes.phonons.dynamical_matrix import (
     checked_qpoints,
     dynamical_matrices,
     lattice_sum,
-    lattice_sums,
     q_chunks,
 )
+from trajmodes.phonons.frequency_errors import square_deviations
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.units import THZ
 
@@ -165,16 +165,9 @@ def _sem(constants: ForceConstants, solved: _Solution, starts_qm: Bools) -> Floa
             fix="fit with more time blocks",
         )
 
-    def squares_of(total: LatticeSum) -> Floats:
-        value_qm = np.empty(starts_qm.shape)
-        for part in q_chunks(total, len(value_qm)):
-            d_qkl = dynamical_matrices(total, solved.qpoints[part])
-            value_qm[part] = expectation(d_qkl, solved.vectors[part])
-        return set_means(value_qm, starts_qm)
-
-    square_sem = jackknife_sem(
-        squares_of(total) for total in lattice_sums(constants, replicates)
-    )
+    deviations_qmb = square_deviations(constants, replicates, solved.qpoints, solved.vectors)
+    deviations_qmb = set_means(deviations_qmb, starts_qm)
+    square_sem = jackknife_sem(np.moveaxis(deviations_qmb, -1, 0))
     bound = np.sqrt(square_sem)
     # Where 2|ω| is less than the bound, √δ is the smaller error.
     largest = np.maximum(

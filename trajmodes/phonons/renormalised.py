@@ -48,7 +48,7 @@ from trajmodes.symmetry.stars import set_mean
 from trajmodes.units import BOLTZMANN
 
 # Largest memory of the replicates, unless the least number of them needs more.
-_BYTES = 128 * 2**20
+_BYTES = 32 * 2**20
 _FEWEST, _MOST = 32, 1024
 _FEWEST_BLOCKS = 4
 # Smallest eigenvalue of a matrix of correlation coefficients. Below it, a combination of modes
