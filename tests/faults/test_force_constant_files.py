@@ -201,11 +201,11 @@ def test_an_empty_folder_is_refused(tmp_path):
         read_force_constants(tmp_path)
 
 
-def test_tdep_with_born_charges_is_refused(good):
+def test_tdep_with_other_born_charges_is_refused(good):
     path = good("tdep") / "outfile.forceconstant"
     text = path.read_text().replace(" 0   no Born charges", " 1   Born charges follow")
     path.write_text(text)
-    with pytest.raises(DataError, match="lack the field of Born charges"):
+    with pytest.raises(DataError, match="Born charges of type 3 expected, found type 1"):
         read_force_constants(path)
 
 

@@ -158,6 +158,34 @@ def _with_self_terms(bare: DipoleSum) -> DipoleSum:
     return replace(bare, near=near.reshape(bare.near.shape))
 
 
+class Pairs(NamedTuple):
+    """Second-order force constants of pairs, listed as in `ForceConstants`."""
+
+    first: Ints
+    """(p,) site in the home cell."""
+    second: Ints
+    """(p,) site of the neighbour."""
+    lattice: Ints
+    """(p, 3) lattice vector of the neighbour."""
+    values: Floats
+    """(p, 3, 3), unit: eV/Å²."""
+
+
+def near_pairs(total: DipoleSum, smallest: float = 1e-11) -> Pairs:
+    """List the force constants of the sum over cells, for programs that leave this sum out.
+
+    They keep the sum over K, each atom with its own sum rule. Pairs whose force constants are
+    below ``smallest`` in eV/Å² are left out.
+    """
+    n_sites = total.crystal.n_sites
+    blocks = total.near.reshape(-1, n_sites, 3, n_sites, 3).swapaxes(2, 3).copy()
+    (home,) = np.flatnonzero((total.lattice == 0).all(axis=1))
+    sites = np.arange(n_sites)
+    blocks[home, sites, sites] -= blocks.sum(axis=(0, 2))
+    r, first, second = np.nonzero(np.abs(blocks).max(axis=(3, 4)) > smallest)
+    return Pairs(first, second, total.lattice[r], blocks[r, first, second])
+
+
 def q_chunks(total: DipoleSum, n_qpoints: int) -> Iterator[slice]:
     """Divide a list of q points into chunks of bounded working memory."""
     n = 3 * total.crystal.n_sites

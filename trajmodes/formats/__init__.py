@@ -67,6 +67,8 @@ class SnapshotReader:
     """Read a file or folder."""
     cell_file: Callable[[Path], Path | None] = lambda _: None
     """The cell file that belongs to a path; None if there is none."""
+    charges: tuple[str, ...] = ()
+    """Names of files with Born charges that belong to a path, beside that of the path."""
     is_folder: bool = False
     """Whether the files of a folder are read together."""
     holds_supercell: bool = False

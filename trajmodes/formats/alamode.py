@@ -12,7 +12,8 @@ whose members after the first, as 3·atom + direction, do not decrease are writt
 generates the others by permuting members that differ in this number.
 
 The force constants are those by lattice vector, image by image, so nothing is divided among
-images. A cluster that extends beyond the 27 supercells cannot be written.
+images, except a dipole–dipole part, which anphon expects in them and takes off by itself. A
+cluster that extends beyond the 27 supercells cannot be written.
 
 A reader in the tests that follows anphon's verifies the file; anphon itself was not available.
 alm's tables of unique force constants (HarmonicUnique, CubicUnique) are omitted: anphon does
@@ -35,6 +36,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
+from trajmodes.formats.dipoles import whole_in
 from trajmodes.formats.folding import Clusters, canonical_order, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
@@ -49,17 +51,24 @@ _SMALLEST = 1e-15
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write alamode.xml with the force constants of all orders."""
+    """Write alamode.xml with the force constants of all orders, and BORNINFO with charges."""
     path = folder / "alamode.xml"
     with path.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<Data>\n')
         file.writelines(f"  {line}\n" for line in _structure(supercell))
         file.write("  <ForceConstants>\n")
-        for clusters in clusters_by_order(constants).values():
+        for clusters in clusters_by_order(whole_in(constants, supercell)).values():
             file.writelines(f"    {line}\n" for line in _elements(supercell, clusters))
         file.write("  </ForceConstants>\n</Data>\n")
-    note = "anphon takes masses from its table unless MASS is given in its input"
-    return Export((path,), (note,))
+    notes = ["anphon takes masses from its table unless MASS is given in its input"]
+    charges = constants.charges
+    if charges is None:
+        return Export((path,), tuple(notes))
+    born = folder / "BORNINFO"
+    rows = np.concatenate([charges.dielectric, *charges.born])
+    born.write_text("".join(f"{_row(row)}\n" for row in rows), encoding="utf-8")
+    notes.append("anphon subtracts the dipole–dipole part with NONANALYTIC = 3 and BORNINFO")
+    return Export((path, born), tuple(notes))
 
 
 def _structure(supercell: Supercell) -> Iterator[str]:

@@ -9,6 +9,9 @@ only their sum over the images. Folding adds the contributions of the periodic i
 atom. Spreading divides the sum among the nearest images (`trajmodes.symmetry.images`). Folding
 always undoes spreading; spreading undoes folding for force constants that act at nearest images
 only.
+
+The dipole–dipole part of a crystal with charges is folded with the rest, and taken off again
+before the rest is spread: other programs store the whole second order.
 """
 
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.coulomb.supercells import folded_dipoles
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import shortest_vector
@@ -155,9 +159,16 @@ class SupercellTriplets:
 def fold_pairs(constants: ForceConstants, order: AtomOrder, rows: Ints) -> Floats:
     """Second-order force constants (r, a, 3, 3) in eV/Å², summed over images.
 
-    They are between the atoms ``rows`` (r,) and all atoms.
+    They are between the atoms ``rows`` (r,) and all atoms. The dipole–dipole part is included.
     """
     folded = translations.fold_pairs(constants, order.supercell)
+    if constants.charges is not None:
+        folded += folded_dipoles(order.supercell, constants.charges)
+    return of_rows(folded, order, rows)
+
+
+def of_rows(folded: Floats, order: AtomOrder, rows: Ints) -> Floats:
+    """Rows (r, a, 3, 3) of some atoms from those (s, a, 3, 3) of the home cell."""
     return np.stack(
         [folded[order.sites[row], _numbers_relative_to(order, row)] for row in rows]
     )

@@ -1,8 +1,9 @@
 """Force constants in one HDF5 file, in the units of trajmodes, read back exactly.
 
-The groups are crystal, pairs, triplets and quartets (second, third and fourth order), and
-quality if they were fitted. Every dataset has its axes and unit as attributes; scalars are
-attributes. Unknown values are absent.
+The groups are crystal, pairs, triplets and quartets (second, third and fourth order), charges
+of a polar crystal, whose dipole–dipole part is not in the pairs, and quality if they were
+fitted. Every dataset has its axes and unit as attributes; scalars are attributes. Unknown
+values are absent.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import (
     ClusterConstants,
@@ -50,6 +52,10 @@ _CLUSTERS = {
     "values": ("cluster{directions}", "eV/angstrom^{order}"),
     "replicates": ("block, cluster{directions}", "eV/angstrom^{order}"),
 }
+_CHARGES = {
+    "born": ("site, field xyz, displacement xyz", "e"),
+    "dielectric": ("xyz, xyz", "1"),
+}
 """Axes and unit of each array; replicates may be missing."""
 _DAMAGE = (OSError, LookupError, TypeError, RuntimeError, ValueError, AttributeError)
 """Exceptions that reading a damaged file raises."""
@@ -83,6 +89,8 @@ def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> N
                 group = file.create_group(name)
                 _write_arrays(group, clusters, _CLUSTERS, clusters.order)
                 _write_attributes(group, cutoff=clusters.cutoff)
+        if constants.charges is not None:
+            _write_arrays(file.create_group("charges"), constants.charges, _CHARGES)
         if constants.quality is not None:
             _write_quality(constants.quality, file.create_group("quality"))
 
@@ -186,6 +194,9 @@ def _read(file: h5py.File) -> ForceConstants:
         quality=_read_quality(file["quality"]) if "quality" in file else None,
         triplets=_read_clusters(file, "triplets"),
         quartets=_read_clusters(file, "quartets"),
+        charges=Charges(**_read_arrays(file["charges"], _CHARGES))
+        if "charges" in file
+        else None,
     )
 
 

@@ -25,6 +25,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.formats.charges import charges_in
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
@@ -124,6 +125,17 @@ def sibling_cell_file(path: str | os.PathLike[str]) -> Path | None:
     file = Path(path)
     reader = SNAPSHOTS.get(_recognise(file))
     return None if reader is None else reader.cell_file(file)
+
+
+def sibling_charges(path: str | os.PathLike[str]) -> Path | None:
+    """File of Born charges that belongs to a file of frames; None if there is none.
+
+    A yaml file of phonopy may hold them, or have BORN beside it; TDEP has infile.lotosplitting.
+    """
+    file = Path(path)
+    reader = SNAPSHOTS.get(_recognise(file))
+    folder = file if file.is_dir() else file.parent
+    return None if reader is None else charges_in(file, *(folder / n for n in reader.charges))
 
 
 def _refuse_unused(kind: str, path: Path, options: ReadOptions, *, has_box: bool) -> None:

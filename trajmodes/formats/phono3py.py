@@ -31,6 +31,7 @@ from trajmodes.formats.folding import (
 )
 from trajmodes.formats.hdf5 import looks_like, new_hdf5, opened
 from trajmodes.formats.phonopy import PHONO3PY_YAML, PhonopyCells, cells_in, read_cells
+from trajmodes.formats.phonopy_yaml import yaml_beside
 from trajmodes.units import DALTON
 
 
@@ -38,7 +39,8 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     """Write fc2.hdf5, phono3py_params.yaml and, with third order, fc3.hdf5."""
     cells = cells_in(supercell)
     parameters = folder / "phono3py_params.yaml"
-    parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
+    lines = [*_cell_lines(supercell), *_charge_lines(constants)]
+    parameters.write_text("\n".join(lines) + "\n", encoding="utf-8")
     pairs = folder / "fc2.hdf5"
     with new_hdf5(pairs) as file:
         file.create_dataset(
@@ -118,6 +120,24 @@ def _cell_lines(supercell: Supercell) -> Iterator[str]:
         yield f"    mass: {mass:.12f}"
 
 
+def _charge_lines(constants: ForceConstants) -> Iterator[str]:
+    """Lines of the charges, as phono3py writes and reads them."""
+    charges = constants.charges
+    if charges is None:
+        return
+    yield "nac:"
+    yield "  born_effective_charge:"
+    for number, tensor in enumerate(charges.born, start=1):
+        yield f"  - # {number}"
+        yield from _tensor_lines(tensor)
+    yield "  dielectric_constant:"
+    yield from _tensor_lines(charges.dielectric)
+
+
+def _tensor_lines(tensor: Floats) -> Iterator[str]:
+    return (f"    - [ {a:.15f}, {b:.15f}, {c:.15f} ]" for a, b, c in tensor)
+
+
 def _is_third_order(path: Path) -> bool:
     """Whether a file is an fc3.hdf5, or the fc2.hdf5 beside one."""
     if path.name == "fc2.hdf5":
@@ -142,12 +162,12 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
             fix="copy phono3py's fc2.hdf5 into the same folder",
         )
     if supercell is None:
-        described = phonopy.yaml_beside(path, PHONO3PY_YAML)
+        described = yaml_beside(path, PHONO3PY_YAML)
         of_pairs = read_cells(described)
         of_cubic = read_cells(described, of_pairs=False)
     else:
         of_pairs = of_cubic = cells_in(supercell)
-    found = phonopy.read_on_cells(pairs, of_pairs)
+    found = phonopy.read_on_cells(pairs, of_pairs, _charges_of(path))
     third = _read_third_order(cubic, of_cubic)
     triplets = spread_triplets(third, of_cubic.order, of_cubic.rows)
     return replace(found, triplets=triplets)
@@ -155,7 +175,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell of the third order from the yaml file beside it."""
-    described = phonopy.yaml_beside(path, PHONO3PY_YAML)
+    described = yaml_beside(path, PHONO3PY_YAML)
     return read_cells(described, of_pairs=False).order.supercell
 
 

@@ -7,6 +7,9 @@ phonopy therefore gives the frequencies of the given force constants at the comm
 at every q if they do not reach beyond the Wigner–Seitz cell of the supercell. `PhonopyCells`
 relates phonopy's order of the atoms of a supercell to sites and lattice vectors.
 
+They are whole with Born charges too: phonopy takes its dipole–dipole part off when it needs a
+phase (Gonze and Lee), and so does the reader here.
+
 phonopy's THz uses older values of e and u, which lowers its frequencies by a relative 1.2e-7.
 """
 
@@ -19,17 +22,21 @@ import h5py
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.coulomb.charges import symmetric_charges
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import ConstantsReader, Export, Format
-from trajmodes.formats.charges import charges_in
+from trajmodes.formats.charges import charges_in, read_charges
+from trajmodes.formats.dipoles import without_dipoles
 from trajmodes.formats.folding import AtomOrder, beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like, opened
-from trajmodes.formats.phonopy_yaml import SNAPSHOTS, read_yaml
+from trajmodes.formats.phonopy_yaml import SNAPSHOTS, read_yaml, yaml_beside
 from trajmodes.readers.text.tables import Numbers
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
-from trajmodes.units import DALTON
+from trajmodes.units import COULOMB, DALTON
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
@@ -176,6 +183,10 @@ def to_phonopy(constants: ForceConstants, supercell: Supercell) -> "Phonopy":
     phonon = phonopy_object(supercell)
     cells = cells_of(phonon, supercell)
     phonon.force_constants = fold_pairs(constants, cells.order, cells.rows)
+    if (charges := constants.charges) is not None:
+        phonon.nac_params = {
+            "born": charges.born, "dielectric": charges.dielectric, "factor": COULOMB,
+        }  # fmt: skip
     return phonon
 
 
@@ -197,19 +208,25 @@ def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
     supercell = supercell_of(phonon)
     cells = cells_of(phonon, supercell)
     folded = np.asarray(phonon.force_constants, dtype=float)
-    return _spread(folded, None, cells, Path("Phonopy object")), supercell
+    nac, group = phonon.nac_params, space_group(supercell.crystal)
+    given = None if nac is None else Charges(nac["born"], nac["dielectric"])
+    charges = None if given is None else symmetric_charges(given, group)[0]
+    return _spread(folded, None, cells, Path("Phonopy object"), charges), supercell
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write FORCE_CONSTANTS and phonopy_params.yaml, each complete in itself."""
-    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
+    """Write phonopy_params.yaml, which has all, FORCE_CONSTANTS, and BORN with charges."""
+    from phonopy.file_IO import write_BORN, write_FORCE_CONSTANTS  # noqa: PLC0415 - slow
 
     phonon = to_phonopy(constants, supercell)
     text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
     folded = np.asarray(phonon.force_constants)
     write_FORCE_CONSTANTS(folded, text, p2s_map=phonon.primitive.p2s_map)
     phonon.save(parameters, settings={"force_constants": True})
-    notes = []
+    paths, notes = [parameters, text], []
+    if (charges := constants.charges) is not None:
+        paths.append(folder / "BORN")
+        write_BORN(phonon.primitive, charges.born, charges.dielectric, paths[-1])
     if constants.triplets is not None or constants.quartets is not None:
         notes.append("phonopy has second order only: third and fourth order are not written")
     if "pairs" in beyond_nearest(constants, supercell):
@@ -217,7 +234,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
             "pairs reach beyond the nearest images of the supercell: phonopy gives their "
             "frequencies at the commensurate q only"
         )
-    return Export((parameters, text), tuple(notes))
+    return Export(tuple(paths), tuple(notes))
 
 
 def _is_constants(path: Path) -> bool:
@@ -241,7 +258,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     phonopy.yaml-like file that ``path`` is, or that is in its folder.
     """
     cells = read_cells(_yaml_of(path)) if supercell is None else cells_in(supercell)
-    return read_on_cells(path, cells)
+    return read_on_cells(path, cells, charges_of(path))
 
 
 def read_supercell(path: Path) -> Supercell:
@@ -254,8 +271,10 @@ def charges_of(path: Path) -> Path | None:
     return charges_in(path, *(path.parent / name for name in (*_YAML, "BORN")))
 
 
-def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
-    """Read second-order force constants of known cells; see `read`."""
+def read_on_cells(
+    path: Path, cells: PhonopyCells, charges: Path | None = None
+) -> ForceConstants:
+    """Read second-order force constants of known cells, and a file of charges; see `read`."""
     numbers = None
     if _is_yaml(path):
         folded = read_cells(path).constants if cells.constants is None else cells.constants
@@ -265,17 +284,25 @@ def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
         folded, numbers = _read_hdf5(path, cells)
     else:
         folded, numbers = _read_text(path)
-    return _spread(folded, numbers, cells, path)
+    crystal = cells.order.supercell.crystal
+    found = None if charges is None else read_charges(charges, crystal)[0]
+    return _spread(folded, numbers, cells, path, found)
 
 
 def _spread(
-    folded: Floats, numbers: Ints | None, cells: PhonopyCells, path: Path
+    folded: Floats,
+    numbers: Ints | None,
+    cells: PhonopyCells,
+    path: Path,
+    charges: Charges | None,
 ) -> ForceConstants:
     rows = folded[row_numbers(folded.shape, numbers, cells, path)]
     if not np.isfinite(rows).all():
         raise DataError("a force constant is not finite", where=str(path))
-    spread = spread_pairs(rows * cells.unit_of_pairs, cells.order, cells.rows)
-    return ForceConstants(cells.order.supercell.crystal, *spread)
+    whole = rows * cells.unit_of_pairs
+    rest = without_dipoles(whole, cells.order, cells.rows, charges)
+    spread = spread_pairs(rest, cells.order, cells.rows)
+    return ForceConstants(cells.order.supercell.crystal, *spread, charges=charges)
 
 
 def row_numbers(
@@ -325,19 +352,6 @@ def _is_yaml(path: Path) -> bool:
 
 def _yaml_of(path: Path) -> Path:
     return path if _is_yaml(path) else yaml_beside(path, _YAML)
-
-
-def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
-    """Find the phonopy.yaml-like file in the folder of the force constants."""
-    for name in names:
-        if (path.parent / name).exists():
-            return path.parent / name
-    raise DataError(
-        "the file does not describe the crystal of its force constants",
-        where=str(path),
-        why=f"none of {', '.join(names)} is in its folder",
-        fix="copy the phonopy.yaml-like file into its folder, or give the supercell",
-    )
 
 
 def _read_hdf5(path: Path, cells: PhonopyCells) -> tuple[Floats, Ints | None]:

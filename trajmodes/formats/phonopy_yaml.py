@@ -37,7 +37,6 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats import SnapshotReader
-from trajmodes.formats.charges import charges_notes
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure, displaced_frames
 from trajmodes.readers.text.source import open_source
@@ -80,6 +79,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If it is damaged, too long, not YAML, not a mapping, or contains more than plain data.
     """
     return _parse_yaml(_read_text(path), path)
+
+
+def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
+    """Find the phonopy.yaml-like file in the folder of the force constants."""
+    for name in names:
+        if (path.parent / name).exists():
+            return path.parent / name
+    raise DataError(
+        "the file does not describe the crystal of its force constants",
+        where=str(path),
+        why=f"none of {', '.join(names)} is in its folder",
+        fix="copy the phonopy.yaml-like file into its folder, or give the supercell",
+    )
 
 
 def _read_text(path: Path) -> bytes:
@@ -184,13 +196,13 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
     computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
     if not computed.any():
         raise DataError("all forces are zero", where=str(path))
-    notes = charges_notes(path, path.parent / "BORN")
+    notes: tuple[Note, ...] = ()
     if not computed.all():
         text = (
             f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
             "have no forces and are left out"
         )
-        notes += (Note("warning", text),)
+        notes = (Note("warning", text),)
     return displaced_frames(
         ideal,
         u_tax[computed] * length,
@@ -346,6 +358,10 @@ def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
 
 
 SNAPSHOTS = SnapshotReader(
-    looks_like_phonopy, read_data_set, lambda path: path, holds_supercell=True
+    looks_like_phonopy,
+    read_data_set,
+    lambda path: path,
+    charges=("BORN",),
+    holds_supercell=True,
 )
 """Data sets of phonopy and of phono3py."""

@@ -4,13 +4,12 @@ A format is one file in this folder, which ends with its `Format`, and one entry
 """
 
 import os
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.formats import (
     ConstantsReader,
     Export,
@@ -22,7 +21,7 @@ from trajmodes.formats import (
     shengbte,
     tdep,
 )
-from trajmodes.formats.charges import charges_notes
+from trajmodes.formats.charges import read_charges
 from trajmodes.notes import Note
 
 FORMATS: dict[str, Format] = {
@@ -99,17 +98,14 @@ def read_force_constants(
         If a file is damaged, or does not belong to the supercell.
     """
     reader, file = _recognise(Path(path))
-    found = reader.read(file, supercell)
-    for note in unused_charges(path):
-        warnings.warn(str(note), TrajmodesWarning, stacklevel=2)
-    return found
+    return reader.read(file, supercell)
 
 
-def unused_charges(path: str | os.PathLike[str]) -> tuple[Note, ...]:
-    """Warn of Born charges that belong to a file of force constants, and are not used."""
+def notes_on_charges(path: str | os.PathLike[str], crystal: Crystal) -> tuple[Note, ...]:
+    """Note what the Born charges are that belong to a file of force constants."""
     reader, file = _recognise(Path(path))
     charges = reader.charges(file)
-    return () if charges is None else charges_notes(charges)
+    return () if charges is None else read_charges(charges, crystal)[1]
 
 
 def read_supercell(path: Path) -> Supercell:

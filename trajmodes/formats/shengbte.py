@@ -11,10 +11,13 @@ four atoms and 81 force constants.
 """
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from trajmodes.arrays import Floats
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
@@ -45,9 +48,10 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     cubic = folder / "FORCE_CONSTANTS_3RD"
     _write_blocks(constants.triplets, constants.crystal, cubic)
     paths = [control, pairs, cubic]
+    charges = "off" if constants.charges is None else "on"
     notes = [
-        "CONTROL: ngrid, T and scalebroad are initial values, to be converged; isotopes and "
-        "Born charges are off"
+        "CONTROL: ngrid, T and scalebroad are initial values, to be converged; isotopes are "
+        f"off, and Born charges are {charges}"
     ]
     if constants.quartets is not None:
         paths.append(folder / "FORCE_CONSTANTS_4TH")
@@ -97,11 +101,27 @@ def _control(constants: ForceConstants, container: Supercell) -> str:
     for i, row in enumerate(crystal.sites, start=1):
         lines += [f"  positions(:,{i})=" + " ".join(f"{x:.15f}" for x in row) + ","]
     lines += [f"  masses={masses},", f"  gfactors={' '.join(['0.0'] * len(kinds))},"]
+    polar = constants.charges is not None
+    if constants.charges is not None:
+        lines += [*_charge_lines(constants.charges)]
     lines += [f"  scell(:)={' '.join(str(n) for n in np.diag(container.matrix))}", "&end"]
     lines += ["&parameters", f"  T={temperature:g},", "  scalebroad=1.0", "&end"]
-    lines += ["&flags", "  nonanalytic=.FALSE.,", "  isotopes=.FALSE.,"]
+    lines += ["&flags", f"  nonanalytic=.{str(polar).upper()}.,", "  isotopes=.FALSE.,"]
     lines += ["  autoisotopes=.FALSE.", "&end"]
     return "\n".join(lines) + "\n"
+
+
+def _charge_lines(charges: Charges) -> Iterator[str]:
+    """Lines of ε∞ and Z*; the first index of born is the direction of the field."""
+    for i, row in enumerate(charges.dielectric, start=1):
+        yield f"  epsilon(:,{i})={_numbers(row)},"
+    for site, tensor in enumerate(charges.born, start=1):
+        for i, column in enumerate(tensor.T, start=1):
+            yield f"  born(:,{i},{site})={_numbers(column)},"
+
+
+def _numbers(row: Floats) -> str:
+    return " ".join(f"{x:.12f}" for x in row)
 
 
 FORMAT = Format(write_force_constants=write)

@@ -4,15 +4,20 @@ Force constants are in outfile.forceconstant, …_thirdorder and …_fourthorder
 TDEP's documentation (extract_forceconstants) and the read statements of its sources (libolle,
 type_forceconstant_*.f90), which are list-directed and hence ignore spacing. Second order:
 number of atoms, cutoff in Å, for each atom the number of neighbours, for each neighbour its
-index, its lattice vector, and three rows of force constants in eV/Å²; a last line 0 states that
-there are no Born charges. Third and fourth order: for each cluster the indices of all members,
-a line each, then the lattice vectors of all members, then 9 or 27 rows, the last index along a
-row.
+index, its lattice vector, and three rows of force constants in eV/Å²; a line 0 if there are no
+Born charges. Third and fourth order: for each cluster the indices of all members, a line each,
+then the lattice vectors of all members, then 9 or 27 rows, the last index along a row.
 
 TDEP wraps the sites of infile.ucposcar into the cell, so they are written wrapped, and lattice
 vectors are relative to the wrapped sites. Atoms are grouped by species. TDEP maps force
 constants onto a supercell by distance and stops if a cluster within the longest distance is
 missing: such clusters are written as zeros.
+
+With Born charges the line is 3, and ε∞, Λ in 1/bohr and the charges follow, as a matrix of
+coefficients of irreducible parameters. TDEP adds the reciprocal part of Ewald's sum for this Λ
+and a term of each atom with itself (correction of type 3; type_forceconstant_secondorder_loto).
+The sum over cells is therefore contained in its force constants, and is moved here to the
+dipole–dipole part. infile.lotosplitting has the charges in rows along the displacement.
 
 The files have been read back by a reader written after TDEP's read statements (in the tests),
 not by TDEP itself. TDEP uses the natural masses of the elements whatever masses were used here.
@@ -23,36 +28,48 @@ of TDEP, "files").
 """
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
+from trajmodes.coulomb.charges import symmetric_charges
+from trajmodes.coulomb.ewald import dipole_sum, near_pairs
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.data.lattice import wrap
+from trajmodes.data.lattice import nearest_neighbour, wrap
 from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
-from trajmodes.formats.charges import charges_in, charges_notes
+from trajmodes.formats.dipoles import add_pairs
 from trajmodes.formats.folding import Clusters, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
 from trajmodes.readers.text.tables import Numbers, frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import BOHR
 
 _PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
 _CHARGES = "infile.lotosplitting"
+_SMALLEST = 1e-8  # eV/Å²; smaller force constants of the sum over cells are not written
 _SUFFIX = {2: "", 3: "_thirdorder", 4: "_fourthorder"}
 _MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
     """Write the force constants of all orders, infile.ucposcar and infile.ssposcar."""
-    crystal = constants.crystal
+    crystal, charges = constants.crystal, constants.charges
+    width = 8.0 * crystal.volume / nearest_neighbour(crystal) ** 3
+    if charges is not None:
+        near = near_pairs(dipole_sum(crystal, charges, width), _SMALLEST)
+        constants = add_pairs(constants, near)
     folded, shift = _fold_sites(crystal.sites)
     order = grouped_by_species(crystal.species)
     species = tuple(crystal.species[s] for s in order)
@@ -68,6 +85,15 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
         paths.append(folder / f"outfile.forceconstant{_SUFFIX[n]}")
         moved = _move(clusters, shift, np.argsort(order))
         _write_clusters(paths[-1], ordered, _complete_clusters(moved, ordered))
+    with paths[0].open("a", encoding="utf-8") as file:
+        if charges is None:
+            file.write(" 0   no Born charges\n")
+        else:
+            charges = replace(charges, born=charges.born[order])
+            file.writelines(_charge_lines(charges, dipole_sum(ordered, charges, width).width))
+            paths.append(folder / _CHARGES)
+            rows = np.concatenate([charges.dielectric, *charges.born])
+            paths[-1].write_text("".join(map(_row, rows)), encoding="utf-8")
     note = "TDEP takes the natural masses of the elements, not those of the run"
     return Export((*paths, *cells), (note,))
 
@@ -151,8 +177,14 @@ def _write_clusters(path: Path, crystal: Crystal, clusters: Clusters) -> None:
                 file.writelines(f"{member + 1:11d}\n" for member in clusters.sites[c, start:])
                 file.writelines(_row(n.astype(float)) for n in clusters.lattice[c, start:])
                 file.writelines(_row(row) for row in clusters.values[c].reshape(-1, 3))
-        if order == 2:
-            file.write(" 0   no Born charges\n")
+
+
+def _charge_lines(charges: Charges, width: float) -> Iterator[str]:
+    """Lines of ε∞, Λ and the charges; these are one irreducible parameter of value 1."""
+    yield from (" 3   Born charges\n", *map(_row, charges.dielectric))
+    yield f" {width * BOHR:24.16E}\n 1\n {1.0:24.16E}\n"
+    yield from (f" {x:24.16E}\n" for tensor in charges.born for x in tensor.T.ravel())
+    yield from map(_row, np.concatenate(charges.born))
 
 
 def _row(numbers: Floats) -> str:
@@ -188,14 +220,17 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     for order, suffix in _SUFFIX.items():
         file = path.parent / (start + suffix)
         if order == 2 or file.exists():
-            clusters, cutoff = _read_clusters(file, crystal, order)
+            clusters, cutoff, after = _read_clusters(file, crystal, order)
             found[order] = _move(clusters, -shift, np.arange(crystal.n_sites)), cutoff
+            if order == 2:
+                polar = _read_charges(after, crystal)
+            after.finish(whole=False)
     pairs, cutoff = found.pop(2)
     more = {
         order: ClusterConstants(c.sites, c.lattice, c.values, cutoff=reach)
         for order, (c, reach) in found.items()
     }
-    return ForceConstants(
+    constants = ForceConstants(
         crystal,
         pairs.sites[:, 0],
         pairs.sites[:, 1],
@@ -205,6 +240,32 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         triplets=more.get(3),
         quartets=more.get(4),
     )
+    if polar is None:
+        return constants
+    charges, width = polar
+    volume = crystal.volume / np.sqrt(np.linalg.det(charges.dielectric))
+    near = near_pairs(dipole_sum(crystal, charges, width**3 * volume))
+    rest = add_pairs(constants, near._replace(values=-near.values))
+    return replace(rest, charges=charges)
+
+
+def _read_charges(numbers: Numbers, crystal: Crystal) -> tuple[Charges, float] | None:
+    """Read charges and Λ in 1/Å behind the pairs; None if there are none."""
+    kind = numbers.integers(1, "0 or the kind of Born charges")[0]
+    if kind == 0:
+        return None
+    if kind != 3:
+        raise numbers.error(f"Born charges of type 3 expected, found type {kind}")
+    dielectric = numbers.rows(3, 3, "a row of the dielectric tensor")
+    width = numbers.floats(1, "Λ of Ewald's sum")[0] / BOHR
+    n_parameters = numbers.count("the number of parameters of the Born charges")
+    values = numbers.rows(n_parameters, 1, "a parameter of the Born charges")[:, 0]
+    table = numbers.rows(9 * crystal.n_sites, n_parameters, "coefficients of a Born charge")
+    born = (table @ values).reshape(-1, 3, 3).swapaxes(1, 2)
+    if not 0.0 < width < 100.0:
+        raise numbers.error(f"Λ of Ewald's sum is {width:.3g} 1/Å")
+    charges, _ = symmetric_charges(Charges(born, dielectric), space_group(crystal))
+    return charges, width
 
 
 def read_supercell(path: Path) -> Supercell:
@@ -220,7 +281,8 @@ def read_supercell(path: Path) -> Supercell:
     return build_supercell(crystal, matrix)
 
 
-def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[Clusters, float]:
+def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[Clusters, float, Numbers]:
+    """Read clusters, their cutoff in Å, and what follows them."""
     numbers = Numbers(path)
     n_sites = numbers.count("the number of atoms")
     if n_sites != crystal.n_sites:
@@ -236,17 +298,12 @@ def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[Clusters, 
             lattice.append(vectors)
             rows = numbers.rows(3 ** (order - 1), 3, "constants")
             values.append(rows.reshape((3,) * order))
-    if order == 2 and numbers.integers(1, "0 or the kind of Born charges")[0] != 0:
-        raise numbers.error(
-            "the force constants lack the field of Born charges, which is not read"
-        )
-    numbers.finish(whole=False)
     found = Clusters(
         np.array(sites, dtype=np.int64).reshape(-1, order),
         np.array(lattice, dtype=np.int64).reshape(-1, order, 3),
         np.array(values).reshape(-1, *(3,) * order),
     )
-    return found, cutoff
+    return found, cutoff, numbers
 
 
 def _read_members(
@@ -290,7 +347,6 @@ def _read_input(path: Path, options: ReadOptions) -> Trajectory:
             why="one of the files is truncated",
         )
     notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
-    notes += charges_notes(path / _CHARGES)
     apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
     return displaced_frames(
         ideal, apart @ ideal.cell, f_tax, positions, unit_style="tdep", notes=notes
@@ -337,8 +393,8 @@ def _sibling_cell(path: Path) -> Path | None:
 
 FORMAT = Format(
     write_force_constants=write,
-    constants=ConstantsReader(
-        _is_constants, read, read_supercell, lambda path: charges_in(path.parent / _CHARGES)
+    constants=ConstantsReader(_is_constants, read, read_supercell),
+    snapshots=SnapshotReader(
+        _is_input, _read_input, _sibling_cell, charges=(_CHARGES,), is_folder=True
     ),
-    snapshots=SnapshotReader(_is_input, _read_input, _sibling_cell, is_folder=True),
 )

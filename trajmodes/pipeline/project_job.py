@@ -8,7 +8,7 @@ from trajmodes.config.job import Job
 from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import unused_charges
+from trajmodes.formats.registry import notes_on_charges
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import (
@@ -164,7 +164,7 @@ def run_on_constants(
         The force constants, on the crystal of the run.
     foreign
         Notes on a run at another volume than that of the force constants, and on Born charges
-        beside them that are not used.
+        beside them.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def run_on_constants(
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     if given.constants is None:
-        foreign += unused_charges(str(named))
+        foreign += notes_on_charges(str(named), constants.crystal)
     return run, replace(constants, crystal=run.supercell.crystal), foreign
 
 

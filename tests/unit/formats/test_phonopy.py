@@ -12,11 +12,10 @@ from phonopy.physical_units import get_physical_units
 
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.errors import DataError, TrajmodesWarning
+from trajmodes.errors import DataError
 from trajmodes.formats.phonopy import cells_of, phonopy_object
 from trajmodes.formats.registry import (
     read_force_constants,
-    unused_charges,
     write_force_constants,
 )
 from trajmodes.phonons.modes import frequencies_at
@@ -175,29 +174,6 @@ def test_notes_list_what_is_omitted(crystals, springs, tmp_path):
     left_out, beyond = write_force_constants(long, supercell, tmp_path, "phonopy").notes
     assert "third and fourth order are not written" in left_out
     assert "commensurate q only" in beyond
-
-
-def test_born_charges_in_the_yaml_give_a_warning(crystals, springs, tmp_path):
-    supercell = build_supercell(crystals["rock salt"], np.diag([3, 3, 3]))
-    _, parameters = write_phonopy(springs(crystals["rock salt"], 4.5), supercell, tmp_path)
-    loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
-    loaded.nac_params = {
-        "born": np.array([np.eye(3), -np.eye(3)]), "dielectric": 2 * np.eye(3), "factor": 14.4,
-    }  # fmt: skip
-    loaded.save(parameters, settings={"force_constants": True})
-    with pytest.warns(TrajmodesWarning, match=r"Born charges .*yaml are not used"):
-        read_force_constants(parameters)
-
-
-def test_born_charges_beside_force_constants_give_a_warning(crystals, springs, tmp_path):
-    supercell = build_supercell(crystals["rock salt"], np.diag([3, 3, 3]))
-    text, _ = write_phonopy(springs(crystals["rock salt"], 4.5), supercell, tmp_path)
-    assert unused_charges(text) == ()
-    (tmp_path / "BORN").write_text("14.4\n2 0 0 0 2 0 0 0 2\n1 0 0 0 1 0 0 0 1\n")
-    with pytest.warns(TrajmodesWarning, match=r"Born charges .*BORN are not used"):
-        read_force_constants(text)
-    (note,) = unused_charges(text)
-    assert note.severity == "warning"
 
 
 def test_force_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):

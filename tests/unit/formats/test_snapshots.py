@@ -16,7 +16,12 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
+from trajmodes.formats.open import (
+    open_runs,
+    open_trajectory,
+    sibling_cell_file,
+    sibling_charges,
+)
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.find_cell import find_crystal
@@ -226,19 +231,19 @@ def test_tdep_folder(salt, tmp_path):
     assert one.n_frames == N_FRAMES
 
 
-def test_charges_beside_snapshots_are_named(salt, tmp_path):
+def test_charges_beside_snapshots_are_found(salt, tmp_path):
     made, u_tax, f_tax = salt
     folder = write_tdep(tmp_path / "T300", made, u_tax, f_tax)
-    (folder / "infile.lotosplitting").write_text("2 0 0\n")
-    named = [note for note in open_trajectory(folder).notes if "lotosplitting" in note.text]
-    assert [note.severity for note in named] == ["warning"]
+    assert sibling_charges(folder) is None
+    charges = folder / "infile.lotosplitting"
+    charges.write_text("2 0 0\n")
+    assert sibling_charges(folder) == sibling_charges(folder / "infile.positions") == charges
     path = tmp_path / "phonopy_params.yaml"
     made.dataset = {"displacements": u_tax, "forces": f_tax}
     made.save(path)
-    assert open_trajectory(path).notes == ()
+    assert sibling_charges(path) is None
     (tmp_path / "BORN").write_text("14.4\n")
-    (note,) = open_trajectory(path).notes
-    assert "BORN are not used" in note.text
+    assert sibling_charges(path) == tmp_path / "BORN"
 
 
 def test_contradicting_tdep_files_are_refused(salt, tmp_path):

@@ -68,12 +68,11 @@ def equal(left, right, tolerance: float = 0.0) -> int:
     return len(shared)
 
 
-def test_charges_beside_the_constants_are_named_until_they_are_used(run, whole, tmp_path):
+def test_charges_beside_the_constants_are_used_and_named(run, whole, tmp_path):
     write_force_constants(whole.constants, whole.supercell, tmp_path, "phonopy")
     (tmp_path / "BORN").write_text("14.4\n2 0 0 0 2 0 0 0 2\n1 0 0 0 1 0 0 0 1\n")
-    with pytest.warns(TrajmodesWarning, match="BORN are not used"):
-        found = project(run, tmp_path, SHORT)
-    assert [note.text for note in found.warnings if "BORN are not used" in note.text]
+    with pytest.raises(DataError, match="violate their sum rule"):
+        project(run, tmp_path, SHORT)
 
 
 def test_constants_of_the_run_give_the_numbers_of_the_run(whole, projected):
