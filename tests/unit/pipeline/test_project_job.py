@@ -10,7 +10,7 @@ import xarray as xr
 
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.pipeline.project_job import project_job
 from trajmodes.results.dataset import to_dataset
