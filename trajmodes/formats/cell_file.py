@@ -34,6 +34,7 @@ from trajmodes.symmetry.operations import (
     in_symmetric_cell,
     on_symmetric_sites,
     space_group,
+    standard_primitive,
     symmetry_dataset,
 )
 from trajmodes.units import DALTON
@@ -47,15 +48,6 @@ files with four digits."""
 _FEW, _LARGE = 48, 300
 """Numbers of atoms above which spglib is not asked for translations, and not for operations, of
 a cell that may have noise."""
-_CENTRING = {
-    "A": np.array([[2, 0, 0], [0, 1, -1], [0, 1, 1]]) / 2,
-    "C": np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 2]]) / 2,
-    "F": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2,
-    "I": np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2,
-    "R": np.array([[2, -1, -1], [1, 1, -2], [1, 1, 1]]) / 3,
-}
-"""Letter of the centring → primitive vectors, as columns, in the vectors of the standard
-conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
 _FULL = 0.999
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
@@ -233,10 +225,9 @@ def _primitive(whole: Crystal, file: Path, tolerance: float) -> tuple[Crystal, f
     n_cells = len(classes) // (int(classes.max()) + 1)
     if n_cells == 1:
         return whole, 0.0
-    centring = _CENTRING.get(dataset.international[0], np.eye(3))
-    standard = (np.linalg.inv(dataset.transformation_matrix) @ centring).T
     # Integers, so that the lattice of the file is an exact sublattice.
-    lattice = np.linalg.inv(np.rint(np.linalg.inv(standard))) @ whole.cell
+    matrix = np.rint(np.linalg.inv(standard_primitive(dataset)))
+    lattice = np.linalg.inv(matrix) @ whole.cell
     crystal, moved = fold_atoms(lattice, ideal, classes)
     if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * tolerance:
         raise DataError(

@@ -7,11 +7,13 @@ Atoms of the same site are averaged, which reduces the noise by the square root 
 cells. spglib then finds the space group at a corresponding tolerance, and the sites are
 symmetrised.
 
-A lattice has many reduced cells with vectors of the same lengths, and rounding decides which
-one a reduction gives. Runs of one crystal at two temperatures would then have different axes.
-The choice here does not depend on the noise: all angles acute if possible, otherwise right or
-obtuse (the two types of Niggli, Krystallographische Grundlagen, 1928), and of these cells the
-one whose vectors have the largest components along a fixed direction.
+The axes are those of the standard primitive cell of spglib, as for cell files, or of a reduced
+cell if the crystal has no rotations. A lattice has many such cells, and rounding decides which
+one a program gives. Runs of one crystal at two temperatures would then have different axes. The
+choice here does not depend on the noise: of the cells that the rotations of the lattice relate
+to each other, it is the one whose vectors have the largest components along a fixed direction.
+Reduced cells have all angles acute if possible, otherwise right or obtuse (the two types of
+Niggli, Krystallographische Grundlagen, 1928).
 """
 
 from dataclasses import replace
@@ -34,6 +36,8 @@ from trajmodes.symmetry.operations import (
     in_symmetric_cell,
     on_symmetric_sites,
     space_group,
+    standard_primitive,
+    symmetry_dataset,
 )
 from trajmodes.units import DALTON
 
@@ -47,6 +51,8 @@ _FLOOR = 2e-3
 """Å. Least noise: rounding of the file."""
 _ALIKE = 5e-3
 """Lengths with a smaller relative difference are equal; cosines below it are zero."""
+_TRICLINIC = 2
+"""Largest number of a space group without rotations."""
 _FORWARD = np.array([1.0, 0.6, 0.3])
 """Direction along which no two short vectors of a lattice have equal components."""
 
@@ -76,10 +82,11 @@ def find_crystal(
     noise = noise / np.sqrt(n_cells)
     if average.motion is not None:
         noise = max(noise, average.motion.drift * float(np.linalg.norm(lattice, axis=1).max()))
-    group = _group_within(crystal, noise)
+    group, tolerance = _group_within(crystal, noise)
     symmetric, moved = on_symmetric_sites(group)
     if average.motion is not None:
         symmetric = in_symmetric_cell(symmetric, group)
+    symmetric = _in_standard_axes(symmetric, group, tolerance)
     text = (
         f"the average structure is {n_cells} primitive cells of "
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
@@ -223,8 +230,8 @@ def _classes(structure: AtomSearch, lattice: Floats) -> Ints:
     return labels
 
 
-def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
-    """Find the space group of a crystal with noisy sites.
+def _group_within(crystal: Crystal, noise: float) -> tuple[SpaceGroup, float]:
+    """Find the space group of a crystal with noisy sites, and its tolerance in Å.
 
     The tolerance is doubled, from four times the noise on, while this gives more operations.
     """
@@ -238,7 +245,39 @@ def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
         if larger.n_operations <= group.n_operations:
             break
         group, tolerance = larger, 2.0 * tolerance
-    return group
+    return group, tolerance
+
+
+def _in_standard_axes(crystal: Crystal, group: SpaceGroup, tolerance: float) -> Crystal:
+    """Choose the standard primitive cell of a crystal, given in a reduced cell.
+
+    ``group`` was found within the tolerance in Å.
+    """
+    dataset = symmetry_dataset(group.crystal, tolerance)
+    if dataset is None or dataset.number <= _TRICLINIC:
+        return crystal
+    standard = np.rint(standard_primitive(dataset))
+    cells = standard @ _lattice_rotations(group) @ crystal.cell
+    if np.linalg.det(standard) < 0.0:
+        cells = -cells
+    cell = cells[np.lexsort((cells @ _FORWARD).T[::-1])[-1]]
+    return replace(crystal, cell=cell, sites=crystal.positions @ np.linalg.inv(cell))
+
+
+def _lattice_rotations(group: SpaceGroup) -> Floats:
+    """Integer matrices U (n, 3, 3), det U = 1: U A are the cells that rotations make of cell A.
+
+    They are the rotations of every lattice that has the symmetry of the crystal. The cell is
+    reduced, so that no entry is larger than one.
+    """
+    # A metric with this symmetry, and without equal lengths by chance.
+    unequal = np.diag([1.0, np.sqrt(2.0), np.sqrt(3.0)]) + np.sqrt(5.0) / 10.0
+    w_gxy = group.rotations
+    metric = (w_gxy.swapaxes(1, 2) @ unequal @ w_gxy).mean(axis=0)
+    entries = np.array(list(product((-1.0, 0.0, 1.0), repeat=9))).reshape(-1, 3, 3)
+    kept = np.abs(entries @ metric @ entries.swapaxes(1, 2) - metric).max(axis=(1, 2)) < 1e-9
+    turns: Floats = entries[kept & (np.linalg.det(entries) > 0.5)]
+    return turns
 
 
 def chosen_cell(lattice: Floats) -> Floats:

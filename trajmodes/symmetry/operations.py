@@ -21,6 +21,16 @@ from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 
+_CENTRING = {
+    "A": np.array([[2, 0, 0], [0, 1, -1], [0, 1, 1]]) / 2,
+    "C": np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 2]]) / 2,
+    "F": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2,
+    "I": np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2,
+    "R": np.array([[2, -1, -1], [1, 1, -2], [1, 1, 1]]) / 3,
+}
+"""Letter of the centring → primitive vectors, as columns, in the vectors of the standard
+conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceGroup:
@@ -105,6 +115,13 @@ def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None
             return spglib.get_symmetry_dataset(cell, symprec=tolerance)
     except SpglibError:
         return None
+
+
+def standard_primitive(dataset: SpglibDataset) -> Floats:
+    """Rows (3, 3): vectors of the standard primitive cell in terms of those of the cell."""
+    centring = _CENTRING.get(dataset.international[0], np.eye(3))
+    vectors: Floats = (np.linalg.inv(dataset.transformation_matrix) @ centring).T
+    return vectors
 
 
 def _site_images(
