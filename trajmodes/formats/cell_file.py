@@ -293,6 +293,8 @@ def _poscar(path: Path) -> _Poscar:
     counts = numbers.all_integers("the number of atoms of each species")
     if len(counts) != len(names) or any(name not in atomic_numbers for name in names):
         raise numbers.error(f"a number of atoms for each of {' '.join(names)[:60]} expected")
+    if min(counts) < 0:
+        raise numbers.error("a number of atoms is negative")
     kind = numbers.words("“direct” or “Cartesian”")[0][0].lower()
     if kind not in "dc":
         raise numbers.error("“direct” or “Cartesian” expected")

@@ -6,13 +6,13 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, sort
 from ase.spacegroup import crystal as ase_crystal
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import get_primitive, guess_primitive_matrix
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.cell_file import load_crystal, read_atoms
+from trajmodes.formats.cell_file import load_crystal, read_atoms, read_poscar
 from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 
@@ -132,6 +132,19 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number, damaged):
     path.write_text(path.read_text().replace(number, damaged, 1))
     with pytest.raises((DataError, UsageError)):
         load_crystal(path)
+
+
+def test_a_negative_number_of_atoms_is_refused(tmp_path):
+    """Its absolute value must not be taken from the atoms of another species."""
+    atoms = sort(bulk("MgO", "rocksalt", a=4.21, cubic=True))
+    path = written(tmp_path, atoms, "POSCAR")
+    lines = path.read_text().splitlines()
+    assert lines[6].split() == ["4", "4"]
+    path.write_text("\n".join([*lines[:6], "4 -1", *lines[7:]]) + "\n")
+    with pytest.raises((DataError, UsageError)):
+        load_crystal(path)
+    with pytest.raises(DataError, match="a number of atoms is negative"):
+        read_poscar(path)
 
 
 def test_molecule_without_cell_is_refused(tmp_path):
