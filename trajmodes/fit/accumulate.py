@@ -118,12 +118,13 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
 
     def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
         """Stack the blocks in order of time."""
-        gram = state.stack("gram")
+        gram, frames = state.stack("gram"), state.stack("frames")
         return NormalEquationBlocks(
             supercell=self.supercell,
             expansion=self.expansion,
             run=np.zeros(len(gram), dtype=np.int64),
-            frames=state.stack("frames"),
+            frames=frames,
+            components=3 * self.supercell.n_atoms * frames,
             gram=gram[:, :-1, :-1],
             moment=gram[:, :-1, -1],
             square=gram[:, -1, -1],

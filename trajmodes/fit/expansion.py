@@ -67,6 +67,14 @@ class Expansion:
         return tuple(basis.order for basis in self.bases)
 
     @property
+    def shares_images(self) -> bool:
+        """Whether images in a supercell share the force constants of an order."""
+        return None in self.cutoffs[1:] or any(
+            basis.orbits.images is not None or basis.orbits.share.min(initial=1.0) < 1.0
+            for basis in self
+        )
+
+    @property
     def starts(self) -> Ints:
         """(orders + 1,) first parameter of each order, and their total number."""
         return np.cumsum([0, *(basis.n_parameters for basis in self.bases)])

@@ -129,7 +129,7 @@ def fit_equations(
         partial_values=partial,
         other_scheme=other
         and replace(constants_of(other.equations.model, other.parameters), charges=charges),
-        reference=Reference(*mean_of_blocks(allowed, equations.frames)),
+        reference=Reference(*mean_of_blocks(equations, allowed)),
         errors=errors,
         notes=tuple(notes_of(equations, solved, options, constants, errors)),
     )

@@ -64,15 +64,10 @@ class ForceCovariances(SiteBlocks):
     def __post_init__(self) -> None:
         n_sites = self.space.supercell.crystal.n_sites
         sizes = {"q": self.space.n_qpoints, "s": n_sites, "x": 3 * n_sites}
-        freeze(self, sizes, np.int64, frames="b")
+        freeze(self, sizes, np.int64, frames="b", components="b")
         freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
         freeze(self, sizes, float, square="b", displacement_sum="b s 3", force_sum="b s 3")
         freeze(self, sizes, float, whole_square="b")
-
-    @property
-    def n_components(self) -> int:
-        """Number of force components in one frame."""
-        return 3 * self.space.supercell.n_atoms
 
     @property
     def force_square(self) -> float:
@@ -121,10 +116,11 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
 
     def finalize(self, state: BlockSums[CovarianceSums]) -> ForceCovariances:
         """Stack the blocks in order of time."""
-        sums = state.in_time_order()
+        sums, frames = state.in_time_order(), state.stack("frames")
         return ForceCovariances(
             space=self.space,
-            frames=state.stack("frames"),
+            frames=frames,
+            components=3 * self.space.supercell.n_atoms * frames,
             displacement=np.array([_complex_products(part.displacement) for part in sums]),
             force=np.array([_complex_products(part.force) for part in sums]),
             square=state.stack("square"),
@@ -188,6 +184,7 @@ def harmonic_equations(
         expansion=expansion,
         run=np.zeros(n_blocks, dtype=np.int64),
         frames=covariances.frames,
+        components=covariances.components,
         gram=gram,
         moment=moment,
         square=covariances.square,

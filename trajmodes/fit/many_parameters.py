@@ -93,7 +93,7 @@ def fit_covariances(
         raise DataError("all forces are zero", fix="check the forces of the file")
     problem = least_squares(covariances, expansion, options or FitOptions())
     total = sum_of(problem.blocks)
-    _require_forces(problem, total.frames)
+    _require_forces(problem)
     centred = problem.centred(total)
     solver = Solver(problem, centred)
     solver.require_determined()
@@ -117,17 +117,18 @@ def fit_covariances(
     constants = replace(constants, quality=quality)
     convergence, partial = _convergence(problem, solver, z)
     allowed = invariant_part(expansion.group, covariances.displacement_sum)
-    n_forces = covariances.n_frames * (covariances.n_components - 3)
     return Fit(
         constants=constants,
         model=None,
         convergence=convergence,
         partial_values=partial,
         other_scheme=None,
-        reference=Reference(*mean_of_blocks(allowed, covariances.frames)),
+        reference=Reference(*mean_of_blocks(covariances, allowed)),
         errors=errors,
         notes=(
-            *overfitting_notes(quality, problem.n_free, n_forces, regularised=False),
+            *overfitting_notes(
+                quality, problem.n_free, covariances.n_forces, regularised=False
+            ),
             *basis.orbits.notes,
             *block_notes(errors),
             *relaxation_notes(covariances, constants),
@@ -135,8 +136,8 @@ def fit_covariances(
     )
 
 
-def _require_forces(problem: LeastSquares, frames: float) -> None:
-    n_forces = int(frames) * (problem.covariances.n_components - 3)
+def _require_forces(problem: LeastSquares) -> None:
+    n_forces = problem.covariances.n_forces
     if n_forces < problem.n_free:
         raise DataError(
             f"{problem.n_free} parameters cannot be fitted to {n_forces} force components",
@@ -167,8 +168,7 @@ def _left_out(
 
 def _inefficiency(problem: LeastSquares, sums: FrameSums, z: Floats, found: Floats) -> float:
     """Mean variance of the parameters, relative to that of independent frames."""
-    n_components = problem.covariances.n_components * sums.frames
-    noise = problem.residual(sums, z) / (n_components - problem.n_free)
+    noise = problem.residual(sums, z) / (problem.covariances.n_components - problem.n_free)
     spread = [problem.dynamical(one) for one in found - found.mean(axis=0)]
     weights = problem.weights[:, None, None]
     variance = sum(float(np.vdot(d, weights * (d @ sums.uu)).real) for d in spread)
@@ -180,7 +180,7 @@ def _quality(
     problem: LeastSquares, residual: float, predicted: float, expansion: Expansion
 ) -> FitQuality:
     covariances = problem.covariances
-    n_components = covariances.n_components * covariances.n_frames
+    n_components = covariances.n_components
     square = covariances.force_square
     order = OrderQuality(
         order=2,
@@ -220,12 +220,12 @@ def _convergence(
     problem: LeastSquares, solver: Solver, z: Floats
 ) -> tuple[Convergence, Floats]:
     """Convergence with run length, and (c, p, 3, 3) Φ2 of each growing part of the run."""
-    total = problem.covariances.n_frames
+    total, n_forces = problem.covariances.n_frames, problem.covariances.n_forces
     fractions, found = [], []
     for part, frames in _growing(problem.blocks):
         if part is None:
             values = z
-        elif frames * (problem.covariances.n_components - 3) > 2 * problem.n_free:
+        elif frames / total * n_forces > 2 * problem.n_free:
             values = solver.solve(problem.centred(part), z)
         else:
             continue

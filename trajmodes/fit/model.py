@@ -168,13 +168,11 @@ class ReducedEquations(Blocks):
     """(b, n, n). G."""
     moment: Floats
     """(b, n). h."""
-    n_components: int
-    """Number of force components in one frame."""
 
     def __post_init__(self) -> None:
         sizes = {"n": self.model.n_parameters}
         freeze(self, sizes, float, gram="b n n", moment="b n", square="b")
-        freeze(self, sizes, np.int64, frames="b", run="b")
+        freeze(self, sizes, np.int64, frames="b", components="b", run="b")
 
     def merged(self, n_together: int) -> "ReducedEquations":
         """Merge every `n_together` consecutive blocks of a run."""
@@ -194,12 +192,12 @@ def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedE
         np.add(0.5 * part, 0.5 * part.T, out=target)
     return ReducedEquations(
         frames=equations.frames,
+        components=equations.components,
         square=equations.square,
         model=model,
         run=equations.run,
         gram=gram,
         moment=equations.moment @ free,
-        n_components=equations.n_components,
     )
 
 

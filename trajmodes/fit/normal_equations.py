@@ -19,7 +19,9 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import SAME_VOLUME, crystal_difference, same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
+from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.translations import build_supercell
 
 
 class Source(NamedTuple):
@@ -42,6 +44,8 @@ class Blocks:
 
     frames: Ints
     """(b,) number of frames."""
+    components: Ints
+    """(b,) number of force components in these frames: 3 for each atom."""
     square: Floats
     """(b,), unit: eV²/Å². Σ_t |f|²; with charges, without the dipole–dipole forces."""
 
@@ -54,6 +58,16 @@ class Blocks:
     def n_frames(self) -> int:
         """Number of frames."""
         return int(self.frames.sum())
+
+    @property
+    def n_components(self) -> int:
+        """Number of force components in all frames."""
+        return int(self.components.sum())
+
+    @property
+    def n_forces(self) -> int:
+        """Number of independent force components: those of a frame add up to zero."""
+        return self.n_components - 3 * self.n_frames
 
     def arrays(self) -> dict[str, Any]:
         """All arrays by name."""
@@ -76,6 +90,7 @@ class NormalEquationBlocks(SiteBlocks):
     """Normal equations of an expansion, in blocks of time."""
 
     supercell: Supercell
+    """Supercell of the run, of several runs the one with the largest inscribed sphere."""
     expansion: Expansion
     run: Ints
     """(b,) index of the run of each block; blocks are in order of time."""
@@ -93,14 +108,9 @@ class NormalEquationBlocks(SiteBlocks):
     def __post_init__(self) -> None:
         sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
         freeze(self, {}, float, whole_square="b")
-        freeze(self, sizes, np.int64, run="b", frames="b")
+        freeze(self, sizes, np.int64, run="b", frames="b", components="b")
         freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
         freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
-
-    @property
-    def n_components(self) -> int:
-        """Number of force components in one frame."""
-        return 3 * self.supercell.n_atoms
 
     @property
     def force_square(self) -> float:
@@ -138,16 +148,18 @@ class NormalEquationBlocks(SiteBlocks):
 def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     """Pool the normal equations of several runs of one crystal, in the order given.
 
+    The runs may have different supercells: columns are forces of the clusters of the crystal.
+
     Parameters
     ----------
     parts
-        Normal equations of one expansion. The supercell of the first one stands for all.
+        Normal equations of one expansion.
 
     Raises
     ------
     DataError
-        If crystals, volumes, supercells, charges or columns differ, or the same frames occur
-        twice.
+        If crystals, volumes, charges or columns differ, the same frames occur twice, or the
+        supercells differ although images in a supercell share force constants.
     """
     first = parts[0]
     for other in parts[1:]:
@@ -160,7 +172,31 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     arrays: dict[str, Any] = {k: np.concatenate([x[k] for x in moved]) for k in moved[0]}
     known = all(one.sources for one in parts)
     sources = tuple(source for one in parts for source in one.sources) if known else ()
-    return replace(first, **arrays, sources=sources)
+    supercell = widest([one.supercell for one in parts])
+    return replace(first, **arrays, sources=sources, supercell=supercell)
+
+
+def widest(supercells: Sequence[Supercell]) -> Supercell:
+    """Supercell with the largest inscribed sphere, of the crystal of the first one."""
+    radii = [round(inscribed_radius(one), 3) for one in supercells]
+    place = radii.index(max(radii))
+    if place == 0:
+        return supercells[0]
+    return build_supercell(supercells[0].crystal, supercells[place].matrix)
+
+
+def require_poolable(expansion: Expansion, supercells: Sequence[Supercell]) -> None:
+    """Refuse different supercells if images in a supercell share force constants."""
+    matrices = [one.matrix for one in supercells]
+    if expansion.shares_images and not all(same_lattice(matrices[0], m) for m in matrices):
+        different = {str(matrix.tolist()): None for matrix in matrices}
+        raise DataError(
+            f"the runs have different supercells: {', '.join(different)}",
+            why="a cutoff reaches beyond the sphere inscribed in a supercell: its images share "
+            "force constants, and those of another supercell share others",
+            fix="give cutoffs within the sphere inscribed in the largest supercell: "
+            f"{inscribed_radius(widest(supercells)):.2f} Å",
+        )
 
 
 _SAME_SUM = 1e-12
@@ -168,11 +204,9 @@ _SAME_SUM = 1e-12
 
 
 def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) -> None:
+    require_poolable(first.expansion, [first.supercell, other.supercell])
     one, two = first.supercell, other.supercell
-    reasons = []
-    if not same_lattice(one.matrix, two.matrix):
-        reasons.append(f"supercells {one.matrix.tolist()} and {two.matrix.tolist()}")
-    reasons += _differences(one.crystal, two.crystal)
+    reasons = _differences(one.crystal, two.crystal)
     if not same_charges(first.charges, other.charges):
         reasons.append("Born charges or dielectric tensors")
     mine, theirs = first.expansion, other.expansion
@@ -183,7 +217,7 @@ def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) ->
     if reasons:
         raise DataError(
             "the runs cannot be pooled: they differ in " + ", ".join(reasons),
-            fix="pool runs of one supercell at one volume, fitted with the same cutoffs",
+            fix="pool runs of one crystal at one volume, fitted with the same cutoffs",
         )
     again = {_total(first, r) for r in np.unique(first.run)}
     for run in np.unique(other.run):

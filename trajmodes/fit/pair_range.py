@@ -19,14 +19,17 @@ import numpy as np
 from scipy.special import fdtri, stdtrit
 
 from trajmodes.arrays import Floats
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.lattice import same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, expansion_of
 from trajmodes.fit.harmonic import ForceCovariances, harmonic_equations
-from trajmodes.fit.normal_equations import NormalEquationBlocks, pooled
+from trajmodes.fit.normal_equations import NormalEquationBlocks, pooled, widest
 from trajmodes.fit.quality import LOST, WORSE
 from trajmodes.fit.solution import FitOptions, solve_equations
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, left_out_solutions, predicted_squares
 from trajmodes.notes import Note
+from trajmodes.symmetry.clusters import largest_radius
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 
@@ -66,18 +69,12 @@ class _Candidate(NamedTuple):
         own = self.equations.expansion.cutoffs[1]
         return np.inf if own is None else own.largest
 
-    @property
-    def n_forces(self) -> int:
-        """Number of force components; those of a frame add up to zero."""
-        return (self.equations.n_components - 3) * self.equations.n_frames
-
     def rms(self, *, left_out: bool) -> float:
         """Root mean square residual force in eV/Å, of the fit or of data left out."""
         square = (
             self.predicted.sum() if left_out and self.predicted is not None else self.fitted
         )
-        count = self.equations.n_components * self.equations.n_frames
-        return float(np.sqrt(max(square, 0.0) / count))
+        return float(np.sqrt(max(square, 0.0) / self.equations.n_components))
 
     @property
     def is_overfitted(self) -> bool:
@@ -96,7 +93,8 @@ class _Candidate(NamedTuple):
             spread = np.sqrt(len(apart)) * apart.std(ddof=1)
             chance = float(stdtrit(len(apart) - 1, _SURE)) * spread
             return bool(apart.sum() > max(chance, least))
-        more, free = other.n_parameters - self.n_parameters, self.n_forces - other.n_parameters
+        more = other.n_parameters - self.n_parameters
+        free = self.equations.n_forces - other.n_parameters
         if more <= 0 or free <= 0:
             return False
         chance = float(fdtri(more, free, _SURE)) * more / free * max(other.fitted, 0.0)
@@ -113,7 +111,9 @@ def choose_range(
     options = replace(options, method="least-squares", minimum_norm=False)
     together = max(1, sum(one.n_blocks for one in covariances) // FEWEST_BLOCKS)
     merged = [_merged(one, together) for one in covariances]
-    supercell = merged[0].space.supercell
+    supercells = [one.space.supercell for one in merged]
+    supercell = widest(supercells)
+    is_one = all(same_lattice(supercell.matrix, one.matrix) for one in supercells)
 
     def equations_of(cutoff: CutoffChoice) -> NormalEquationBlocks | None:
         expansion = expansion_of(group, supercell, {2: cutoff})
@@ -129,6 +129,8 @@ def choose_range(
         shorter = _shorter(inside, sphere, options)
         if shorter is not None:
             return shorter
+    if not is_one:
+        return RangeChoice(None, _note_on_supercells(supercell))
     whole = None if is_large else _candidate(equations_of("supercell"), options)
     if sphere is None or whole is None:
         text = (
@@ -204,6 +206,15 @@ def _note(sphere: _Candidate, whole: _Candidate) -> Note:
             f"better {compared}"
         )
     return Note("note", text)
+
+
+def _note_on_supercells(supercell: Supercell) -> Note:
+    text = (
+        f"second-order force constants reach {largest_radius(supercell):.2f} Å, the largest "
+        "cutoff that the largest of the supercells admits"
+    )
+    why = "all pairs of one supercell are not those of another, and cannot be fitted to both"
+    return Note("note", text, why=why)
 
 
 def _merged(covariances: ForceCovariances, n_together: int) -> ForceCovariances:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import (
     FitErrors,
     FitQuality,
@@ -14,7 +14,7 @@ from trajmodes.data.force_constants import (
     Reference,
 )
 from trajmodes.fit.harmonic import ForceCovariances
-from trajmodes.fit.normal_equations import NormalEquationBlocks, SiteBlocks
+from trajmodes.fit.normal_equations import Blocks, NormalEquationBlocks, SiteBlocks
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
@@ -60,7 +60,7 @@ def quality_of(
         (b, n) solutions without each block, for cross-validation.
     """
     model = solved.equations.model
-    n_components = equations.n_components * equations.n_frames
+    n_components = equations.n_components
     square = equations.force_square
     residuals = _residuals(equations, solved, options)
     predicted = _predicted(solved, options, left_out)
@@ -154,11 +154,17 @@ def first_order_forces(
     residual_bsx = equations.force_sum + np.einsum(
         "stxy,bty->bsx", uniform_stxy, equations.displacement_sum
     )
-    return mean_of_blocks(residual_bsx, equations.frames)
+    return mean_of_blocks(equations, residual_bsx)
 
 
-def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
-    """Mean per frame and its standard error from (b, s, 3) sums over blocks of (b,) frames."""
+def mean_of_blocks(blocks: Blocks, sums: Floats) -> tuple[Floats, Floats]:
+    """Mean per frame and its standard error from (b, s, 3) sums over blocks.
+
+    Frames of larger supercells count more, in proportion to the number of their atoms.
+    """
+    size = blocks.components / blocks.frames
+    size = size / size[0]
+    frames, sums = size * blocks.frames, size[:, None, None] * sums
     mean = sums.sum(axis=0) / frames.sum()
     if len(frames) < _LONG_BLOCKS:
         return mean, np.full_like(mean, np.nan)
@@ -189,9 +195,7 @@ def notes_of(
             "comparison only",
         )
     if constants.quality is not None:
-        # The forces of a frame add up to zero.
-        n_forces = equations.n_frames * (equations.n_components - 3)
-        n_free = solved.equations.model.n_parameters
+        n_free, n_forces = solved.equations.model.n_parameters, equations.n_forces
         yield from overfitting_notes(
             constants.quality, n_free, n_forces, regularised=options.regularised
         )
@@ -267,7 +271,7 @@ def relaxation_notes(
 ) -> Iterator[Note]:
     """Note a mean force that would relax the reference structure."""
     force, sem = first_order_forces(equations, constants)
-    rms = float(np.sqrt(equations.force_square / equations.n_components / equations.n_frames))
+    rms = float(np.sqrt(equations.force_square / equations.n_components))
     if (np.abs(force) > np.maximum(_SIGNIFICANT * sem, _NOTABLE * rms)).any():
         site = int(np.abs(force).max(axis=1).argmax())
         yield Note(

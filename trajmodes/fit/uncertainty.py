@@ -134,13 +134,12 @@ def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats
     """Mean variance of the parameters, relative to that of independent frames."""
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
     spread = found - found.mean(axis=0)
-    n_components = equations.n_components * int(equations.frames.sum())
     ratio = 0.0
     for own in equations.model.stages:
         # the residual after this stage is its noise
         x = np.where(equations.model.stage <= equations.model.stage[own[0]], parameters, 0.0)
         residual = float(equations.square.sum() - 2.0 * moment @ x + x @ gram @ x)
-        noise = residual / (n_components - np.count_nonzero(x))
+        noise = residual / (equations.n_components - np.count_nonzero(x))
         # tr(G V) is n times the noise variance of a force component if all are independent
         part = gram[np.ix_(own, own)]
         variance = np.einsum("bn,nm,bm->", spread[:, own], part, spread[:, own])

@@ -15,7 +15,13 @@ from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
 from trajmodes.fit.many_parameters import blocks_for, fit_covariances, has_many_parameters
-from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
+from trajmodes.fit.normal_equations import (
+    NormalEquationBlocks,
+    Source,
+    pooled,
+    require_poolable,
+    widest,
+)
 from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
@@ -61,8 +67,9 @@ def fit_runs(
 ) -> Fitted:
     """Fit effective force constants to one or several runs of a crystal.
 
-    Each run is matched to the crystal of the first one. The runs are added to the normal
-    equations of `earlier` fits if there are any; their parameters are kept then.
+    Each run is matched to the crystal of the first one; their supercells may differ. The runs
+    are added to the normal equations of `earlier` fits if there are any; their parameters are
+    kept then.
 
     Raises
     ------
@@ -98,7 +105,8 @@ def fit_runs(
 def _fit_once(
     runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: NormalEquationBlocks | None
 ) -> Fitted:
-    job, supercell = runs[0].job, runs[0].supercell
+    job, supercells = runs[0].job, [run.supercell for run in runs]
+    supercell = widest(supercells)
     cutoffs = _cutoffs(job)
     by_data = earlier is None and cutoffs[2] is None
     choice = None
@@ -111,7 +119,8 @@ def _fit_once(
         if earlier is None:
             expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
         else:
-            expansion = earlier.expansion
+            expansion, supercells = earlier.expansion, [earlier.supercell, *supercells]
+        require_poolable(expansion, supercells)
     single = earlier is None and len(runs) == 1
     many = single and has_many_parameters(expansion, fit_options(job))
     n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)

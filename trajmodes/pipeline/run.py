@@ -199,7 +199,8 @@ def _runs_for(
 def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
     """Results of the force constants alone."""
     fit, runs = fitted.fit, fitted.runs
-    job, supercell = runs[0].job, runs[0].supercell
+    job, equations = runs[0].job, fitted.equations
+    supercell = runs[0].supercell if equations is None else equations.supercell
     with log.stage("phonons"):
         modes = modes_of(fit, supercell, require_stable=job.fit.require_stable)
         results = results_of_constants(job, supercell, fit.constants, modes, command)

@@ -46,7 +46,7 @@ class Kind(NamedTuple):
 
 RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
 NORMAL_EQUATIONS = Kind(
-    "trajmodes normal equations", 1, "normal equations", "normal_equations.nc", "fit"
+    "trajmodes normal equations", 2, "normal equations", "normal_equations.nc", "fit"
 )
 AMPLITUDES = Kind("trajmodes amplitudes", 1, "mode amplitudes", "amplitudes.nc", "project")
 COORDINATES = Kind(

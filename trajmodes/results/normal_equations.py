@@ -38,7 +38,7 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
             "vector vector_2",
             equations.supercell.matrix,
             "1",
-            "rows are the supercell vectors in primitive ones",
+            "rows are the supercell vectors in primitive ones; of several, the largest",
         ),
         "order": ("order", np.array(expansion.orders), "1", "orders of the force constants"),
         "cutoff": (
@@ -61,6 +61,7 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
         ),
         "block_run": ("block", equations.run, "1", "run that each block of time belongs to"),
         "frames": ("block", equations.frames, "1", "frames in the block"),
+        "components": ("block", equations.components, "1", "force components in the block"),
         "gram": (f"block {gram}", equations.gram, "Å^(n+m-2)", "sums of products of columns"),
         "moment": ("block column", equations.moment, "eV Å^(n-2)", "products with the forces"),
         "square": ("block", equations.square, "eV2/Å2", "sum of squares of the forces"),
@@ -142,7 +143,8 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
         )
     names = [str(name) for name in dataset["source"].values]
     numbers = (dataset[name].values.tolist() for name in ("temperature", "interval_ps"))
-    stored_as_named = ["frames", "gram", "moment", "square", "displacement_sum", "force_sum"]
+    stored_as_named = ["frames", "components", "gram", "moment", "square"]
+    stored_as_named += ["displacement_sum", "force_sum"]
     charges = None
     if "born" in dataset:
         charges = Charges(dataset["born"].values, dataset["dielectric"].values)

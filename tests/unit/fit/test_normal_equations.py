@@ -18,7 +18,8 @@ def equations(wurtzite, equations_of, random_frames):
 
 def test_counts(equations, wurtzite):
     assert (equations.n_blocks, equations.n_frames) == (4, 8)
-    assert equations.n_components == 3 * wurtzite.n_atoms
+    assert equations.n_components == 3 * wurtzite.n_atoms * 8
+    assert equations.n_forces == (3 * wurtzite.n_atoms - 3) * 8
 
 
 def test_restricting_takes_columns(equations):

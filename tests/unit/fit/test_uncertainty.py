@@ -45,14 +45,7 @@ def test_replicates_leave_one_block_out(system, scheme):
     assert errors.n_blocks == 32
     assert errors.levelled
     assert errors.method == "jackknife"
-    part = replace(
-        equations,
-        run=equations.run[1:],
-        gram=equations.gram[1:],
-        moment=equations.moment[1:],
-        square=equations.square[1:],
-        frames=equations.frames[1:],
-    )
+    part = replace(equations, **{name: x[1:] for name, x in equations.arrays().items()})
     np.testing.assert_allclose(errors.parameters[0], solution(part), rtol=1e-8, atol=1e-12)
 
 
@@ -151,14 +144,7 @@ def test_cross_validation_predicts_blocks_left_out(system):
     squares = predicted_squares(equations, left_out_solutions(equations))
     assert squares.shape == (4, 2)
     keep = [0, 1, 3]
-    part = replace(
-        equations,
-        run=equations.run[keep],
-        gram=equations.gram[keep],
-        moment=equations.moment[keep],
-        square=equations.square[keep],
-        frames=equations.frames[keep],
-    )
+    part = replace(equations, **{name: x[keep] for name, x in equations.arrays().items()})
     x = solution(part)
     for stage in (0, 1):
         used = np.where(equations.model.stage <= stage, x, 0.0)
