@@ -6,51 +6,41 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.api.calls import Expression, call_text
-from trajmodes.arrays import Floats
+from trajmodes.api.phonons import PhononProperties
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import MovieKeywords, ScanKeywords
 from trajmodes.data import force_constants as plain
-from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.labels import html_table
-from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, to_phonopy
 from trajmodes.formats.registry import read_supercell
-from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.after_fit import export, movie_job, scan_rows, write_scan
-from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
 from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.report.scan import scan_table
-from trajmodes.results.dataset import bands_dataset, to_dataset
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS
 from trajmodes.results.storage import atomic_file
-from trajmodes.units import THZ
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from phonopy import Phonopy
 
 PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ForceConstants(plain.ForceConstants):
+class ForceConstants(PhononProperties):
     """Force constants of second and, where there are any, third and fourth order.
 
     Every function that takes `trajmodes.data.force_constants.ForceConstants` takes these too.
@@ -59,8 +49,6 @@ class ForceConstants(plain.ForceConstants):
 
     supercell: Supercell | None = None
     """Supercell that they were fitted on, or that their file describes; None if unknown."""
-    origin: str = ""
-    """The call that made them."""
     record: Analysis | None = None
     """Results of the fit; None where they were read or given."""
     equations: NormalEquationBlocks | None = None
@@ -107,53 +95,6 @@ class ForceConstants(plain.ForceConstants):
         reaches beyond the Wigner–Seitz cell of the supercell.
         """
         return to_phonopy(self, self._known_supercell())
-
-    def frequencies(self, q: str | npt.ArrayLike) -> Floats:
-        """Frequencies ω/2π in THz, ascending; negative where imaginary.
-
-        Parameters
-        ----------
-        q
-            The name of a special point, (3,) or (q, 3) reduced coordinates.
-
-        Returns
-        -------
-        (m,) for one q, (q, m) for a list.
-        """
-        points = self._points(q)
-        omega, _ = frequencies_at(self, points.reshape(-1, 3))
-        found: Floats = omega.reshape(*points.shape[:-1], -1) / THZ
-        return found
-
-    def modes(self, q: str | npt.ArrayLike) -> Modes:
-        """Frequencies in rad/ps with standard errors, and polarisation vectors, at q points.
-
-        Parameters
-        ----------
-        q
-            The name of a special point, (3,) or (q, 3) reduced coordinates.
-        """
-        return modes_at(self, self._points(q).reshape(-1, 3))
-
-    def bands(self, path: str = "auto") -> Bands:
-        """Frequencies in rad/ps along a path through the Brillouin zone.
-
-        Parameters
-        ----------
-        path
-            ``auto`` for the path of Hinuma et al. (2017), or points such as ``G X W | G L``.
-        """
-        return dispersion(self, band_path(self.crystal, PATH_SPACING, path))
-
-    def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
-        """Draw the bands along a path, with ±2 standard errors where these are known."""
-        from trajmodes.report.figures.spectral_map import bands_panel  # noqa: PLC0415 - matplotlib
-        from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
-
-        dataset = bands_dataset(self.bands(path))
-        with new_axes(ax) as axes:
-            bands_panel(axes, dataset)
-        return axes
 
     def to_dataset(self) -> xr.Dataset:
         """Results of the fit in one Dataset, as `trajmodes fit` writes them.
@@ -299,17 +240,6 @@ class ForceConstants(plain.ForceConstants):
             if (left_out := self.quality.r_squared_predicted) is not None:
                 rows["R² of frames left out"] = f"{left_out:.4f}"
         return rows
-
-    def _points(self, q: str | npt.ArrayLike) -> Floats:
-        points: Floats = (
-            zone_point(self.crystal, q) if isinstance(q, str) else np.asarray(q, dtype=float)
-        )
-        if points.ndim not in (1, 2) or points.shape[-1] != 3:
-            raise UsageError(
-                f"q has shape {points.shape} where (3,) or (q, 3) is due",
-                fix="give reduced coordinates, or the name of a special point",
-            )
-        return points
 
     def _known_supercell(self) -> Supercell:
         if self.supercell is None:

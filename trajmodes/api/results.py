@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import xarray as xr
 
+from trajmodes.api.calls import call_text
 from trajmodes.api.force_constants import ForceConstants, read_force_constants
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import ThermoKeywords
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table
 from trajmodes.data.results import SpectralEnergy
@@ -19,10 +23,12 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
+from trajmodes.pipeline.properties import thermo_job
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import is_map, write_results
-from trajmodes.results.dataset import crystal_in, modes_in, to_dataset
+from trajmodes.results.contents import crystal_in, modes_in
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.netcdf import read_results
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
@@ -224,6 +230,29 @@ class Results:
     def plot(self) -> Plots:
         """Figures, one panel each, such as ``results.plot.bands(ax=ax)``."""
         return Plots(self.dataset)
+
+    @takes("thermo")
+    def thermodynamics(self, **options: Unpack[ThermoKeywords]) -> xr.Dataset:
+        """Thermodynamics of the force constants, with ⟨uu⟩ of the run if it was projected.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes thermo`.
+
+        Raises
+        ------
+        DataError
+            If the results hold no force constants, or all modes are imaginary.
+        """
+        origin = call_text("results.thermodynamics", **options)
+        run = self.dataset if "potential_mev" in self.dataset else None
+        values = values_of("thermo", options)
+        return thermo_job(self.force_constants, values, command=origin, run=run)[0]
+
+    def elasticity(self) -> xr.Dataset:
+        """Elastic constants of the force constants; see `ForceConstants.elasticity`."""
+        return self.force_constants.elasticity()
 
     def amplitudes(self, *modes: str) -> xr.Dataset:
         """Amplitudes Q(t) in √(eV) ps and velocities in √(eV) of modes, of every frame.

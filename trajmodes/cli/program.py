@@ -33,6 +33,8 @@ def main() -> None:
     trajmodes modes modes/results.nc                 the table of all modes
     trajmodes movie fit/ "1/2 1/2 0:4"               a mode as extended XYZ
     trajmodes molecule run.xyz                       modes of a molecule or cluster
+    trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
+    trajmodes elastic fit/                           elastic constants, velocities of sound
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               the main results
@@ -157,6 +159,30 @@ def scan(normal_equations: str, **given: Any) -> str:
     )
     print_result(show_scan(rows))
     return "" if values["output"] is None else write_scan(rows, values["output"])
+
+
+@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+def thermo(force_constants: str, **given: Any) -> str:
+    """Calculate thermodynamics from force constants, quantum and classical.
+
+    Free energy, energy, entropy, heat capacity, density of states, mean square displacements
+    and Debye temperatures. Of the folder of a projected run, the displacements of the run too.
+    """
+    from trajmodes.pipeline.properties import show_properties, thermo_job
+
+    values = values_of("thermo", given)
+    values["output"] = values["output"] or FOLDERS["thermo"]
+    return show_properties(*thermo_job(force_constants, values, command=command_line()))
+
+
+@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+def elastic(force_constants: str, **given: Any) -> str:
+    """Calculate elastic constants and velocities of sound from force constants."""
+    from trajmodes.pipeline.properties import elastic_job, show_properties
+
+    values = values_of("elastic", given)
+    values["output"] = values["output"] or FOLDERS["elastic"]
+    return show_properties(*elastic_job(force_constants, values, command=command_line()))
 
 
 @command(main, click.argument("folder", metavar="FOLDER"))

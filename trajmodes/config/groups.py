@@ -21,6 +21,8 @@ FOLDERS = {
     "project": "modes",
     "sed": "sed",
     "molecule": "modes",
+    "thermo": "thermo",
+    "elastic": "elastic",
     "demo": "trajmodes-demo",
 }
 """Command → its default folder of results."""
@@ -367,7 +369,7 @@ class RunningOptions(Group):
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed molecule scan demo",
+        commands="run fit project sed molecule scan thermo elastic demo",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

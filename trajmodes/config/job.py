@@ -30,7 +30,12 @@ from trajmodes.config.groups import (
     RunningOptions,
 )
 from trajmodes.config.option import Group, Option, options_in
-from trajmodes.config.result_groups import ExportOptions, MovieOptions, TableOptions
+from trajmodes.config.result_groups import (
+    ExportOptions,
+    MovieOptions,
+    TableOptions,
+    ThermoOptions,
+)
 from trajmodes.errors import UsageError
 
 PathName = str | PathLike[str]
@@ -48,7 +53,12 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 )
 """Attribute of `Job` → group of options."""
 
-OF_OTHER_COMMANDS: tuple[type[Group], ...] = (TableOptions, MovieOptions, ExportOptions)
+OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
+    TableOptions,
+    MovieOptions,
+    ThermoOptions,
+    ExportOptions,
+)
 """Options of commands that read results and not a run."""
 
 _LARGEST = 2**20

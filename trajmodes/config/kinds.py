@@ -19,6 +19,9 @@ LEAST, MOST = 1e-6, 1e9
 from where products of such numbers overflow."""
 
 
+_MOST_TEMPERATURES = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Values that an option takes."""
@@ -202,6 +205,20 @@ def _frames_text(value: tuple[int, int | None, int]) -> str:
     return f"{start}:{'' if stop is None else stop}:{stride}"
 
 
+def _read_temperatures(text: str) -> tuple[float, ...]:
+    if ":" not in text:
+        return tuple(map(float, text.replace(",", " ").split()))
+    first, last, step = map(float, text.split(":"))
+    if not (step > 0.0 and 0.0 <= first <= last and (last - first) / step < _MOST_TEMPERATURES):
+        raise ValueError(text)
+    return tuple(first + step * k for k in range(int((last - first) / step + 1e-9) + 1))
+
+
+def _are_temperatures(value: Any) -> bool:
+    is_row = isinstance(value, tuple) and 0 < len(value) <= _MOST_TEMPERATURES
+    return is_row and all(_is_number(one, 0.0) for one in value)
+
+
 def _read_cutoff(text: str) -> float | str:
     try:
         return float(text)
@@ -234,6 +251,14 @@ FRAMES = Kind(
     from_text=True,
     tidy=_range,
     write=_frames_text,
+)
+
+TEMPERATURES = Kind(
+    "FIRST:LAST:STEP in K, such as 0:1500:10, or up to 10000 numbers of 0 or more",
+    _are_temperatures,
+    _read_temperatures,
+    from_text=True,
+    tidy=lambda value: (value,) if isinstance(value, int | float) else value,
 )
 
 _PLAIN = {bool: SWITCH, int: WHOLE, float: number(), str: TEXT}

@@ -70,6 +70,8 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ConstantsKeywords": ("all functions that fit force constants", "run", ("fit",)),
     "ScanKeywords": ("`ForceConstants.scan`", "scan", ()),
     "MovieKeywords": ("`ForceConstants.movie`", "movie", ()),
+    "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
+    "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
     "ArraysKeywords": ("`trajmodes.from_arrays`", "check", ("matching",)),
     "OpenKeywords": ("`trajmodes.open`", "check", ()),
     "FitKeywords": ("`Run.fit`", "fit", ("fit", *_OF_OPEN_RUN)),
@@ -84,6 +86,8 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 _OWN = {
     "SedKeywords": "force_constants",
     "ProjectKeywords": "force_constants",
+    "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
+    "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
     "ArraysKeywords": "species",
     "MovieKeywords": "output",
 }

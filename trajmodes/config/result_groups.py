@@ -40,6 +40,41 @@ class MovieOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThermoOptions(Group):
+    """Thermodynamics of force constants."""
+
+    title: ClassVar = "Thermodynamics"
+    commands: ClassVar = "thermo"
+
+    temperatures: tuple[float, ...] = option(
+        "Temperatures in K: FIRST:LAST:STEP, or numbers separated by commas.",
+        default=tuple(map(float, range(0, 1501, 10))),
+        kind=kinds.TEMPERATURES,
+        metavar="K:K:K",
+        unset="0:1500:10",
+    )
+    mesh: int | Literal["auto"] = option(
+        "Mesh of N × N × N points over the Brillouin zone; auto: one that is fine enough.",
+        default=kinds.FINE_MESH,
+        kind=kinds.MESH,
+        metavar="N|auto",
+    )
+    width_thz: float | None = option(
+        "Standard deviation in THz of Gaussians that smear the density of states.",
+        kind=kinds.number(1e-6, 1e3),
+        metavar="THZ",
+        unset="none: linear tetrahedra",
+    )
+    cif_temperature: float | None = option(
+        "Temperature in K of the mean square displacements in the CIF file; it is added to the "
+        "temperatures.",
+        kind=kinds.number(1e-6, 1e5),
+        metavar="K",
+        unset="that of the force constants, or 300",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Group):
     """Files for other programs."""
 

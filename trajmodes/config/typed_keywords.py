@@ -83,6 +83,22 @@ class MovieKeywords(TypedDict, total=False):
     temperature: float | None
 
 
+class ThermoKeywords(TypedDict, total=False):
+    """Keywords of `ForceConstants.thermodynamics`."""
+
+    output: str | PathLike[str] | None
+    temperatures: str | Sequence[float]
+    mesh: int | Literal["auto"]
+    width_thz: float | None
+    cif_temperature: float | None
+
+
+class ElasticKeywords(TypedDict, total=False):
+    """Keywords of `ForceConstants.elasticity`."""
+
+    output: str | PathLike[str] | None
+
+
 class ArraysKeywords(TypedDict, total=False):
     """Keywords of `trajmodes.from_arrays`."""
 
@@ -103,22 +119,20 @@ class OpenKeywords(ReadKeywords, total=False):
     outliers: Outliers
 
 
-class FitKeywords(ConstantsKeywords, total=False):
+class FitKeywords(ConstantsKeywords, ElasticKeywords, total=False):
     """Keywords of `Run.fit`."""
 
     append: str | PathLike[str] | None
     perturbation: int | None
     temperature: float | None
-    output: str | PathLike[str] | None
     workers: int | None
 
 
-class SedKeywords(TypedDict, total=False):
+class SedKeywords(ElasticKeywords, total=False):
     """Keywords of `Run.sed`."""
 
     path: str
     resolution_thz: float | None
-    output: str | PathLike[str] | None
     workers: int | None
 
 
@@ -148,7 +162,7 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     symprec: float | None
 
 
-class MoleculeKeywords(ReadKeywords, total=False):
+class MoleculeKeywords(ReadKeywords, ElasticKeywords, total=False):
     """Keywords of `trajmodes.molecule`."""
 
     resolution_thz: float | None
@@ -158,5 +172,4 @@ class MoleculeKeywords(ReadKeywords, total=False):
     reference: str | PathLike[str] | None
     hessian: str | PathLike[str] | None
     series: bool
-    output: str | PathLike[str] | None
     workers: int | None

@@ -41,6 +41,7 @@ from trajmodes.data.spectra import (
     MaximumEntropySpectra,
     PowerSpectra,
 )
+from trajmodes.data.thermo import Elasticity, Thermodynamics
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 
@@ -256,3 +257,25 @@ class SpectralEnergy:
     provenance: Provenance
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CrystalProperties:
+    """Properties of a crystal from its force constants alone."""
+
+    constants: ForceConstants
+    provenance: Provenance
+    thermodynamics: Thermodynamics | None = None
+    elasticity: Elasticity | None = None
+    measured: Floats | None = None
+    """(s, 3, 3), unit: Å². ⟨uu⟩ of each site in the run; None without a run."""
+    measured_sem: Floats | None = None
+    """(s, 3, 3), unit: Å². Standard error."""
+    commensurate: Floats | None = None
+    """(s, 3, 3), unit: Å². Classical ⟨uu⟩ of the force constants at the q points of the run."""
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, measured="s 3 3", measured_sem="s 3 3", commensurate="s 3 3")

@@ -69,15 +69,20 @@ class ThermalDisplacements:
     """(t, s, 3, 3), unit: Å². With Bose–Einstein occupation."""
     classical: Floats
     """(t, s, 3, 3), unit: Å². As in molecular dynamics."""
+    cif: Floats
+    """(t, s, 3, 3), unit: Å². The quantum tensors in the basis of CIF files."""
     quantum_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å². Standard error; None where the force constants have none."""
     classical_sem: Floats | None = None
+    """(t, s, 3, 3), unit: Å²."""
+    cif_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å²."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, quantum="t s 3 3", classical="t s 3 3")
         freeze(self, sizes, float, quantum_sem="t s 3 3", classical_sem="t s 3 3")
+        freeze(self, sizes, float, cif="t s 3 3", cif_sem="t s 3 3")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
 from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
+from trajmodes.report.properties import property_lines, property_parts
 from trajmodes.report.sections import (
     conductivity_line,
     empty_sections_line,
@@ -104,6 +105,7 @@ def render(
     parts += [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
+    parts += property_parts(dataset)
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
@@ -161,6 +163,7 @@ def _overview(dataset: NamedArrays) -> Table:
         ("Thermostat", thermostat_line(dataset)),
         ("Lifetimes", lifetimes_line(dataset)),
         ("Conductivity", conductivity_line(dataset)),
+        *property_lines(dataset),
     ):
         if text:
             grid.add_row(name, Text(text))
@@ -202,6 +205,8 @@ def _cell(dataset: NamedArrays) -> str:
 
 
 def _supercell(dataset: NamedArrays) -> str:
+    if "supercell_matrix" not in dataset:
+        return ""
     matrix = dataset["supercell_matrix"].values
     cells = round(abs(float(np.linalg.det(matrix))))
     rows = ", ".join(" ".join(str(x) for x in row) for row in matrix.tolist())

@@ -1,4 +1,4 @@
-"""`Results` → one flat xarray Dataset as `schema` declares it; crystal and modes from it.
+"""`Results` → one flat xarray Dataset as `schema` declares it.
 
 Time series of mode amplitudes have a Dataset of their own.
 """
@@ -10,21 +10,28 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.arrays import Bools, Floats
 from trajmodes.data.anharmonic import PerturbativeWidths
 from trajmodes.data.bands import Bands
-from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
-from trajmodes.errors import DataError
 from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.project.selected_modes import AmplitudeSeries, ChosenMode
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
 from trajmodes.symmetry.stars import places_of_sets, set_mean
-from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ, W_MK
+from trajmodes.units import (
+    BOLTZMANN,
+    DALTON,
+    GIGAPASCAL,
+    KILOMETRE_PER_SECOND,
+    MEV,
+    NEWTON_PER_METRE,
+    THZ,
+    W_MK,
+)
 
 _CONVENTIONS = (
     "F = −Φ u − ½ Φ³ uu − ⅙ Φ⁴ uuu; "
@@ -42,6 +49,11 @@ _FACTORS = {
     "meV²": MEV**2,
     "Da": DALTON,
     "k_B/2": BOLTZMANN / 2.0,
+    "k_B": BOLTZMANN,
+    "1/THz": 1.0 / THZ,
+    "GPa": GIGAPASCAL,
+    "N/m": NEWTON_PER_METRE,
+    "km/s": KILOMETRE_PER_SECOND,
     "W/(m K)": W_MK,
     "W/(m K THz)": W_MK / THZ,
 }
@@ -68,12 +80,12 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
     absent.
     """
     roots = _roots_of_run(results) if isinstance(results, Results) else {"map": results.map}
-    return _filled(roots | _common_roots(results), _attributes(results.provenance))
+    return filled(roots | _common_roots(results), attributes_of(results.provenance))
 
 
 def bands_dataset(bands: Bands) -> xr.Dataset:
     """Put bands alone into a Dataset, with the variables that results have of them."""
-    return _filled({**_path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
+    return filled({**_path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
 
 
 def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
@@ -85,10 +97,10 @@ def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
     places |= {"branch_first": places["branch_first"] - 1, "set_qpoints": None}
     places |= {"branch_last": places["branch_last"] - 1}
     roots = {**places, "modes": modes, "projection": projection}
-    return _filled({**roots, **_projection_roots(projection)}, {"conventions": _CONVENTIONS})
+    return filled({**roots, **_projection_roots(projection)}, {"conventions": _CONVENTIONS})
 
 
-def _filled(roots: _Roots, attributes: dict[str, str | int]) -> xr.Dataset:
+def filled(roots: _Roots, attributes: dict[str, str | int]) -> xr.Dataset:
     """Dataset of all variables that have a source."""
     values: dict[str, npt.NDArray[Any]] = {}
     for name, variable in VARIABLES.items():
@@ -152,7 +164,8 @@ def _variable(name: str, values: npt.NDArray[Any]) -> xr.Variable:
     return xr.Variable(variable.dimensions, values, attributes)
 
 
-def _attributes(provenance: Provenance) -> dict[str, str | int]:
+def attributes_of(provenance: Provenance) -> dict[str, str | int]:
+    """Attributes of the Dataset."""
     return {
         "title": "Phonons at temperature from a molecular-dynamics trajectory",
         **RESULTS.attributes,
@@ -346,41 +359,3 @@ def amplitude_batches(series: AmplitudeSeries) -> Iterator[xr.Dataset]:
     batch = max(1, _BATCH_BYTES // (16 * series.fields * len(series.chosen)))
     for start in range(0, len(series.times_ps), batch):
         yield whole.isel(frame=slice(start, start + batch))
-
-
-def modes_in(dataset: xr.Dataset) -> Modes:
-    """Modes at the commensurate q points, as results hold them.
-
-    Raises
-    ------
-    DataError
-        If the results hold none.
-    """
-    if "mode_vectors" not in dataset:
-        raise DataError(
-            "the results hold no modes",
-            why="they are the spectral energy along a path",
-            fix="project the run on its modes: run.project(force_constants)",
-        )
-    parts = dataset["mode_vectors"].values
-    sem = dataset.get("mode_freq_thz_sem")
-    sets: Ints = dataset["mode_set"].values.astype(np.int64)
-    return Modes(
-        crystal=crystal_in(dataset),
-        qpoints=dataset["q"].values,
-        weights=dataset["q_weight"].values,
-        omega=dataset["mode_freq_thz"].values * THZ,
-        vectors=parts[..., 0] + 1j * parts[..., 1],
-        omega_sem=None if sem is None else sem.values * THZ,
-        sets=sets,
-    )
-
-
-def crystal_in(dataset: xr.Dataset) -> Crystal:
-    """Primitive crystal, as results hold it."""
-    return Crystal(
-        cell=dataset["cell"].values,
-        sites=dataset["sites"].values,
-        species=tuple(map(str, dataset["species"].values)),
-        masses=dataset["mass_da"].values * DALTON,
-    )

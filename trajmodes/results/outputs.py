@@ -269,6 +269,51 @@ TABLES = (
         ),
     ),
     Output(
+        "tables/thermo.csv",
+        "free energy, energy, entropy, heat capacity and Debye temperature",
+        ("thermo_temperature",),
+        _columns(
+            "Thermodynamic functions of the phonons of a primitive cell; zero-point energy "
+            "{zero_point_energy:.8g} eV; x_sem is the standard error of x",
+            *("thermo_temperature", "free_energy", "energy", "entropy_kb", "capacity_kb"),
+            *("free_energy_classical", "energy_classical", "entropy_classical_kb"),
+            *("debye_of_capacity", "debye_capacity_kb"),
+        ),
+    ),
+    Output(
+        "tables/dos.csv",
+        "density of states, total and by species, site and direction",
+        ("dos",),
+        tables.states_table,
+    ),
+    Output(
+        "tables/displacements.csv",
+        "mean square displacements of the sites",
+        ("u2",),
+        tables.displacements_table,
+    ),
+    Output(
+        "tables/moments.csv",
+        "moments of the frequencies, and their Debye temperatures",
+        ("moment_order",),
+        _columns(
+            "Moments of the frequencies; Debye temperature of sound {debye_of_sound:.6g} K",
+            *("moment_order", "frequency_moment", "debye_of_moment"),
+        ),
+    ),
+    Output(
+        "tables/elastic.csv",
+        "elastic constants, and their averages over orientations",
+        ("strain",),
+        tables.elastic_table,
+    ),
+    Output(
+        "tables/sound.csv",
+        "velocities of sound by direction",
+        ("sound_plane",),
+        tables.sound_table,
+    ),
+    Output(
         "figures/bands_map.csv",
         "spectral energy density drawn with the bands",
         ("map_power",),

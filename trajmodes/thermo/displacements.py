@@ -15,6 +15,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.data.modes import Modes
 from trajmodes.data.thermo import ThermalDisplacements
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.thermo.functions import quantum_functions
@@ -107,9 +108,11 @@ def thermal_displacements(
     """Mean square displacements of sums (1 + b, 2, t, s, 6), with the symmetry of each site."""
     tensors = symmetrised(sums[..., PLACES], group) / crystal.masses[:, None, None]
     quantum, classical = tensors[0]
+    cif = cif_tensors(tensors[:, 0], crystal)
     if len(tensors) == 1:
-        return ThermalDisplacements(quantum, classical)
-    return ThermalDisplacements(quantum, classical, *jackknife_sem(tensors[1:]))
+        return ThermalDisplacements(quantum, classical, cif[0])
+    errors = (*jackknife_sem(tensors[1:]), jackknife_sem(cif[1:]))
+    return ThermalDisplacements(quantum, classical, cif[0], *errors)
 
 
 def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
@@ -128,3 +131,17 @@ def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
     change = reciprocal / np.linalg.norm(reciprocal, axis=0)
     found: Floats = change.T @ tensors @ change
     return found
+
+
+def displacements_of_sets(modes: Modes, group: SpaceGroup) -> Floats:
+    """⟨uu⟩ (g, s, 3, 3) of the sites for a mean square amplitude ⟨|Q|²⟩ = 1 of each set.
+
+    The modes are those at one of each ±q of a supercell; the unit is that of an inverse mass.
+    """
+    vectors = modes.vectors
+    found = np.zeros((modes.n_sets, modes.crystal.n_sites, 3, 3))
+    squares = (vectors[..., :, None] * vectors[..., None, :].conj()).real
+    share = modes.weights / modes.weights.sum()
+    inside = modes.sets >= 0
+    np.add.at(found, modes.sets[inside], (share[:, None, None, None, None] * squares)[inside])
+    return symmetrised(found, group) / modes.crystal.masses[:, None, None]

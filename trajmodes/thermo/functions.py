@@ -49,8 +49,9 @@ def quantum_functions(omega: Floats, kelvin: Floats) -> OscillatorFunctions:
     heat = (BOLTZMANN * kelvin).reshape(-1, *[1] * omega.ndim)
     x = np.full((len(kelvin), *omega.shape), _COLDEST)
     np.divide(energy, heat, out=x, where=energy < _COLDEST * heat)
-    n = 1.0 / np.expm1(x)
-    log = np.log1p(-np.exp(-x))
+    # Exactly zero in the ground state
+    n = np.where(x < _COLDEST, 1.0 / np.expm1(x), 0.0)
+    log = np.where(x < _COLDEST, np.log1p(-np.exp(-x)), 0.0)
     u = energy * (n + 0.5)
     c = BOLTZMANN * x**2 * n * (n + 1.0)
     s = BOLTZMANN * (x * n - log)

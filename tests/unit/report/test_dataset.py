@@ -2,15 +2,40 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from silicon.crystal import born_constants
+from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.phonons.shells import shells_of
 from trajmodes.results.dataset import to_dataset
+from trajmodes.results.properties import properties_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
+from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
 
-def test_every_variable_is_declared(full):
-    for name, variable in full.variables.items():
+@pytest.fixture(scope="module")
+def properties() -> list[xr.Dataset]:
+    """Properties of force constants alone, of a bulk crystal and of a layer."""
+    bulk = replace(born_constants(np.random.default_rng(1)), replicates=None)
+    cell = np.diag([3.0, 4.0, 20.0])
+    layer = replace(
+        bulk.crystal, cell=cell, sites=np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.05]])
+    )
+    provenance = Provenance({}, (), "", "")
+    measured = dict.fromkeys(("measured", "measured_sem", "commensurate"), np.ones((2, 3, 3)))
+    flat = replace(elasticity(bulk), crystal=layer, stiffness=np.eye(3), eigenvalues=np.ones(3))
+    thermo = thermodynamics(bulk, (3, 3, 3), [300.0])
+    return [
+        properties_dataset(CrystalProperties(bulk, provenance, thermo, one, **measured))
+        for one in (elasticity(bulk), flat)
+    ]
+
+
+def test_every_variable_is_declared(full, properties):
+    everything = [item for one in (full, *properties) for item in one.variables.items()]
+    for name, variable in everything:
         if name in DIMENSIONS and name not in VARIABLES:
             continue
         declared = variable_of(str(name))
@@ -19,13 +44,14 @@ def test_every_variable_is_declared(full):
         assert variable.attrs["long_name"]
 
 
-def test_every_declared_variable_is_written(full):
+def test_every_declared_variable_is_written(full, properties):
     # The results of a bulk crystal have no thickness.
-    assert set(VARIABLES) - {"kappa_thickness"} <= set(full.variables)
+    written = {name for one in (full, *properties) for name in one.variables}
+    assert set(VARIABLES) - {"kappa_thickness"} <= written
 
 
-def test_every_dimension_is_explained(full):
-    assert set(full.dims) == set(DIMENSIONS)
+def test_every_dimension_is_explained(full, properties):
+    assert {axis for one in (full, *properties) for axis in one.dims} == set(DIMENSIONS)
 
 
 def test_the_unit_is_part_of_the_name():

@@ -8,9 +8,12 @@ import pytest
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
-from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.stars import set_omega
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo.debye import ORDERS, debye_capacity, temperatures_of_moments
-from trajmodes.thermo.displacements import cif_tensors
+from trajmodes.thermo.displacements import cif_tensors, displacements_of_sets
 from trajmodes.thermo.elasticity import debye_temperature_of_sound
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.thermo.zone_modes import zone_points
@@ -73,6 +76,18 @@ def test_displacements_are_those_of_the_whole_mesh(name, crystals, springs):
     found = thermodynamics(constants, n, [300.0], fine_at_gamma=False).displacements
     wanted = blocks / crystal.masses[:, None, None]
     np.testing.assert_allclose(found.classical[0], wanted, atol=1e-10 * wanted.max())
+
+
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite"])
+def test_displacements_of_sets_add_up_to_those_of_the_supercell(name, crystals, springs):
+    constants = springs(crystals[name], 4.0)
+    supercell = build_supercell(constants.crystal, 4 * np.eye(3, dtype=int))
+    space = half_space(supercell)
+    modes = modes_at(constants, space.qpoints, space.weights)
+    of_sets = displacements_of_sets(modes, space_group(constants.crystal))
+    found = np.tensordot(BOLTZMANN * 300.0 / set_omega(modes) ** 2, of_sets, axes=1)
+    wanted = thermodynamics(constants, (4, 4, 4), [300.0], fine_at_gamma=False).displacements
+    np.testing.assert_allclose(found, wanted.classical[0], atol=1e-10 * found.max())
 
 
 def test_tensors_of_cif_files_refer_to_reciprocal_lengths(crystals):

@@ -143,6 +143,18 @@ FIGURES = (
         _drawn("fit.draw_fit"),
     ),
     Output(
+        "figures/thermo.png",
+        "density of states, heat capacity, free energy, mean square displacements",
+        ("thermo_temperature",),
+        _drawn("thermo.draw_thermo"),
+    ),
+    Output(
+        "figures/sound.png",
+        "velocities of sound by direction",
+        ("sound_plane",),
+        _drawn("thermo.draw_sound"),
+    ),
+    Output(
         "figures/orders.png",
         (
             ("", "third-order"),

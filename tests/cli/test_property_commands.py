@@ -1,0 +1,162 @@
+"""The commands `trajmodes thermo` and `trajmodes elastic`, from force constants to files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from ase.io import read
+from click.testing import CliRunner
+
+import trajmodes as tm
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.cli.program import main
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.units import BOLTZMANN, GIGAPASCAL, THZ
+
+KELVIN = np.array([0.0, 150.0, 300.0])
+
+
+def done(*words: object) -> str:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, crystals, springs) -> tuple[ForceConstants, Path]:
+    """Force constants with replicates, and their file."""
+    constants = springs(crystals["rock salt"], 4.5)
+    scale = 1.0 + 1e-3 * np.random.default_rng(3).standard_normal(6)
+    values = constants.values
+    supercell = build_supercell(constants.crystal, 3 * np.eye(3, dtype=int))
+    own = ForceConstants.of(constants, supercell=supercell)
+    object.__setattr__(own, "replicates", values * scale[:, None, None, None])
+    path = tmp_path_factory.mktemp("constants") / "force_constants.h5"
+    write_hdf5(own, supercell, path)
+    return own, path
+
+
+@pytest.fixture(scope="module")
+def thermo(stored, tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("thermo") / "out"
+    words = ("--temperatures", "0:300:150", "--mesh", "6", "-o", folder)
+    return folder, done("thermo", stored[1], *words)
+
+
+def test_thermo_writes_what_the_library_computes(stored, thermo):
+    folder, text = thermo
+    wanted = thermodynamics(stored[0], (6, 6, 6), KELVIN)
+    dataset = tm.load(folder).to_dataset()
+    np.testing.assert_array_equal(dataset["thermo_temperature"], KELVIN)
+    for name, values in (
+        ("free_energy", wanted.quantum.free_energy),
+        ("free_energy_sem", wanted.quantum.free_energy_sem),
+        ("entropy_kb", wanted.quantum.entropy / BOLTZMANN),
+        ("capacity_kb_sem", wanted.quantum.heat_capacity_sem / BOLTZMANN),
+        ("dos", wanted.density.total * THZ),
+        ("u2_classical", wanted.displacements.classical),
+        ("debye_of_sound", wanted.debye.elastic),
+    ):
+        np.testing.assert_allclose(dataset[name], values, rtol=1e-12, err_msg=name)
+    area = float(dataset["dos"].integrate("dos_freq_thz"))
+    assert area == pytest.approx(6.0, rel=5e-3)
+    moments = dataset["frequency_moment"].sel(moment_order=[0, 1, 2]).values
+    assert moments[1] ** 2 < moments[2]
+    assert moments[0] < np.log(moments[1])
+    assert "Zero point" in text
+    assert "Debye temperature of the heat capacity" in text
+
+
+def test_tables_of_thermo_hold_the_results(thermo):
+    folder, _ = thermo
+    dataset = xr.open_dataset(folder / "results.nc")
+    tables = {
+        name: pd.read_csv(folder / "tables" / f"{name}.csv", comment="#")
+        for name in ("thermo", "dos", "displacements", "moments")
+    }
+    np.testing.assert_allclose(tables["thermo"]["free_energy"], dataset["free_energy"])
+    dos = tables["dos"]
+    np.testing.assert_allclose(dos["dos_Na"] + dos["dos_Cl"], dos["dos"], atol=1e-8)
+    np.testing.assert_allclose(
+        dos["dos_x"] + dos["dos_y"] + dos["dos_z"], dos["dos"], atol=1e-8
+    )
+    np.testing.assert_allclose(dos["dos_0_x"], dos["dos_Na"] / 3.0, atol=1e-8)
+    moved = tables["displacements"]
+    sodium = moved[(moved["species"] == "Na") & (moved["thermo_temperature"] == 300.0)]
+    assert sodium["u2_xx"].item() == pytest.approx(float(dataset["u2"][2, 0, 0, 0]))
+    assert (folder / "figures" / "thermo.png").stat().st_size > 10_000
+
+
+def test_the_cif_file_has_the_structure_and_its_displacements(stored, thermo):
+    folder, _ = thermo
+    atoms = read(folder / "displacements.cif")
+    crystal = stored[0].crystal
+    assert tuple(atoms.get_chemical_symbols()) == crystal.species
+    np.testing.assert_allclose(atoms.cell.lengths(), np.linalg.norm(crystal.cell, axis=1))
+    text = (folder / "displacements.cif").read_text()
+    (line,) = (one for one in text.splitlines() if one.startswith("Na1 ") and "Uani" not in one)
+    assert "_diffrn_ambient_temperature 300" in text
+    value, sem = line.split()[1].rstrip(")").split("(")
+    found = thermodynamics(stored[0], (6, 6, 6), [300.0]).displacements
+    # Rounded to two digits of the error.
+    error = float(found.cif_sem[0, 0, 0, 0])
+    assert float(value) == pytest.approx(float(found.cif[0, 0, 0, 0]), abs=error)
+    digits = len(value.split(".")[1])
+    assert int(sem) * 10.0**-digits == pytest.approx(error, rel=0.1)
+
+
+def test_elastic_writes_what_the_library_computes(stored, tmp_path):
+    folder = tmp_path / "elastic"
+    text = done("elastic", stored[1], "-o", folder)
+    wanted = elasticity(stored[0])
+    dataset = tm.load(folder).to_dataset()
+    np.testing.assert_allclose(dataset["stiffness_gpa"], wanted.stiffness / GIGAPASCAL)
+    np.testing.assert_allclose(dataset["stiffness_gpa_sem"], wanted.stiffness_sem / GIGAPASCAL)
+    np.testing.assert_allclose(dataset["sound_km_s"], wanted.velocities / 10.0)
+    assert str(dataset["elastic_stability"].item()) == "stable"
+    table = pd.read_csv(folder / "tables" / "elastic.csv", comment="#").set_index("quantity")
+    assert table["value"]["C11"] == pytest.approx(wanted.stiffness[0, 0] / GIGAPASCAL)
+    assert table["value"]["C14"] == 0.0
+    assert "initial stress" in text
+    assert (folder / "figures" / "sound.png").stat().st_size > 10_000
+
+
+def test_methods_give_the_same_in_memory(stored, thermo):
+    constants, _ = stored
+    dataset = constants.thermodynamics(temperatures="0:300:150", mesh=6)
+    on_disk = tm.load(thermo[0]).to_dataset()
+    np.testing.assert_array_equal(dataset["free_energy"], on_disk["free_energy"])
+    elastic = constants.elasticity()
+    along = constants.sound_velocities([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    slowest = elastic["sound_km_s"].sel(sound_plane="xy").values[0]
+    np.testing.assert_allclose(along.velocity[0] / 10.0, slowest)
+    np.testing.assert_allclose(along.velocity[0], along.velocity[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--temperatures", "300:0:10"), "FIRST:LAST:STEP"),
+        (("--temperatures", "-5"), "FIRST:LAST:STEP"),
+        (("--mesh", "0"), "whole number"),
+    ],
+)
+def test_wrong_options_are_refused(stored, tmp_path, words, said):
+    result = CliRunner().invoke(
+        main, ["thermo", str(stored[1]), "-o", str(tmp_path / "out"), *words]
+    )
+    assert result.exit_code != 0
+    assert said in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_do_not_replace_other_files(stored, tmp_path):
+    (tmp_path / "results.nc").write_text("precious")
+    result = CliRunner().invoke(main, ["elastic", str(stored[1]), "-o", str(tmp_path)])
+    assert result.exit_code != 0
+    assert (tmp_path / "results.nc").read_text() == "precious"

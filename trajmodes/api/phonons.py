@@ -1,0 +1,150 @@
+"""What force constants alone determine: frequencies, bands, thermodynamics, elasticity."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trajmodes.api.calls import call_text
+from trajmodes.arrays import Floats
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import ElasticKeywords, ThermoKeywords
+from trajmodes.data import force_constants as plain
+from trajmodes.data.bands import Bands
+from trajmodes.data.modes import Modes
+from trajmodes.errors import UsageError
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import band_path, zone_point
+from trajmodes.pipeline.derived import PATH_SPACING
+from trajmodes.pipeline.properties import elastic_job, thermo_job
+from trajmodes.results.dataset import bands_dataset
+from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
+from trajmodes.units import THZ
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PhononProperties(plain.ForceConstants):
+    """Force constants with the methods that need nothing else.
+
+    q points are reduced coordinates without 2π, or names of special points such as ``X``.
+    """
+
+    origin: str = ""
+    """The call that made them."""
+
+    def frequencies(self, q: str | npt.ArrayLike) -> Floats:
+        """Frequencies ω/2π in THz, ascending; negative where imaginary.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+
+        Returns
+        -------
+        (m,) for one q, (q, m) for a list.
+        """
+        points = self._points(q)
+        omega, _ = frequencies_at(self, points.reshape(-1, 3))
+        found: Floats = omega.reshape(*points.shape[:-1], -1) / THZ
+        return found
+
+    def modes(self, q: str | npt.ArrayLike) -> Modes:
+        """Frequencies in rad/ps with standard errors, and polarisation vectors, at q points.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+        """
+        return modes_at(self, self._points(q).reshape(-1, 3))
+
+    def bands(self, path: str = "auto") -> Bands:
+        """Frequencies in rad/ps along a path through the Brillouin zone.
+
+        Parameters
+        ----------
+        path
+            ``auto`` for the path of Hinuma et al. (2017), or points such as ``G X W | G L``.
+        """
+        return dispersion(self, band_path(self.crystal, PATH_SPACING, path))
+
+    def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
+        """Draw the bands along a path, with ±2 standard errors where these are known."""
+        from trajmodes.report.figures.spectral_map import bands_panel  # noqa: PLC0415 - matplotlib
+        from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
+
+        dataset = bands_dataset(self.bands(path))
+        with new_axes(ax) as axes:
+            bands_panel(axes, dataset)
+        return axes
+
+    @takes("thermo")
+    def thermodynamics(self, **options: Unpack[ThermoKeywords]) -> xr.Dataset:
+        """Thermodynamic functions, density of states, ⟨uu⟩ and Debye temperatures.
+
+        The variables are those of the results of `trajmodes thermo`, which are written if a
+        folder is named.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes thermo`.
+
+        Raises
+        ------
+        DataError
+            If no mode of the mesh has a positive ω².
+        """
+        values = values_of("thermo", options)
+        origin = call_text(f"{self.origin}.thermodynamics", **options)
+        return thermo_job(self, values, command=origin)[0]
+
+    @takes("elastic")
+    def elasticity(self, **options: Unpack[ElasticKeywords]) -> xr.Dataset:
+        """Elastic constants, their averages, and velocities of sound in three planes.
+
+        The variables are those of the results of `trajmodes elastic`, which are written if a
+        folder is named.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes elastic`.
+
+        Raises
+        ------
+        DataError
+            If a strain has no restoring force.
+        """
+        values = values_of("elastic", options)
+        origin = call_text(f"{self.origin}.elasticity", **options)
+        return elastic_job(self, values, command=origin)[0]
+
+    def sound_velocities(self, directions: npt.ArrayLike) -> SoundVelocities:
+        """Velocities of sound in Å/ps along Cartesian directions (…, 3), with errors.
+
+        Raises
+        ------
+        UsageError
+            If a direction is zero.
+        """
+        return sound_velocities(self, directions)
+
+    def _points(self, q: str | npt.ArrayLike) -> Floats:
+        points: Floats = (
+            zone_point(self.crystal, q) if isinstance(q, str) else np.asarray(q, dtype=float)
+        )
+        if points.ndim not in (1, 2) or points.shape[-1] != 3:
+            raise UsageError(
+                f"q has shape {points.shape} where (3,) or (q, 3) is due",
+                fix="give reduced coordinates, or the name of a special point",
+            )
+        return points

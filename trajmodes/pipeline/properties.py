@@ -1,0 +1,213 @@
+"""Commands on force constants alone: `trajmodes thermo` and `trajmodes elastic`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.config.kinds import FINE_MESH
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.lattice import layer_of
+from trajmodes.data.results import CrystalProperties, Provenance
+from trajmodes.data.thermo import Thermodynamics
+from trajmodes.formats.cif import cif_text
+from trajmodes.notes import Note
+from trajmodes.phonons.qpoints import spaced_mesh
+from trajmodes.pipeline.job_folder import text_writer, versions
+from trajmodes.pipeline.load import read_force_constants
+from trajmodes.report.summary import render, text_of
+from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.results.contents import modes_in
+from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.results.netcdf import RESULTS, read_results
+from trajmodes.results.properties import properties_dataset
+from trajmodes.symmetry.operations import space_group
+from trajmodes.thermo.displacements import displacements_of_sets
+from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.units import BOLTZMANN, MEV, THZ
+
+CIF_FILE = "displacements.cif"
+_SPACING = 0.1
+"""Distance of neighbouring points of the mesh in 1/Å, 2π included."""
+_ROOM_TEMPERATURE = 300.0
+_MUCH = 1e-4
+"""Part of the modes that may be missing without a warning: a few soft ones next to Γ."""
+
+
+def thermo_job(
+    constants: str | ForceConstants,
+    values: Mapping[str, Any],
+    *,
+    command: str,
+    run: xr.Dataset | None = None,
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Thermodynamics of force constants; write the results if ``values`` name a folder.
+
+    Parameters
+    ----------
+    constants
+        Force constants, or the path of their file or folder. If it is the folder of a projected
+        run, the mean square displacements of the run are compared.
+    values
+        Values of the options of `trajmodes thermo`.
+    command
+        The command line, or the call.
+    run
+        Results of the projected run, if they are not in the folder.
+
+    Returns
+    -------
+    dataset
+        All results.
+    files
+        Path → description of the files that were written.
+
+    Raises
+    ------
+    UsageError
+        If the results would replace their own input, or a file that trajmodes did not write.
+    DataError
+        If all modes are imaginary, or the force constants are not symmetric.
+    """
+    known, run = _loaded(constants, run)
+    kelvin = values["cif_temperature"] or known.temperature or _ROOM_TEMPERATURE
+    temperatures = np.union1d(values["temperatures"], [kelvin])
+    width = 0.0 if values["width_thz"] is None else values["width_thz"] * THZ
+    found = thermodynamics(known, _mesh(known, values["mesh"]), temperatures, width=width)
+    properties = CrystalProperties(
+        known,
+        Provenance(versions(), (), command, ""),
+        thermodynamics=found,
+        **({} if run is None else _measured(run)),
+        warnings=_warnings(found, known),
+        notes=_notes(known),
+    )
+    text = _cif_of(found, kelvin)
+    about = f"crystal with mean square displacements U_ij at {kelvin:g} K"
+    extra = {CIF_FILE: Writer(about, text_writer(text))}
+    return _written(properties, values["output"], constants, extra)
+
+
+def elastic_job(
+    constants: str | ForceConstants, values: Mapping[str, Any], *, command: str
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Elastic constants and velocities of sound; see `thermo_job`.
+
+    Raises
+    ------
+    UsageError
+        If the results would replace their own input, or a file that trajmodes did not write.
+    DataError
+        If a strain has no restoring force.
+    """
+    known, _ = _loaded(constants, None)
+    properties = CrystalProperties(
+        known,
+        Provenance(versions(), (), command, ""),
+        elasticity=elasticity(known),
+        notes=_notes(known),
+    )
+    return _written(properties, values["output"], constants, {})
+
+
+def show_properties(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
+    """Summary of the results, and the files that hold them."""
+    return text_of(render(dataset, files=files))
+
+
+def _loaded(
+    constants: str | ForceConstants, run: xr.Dataset | None
+) -> tuple[ForceConstants, xr.Dataset | None]:
+    if not isinstance(constants, str):
+        return constants, run
+    known, place = read_force_constants(constants), Path(constants)
+    if place.is_dir() and (place / RESULTS.file).is_file():
+        found = read_results(place)
+        run = found if "potential_mev" in found else None
+    return known, run
+
+
+def _written(
+    properties: CrystalProperties,
+    output: str | None,
+    source: str | ForceConstants,
+    extra: Mapping[str, Writer],
+) -> tuple[xr.Dataset, dict[str, str]]:
+    dataset = properties_dataset(properties)
+    if output is None:
+        return dataset, {}
+    inputs = [source] if isinstance(source, str) else []
+    require_replaceable(output, (*RESULT_FILES, *extra), inputs)
+    with open_folder(output) as folder:
+        files = write_results(dataset, folder, lambda: extra)
+    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+
+
+def _mesh(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:
+    if wanted == FINE_MESH:
+        return spaced_mesh(constants.crystal, _SPACING)
+    layer = layer_of(constants.crystal.cell, constants.crystal.sites)
+    n1, n2, n3 = (
+        1 if layer is not None and axis == layer.axis else int(wanted) for axis in range(3)
+    )
+    return n1, n2, n3
+
+
+def _cif_of(found: Thermodynamics, kelvin: float) -> str:
+    place = int(np.searchsorted(found.temperatures, kelvin))
+    moved = found.displacements
+    sem = None if moved.cif_sem is None else moved.cif_sem[place]
+    return cif_text(found.crystal, moved.cif[place], sem, kelvin)
+
+
+def _measured(run: xr.Dataset) -> dict[str, Any]:
+    """⟨uu⟩ of the run from the potential energies of its modes, and of its force constants."""
+    modes = modes_in(run)
+    of_sets = displacements_of_sets(modes, space_group(modes.crystal))
+    omega = run["freq_harmonic_thz"].values * THZ
+    steady = omega > 0.0
+    square = np.where(steady, omega, 1.0) ** 2
+    variance = 2.0 * MEV * run["potential_mev"].values / square
+    error = 2.0 * MEV * run["potential_mev_sem"].values / square
+    kelvin = float(run["temperature"])
+
+    def total(values: Any) -> Any:
+        return np.tensordot(np.where(steady, values, 0.0), of_sets, axes=1)
+
+    variances = np.tensordot(np.where(steady, error, 0.0) ** 2, of_sets**2, axes=1)
+    return {
+        "measured": total(variance),
+        "measured_sem": np.sqrt(variances),
+        "commensurate": total(BOLTZMANN * kelvin / square),
+    }
+
+
+def _warnings(found: Thermodynamics, constants: ForceConstants) -> tuple[Note, ...]:
+    if found.left_out < _MUCH:
+        return ()
+    kelvin = constants.temperature
+    at = "" if kelvin is None else f" at {kelvin:.4g} K"
+    return (
+        Note(
+            "warning",
+            f"{100.0 * found.left_out:.2g} % of the modes are imaginary and left out: the "
+            "thermodynamic functions are not those of a stable crystal",
+            why=f"the force constants describe an unstable crystal{at}",
+            fix="fit force constants at a temperature at which the crystal is stable",
+        ),
+    )
+
+
+def _notes(constants: ForceConstants) -> tuple[Note, ...]:
+    if constants.temperature is None:
+        return ()
+    return (
+        Note(
+            "note",
+            f"the force constants are those at {constants.temperature:.4g} K; their change "
+            "with temperature is not included",
+        ),
+    )

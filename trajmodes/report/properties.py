@@ -1,0 +1,154 @@
+"""Lines and tables of the summary on thermodynamics and elastic constants."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.numbers import compact, mesh_of, plus_minus
+
+_ROWS = 8
+"""Temperatures in the table of the summary."""
+
+
+def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
+    """Names and texts of the properties of force constants alone, where there are any."""
+    if "thermo_mesh" in dataset:
+        yield "Mesh", f"{mesh_of(dataset['thermo_mesh'].values)} points, finer around Γ"
+        energy = _text(dataset, "zero_point_energy", scale=1e3)
+        yield "Zero point", f"{energy} meV in a primitive cell"
+        yield "Debye", _debye(dataset)
+    if "u2_measured" in dataset:
+        yield "⟨u²⟩ of the run", _measured(dataset)
+    if "elastic_stability_text" in dataset:
+        yield "Stability", str(dataset["elastic_stability_text"].item())
+        yield "Anisotropy", f"{_text(dataset, 'elastic_anisotropy')}; 0 if isotropic"
+        if np.isfinite(float(dataset["elastic_debye"])):
+            yield "Debye", f"{_text(dataset, 'elastic_debye')} K, from the velocities of sound"
+        yield "Misfit", _misfit(float(dataset["elastic_misfit"]))
+
+
+def property_parts(dataset: NamedArrays) -> list[RenderableType]:
+    """Tables of thermodynamic functions and elastic constants, where there are any."""
+    parts: list[RenderableType] = []
+    if "free_energy" in dataset:
+        parts += [Text(), _functions(dataset)]
+    for name, unit in (("stiffness_gpa", "GPa"), ("layer_stiffness", "N/m, per layer")):
+        if name in dataset:
+            parts += [Text(), _stiffness(dataset, name, unit), Text(), _averages(dataset)]
+    return parts
+
+
+def _text(
+    dataset: NamedArrays, name: str, scale: float = 1.0, place: tuple[int, ...] = ()
+) -> str:
+    sem = dataset.get(f"{name}_sem")
+    error = None if sem is None else scale * float(sem.values[place])
+    return plus_minus(scale * float(dataset[name].values[place]), error)
+
+
+def _debye(dataset: NamedArrays) -> str:
+    orders = dataset["moment_order"].values.tolist()
+    theta = {n: _text(dataset, "debye_of_moment", place=(k,)) for k, n in enumerate(orders)}
+    text = f"{theta[2]} K from ⟨ω²⟩, {theta[1]} K from ⟨ω⟩, {theta[-2]} K from ⟨ω⁻²⟩"
+    if np.isfinite(float(dataset["debye_of_sound"])):
+        text = f"{_text(dataset, 'debye_of_sound')} K from sound, {text}"
+    return text
+
+
+def _measured(dataset: NamedArrays) -> str:
+    """Isotropic mean square displacement of each species, measured and harmonic."""
+    species = dataset["species"].values
+    trace = {
+        name: np.einsum("sxx->s", dataset[name].values) / 3.0
+        for name in ("u2_measured", "u2_commensurate")
+    }
+    sem = np.sqrt(np.einsum("sxx->s", dataset["u2_measured_sem"].values ** 2)) / 3.0
+    parts = []
+    for name in dict.fromkeys(species.tolist()):
+        own = species == name
+        error = float(np.sqrt((sem[own] ** 2).sum()) / own.sum())
+        measured = plus_minus(float(trace["u2_measured"][own].mean()), error)
+        harmonic = plus_minus(float(trace["u2_commensurate"][own].mean()), error)
+        parts.append(f"{name} {measured} Å² (force constants: {harmonic.split(' ± ')[0]} Å²)")
+    return ", ".join(parts)
+
+
+def _misfit(part: float) -> str:
+    text = f"{100.0 * part:.2g} % of the acoustic tensor"
+    if part < 0.01:
+        return f"{text}: free of initial stress"
+    return f"{text}: initial stress, or noise that breaks rotational invariance"
+
+
+def _functions(dataset: NamedArrays) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("T\nK", "F\nmeV", "U\nmeV", "S\nk_B", "C_V\nk_B", "Θ\nK", "F classical\nmeV"):
+        table.add_column(name, justify="right", no_wrap=True)
+    kelvin = dataset["thermo_temperature"].values
+    shown = np.unique(
+        np.linspace(0, len(kelvin) - 1, min(_ROWS, len(kelvin))).round().astype(int)
+    )
+    names = (
+        *(("free_energy", 1e3), ("energy", 1e3), ("entropy_kb", 1.0), ("capacity_kb", 1.0)),
+        *(("debye_of_capacity", 1.0), ("free_energy_classical", 1e3)),
+    )
+    for t in shown.tolist():
+        cells = [f"{kelvin[t]:g}"]
+        for name, scale in names:
+            sem = dataset.get(f"{name}_sem")
+            error = None if sem is None else scale * float(sem.values[t])
+            cells.append(compact(scale * float(dataset[name].values[t]), error))
+        table.add_row(*map(Text, cells))
+    return Group(table, Text("one primitive cell; Θ: Debye temperature of the heat capacity"))
+
+
+def _stiffness(dataset: NamedArrays, name: str, unit: str) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    labels = [str(one) for one in dataset["strain"].values]
+    for label in ("", *labels):
+        table.add_column(label, justify="right", no_wrap=True)
+    values, sem = dataset[name].values, dataset.get(f"{name}_sem")
+    # Errors that symmetry makes zero are rounding.
+    noise = 1e-9 * np.abs(values).max()
+    for i, label in enumerate(labels):
+        cells = [label]
+        for j in range(len(labels)):
+            error = None if sem is None else float(sem.values[i, j])
+            known = error is not None and error > noise
+            zero = abs(float(values[i, j])) <= noise and not known
+            cells.append(
+                "0" if zero else compact(float(values[i, j]), error if known else None)
+            )
+        table.add_row(*map(Text, cells))
+    return Group(Text(f"Elastic constants in {unit}", style="bold"), table)
+
+
+def _averages(dataset: NamedArrays) -> Table:
+    bulk = "bulk_modulus_gpa" in dataset
+    names = (
+        ("bulk_modulus_gpa", "shear_modulus_gpa", "young_modulus_gpa")
+        if bulk
+        else ("layer_area_modulus", "layer_shear_modulus", "layer_young_modulus")
+    )
+    unit = "GPa" if bulk else "N/m"
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    titles = (
+        f"{'bulk' if bulk else 'area'} {unit}",
+        f"shear {unit}",
+        f"Young {unit}",
+        "Poisson",
+    )
+    for title in ("average", *titles):
+        table.add_column(title, justify="right", no_wrap=True)
+    for k, average in enumerate(dataset["average"].values):
+        cells = [str(average)]
+        for name in (*names, "poisson_ratio"):
+            sem = dataset.get(f"{name}_sem")
+            error = None if sem is None else float(sem.values[k])
+            cells.append(compact(float(dataset[name].values[k]), error))
+        table.add_row(*map(Text, cells))
+    return table

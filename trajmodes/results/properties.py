@@ -1,0 +1,76 @@
+"""Properties of force constants alone → one flat Dataset, as `schema` declares it."""
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Floats
+from trajmodes.data.modes import DECISIVE
+from trajmodes.data.results import CrystalProperties
+from trajmodes.data.thermo import DebyeTemperatures, Elasticity
+from trajmodes.results.dataset import attributes_of, filled
+from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
+
+_COMPONENTS = {6: ["xx", "yy", "zz", "yz", "xz", "xy"], 3: ["xx", "yy", "xy"]}
+_AVERAGES = ["Voigt", "Reuss", "Hill"]
+
+
+def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
+    """Collect thermodynamics and elastic constants in one Dataset, with units."""
+    roots: dict[str, Any] = {
+        "supercell": SimpleNamespace(crystal=properties.constants.crystal, matrix=None),
+        "constants": SimpleNamespace(
+            temperature=properties.constants.temperature,
+            **dict.fromkeys(("first", "second", "lattice", "replicates", "cutoff")),
+            **dict.fromkeys(("quality", "triplets", "quartets")),
+        ),
+        "properties": properties,
+        "provenance": properties.provenance,
+        "warnings": [str(note) for note in properties.warnings],
+        "notes": [str(note) for note in properties.notes],
+    }
+    thermo, elastic = properties.thermodynamics, properties.elasticity
+    if thermo is not None:
+        values, sem = _moments(thermo.debye)
+        roots |= {"thermo": thermo, "frequency_moments": values, "frequency_moments_sem": sem}
+    if elastic is not None:
+        roots |= {
+            "elastic": elastic,
+            "layer" if len(elastic.stiffness) == 3 else "bulk": elastic,
+            "strain_names": _COMPONENTS[len(elastic.stiffness)],
+            "average_names": _AVERAGES,
+            "sound_angles": np.degrees(elastic.angles),
+            "elastic_verdict": _verdict(elastic),
+        }
+    return filled(roots, attributes_of(properties.provenance))
+
+
+def _moments(debye: DebyeTemperatures) -> tuple[Floats, Floats | None]:
+    """Moments of ω/2π in THzⁿ, and of its logarithm."""
+    unit = np.where(debye.orders == 0, 1.0, THZ ** debye.orders.astype(float))
+    shift = np.where(debye.orders == 0, np.log(THZ), 0.0)
+    sem = debye.moments_sem
+    return debye.moments / unit - shift, None if sem is None else sem / unit
+
+
+class _Verdict(NamedTuple):
+    verdict: str
+    text: str
+
+
+def _verdict(elastic: Elasticity) -> _Verdict:
+    """Judge the sign of the lowest eigenvalue by its error."""
+    layer = len(elastic.stiffness) == 3
+    unit, name = (NEWTON_PER_METRE, "N/m") if layer else (GIGAPASCAL, "GPa")
+    lowest = float(elastic.eigenvalues[0])
+    sems = elastic.eigenvalues_sem
+    sem = 0.0 if sems is None else float(sems[0])
+    verdict = "stable" if lowest > DECISIVE * sem else "unstable"
+    if abs(lowest) <= DECISIVE * sem:
+        verdict = "not decided"
+    error = "; its error is unknown" if sems is None else f" ± {sem / unit:.2g}"
+    return _Verdict(
+        verdict, f"{verdict}: the lowest eigenvalue is {lowest / unit:.4g}{error} {name}"
+    )
