@@ -190,7 +190,8 @@ class ForceConstantOptions(Group):
         "Strength of the regularisation.",
         kind=kinds.number(1e-30, 1e30),
         metavar="X",
-        unset="chosen by cross-validation over blocks of time",
+        unset="chosen by cross-validation over blocks of time, or over groups of atoms where "
+        "there are fewer than five frames",
     )
     minimum_norm: bool = option(
         "Where the frames leave force constants undetermined, take those of smallest norm; "

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.coulomb.supercells import DipoleForces
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
@@ -77,6 +77,8 @@ class NormalEquationSums(ForceSums):
     """(z + 1, z + 1) products of all columns and, last, of the force."""
     whole_square: float
     """Σ|f|² with the dipole–dipole forces, in eV²/Å²."""
+    components: int
+    """Number of force components."""
 
 
 def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
@@ -118,13 +120,13 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
 
     def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
         """Stack the blocks in order of time."""
-        gram, frames = state.stack("gram"), state.stack("frames")
+        gram = state.stack("gram")
         return NormalEquationBlocks(
             supercell=self.supercell,
             expansion=self.expansion,
             run=np.zeros(len(gram), dtype=np.int64),
-            frames=frames,
-            components=3 * self.supercell.n_atoms * frames,
+            frames=state.stack("frames"),
+            components=state.stack("components"),
             gram=gram[:, :-1, :-1],
             moment=gram[:, :-1, -1],
             square=gram[:, -1, -1],
@@ -136,8 +138,13 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
 
     def sums(self, block: MotionBlock) -> NormalEquationSums:
         """Sum over frames of one block of time."""
+        return self.sums_of_atoms(block, np.arange(self.supercell.n_atoms))
+
+    def sums_of_atoms(self, block: MotionBlock, atoms: Ints) -> NormalEquationSums:
+        """Sum over frames the equations of the forces on some atoms."""
         displacements, forces = block.displacements, forces_of(block)
-        whole_square = float(np.vdot(forces, forces))
+        own_forces = forces if len(atoms) == forces.shape[1] else forces[:, atoms]
+        whole_square = float(np.vdot(own_forces, own_forces))
         if self.dipoles is not None:
             forces = forces - self.dipoles(displacements)
         n_frames, n_sites = block.n_frames, self.supercell.crystal.n_sites
@@ -148,23 +155,43 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
             u_axt = np.ascontiguousarray(displacements[part].transpose(1, 2, 0))
             f_axt = np.ascontiguousarray(forces[part].transpose(1, 2, 0))
             for table in self.maps:
-                own = np.append(table.columns, size - 1)
-                gram[np.ix_(own, own)] += _products(table, u_axt, f_axt, n_sites)
+                cells = atoms[atoms % n_sites == table.site] // n_sites
+                if len(cells):
+                    own = np.append(table.columns, size - 1)
+                    gram[np.ix_(own, own)] += _products(table, u_axt, f_axt, n_sites, cells)
         return NormalEquationSums(
             n_frames,
             site_sums(self.supercell, displacements),
             site_sums(self.supercell, forces),
             gram,
             whole_square,
+            3 * len(atoms) * n_frames,
         )
 
 
-def _products(table: ForceMap, u_axt: Floats, f_axt: Floats, n_sites: int) -> Floats:
-    """(z + 1, z + 1) products of the columns of one site, summed over cells and frames."""
+@dataclass(frozen=True, slots=True)
+class RowsByAtoms(ForceRows):
+    """A `Reduction` to `NormalEquationBlocks` of groups of atoms in place of blocks of time.
+
+    All frames are summed; each block holds the forces on some neighbouring cells.
+    """
+
+    def chunk(self, block: MotionBlock, /) -> BlockSums[NormalEquationSums]:
+        """Sum over consecutive frames, separately for each group of atoms."""
+        groups = np.array_split(np.arange(self.supercell.n_atoms), self.n_blocks)
+        return BlockSums(
+            {g: self.sums_of_atoms(block, atoms) for g, atoms in enumerate(groups)}
+        )
+
+
+def _products(
+    table: ForceMap, u_axt: Floats, f_axt: Floats, n_sites: int, chosen: Ints
+) -> Floats:
+    """(z + 1, z + 1) products of the columns of one site, summed over some cells and frames."""
     n_columns, n_frames = len(table.columns) + 1, u_axt.shape[2]
     atoms = np.arange(table.site, len(u_axt), n_sites)
     together = max(1, _ROW_BYTES // (8 * 3 * n_frames * n_columns))
-    parts = np.array_split(np.arange(len(atoms)), -(-len(atoms) // together))
+    parts = np.array_split(chosen, -(-len(chosen) // together))
     # One buffer for all parts: allocation would cost more than the arithmetic.
     buffer = np.empty(n_columns * len(parts[0]) * 3 * n_frames)
     total = np.zeros((n_columns, n_columns))

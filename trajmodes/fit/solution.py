@@ -3,7 +3,8 @@
 LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| for
 columns of unit norm; adaptive LASSO (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weights each
 |x_k| by 1/|x_k of a ridge fit|. Both need only AᵀA and Aᵀf, the normal equations. The strength
-is chosen by cross-validation, leaving out one block of time at a time.
+is chosen by cross-validation, leaving out one block of time at a time, or one group of atoms
+where there are fewer than five frames.
 
 Regularisation is for few data. MD runs have thousands of times more force components than
 parameters, and least squares is appropriate.
@@ -117,6 +118,8 @@ def solve_equations(
 def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOptions:
     """Choose the strength of the regularisation that best predicts blocks left out of the fit.
 
+    Blocks are parts of the run, or groups of atoms (`RowsByAtoms`).
+
     Raises
     ------
     DataError
@@ -134,7 +137,8 @@ def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOp
     if not np.isfinite(sums).any():
         raise DataError(
             "the strength of the regularisation cannot be chosen",
-            why="cross-validation leaves out one block of time, and there is only one",
+            why="cross-validation leaves out one block of time or group of atoms, and there is "
+            "only one",
             fix="give the strength, or more frames",
         )
     return tried[int(np.nanargmin(sums))]

@@ -10,7 +10,12 @@ from trajmodes.config.job import Job
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
+from trajmodes.fit.accumulate import (
+    ForceRows,
+    KineticTemperature,
+    RowsByAtoms,
+    default_blocks,
+)
 from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
@@ -24,7 +29,7 @@ from trajmodes.fit.normal_equations import (
 )
 from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.quality import is_off_average
-from trajmodes.fit.solution import FitOptions
+from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
@@ -42,6 +47,10 @@ SAME_TEMPERATURE = 0.05
 _SAMPLED = 8
 """Least number of blocks of frames, if there are as many, from which the range of the second
 order is chosen before higher orders are fitted."""
+
+_FEWEST_LEFT_OUT, _GROUPS = 5, 8
+"""Fewest frames of which some are left out to choose the strength of a regularisation, and the
+number of groups of atoms that are left out in turn of fewer frames."""
 
 
 class Fitted(NamedTuple):
@@ -141,11 +150,12 @@ def _fit_once(
             return fitted._replace(notes=notes)
         parts = [_equations(sums, expansion, source) for sums, source in found]
         equations = pooled(parts if earlier is None else [earlier, *parts])
+        by_atoms = earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
         fit = fit_equations(
             equations,
             cutoffs=None if earlier is None else _smaller_cutoffs(job),
             temperature=job.phonons.temperature or equations.temperature,
-            options=fit_options(job),
+            options=_with_strength_by_atoms(runs, expansion) if by_atoms else fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
     notes = _frame_notes(equations.n_frames, equations.sources, read, job)
@@ -264,6 +274,19 @@ def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquat
     if isinstance(sums, ForceCovariances):
         sums = harmonic_equations(sums, expansion)
     return replace(sums, sources=(source,))
+
+
+def _with_strength_by_atoms(runs: Sequence[LoadedRun], expansion: Expansion) -> FitOptions:
+    """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
+    options = fit_options(runs[0].job)
+    if not options.regularised or options.strength is not None:
+        return options
+    parts = []
+    for run in runs:
+        n_groups = min(_GROUPS, run.supercell.n_atoms)
+        rows = RowsByAtoms(expansion, run.supercell, run.n_frames, n_groups)
+        parts.append(stream(run.motion, run.blocks, rows, workers=run.job.running.workers))
+    return with_strength(pooled(parts), options)
 
 
 def _covariances_of_part(run: LoadedRun) -> ForceCovariances:

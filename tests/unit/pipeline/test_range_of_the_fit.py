@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
+from trajmodes.phonons.modes import frequencies_at
 from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import THZ
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,22 @@ def test_runs_choose_together(frames_of):
     fitted = tm.fit_runs([frames_of(0), frames_of(1)])
     assert fitted.cutoff is None
     assert fitted.quality.n_frames == 120
+
+
+def test_one_frame_is_enough_to_choose_the_strength_of_a_ridge(salt, springs, hessian_of):
+    """Of fewer than five frames, groups of atoms are left out instead of blocks of time."""
+    rng = np.random.default_rng(5)
+    u_ax = 0.03 * rng.normal(size=(salt.n_atoms, 3))
+    hessian = hessian_of(springs(salt.crystal, 3.5), salt)
+    f_ax = -(hessian @ u_ax.ravel()).reshape(u_ax.shape) + 0.05 * rng.normal(size=u_ax.shape)
+    run = tm.from_arrays(
+        (salt.positions + u_ax)[None],
+        salt.cell,
+        list(salt.species),
+        forces=f_ax[None],
+        ideal=salt.positions,
+    )
+    fitted = run.fit(cutoff2=3.9, method="ridge")
+    omega = fitted.frequencies([[0.5, 0.5, 0.0]])
+    truth, _ = frequencies_at(springs(salt.crystal, 3.5), np.array([[0.5, 0.5, 0.0]]))
+    np.testing.assert_allclose(omega, truth / THZ, rtol=0.1)
