@@ -1,6 +1,7 @@
 """Laws of the harmonic fit: truth from exact forces, invariances, valid error bars."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,28 @@ def test_supercell_fit_recovers_force_constants_of_any_range(
     assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
     orbits = supercell_pair_orbits(space_group(supercell.crystal), supercell)
     assert orbits.share.sum() == pytest.approx(supercell.n_cells * supercell.crystal.n_sites**2)
+
+
+def honeycomb(period, place):
+    """Buckled layer of two elements in a cell of a given period along its normal, in Å."""
+    cell = np.array([[2.5, 0, 0], [-1.25, 1.25 * 3**0.5, 0], [0.0, 0, period]])
+    sites = np.array([[1 / 3, 2 / 3, place], [2 / 3, 1 / 3, place + 0.4 / period]])
+    return Crystal(cell, sites, ("B", "N"), np.array([0.0011, 0.0014]))
+
+
+@pytest.mark.parametrize("place", [0.5, -0.2 / 7.0], ids=["inside", "across the edge"])
+def test_the_default_range_of_a_layer_does_not_depend_on_its_vacuum(
+    place, springs, hessian_of, fit_harmonic
+):
+    """A vacuum of 6.6 Å limits neither pairs in the plane, nor is it crossed by them."""
+    wide = springs(honeycomb(40.0, 0.5), 5.9)
+    supercell = build_supercell(honeycomb(7.0, place), [[5, 0, 0], [5, 5, 0], [0, 0, 1]])
+    # The same pairs, whatever side of the cell their atoms are on.
+    truth = replace(wide, crystal=supercell.crystal)
+    hessian = hessian_of(truth, supercell)
+    fit = fit_harmonic(covariances_of(supercell, *frames_of(supercell, hessian, 60)))
+    assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
+    assert not fit.constants.lattice[:, 2].any()
 
 
 def test_constants_obey_sum_rule_permutation_and_space_group(case, fit_harmonic):

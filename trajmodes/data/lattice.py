@@ -32,6 +32,9 @@ are closer: 3.4 Å in graphite, 5 Å in intercalated crystals."""
 _SAME_POINT = 1e-6
 """Distance in Å below which two points coincide."""
 
+_SAME_HEIGHT = 1e-6
+"""Difference of reduced coordinates along the normal of a layer below which two are equal."""
+
 
 class ReducedCell(NamedTuple):
     """The shortest basis of a lattice."""
@@ -131,6 +134,10 @@ class Layer(NamedTuple):
     """Number of empty spaces in one cell."""
     start: float
     """Reduced coordinate of the upper end of the largest empty space."""
+
+    def copies(self, heights: Floats) -> Ints:
+        """Number the copies of the layer that atoms at reduced coordinates (…) belong to."""
+        return np.floor(heights - self.start + _SAME_HEIGHT).astype(np.int64)
 
 
 def layer_of(cell: Floats, sites: Floats) -> Layer | None:

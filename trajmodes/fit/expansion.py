@@ -17,13 +17,8 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.symmetry.clusters import (
-    Orbits,
-    cluster_orbits,
-    inscribed_radius,
-    largest_radius,
-)
-from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.clusters import Orbits, cluster_orbits
+from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius, largest_radius
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.supercell_clusters import supercell_orbits, supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
@@ -187,7 +182,7 @@ def _shares_images(wanted: CutoffChoice, order: int, supercell: Supercell) -> bo
     """Whether clusters are those of atoms of the supercell, shared among nearest images."""
     if wanted is None or wanted == "supercell":
         return wanted is not None
-    beyond = _cutoff(wanted).largest > inscribed_radius(supercell) + 1e-6
+    beyond = _cutoff(wanted).largest > admissible_radius(supercell) + 1e-6
     return order > 2 and beyond
 
 
@@ -213,7 +208,7 @@ def _orbits(
         orbits = supercell_orbits(group, order, supercell, reach)
         text = (
             f"the cutoff of {reach} Å reaches beyond the sphere inscribed in the supercell "
-            f"({inscribed_radius(supercell):.2f} Å): the force constants of order {order} are "
+            f"({admissible_radius(supercell):.2f} Å): the force constants of order {order} are "
             "shared among the nearest images of the atoms"
         )
         return replace(orbits, notes=(Note("note", text), *orbits.notes)), reach

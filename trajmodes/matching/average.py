@@ -38,8 +38,6 @@ _SAMPLE_VALUES = 5_000_000
 """Largest number of atoms times frames: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box below which it is fixed."""
-_SAME_HEIGHT = 1e-6
-"""Difference of reduced coordinates of sites at the edge of a layer."""
 Place = Callable[[int, int], str]
 """Names the file, and the line if known, of a frame and an atom."""
 BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
@@ -236,7 +234,7 @@ def in_vacuum_of(
         return crystal, ()
     # All sites on one side of the empty space.
     sites = crystal.sites.copy()
-    sites[:, layer.axis] -= np.floor(sites[:, layer.axis] - layer.start + _SAME_HEIGHT)
+    sites[:, layer.axis] -= layer.copies(sites[:, layer.axis])
     cell = crystal.cell.copy()
     cell[layer.axis] = period * layer.normal
     sites = sites @ crystal.cell @ np.linalg.inv(cell)

@@ -17,7 +17,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import cells_within, shortest_vector
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius, single_layer
 from trajmodes.symmetry.images import Images
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.translations import cell_rank
@@ -27,8 +27,6 @@ SHELL_TOLERANCE = 1e-3
 
 _NOISE = 1e-6
 """Distances within this of the cutoff, in Å, count as equal to it, despite rounding."""
-
-_MOST_NEIGHBOURS = 4096
 
 MARGIN = 0.02
 """Distance in Å beyond the cutoff to which clusters are listed, so that orbits are whole."""
@@ -153,17 +151,6 @@ def inscribed_radius(supercell: Supercell) -> float:
     return shortest_vector(supercell.cell) / 2.0
 
 
-def largest_radius(supercell: Supercell) -> float:
-    """Largest useful cutoff in Å: that of a supercell, but not beyond 4096 neighbours.
-
-    The time of a fit grows with the sixth power of the cutoff and more. 4096 neighbours are
-    within 27 Å in silicon.
-    """
-    crystal = supercell.crystal
-    sphere = 3.0 * _MOST_NEIGHBOURS * crystal.volume / (4.0 * np.pi * crystal.n_sites)
-    return min(inscribed_radius(supercell), float(np.cbrt(sphere)))
-
-
 def cluster_orbits(
     group: SpaceGroup,
     order: int,
@@ -173,7 +160,8 @@ def cluster_orbits(
 ) -> Orbits:
     """Find the orbits of all clusters whose members lie within a cutoff of each other.
 
-    Members may repeat: self terms are clusters. Clusters of order 1 are the sites.
+    Members may repeat: self terms are clusters. Clusters of order 1 are the sites. Those of a
+    layer do not extend across its empty space.
 
     Parameters
     ----------
@@ -199,7 +187,7 @@ def cluster_orbits(
 
 def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     """Limit the cutoff to the interior of the inscribed sphere of the supercell."""
-    limit = inscribed_radius(supercell)
+    limit = admissible_radius(supercell)
     if cutoff.largest > limit + 1e-6:
         raise UsageError(
             f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
@@ -244,10 +232,14 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
 
 
 def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints]:
-    """Sites (k,) and cells (k, 3) of the atoms within reach of a home site."""
+    """Sites (k,) and cells (k, 3) of atoms within reach of a home site, and in its layer."""
     apart = (crystal.sites - crystal.sites[first])[:, None]
     cells = cells_within(crystal.cell, float(reach[first].max())) - np.rint(apart).astype(int)
     near = np.linalg.norm((apart + cells) @ crystal.cell, axis=2) < reach[first][:, None]
+    if (layer := single_layer(crystal)) is not None:
+        heights = crystal.sites[:, layer.axis]
+        copies = layer.copies(heights)
+        near &= copies[:, None] + cells[..., layer.axis] == copies[first]
     return np.nonzero(near)[0], cells[near]
 
 

@@ -1,4 +1,4 @@
-"""Cutoffs of force constants: one radius, or radii for pairs of species."""
+"""Cutoffs of force constants: one radius, or radii for pairs of species; the largest ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.kinds import split_cutoff
-from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.lattice import Layer, layer_of, reduced_cell, shortest_vector
 from trajmodes.errors import UsageError
+
+_MOST_NEIGHBOURS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,37 @@ class Cutoff:
         return np.array(
             [[self.by_species.get(_sorted(a, b), self.radius) for b in kinds] for a in kinds]
         )
+
+
+def admissible_radius(supercell: Supercell) -> float:
+    """Largest cutoff in Å within which pairs have a single nearest image.
+
+    It is half the shortest lattice vector of the supercell, of a layer the shortest in its
+    plane: clusters do not extend across the empty space between layers.
+    """
+    cell, layer = supercell.cell, single_layer(supercell.crystal)
+    if layer is not None:
+        # Vectors that lead out of the plane are made longer than all others.
+        far = 1.0 + np.linalg.norm(cell) / layer.period
+        cell = reduced_cell(cell + far * np.outer(cell @ layer.normal, layer.normal)).cell
+    return shortest_vector(cell) / 2.0
+
+
+def single_layer(crystal: Crystal) -> Layer | None:
+    """Find the layer of a crystal that has one empty space in its cell."""
+    layer = layer_of(crystal.cell, crystal.sites)
+    return layer if layer is not None and layer.gaps == 1 else None
+
+
+def largest_radius(supercell: Supercell) -> float:
+    """Largest useful cutoff in Å: the admissible one, but not beyond 4096 neighbours.
+
+    The time of a fit grows with the sixth power of the cutoff and more. 4096 neighbours are
+    within 27 Å in silicon.
+    """
+    crystal = supercell.crystal
+    sphere = 3.0 * _MOST_NEIGHBOURS * crystal.volume / (4.0 * np.pi * crystal.n_sites)
+    return min(admissible_radius(supercell), float(np.cbrt(sphere)))
 
 
 def _sorted(first: str, second: str) -> tuple[str, str]:
