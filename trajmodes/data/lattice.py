@@ -136,7 +136,7 @@ class Layer(NamedTuple):
     """Reduced coordinate of the upper end of the largest empty space."""
 
     def copies(self, heights: Floats) -> Ints:
-        """Number the copies of the layer that atoms at reduced coordinates (…) belong to."""
+        """Find the copy (…) of the layer that atoms at reduced coordinates (…) belong to."""
         return np.floor(heights - self.start + _SAME_HEIGHT).astype(np.int64)
 
 
