@@ -12,7 +12,7 @@ carry no 2π.
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.modes import Modes
@@ -38,7 +38,7 @@ def displacement_sums(chunk: ModeChunk, weights: Floats, kelvin: Floats) -> Floa
     The second axis is quantum and classical, the last one xx, yy, zz, yz, xz, xy; the unit is
     that of mass times Å².
     """
-    step = max(1, _BYTES // (16 * len(kelvin) * weights.shape[1] ** 2))
+    step = max(1, _BYTES // (8 * len(kelvin) * weights.shape[1] * (weights.shape[1] + 1)))
     starts = range(0, len(weights), step)
     parts = [_sums(chunk, weights, kelvin, slice(start, start + step)) for start in starts]
     whole: Floats = np.sum(parts, axis=0)
@@ -61,23 +61,22 @@ def _sums(chunk: ModeChunk, weights: Floats, kelvin: Floats, part: slice) -> Flo
     changes = chunk.changes[:, part]
     if not len(changes):
         return whole.reshape(1, *shape)
-    divided = _divided_differences(omega**2, weight, f, slope)
-    divided = divided * (counted[:, :, None] & counted[:, None, :])
-    divided = divided.reshape(2 * len(kelvin), -1)
+    # f[ω², ω'²] is symmetric, and δ Hermitian: pairs of modes count once.
+    first, second = np.triu_indices(n_m)
+    divided = _divided_differences(omega**2, weight, f, slope, (first, second))
+    divided *= counted[:, first] & counted[:, second]
+    outer = vectors[:, first, :, :, None] * vectors[:, second, :, None, :].conj()
+    outer += outer.swapaxes(3, 4)
+    outer *= np.where(first == second, 0.5, 1.0)[:, None, None, None]
+    real, imaginary = (
+        np.stack([one[..., x, y] for x, y in XY], axis=-1).reshape(n_q * len(first), -1)
+        for one in (outer.real, outer.imag)
+    )
+    flat = divided.reshape(2 * len(kelvin), -1)
     found = [whole.reshape(shape)]
-    for change in changes:
-        moved = np.stack(
-            [
-                (
-                    vectors[:, :, None, :, x]
-                    * change[..., None]
-                    * vectors[:, None, :, :, y].conj()
-                ).real
-                for x, y in XY
-            ],
-            axis=-1,
-        )
-        found.append((divided @ moved.reshape(n_q * n_m**2, -1)).reshape(shape))
+    for change in changes[:, :, first, second].reshape(len(changes), -1, 1):
+        moved = change.real * real - change.imag * imaginary
+        found.append((flat @ moved).reshape(shape))
     return np.stack(found)
 
 
@@ -91,15 +90,20 @@ def _variances(omega: Floats, kelvin: Floats) -> tuple[Floats, Floats]:
     return np.stack([quantum, heat]), np.stack([slope, -heat / square])
 
 
-def _divided_differences(square: Floats, weight: Floats, f: Floats, slope: Floats) -> Floats:
-    """Divided differences (2, t, q, m, m') of w f."""
-    gap = square[:, :, None] - square[:, None, :]
-    same_weight = weight[:, :, None] == weight[:, None, :]
-    equal = np.abs(gap) < _EQUAL * (square[:, :, None] + square[:, None, :])
+def _divided_differences(
+    square: Floats, weight: Floats, f: Floats, slope: Floats, pairs: tuple[Ints, Ints]
+) -> Floats:
+    """Divided differences (2, t, q, pair) of w f for pairs of modes."""
+    one, other = pairs
+    gap = square[:, one] - square[:, other]
+    same_weight = weight[:, one] == weight[:, other]
+    equal = same_weight & (np.abs(gap) < _EQUAL * (square[:, one] + square[:, other]))
     value, rate = f * weight, slope * weight
-    apart = value[..., :, None] - value[..., None, :]
-    mean = 0.5 * (rate[..., :, None] + rate[..., None, :])
-    return np.where(equal & same_weight, mean, apart / np.where(gap == 0.0, 1.0, gap))
+    divided = value[..., one] - value[..., other]
+    divided /= np.where(gap == 0.0, 1.0, gap)
+    q, p = np.nonzero(equal)
+    divided[..., q, p] = 0.5 * (rate[..., q, one[p]] + rate[..., q, other[p]])
+    return divided
 
 
 def thermal_displacements(
@@ -117,11 +121,13 @@ def thermal_displacements(
 
 def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
     """Mean of site tensors (…, s, 3, 3) over the images under the space group."""
-    mean: Floats = np.zeros_like(tensors)
+    flat = tensors.reshape(*tensors.shape[:-2], 9)
+    mean = np.zeros_like(flat)
     for rotation, sites in zip(group.cartesian, group.permutations, strict=True):
-        mean[..., sites, :, :] += rotation @ tensors @ rotation.T
+        mean[..., sites, :] += flat @ np.kron(rotation, rotation).T
     mean /= group.n_operations
-    return mean
+    found: Floats = mean.reshape(tensors.shape)
+    return found
 
 
 def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
