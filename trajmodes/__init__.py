@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trajmodes.api.results import Results, load
     from trajmodes.api.runs import Run, fit_runs, from_arrays, run
     from trajmodes.api.runs import open_run as open  # noqa: A004 - a public name: tm.open
+    from trajmodes.api.self_consistent import self_consistent
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ _HOMES = {
     "open": ("trajmodes.api.runs", "open_run"),
     "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
     "run": ("trajmodes.api.runs", "run"),
+    "self_consistent": ("trajmodes.api.self_consistent", "self_consistent"),
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "open",
     "read_force_constants",
     "run",
+    "self_consistent",
 ]
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
 import xarray as xr
 
 from trajmodes.api.calls import Expression, call_text
 from trajmodes.api.phonons import PhononProperties
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
-from trajmodes.config.typed_keywords import MovieKeywords, ScanKeywords
+from trajmodes.config.typed_keywords import MovieKeywords, SampleKeywords, ScanKeywords
 from trajmodes.data import force_constants as plain
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.labels import html_table
@@ -26,11 +27,13 @@ from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
 from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.run import FitData, fit_only
+from trajmodes.pipeline.thermo.sampling import sampled_supercell
 from trajmodes.report.scan import scan_table
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS
 from trajmodes.results.storage import atomic_file
+from trajmodes.thermo.sampling import Configurations, harmonic_ensemble
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +52,8 @@ class ForceConstants(PhononProperties):
 
     supercell: Supercell | None = None
     """Supercell that they were fitted on, or that their file describes; None if unknown."""
+    origin: str = ""
+    """The call that made them."""
     record: Analysis | None = None
     """Results of the fit; None where they were read or given."""
     equations: NormalEquationBlocks | None = None
@@ -220,6 +225,35 @@ class ForceConstants(PhononProperties):
             If there is no such mode, or the file exists and is not a movie.
         """
         return movie_job(self, mode, **values_of("movie", {"output": output, **options}))
+
+    @takes("sample")
+    def sample(self, temperature: float, **options: Unpack[SampleKeywords]) -> Configurations:
+        """Draw configurations from the canonical distribution of these force constants.
+
+        Parameters
+        ----------
+        temperature
+            In K.
+        **options
+            Options of `trajmodes sample`.
+
+        Raises
+        ------
+        UsageError
+            If the temperature has no configurations.
+        DataError
+            If no supercell is known, or modes are imaginary and refused.
+        """
+        given = values_of("sample", {"temperature": temperature, **options})
+        supercell = sampled_supercell(self.crystal, self.supercell, given["supercell"])
+        ensemble = harmonic_ensemble(
+            self,
+            supercell,
+            given["temperature"],
+            quantum=given["quantum"],
+            imaginary=given["imaginary"],
+        )
+        return ensemble.draw(given["number"], np.random.default_rng(given["seed"]))
 
     def _repr_html_(self) -> str:
         return html_table(f"Force constants of {self.crystal.formula}", self._rows())

@@ -36,6 +36,8 @@ def main() -> None:
     trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
     trajmodes elastic fit/                           elastic constants, velocities of sound
     trajmodes scan  fit/                             which cutoff, which order, how long a run
+    trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
+    trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               the main results
     """  # noqa: D301 - click wants the very character \b
@@ -183,6 +185,38 @@ def elastic(force_constants: str, **given: Any) -> str:
     values = values_of("elastic", given)
     values["output"] = values["output"] or FOLDERS["elastic"]
     return show_properties(*elastic_job(force_constants, values, command=command_line()))
+
+
+@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+def sample(force_constants: str, **given: Any) -> str:
+    """Draw configurations from the canonical distribution of force constants.
+
+    They are independent, classical or quantum, and written for LAMMPS, VASP, or as extended
+    XYZ. Force constants that are fitted to their forces are self-consistent phonons.
+    """
+    from trajmodes.pipeline.thermo.sampling import sample_job
+
+    return sample_job(force_constants, **values_of("sample", given))
+
+
+@command(main, click.argument("start", metavar="FOLDER | FORCE_CONSTANTS | CELL"))
+def sctdep(start: str, **given: Any) -> str:
+    """Find self-consistent force constants by LAMMPS, without molecular dynamics.
+
+    Configurations are drawn from the force constants, LAMMPS gives their forces, and force
+    constants are fitted to these, until they settle within their errors.
+    """
+    from trajmodes.pipeline.thermo.self_consistent import self_consistent_job, show_iterations
+    from trajmodes.report.summary import show_results
+
+    values = values_of("sctdep", given)
+    values["output"] = values["output"] or FOLDERS["sctdep"]
+    with progress_bars() as bars:
+        written, iterations = self_consistent_job(
+            start, values, command=command_line(), bars=bars
+        )
+    print_result(show_iterations(iterations))
+    return show_results(*written)
 
 
 @command(main, click.argument("folder", metavar="FOLDER"))

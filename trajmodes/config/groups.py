@@ -24,6 +24,7 @@ FOLDERS = {
     "thermo": "thermo",
     "elastic": "elastic",
     "demo": "trajmodes-demo",
+    "sctdep": "self-consistent",
 }
 """Command → its default folder of results."""
 
@@ -141,7 +142,7 @@ class ForceConstantOptions(Group):
     """How to fit force constants."""
 
     title: ClassVar = "Fit of force constants"
-    commands: ClassVar = "run fit"
+    commands: ClassVar = "run fit sctdep"
 
     cutoff2: float | str | None = option(
         "Cutoff in Å of the second-order force constants, or supercell for all pairs in it. "
@@ -169,7 +170,7 @@ class ForceConstantOptions(Group):
     scheme: Literal["sequential", "joint"] = option(
         "Fit each order to the forces that the lower orders leave, or all orders at once.",
         default="sequential",
-        commands="run fit scan",
+        commands="run fit scan sctdep",
     )
     constraints: tuple[Literal["born-huang", "huang", "no-hermitian"], ...] = option(
         "Impose rotational invariance (born-huang) or zero stress (huang), or do not require "
@@ -181,7 +182,7 @@ class ForceConstantOptions(Group):
         "Do not fit the constant force Φ1 that symmetry may allow on a site. Other programs do "
         "not by default (hiPhive, symfc, ALAMODE, TDEP).",
         default=False,
-        commands="run fit scan",
+        commands="run fit scan sctdep",
     )
     method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = option(
         "Method of the fit; the regularised ones are for few frames.", default="least-squares"
@@ -202,6 +203,7 @@ class ForceConstantOptions(Group):
         "Count displacements from the average structure, or from the given one that snapshots "
         "were displaced from; auto: the given one where it is known.",
         default="auto",
+        commands="run fit",
     )
     errors: Literal["jackknife", "sandwich"] = option(
         "Estimator of the error bars of the force constants.", default="jackknife"
@@ -366,11 +368,11 @@ class RunningOptions(Group):
     """Folder of the results, and number of threads."""
 
     title: ClassVar = "Output and threads"
-    commands: ClassVar = "run fit project sed molecule"
+    commands: ClassVar = "run fit project sed molecule sctdep"
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed molecule scan thermo elastic demo",
+        commands="run fit project sed molecule scan thermo elastic demo sctdep",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -33,6 +33,7 @@ from trajmodes.config.option import Group, Option, options_in
 from trajmodes.config.result_groups import (
     ExportOptions,
     MovieOptions,
+    SampleOptions,
     TableOptions,
     ThermoOptions,
 )
@@ -58,6 +59,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     MovieOptions,
     ThermoOptions,
     ExportOptions,
+    SampleOptions,
 )
 """Options of commands that read results and not a run."""
 

@@ -185,6 +185,15 @@ def _nine(value: Any) -> Any:
     return tuple(x for row in rows for x in row) if is_matrix else value
 
 
+def _are_multiples(value: Any) -> bool:
+    is_row = isinstance(value, tuple) and len(value) in (3, 9)
+    return is_row and all(_is_whole(item, least=-LARGEST_MESH) for item in value)
+
+
+def _read_multiples(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.replace(",", " ").split()))
+
+
 def _is_cutoff(value: Any) -> bool:
     if not isinstance(value, str):
         return _is_number(value, LEAST)
@@ -241,8 +250,14 @@ MESH = replace(
     or_word(whole(1, LARGEST_MESH), FINE_MESH),
     tidy=lambda value: FINE_MESH if value is True else value,
 )
+NOT_NEGATIVE = Kind(
+    f"a number from 0 to {MOST:.0e}", partial(_is_number, least=0.0, most=MOST), float
+)
 LJ_UNITS = numbers("three positive numbers", (3,), 1e-30)
 BOX = replace(or_word(numbers("three or nine numbers", (3, 9), -MOST), "average"), tidy=_nine)
+SUPERCELL = Kind(
+    "three or nine whole numbers", _are_multiples, _read_multiples, from_text=True, tidy=_nine
+)
 FRAMES = Kind(
     "START:STOP:STRIDE, such as 2000: or :5000 or ::10, or a list of one to three whole "
     "numbers, START < STOP",

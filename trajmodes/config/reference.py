@@ -72,6 +72,8 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "MovieKeywords": ("`ForceConstants.movie`", "movie", ()),
     "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
     "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
+    "SampleKeywords": ("`ForceConstants.sample`", "sample", ()),
+    "SelfConsistentKeywords": ("`trajmodes.self_consistent`", "sctdep", ()),
     "ArraysKeywords": ("`trajmodes.from_arrays`", "check", ("matching",)),
     "OpenKeywords": ("`trajmodes.open`", "check", ()),
     "FitKeywords": ("`Run.fit`", "fit", ("fit", *_OF_OPEN_RUN)),
@@ -84,14 +86,15 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 """Class of keywords → what takes them, its command, groups of a `Job` (empty: all)."""
 
 _OWN = {
-    "SedKeywords": "force_constants",
-    "ProjectKeywords": "force_constants",
-    "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
-    "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
-    "ArraysKeywords": "species",
-    "MovieKeywords": "output",
+    "SedKeywords": {"force_constants"},
+    "ProjectKeywords": {"force_constants"},
+    "ArraysKeywords": {"species"},
+    "MovieKeywords": {"output"},
+    "SelfConsistentKeywords": {"temperature", "lammps", "program", "output"},
+    "SampleKeywords": {"temperature", "to", "output"},
 }
-"""Class of keywords → option of the command that is a parameter of its own."""
+"""Class of keywords → options of the command that are no keywords: parameters of their own, and
+files that only the command writes."""
 
 _KEYWORDS_HEAD = """\
 \"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
@@ -121,7 +124,7 @@ def keywords_module() -> str:
     classes: dict[str, dict[str, str]] = {}
     texts = []
     for name, (function, command, groups) in KEYWORDS.items():
-        taken = options_of(command).keys() - {_OWN.get(name)}
+        taken = options_of(command).keys() - _OWN.get(name, set())
         taken &= of_groups(groups) if groups else taken
         options = [one for key, one in options_of(command).items() if key in taken]
         chosen = [one for one in options if one.kind.choices]

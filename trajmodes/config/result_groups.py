@@ -91,3 +91,73 @@ class ExportOptions(Group):
     output: str | None = option(
         "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleOptions(Group):
+    """Configurations drawn from the canonical distribution of force constants."""
+
+    title: ClassVar = "Configurations"
+    commands: ClassVar = "sample sctdep"
+
+    temperature: float = option(
+        "Temperature in K.", kind=kinds.NOT_NEGATIVE, metavar="K", is_required=True
+    )
+    number: int = option(
+        "Number of configurations, in each iteration.",
+        default=50,
+        kind=kinds.whole(1, 1_000_000),
+        metavar="N",
+    )
+    quantum: bool = option(
+        "Occupy modes as Bose and Einstein, with zero-point motion; otherwise as Boltzmann.",
+        default=False,
+    )
+    supercell: tuple[int, ...] | None = option(
+        "Supercell in units of the primitive cell: three whole numbers, or nine for its "
+        "vectors.",
+        kind=kinds.SUPERCELL,
+        metavar="A,B,C",
+        keyword_type="str | Sequence[int] | Sequence[Sequence[int]] | None",
+        unset="that of the force constants",
+    )
+    imaginary: Literal["refuse", "absolute"] = option(
+        "Treat imaginary modes as an error, or give them the frequency |ω|.",
+        default="refuse",
+    )
+    seed: int = option(
+        "Seed of the random numbers; the same seed gives the same configurations.",
+        default=1,
+        kind=kinds.whole(0, 2**32 - 1),
+        metavar="N",
+    )
+    to: Literal["xyz", "lammps", "vasp"] = option(
+        "Extended XYZ (one file, with velocities), data files of LAMMPS (with velocities), or "
+        "POSCARs.",
+        default="xyz",
+        commands="sample",
+    )
+    output: str = option(
+        "Folder to write to.", default="configurations", commands="sample", metavar="FOLDER"
+    )
+    iterations: int = option(
+        "Most iterations of configurations, forces and fit.",
+        default=20,
+        kind=kinds.whole(1, 1000),
+        commands="sctdep",
+        metavar="N",
+    )
+    lammps: tuple[str, ...] = option(
+        'Command of LAMMPS that defines the potential, in units metal, such as "pair_style '
+        'sw"; atom types are numbered in the order of the crystal. May be repeated.',
+        default=(),
+        commands="sctdep",
+        metavar="COMMAND",
+        is_required=True,
+    )
+    program: str = option(
+        'Program that runs LAMMPS, such as "mpirun -np 4 lmp".',
+        default="lmp",
+        commands="sctdep",
+        metavar="COMMAND",
+    )

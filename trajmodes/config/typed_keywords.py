@@ -30,6 +30,7 @@ Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
+Imaginary = Literal["refuse", "absolute"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
@@ -97,6 +98,34 @@ class ElasticKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.elasticity`."""
 
     output: str | PathLike[str] | None
+
+
+class SampleKeywords(TypedDict, total=False):
+    """Keywords of `ForceConstants.sample`."""
+
+    number: int
+    quantum: bool
+    supercell: str | Sequence[int] | Sequence[Sequence[int]] | None
+    imaginary: Imaginary
+    seed: int
+
+
+class SelfConsistentKeywords(SampleKeywords, total=False):
+    """Keywords of `trajmodes.self_consistent`."""
+
+    cutoff2: float | str | None
+    cutoff3: float | str | None
+    cutoff4: float | str | None
+    scheme: Scheme
+    constraints: Constraints | Sequence[Constraints]
+    no_constant_force: bool
+    method: Method
+    strength: float | None
+    minimum_norm: bool
+    errors: Errors
+    require_stable: bool
+    workers: int | None
+    iterations: int
 
 
 class ArraysKeywords(TypedDict, total=False):

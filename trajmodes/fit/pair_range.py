@@ -29,8 +29,7 @@ from trajmodes.fit.quality import LOST, WORSE
 from trajmodes.fit.solution import FitOptions, solve_equations
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, left_out_solutions, predicted_squares
 from trajmodes.notes import Note
-from trajmodes.symmetry.clusters import largest_radius
-from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, largest_radius
 from trajmodes.symmetry.operations import SpaceGroup
 
 _SURE = 0.975

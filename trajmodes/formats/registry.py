@@ -117,6 +117,13 @@ def read_supercell(path: Path) -> Supercell:
     return reader.read_supercell(file)
 
 
+def has_force_constants(path: Path) -> bool:
+    """Whether a file, or one in a folder, is recognised as force constants of a program."""
+    files = path.iterdir() if path.is_dir() else [path]
+    readers = [known.constants for known in FORMATS.values() if known.constants]
+    return any(reader.recognise(file) for file in files if file.is_file() for reader in readers)
+
+
 def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
     """Find the reader of a file, or the reader and first file of a folder."""
     if not path.exists():

@@ -29,7 +29,7 @@ from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.job_folder import CONSTANTS_FILE
+from trajmodes.pipeline.job_folder import CONSTANTS_FILE, require_no_results
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.figures.scan import draw_scan
@@ -77,12 +77,7 @@ def write_scan(rows: list[ScanPoint], output: str) -> str:
         If the files cannot be written.
     """
     root = Path(output)
-    if (root / "results.nc").exists():
-        raise UsageError(
-            "a scan cannot be written into a folder of results",
-            where=output,
-            fix="name another folder",
-        )
+    require_no_results(root)
     text = "residuals and the lowest frequency against cutoffs, orders and length of the run"
     writers = {
         "scan.csv": Writer("all fits of the scan", scan_table(rows).write),

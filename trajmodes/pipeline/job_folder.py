@@ -27,6 +27,7 @@ from trajmodes.config.job import Job, toml_text
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import InputFile, Results
+from trajmodes.errors import UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
@@ -206,6 +207,16 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
         second_painter(Path(scratch)) as painter,
     ):
         yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
+
+
+def require_no_results(folder: Path) -> None:
+    """Refuse a folder that holds the results of a run, which other files would replace."""
+    if (folder / "results.nc").exists():
+        raise UsageError(
+            "this folder holds the results of a run, which would be lost",
+            where=str(folder),
+            fix="name another folder with -o (--output)",
+        )
 
 
 def inputs_of(job: Job) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.config.job import Job
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
@@ -56,6 +57,8 @@ class FitData(NamedTuple):
     """One for each run, in place of the files of the job."""
     earlier: NormalEquationBlocks | None = None
     """Normal equations of an earlier fit, to which the runs are added."""
+    crystal: Crystal | None = None
+    """The crystal of the runs, where it is known."""
 
 
 NEW_FIT = FitData()
@@ -158,7 +161,7 @@ def fit_only(
         earlier = read_normal_equations(job.fit.append)
     if earlier is None:
         _require_triplets(job)
-    runs = _runs_for(earlier, job, log, data.trajectories)
+    runs = _runs_for(earlier, job, log, data)
     for run in runs:
         require_usable(run, ["all", "fit"])
     with input_files([path for run in runs for path in run.files]) as hashes:
@@ -178,11 +181,12 @@ def _require_triplets(job: Job) -> None:
 
 
 def _runs_for(
-    earlier: NormalEquationBlocks | None, job: Job, log: Log, frames: Sequence[Trajectory]
+    earlier: NormalEquationBlocks | None, job: Job, log: Log, data: FitData
 ) -> list[LoadedRun]:
-    """Load runs, matched to the crystal of the earlier fit if there is one."""
+    """Load runs, matched to the known crystal or that of the earlier fit."""
+    frames = data.trajectories
     if earlier is None:
-        return load_runs(job, log=log, frames=frames)
+        return load_runs(job, log=log, crystal=data.crystal, frames=frames)
     crystal = earlier.supercell.crystal
     try:
         return load_runs(job, log=log, crystal=crystal, frames=frames)

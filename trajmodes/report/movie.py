@@ -26,6 +26,7 @@ from trajmodes.data.labels import point
 from trajmodes.data.lattice import equal_modulo_lattice, reduced_cell
 from trajmodes.data.modes import Modes
 from trajmodes.errors import StorageError, UsageError
+from trajmodes.report.extended_xyz import write_xyz
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, THZ
 
@@ -221,27 +222,19 @@ def write_movie(movie: Movie, path: Path) -> Path:
     StorageError
         If the file cannot be written.
     """
-    supercell = movie.supercell
-    reduced = supercell.positions @ np.linalg.inv(supercell.cell)
-    ideal = (reduced - np.floor(reduced + 1e-9)) @ supercell.cell
-    columns = "species:S:1:pos:R:3" + ("" if movie.velocities is None else ":vel:R:3")
-    lattice = " ".join(f"{x:.10f}" for x in supercell.cell.ravel())
     wave, qpoint = movie.wave, " ".join(f"{x:.8g}" for x in movie.wave.qpoint)
-    unit = "" if movie.velocities is None else ' velocity_unit="Angstrom/ps"'
     head = (
-        f'Lattice="{lattice}" Properties={columns} pbc="T T T" '
         f'q="{qpoint}" branch={wave.branch} freq_THz={wave.omega / THZ:.8g} '
-        f'size="{movie.size}"{unit}'
+        f'size="{movie.size}" frame='
     )
+    comments = [f"{head}{t}" for t in range(len(movie.displacements))]
+    if movie.times_ps is not None:
+        comments = [
+            f"{comment} time_ps={time:.8g}"
+            for comment, time in zip(comments, movie.times_ps, strict=True)
+        ]
     try:
-        with path.open("w", encoding="utf-8") as file:
-            for t, u_ax in enumerate(movie.displacements):
-                fields = [ideal + u_ax]
-                fields += [] if movie.velocities is None else [movie.velocities[t]]
-                time = "" if movie.times_ps is None else f" time_ps={movie.times_ps[t]:.8g}"
-                file.write(f"{supercell.n_atoms}\n{head} frame={t}{time}\n")
-                for name, row in zip(supercell.species, np.hstack(fields), strict=True):
-                    file.write(f"{name} " + " ".join(f"{x:.10f}" for x in row) + "\n")
+        write_xyz(path, movie.supercell, movie.displacements, movie.velocities, comments)
     except OSError as error:
         raise StorageError(
             f"the movie could not be written: {error.strerror or error}",

@@ -166,6 +166,28 @@ def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
     return result
 
 
+def lattice_field(space: HalfSpace, waves: Complexes) -> Floats:
+    """(t, a, 3) real field whose transform by `lattice_transform` is ``waves`` (q, t, 3s).
+
+    The imaginary parts that a real field cannot have, at q = −q, are left out.
+    """
+    n_frames, n_parts = waves.shape[1:]
+    d1, d2, d3 = space.supercell.shape
+    half = (d1, d2, d3 // 2 + 1)
+    cells_tqx = (waves * np.repeat(space.phases.conj(), 3, axis=1)[:, None]).swapaxes(0, 1)
+    grid = np.zeros((n_frames, np.prod(half), n_parts), dtype=complex)
+    # On the planes k3 = 0 and k3 = d3/2 both signs of q are stored.
+    labels = np.array(np.unravel_index(space.bins, half))
+    opposite = (-labels) % np.array(space.supercell.shape)[:, None]
+    inside = opposite[2] < half[2]
+    twins = np.ravel_multi_index(tuple(opposite[:, inside]), half)
+    grid[:, twins] = cells_tqx[:, inside].conj()
+    grid[:, space.bins] = cells_tqx
+    grid = grid.reshape(n_frames, *half, n_parts)
+    field: Floats = scipy.fft.irfftn(grid, s=(d1, d2, d3), axes=(1, 2, 3), norm="ortho")
+    return field.reshape(n_frames, space.supercell.n_atoms, 3)
+
+
 def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
     """(s, a, 3, 3) Φ2 in eV/Å² between the home cell and all atoms, in canonical order."""
     folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))

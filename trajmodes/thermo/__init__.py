@@ -11,4 +11,5 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `elasticity`: elastic constants, sound velocities
 - `debye`: moments of the frequencies, Debye temperatures
 - `thermodynamics`: all of these in one pass
+- `sampling`: displacements and velocities of the canonical distribution
 """

@@ -1,0 +1,70 @@
+"""Self-consistent force constants as a function."""
+
+import os
+from typing import TYPE_CHECKING, Unpack
+
+from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import SelfConsistentKeywords
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.thermo import self_consistent as pipeline
+from trajmodes.pipeline.thermo.sampling import sampled_supercell
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+PathLike = str | os.PathLike[str]
+
+
+@takes("sctdep")
+def self_consistent(
+    start: PathLike | ForceConstants,
+    calculator: "Calculator",
+    temperature: float,
+    **options: Unpack[SelfConsistentKeywords],
+) -> ForceConstants:
+    """Find force constants that reproduce the ensemble they are fitted in, without a run.
+
+    Configurations are drawn from the force constants, the calculator gives their forces, and
+    force constants are fitted to these, until they settle within their errors.
+
+    Parameters
+    ----------
+    start
+        Force constants, or a file or folder with them, or a cell file; those of a cell file
+        are fitted to small displacements first.
+    calculator
+        A calculator of ASE.
+    temperature
+        In K.
+    **options
+        Options of `trajmodes sctdep`.
+
+    Raises
+    ------
+    UsageError
+        If the temperature has no configurations, or a cutoff is too large.
+    DataError
+        If modes are imaginary and refused, the calculator gives no forces, or the
+        configurations do not determine the force constants.
+    """
+    given = values_of("sctdep", {"temperature": temperature, **options})
+    if isinstance(start, ForceConstants):
+        supercell = sampled_supercell(start.crystal, start.supercell, given["supercell"])
+        begin = pipeline.Start(start.crystal, start, supercell)
+        origin: object = Expression(start.origin or repr(start))
+    else:
+        begin = pipeline.start_of(os.fspath(start), given["supercell"])
+        origin = start
+    text = call_text("trajmodes.self_consistent", origin, calculator, temperature, **options)
+    found = pipeline.self_consistent(
+        begin,
+        pipeline.forces_by_ase(calculator),
+        pipeline.settings_of(given),
+        pipeline.job_for(given),
+        command=text,
+        log=Log(),
+    )
+    return ForceConstants.of_fit(found.analysis, text)

@@ -1,0 +1,1 @@
+"""Jobs on the thermal equilibrium of force constants: configurations, and phonons."""
