@@ -19,8 +19,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import SAME_VOLUME, crystal_difference, same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
-from trajmodes.symmetry.clusters import inscribed_radius
-from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius
 from trajmodes.symmetry.translations import build_supercell
 
 
@@ -177,8 +176,8 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
 
 
 def widest(supercells: Sequence[Supercell]) -> Supercell:
-    """Supercell with the largest inscribed sphere, of the crystal of the first one."""
-    radii = [round(inscribed_radius(one), 3) for one in supercells]
+    """Supercell that admits the longest cutoff, of the crystal of the first one."""
+    radii = [round(admissible_radius(one), 3) for one in supercells]
     place = radii.index(max(radii))
     if place == 0:
         return supercells[0]
@@ -195,7 +194,7 @@ def require_poolable(expansion: Expansion, supercells: Sequence[Supercell]) -> N
             why="a cutoff reaches beyond the sphere inscribed in a supercell: its images share "
             "force constants, and those of another supercell share others",
             fix="give cutoffs within the sphere inscribed in the largest supercell: "
-            f"{inscribed_radius(widest(supercells)):.2f} Å",
+            f"{admissible_radius(widest(supercells)):.2f} Å",
         )
 
 
