@@ -158,8 +158,11 @@ def baths(salt):
     return {x: [_heat_bath(salt.modes, x, rng) for _ in range(8)] for x in (3.0, 30.0, 300.0)}
 
 
-def _results(projector: Projector, runs: list[Amplitudes]):
-    reduction = EnergyReduction(projector, runs[0].coordinate.shape[-1])
+def _results(projector: Projector, runs: list[Amplitudes], *, follow: bool = True):
+    """Energies of runs whose frames follow one another, or not."""
+    n_frames = runs[0].coordinate.shape[-1]
+    ranges = ((0, n_frames),) if follow else ()
+    reduction = EnergyReduction(projector, n_frames, interval_ps=1.0, ranges=ranges)
     return [reduction.finalize(reduction.chunk(run)) for run in runs]
 
 
@@ -305,14 +308,18 @@ def test_error_of_the_temperature_agrees_with_the_scatter(salt) -> None:
     modes, n_frames = salt.modes, 256
     rng = np.random.default_rng(17)
     real = (modes.weights == 1.0)[:, None, None]
-    variances = []
-    for _ in range(12):
+    z, squares = [], []
+    for _ in range(60):
         noise = rng.normal(size=(2, *modes.omega.shape, n_frames))
         v_qmt = np.where(real, noise[0], np.sqrt(0.5) * (noise[0] + 1j * noise[1]))
         v_qmt[modes.sets < 0] = 0.0
         run = Amplitudes(0, v_qmt.copy(), np.sqrt(KT) * v_qmt, None)
-        variances.append(_results(salt, [run])[0].temperature_sem ** 2)
+        (energies,) = _results(salt, [run], follow=False)
+        z.append((energies.temperature - 300.0) / energies.temperature_sem)
+        squares.append(energies.temperature_sem**2)
     freedom = (modes.weights[:, None] * (modes.sets >= 0)).sum()
     expected = 2.0 * 300.0**2 / (freedom * n_frames)
-    # Sixteen blocks each know their variance to a third, twelve runs to a tenth.
-    assert np.mean(variances) == pytest.approx(expected, rel=0.35)
+    # The spectrum at zero frequency is known to half of itself: some errors are too large, so
+    # that too small ones are as frequent as they may be.
+    assert 0.8 < np.std(z) < 1.25
+    assert expected < np.mean(squares) < 2.0 * expected

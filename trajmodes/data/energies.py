@@ -32,7 +32,8 @@ class ModeEnergies:
     omega_displacement_sem: Floats
     """(g,), unit: rad/ps."""
     omega_ratio: Floats
-    """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, independent of the temperature."""
+    """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, independent of the temperature; without the
+    end terms of |Q̇|², if the frames follow one another."""
     omega_ratio_sem: Floats
     """(g,), unit: rad/ps."""
     temperature: float

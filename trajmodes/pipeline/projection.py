@@ -138,7 +138,7 @@ def _parts(
     job, n, dt = run.job, source.motion.n_frames, source.interval_ps
     segments = source.motion.segments
     parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
-        "energies": EnergyReduction(projector, n),
+        "energies": EnergyReduction(projector, n, interval_ps=dt, ranges=segments),
         "displacements": DisplacementCovarianceReduction(projector, n),
     }
     if plan is not None:

@@ -7,7 +7,6 @@ from trajmodes.project.energies.standard_errors import (
     energy_sem,
     longest_sem,
     ratio_sem,
-    shared_sems,
 )
 
 FRAMES, BLOCKS = 2048, 64
@@ -133,33 +132,3 @@ def test_the_longest_error_agrees_with_the_scatter(lifetimes: int) -> None:
     z = blocks.mean(axis=0) / longest_sem(blocks)
     assert 0.85 < z.std() < 1.1
     assert 0.93 < (np.abs(z) < 2.0).mean() < 0.985
-
-
-def _modulated(rng: np.random.Generator, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks of ratios (b, g) and temperatures (b,) about zero, in units of their noise.
-
-    All share a modulation with a correlation time of six blocks.
-    """
-    kept, noise = np.exp(-1 / 6), rng.normal(size=BLOCKS + 60)
-    for t in range(1, len(noise)):
-        noise[t] = kept * noise[t - 1] + np.sqrt(1.0 - kept**2) * noise[t]
-    wave = strength * noise[60:]
-    shares = rng.uniform(0.3, 1.0, 40)
-    ratios = wave[:, None] * shares + rng.normal(size=(BLOCKS, 40))
-    return ratios, wave + rng.normal(size=BLOCKS)
-
-
-@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-def test_a_modulation_that_all_sets_share_enters_their_errors(strength: float) -> None:
-    """Where the noise of one set conceals it, its error from blocks is too small."""
-    rng = np.random.default_rng(23)
-    z, of_temperature, plain = [], [], []
-    for _ in range(300):
-        ratios, temperatures = _modulated(rng, strength)
-        sems, sem = shared_sems(ratios, temperatures)
-        z.append(ratios.mean(axis=0) / sems)
-        of_temperature.append(temperatures.mean() / sem)
-        plain.append(ratios.mean(axis=0) / block_sem(ratios))
-    assert 0.8 < np.std(z) < 1.25
-    assert 0.75 < np.std(of_temperature) < 1.35
-    assert strength == 0.0 or np.std(plain) > 1.3

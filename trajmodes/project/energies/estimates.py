@@ -28,105 +28,39 @@ cos(q·r − ωt) has Q ~ e^{−iωt}, so that iQ̇ = ωQ and E− = 0. Where q 
 up to a phase, and both are K + U.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Floats
 from trajmodes.data.energies import ModeEnergies
-from trajmodes.data.modes import Modes
-from trajmodes.kernels import kernel
+from trajmodes.project.energies.block_means import (
+    EnergySums,
+    Means,
+    Parts,
+    ProductSums,
+    accumulate,
+)
+from trajmodes.project.energies.end_terms import EdgeFrame, Ends, EndTerms
+from trajmodes.project.energies.modulations import Populations, modulated_sems
 from trajmodes.project.energies.standard_errors import (
-    block_sem,
     energy_sem,
     fluctuation_sem,
     ratio_sem,
-    shared_sems,
 )
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.reduction import BlockSums, Sums, block_ranges, require_all_frames
-from trajmodes.symmetry.stars import (
-    ModeGroups,
-    group_sizes,
-    mode_groups,
-    set_mean,
-    set_members,
-)
+from trajmodes.streaming.reduction import BlockSums, block_ranges, require_all_frames
+from trajmodes.symmetry.stars import group_sizes, mode_groups, set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
 
-@dataclass(frozen=True, slots=True)
-class ProductSums(Sums):
-    """Sums over the frames of one block of time."""
+class EnergyState(NamedTuple):
+    """Sums over a part of the run, and its first and last frame."""
 
-    products: Floats
-    """(k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, if there are
-    forces, Re Q*𝓕 in eV (k)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergySums(Sums):
-    """Sums over frames: first moments by time block, second moments over all frames."""
-
-    blocks: BlockSums[ProductSums]
-    squares: Floats
-    """(g,), unit: eV². Sums of ε², pooled over the groups of each set."""
-    wholes: Floats
-    """(3, g + 1), unit: eV². Sums of K², KE and E² of each whole set, and of all modes together
-    (last); K is the kinetic, E = K + U the standing energy."""
-    waves: Floats
-    """(2, q, m), unit: eV². Sums of the squared travelling energies E±²."""
-
-
-@kernel()
-def _accumulate(
-    fields: tuple[Complexes, Complexes, Complexes],
-    groups: ModeGroups,
-    edges: Ints,
-    sums: tuple[Floats, Floats, Floats],
-    energy_kgt: Floats,
-) -> None:
-    q_nt, v_nt, f_nt = fields
-    products, squares, waves = sums
-    for g in range(len(groups.labels)):
-        kinetic_t, energy_t = np.zeros(q_nt.shape[1]), np.zeros(q_nt.shape[1])
-        for place in range(groups.starts[g], groups.starts[g + 1]):
-            n = groups.order[place]
-            omega, weight = groups.omega[n], groups.weights[g]
-            # Where q = −q the flow of energy is zero up to rounding.
-            flow = omega if weight == 2.0 else 0.0
-            forward = backward = 0.0
-            for b in range(len(edges) - 1):
-                speed = square = cross = work = 0.0
-                for t in range(edges[b], edges[b + 1]):
-                    q, v = q_nt[n, t], v_nt[n, t]
-                    v2 = v.real * v.real + v.imag * v.imag
-                    q2 = q.real * q.real + q.imag * q.imag
-                    speed += v2
-                    square += q2
-                    along = q.real * v.imag - q.imag * v.real
-                    cross += along
-                    standing = 0.5 * (v2 + omega * omega * q2)
-                    kinetic_t[t] += 0.5 * weight * v2
-                    energy_t[t] += weight * standing
-                    forward += (standing - flow * along) ** 2
-                    backward += (standing + flow * along) ** 2
-                products[b, 0, n] = speed
-                products[b, 1, n] = square
-                products[b, 2, n] = cross
-                if len(f_nt) > 0:
-                    for t in range(edges[b], edges[b + 1]):
-                        q, f = q_nt[n, t], f_nt[n, t]
-                        work += q.real * f.real + q.imag * f.imag
-                    products[b, 3, n] = work
-            waves[0, n] = forward
-            waves[1, n] = backward
-        if groups.labels[g] >= 0:
-            for t in range(len(energy_t)):
-                squares[groups.labels[g]] += energy_t[t] * energy_t[t]
-                energy_kgt[0, groups.labels[g], t] += kinetic_t[t]
-                energy_kgt[1, groups.labels[g], t] += energy_t[t]
+    sums: EnergySums
+    first: EdgeFrame
+    last: EdgeFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +73,13 @@ class EnergyReduction:
     projector: Projector
     n_frames: int
     n_blocks: int = 64
+    interval_ps: float = np.nan
+    """Time between the frames of a range."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """Uninterrupted frame ranges [start, stop) of the run, in time order; none if the frames
+    do not follow one another."""
 
-    def chunk(self, amplitudes: Amplitudes, /) -> EnergySums:
+    def chunk(self, amplitudes: Amplitudes, /) -> EnergyState:
         """Sum over one block of frames.
 
         Raises
@@ -160,22 +99,36 @@ class EnergyReduction:
         squares, waves = np.zeros(n_sets), np.zeros((2, n_q, n_m))
         energy_kgt = np.zeros((2, n_sets + 1, n_t))
         sums = (products.reshape(*products.shape[:2], -1), squares, waves.reshape(2, -1))
-        _accumulate(
+        accumulate(
             (q_nt, v_nt, f_nt), mode_groups(self.projector.modes), edges, sums, energy_kgt
         )
         energy_kgt[:, -1] = energy_kgt[:, :-1].sum(axis=1)
         kinetic_gt, energy_gt = energy_kgt
         pairs = ((kinetic_gt, kinetic_gt), (kinetic_gt, energy_gt), (energy_gt, energy_gt))
         wholes = np.array([np.einsum("gt,gt->g", one, other) for one, other in pairs])
+        labels = np.repeat(list(blocks), np.diff(edges))
+        ends = self._ends.inside(amplitudes, velocity, labels) if self.ranges else {}
+        none = np.zeros((n_q, n_m))
         parts = zip(blocks, np.diff(edges).tolist(), products, strict=True)
-        by_block = BlockSums({b: ProductSums(frames, part) for b, frames, part in parts})
-        return EnergySums(n_t, by_block, squares, wholes, waves)
+        by_block = {b: ProductSums(n, part, ends.get(b, none)) for b, n, part in parts}
+        first, last = (EdgeFrame.of(amplitudes, velocity, t) for t in (0, -1))
+        sums_of_all = EnergySums(n_t, BlockSums(by_block), squares, wholes, waves)
+        return EnergyState(sums_of_all, first, last)
 
-    def combine(self, earlier: EnergySums, later: EnergySums) -> EnergySums:
-        """Add the sums of two parts of the run."""
-        return earlier + later
+    def combine(self, earlier: EnergyState, later: EnergyState) -> EnergyState:
+        """Add the sums of two adjacent parts of the run, and the end terms between them."""
+        sums = earlier.sums + later.sums
+        if self.ranges and not self._ends.begins_range(later.first.frame):
+            frames = np.array([earlier.last.frame, later.first.frame])
+            labels = frames * self.n_blocks // self.n_frames
+            sums = _with_ends(sums, self._ends.between(earlier.last, later.first, labels))
+        return EnergyState(sums, earlier.first, later.last)
 
-    def finalize(self, state: EnergySums) -> ModeEnergies:
+    @property
+    def _ends(self) -> EndTerms:
+        return EndTerms(self.projector.modes, self.interval_ps, self.ranges)
+
+    def finalize(self, state: EnergyState) -> ModeEnergies:
         """Return the energies of each set of symmetry-equivalent modes.
 
         Raises
@@ -183,101 +136,19 @@ class EnergyReduction:
         DataError
             If frames are missing.
         """
-        require_all_frames(state.frames, self.n_frames)
-        return _pooled(_Means.of(self.projector.modes, state))
+        require_all_frames(state.sums.frames, self.n_frames)
+        return _pooled(Means.of(self.projector.modes, state.sums))
 
 
-class _Means(NamedTuple):
-    """Means over frames, by time block (b) or over the run."""
-
-    modes: Modes
-    shares: Floats
-    """(b,) share of the frames of the run; their sum is 1."""
-    halves: Floats
-    """(b, k, q, m), half of the products of `ProductSums`."""
-    potential: Floats
-    """(b, q, m), unit: eV. ½ω²|Q|²; nan for an imaginary mode, 0 for drift."""
-    squares: Floats
-    wholes: Floats
-    waves: Floats
-    """As in `EnergySums`."""
-
-    @staticmethod
-    def of(modes: Modes, state: EnergySums) -> "_Means":
-        counts_b = state.blocks.stack("frames")
-        halves = 0.5 * state.blocks.stack("products") / counts_b[:, None, None, None]
-        stiffness = np.where(modes.omega > 0.0, modes.omega**2, np.nan)
-        return _Means(
-            modes=modes,
-            shares=counts_b / state.frames,
-            halves=halves,
-            potential=np.where(modes.sets >= 0, stiffness, 0.0) * halves[:, 1],
-            squares=state.squares / state.frames,
-            wholes=state.wholes / state.frames,
-            waves=state.waves / state.frames,
-        )
-
-    @property
-    def energy(self) -> Floats:
-        """K + U of single modes (b, q, m); nan where ω is imaginary."""
-        return self.halves[:, 0] + self.potential
-
-    def fixed_share(self, kt: float) -> float:
-        """(1 − r)/(N + 1), 0 in a heat bath."""
-        counted = self.modes.oscillating
-        weights = np.where(counted, self.modes.weights[:, None], 0.0)
-        freedom = max(float(weights.sum()), 1.0)
-        energy_bqm = np.where(counted, self.energy, 0.0)
-        total = float(self.shares @ (weights * energy_bqm).sum(axis=(1, 2)))
-        variance = float(self.wholes[2, -1]) - total**2
-        return (1.0 - min(max(variance / (freedom * kt**2), 0.0), 1.0)) / (freedom + 1.0)
+def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
+    """Add end terms to those of blocks of time."""
+    blocks = dict(sums.blocks.by_block)
+    for label, value in ends.items():
+        blocks[label] = replace(blocks[label], ends=blocks[label].ends + value)
+    return replace(sums, blocks=BlockSums(blocks))
 
 
-class _Parts(NamedTuple):
-    """Means over time blocks (b, n) of sets or of single modes."""
-
-    shares: Floats
-    kinetic: Floats
-    square: Floats
-    """½|Q|²."""
-    potential: Floats
-    virial: Floats | None
-    strain: Floats
-    """½|Q|² scaled to have the mean of the kinetic energy."""
-
-    @staticmethod
-    def of(halves_bkn: Floats, potential_bn: Floats, shares: Floats) -> "_Parts":
-        kinetic, square = halves_bkn[:, 0], halves_bkn[:, 1]
-        virial = -halves_bkn[:, 3] if halves_bkn.shape[1] == 4 else None
-        strain = square * (shares @ kinetic / (shares @ square))
-        return _Parts(shares, kinetic, square, potential_bn, virial, strain)
-
-    @property
-    def energy(self) -> Floats:
-        """Half the total energy."""
-        return 0.5 * (self.kinetic + self.strain)
-
-    def sem(self, part_bn: Floats, slow: Floats) -> Floats:
-        """Combine the error of the slow energy of the mode with that of the remainder."""
-        return np.hypot(slow, block_sem(part_bn - self.energy))
-
-    def square_relative(self, slow: Floats) -> Floats:
-        """Relative error of ⟨|Q|²⟩ (n,)."""
-        relative: Floats = self.sem(self.strain, slow) / (self.shares @ self.kinetic)
-        return relative
-
-    def means(self, slow: Floats) -> tuple[Floats, Floats]:
-        """K, U and, if there are forces, W, and their errors, as (k, n)."""
-        potential = self.shares @ self.potential
-        values = [self.shares @ self.kinetic, potential]
-        sems = [self.sem(self.kinetic, slow), potential * self.square_relative(slow)]
-        if self.virial is not None:
-            values.append(self.shares @ self.virial)
-            sems.append(self.sem(self.virial, slow))
-        return np.array(values), np.array(sems)
-
-
-def _pooled(means: _Means) -> ModeEnergies:
+def _pooled(means: Means) -> ModeEnergies:
     """Means and standard errors over sets."""
     modes, shares, members = means.modes, means.shares, set_members(means.modes)
     halves_bkg = set_mean(means.halves, modes)
@@ -286,13 +157,16 @@ def _pooled(means: _Means) -> ModeEnergies:
     equal = 0.5 * BOLTZMANN * temperature
     expected = np.full(modes.n_sets, equal)
     snapshot = _set_fluctuations(means, temperature)
-    parts = _Parts.of(halves_bkg, set_mean(means.potential, modes), shares)
+    parts = Parts.of(halves_bkg, set_mean(means.potential, modes), shares)
     slow = energy_sem(parts.energy, members, expected, snapshot)
     energies, sems = parts.means(slow)
     square = shares @ parts.square
-    displacement, ratio = np.sqrt(expected / square), np.sqrt(energies[0] / square)
-    ratio_b = parts.kinetic / energies[0] - parts.square / square
-    ratio_relative, temperature_sem = shared_sems(ratio_b, temperature_b)
+    displacement = np.sqrt(expected / square)
+    steady = _steady_kinetic(parts, set_mean(means.ends, modes))
+    ratio = np.sqrt(shares @ steady / square)
+    ratio_b = steady / (shares @ steady) - parts.square / square
+    populations = Populations.of(parts.energy / equal, members, ratio)
+    ratio_relative, temperature_sem = modulated_sems(ratio_b, temperature_b, populations)
     relative = 0.5 * np.hypot(parts.square_relative(slow), temperature_sem / temperature)
     virial = virial_sem = anharmonicity = anharmonicity_sem = None
     if parts.virial is not None:
@@ -328,8 +202,15 @@ def _pooled(means: _Means) -> ModeEnergies:
     )
 
 
+def _steady_kinetic(parts: Parts, ends: Floats) -> Floats:
+    """Kinetic energy (b, g) without its end terms, unless the run is too short for that."""
+    steady = parts.kinetic - ends
+    positive = (parts.shares @ steady) > 0.0
+    return np.where(positive, steady, parts.kinetic)
+
+
 def _heat_capacities(
-    means: _Means, temperature: tuple[float, float], snapshot: Floats
+    means: Means, temperature: tuple[float, float], snapshot: Floats
 ) -> tuple[Floats, Floats]:
     """Heat capacity (g,) of one mode of each set in k_B, and its standard error."""
     modes, members, kt = means.modes, set_members(means.modes), BOLTZMANN * temperature[0]
@@ -347,7 +228,7 @@ def _heat_capacities(
     return heat, np.where(np.isfinite(heat), relative, np.nan)
 
 
-def _set_fluctuations(means: _Means, temperature: float) -> Floats:
+def _set_fluctuations(means: Means, temperature: float) -> Floats:
     """Variance (g,) of the energy of whole sets in a heat bath, relative to its squared mean.
 
     The potential energy is scaled to the kinetic one, so that the result does not depend on ω.
@@ -367,11 +248,11 @@ def _set_fluctuations(means: _Means, temperature: float) -> Floats:
     return variance
 
 
-def _single(means: _Means, equal: float) -> tuple[Floats, Floats]:
+def _single(means: Means, equal: float) -> tuple[Floats, Floats]:
     """K, U, W of every single mode and their errors, (k, q, m); nan for drift."""
     inside = means.modes.sets >= 0
     # The boolean index joins q and m to n.
-    parts = _Parts.of(means.halves[..., inside], means.potential[:, inside], means.shares)
+    parts = Parts.of(means.halves[..., inside], means.potential[:, inside], means.shares)
     # Real and imaginary part; one degree of freedom where q = −q.
     freedom = (means.modes.weights[:, None] * inside)[inside].astype(np.int64)
     slow = energy_sem(parts.energy, freedom, np.full(len(freedom), equal))
@@ -380,7 +261,7 @@ def _single(means: _Means, equal: float) -> tuple[Floats, Floats]:
     return found[0], found[1]
 
 
-def _travelling(means: _Means, expected: float) -> tuple[Floats, Floats]:
+def _travelling(means: Means, expected: float) -> tuple[Floats, Floats]:
     """⟨E±⟩ and its standard error, both (2, q, m); nan for drift."""
     modes = means.modes
     standing_bqm = means.energy + np.where(modes.sets >= 0, 0.0, np.nan)

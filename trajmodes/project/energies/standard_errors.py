@@ -35,8 +35,8 @@ from trajmodes.arrays import Floats, Ints
 _TRUST = 0.4
 # Relative difference allowed between the fluctuations of anharmonic and harmonic modes.
 _TOLERANCE = 0.2
-_FEWEST_BLOCKS = 8
-_PLAIN_BLOCKS = 16
+FEWEST_BLOCKS = 8
+PLAIN_BLOCKS = 16
 _RUN_PER_LIFETIME = np.geomspace(1e-2, 1e6, 400)
 
 
@@ -98,14 +98,14 @@ def _likely_durations(
     blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None
 ) -> Floats:
     """Probability of each run length over lifetime x, as (g, x), normalised for each set."""
-    if len(blocks) < _FEWEST_BLOCKS:
+    if len(blocks) < FEWEST_BLOCKS:
         return np.full((len(members), len(_RUN_PER_LIFETIME)), np.nan)
     mean = blocks.mean(axis=0)
     tiny = np.finfo(float).tiny
     unit = np.maximum(np.abs(mean * expected) / members, tiny)
     x = _RUN_PER_LIFETIME
     chi2 = np.zeros((len(members), len(x)))
-    for level in _coarser(blocks, _FEWEST_BLOCKS):
+    for level in coarser(blocks, FEWEST_BLOCKS):
         measured = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
         model = _smoothing(x / len(level)) - _smoothing(x)
         chi2 += _TRUST * len(level) * np.log(measured[:, None] / model) ** 2
@@ -128,71 +128,14 @@ def ratio_sem(above: Floats, below: Floats) -> Floats:
     return block_sem(above / above.mean(axis=0) - below / below.mean(axis=0))
 
 
-def shared_sems(ratios: Floats, temperatures: Floats) -> tuple[Floats, float]:
-    """Estimate errors of ⟨|Q̇|²⟩/⟨|Q|²⟩, relative (g,), and of the temperature.
-
-    Slow modes modulate the frequencies of all others, and at constant energy the temperature
-    with them. In the noise of one set this hardly shows; in the first principal component of
-    all sets it does. The share of each quantity in this component has the error of the
-    component, and the remainder its own.
-
-    Parameters
-    ----------
-    ratios
-        (b, g) relative deviations of the ratio in blocks of time, to first order.
-    temperatures
-        (b,) temperature in these blocks.
-    """
-    if len(ratios) < _FEWEST_BLOCKS:
-        return np.full(ratios.shape[1:], np.nan), np.nan
-    component = _first_component(ratios)
-    slow = float(_slow_sem(component))
-    share, rest = _without(component, ratios)
-    sems = np.hypot(_slow_sem(rest), share * slow)
-    share, rest = _without(component, temperatures)
-    return sems, float(np.hypot(longest_sem(rest), share * slow))
-
-
-def _first_component(blocks: Floats) -> Floats:
-    """First principal component (b,) of blocks (b, g), found at 16 to 31 blocks."""
-    known = np.isfinite(blocks).all(axis=0)
-    deviation = blocks[:, known] - blocks[:, known].mean(axis=0)
-    joined = _coarser(deviation, _PLAIN_BLOCKS)[-1]
-    unit = np.maximum(joined.std(axis=0), np.finfo(float).tiny)
-    _, _, shares = np.linalg.svd(joined / unit, full_matrices=False)
-    component: Floats = (deviation / unit) @ shares[0]
-    return component
-
-
-def _without(component: Floats, blocks: Floats) -> tuple[Floats, Floats]:
-    """Share (…) of a component (b,) in blocks (b, …), and what remains of them."""
-    joined, part = (_coarser(one, _PLAIN_BLOCKS)[-1] for one in (blocks, component))
-    part = part - part.mean()
-    square = max(float(part @ part), np.finfo(float).tiny)
-    share: Floats = np.tensordot(part, joined - joined.mean(axis=0), axes=1) / square
-    rest: Floats = blocks - np.multiply.outer(component, share)
-    return share, rest
-
-
-def _slow_sem(blocks: Floats) -> Floats:
-    """Larger standard error (…) from the two longest block lengths, neighbours correlated."""
-    longest = _coarser(blocks, _FEWEST_BLOCKS)[-2:]
-    sems = [
-        one.std(axis=0, ddof=1) / np.sqrt(len(one)) * _correlation_factor(one)
-        for one in longest
-    ]
-    sem: Floats = np.max(sems, axis=0)
-    return sem
-
-
 def block_sem(blocks: Floats) -> Floats:
     """Estimate the standard error (…) of a mean from 16 to 31 blocks, or from fewer.
 
     Neighbours among the means (b, …) over time blocks of equal length are joined.
     """
-    if len(blocks) < _FEWEST_BLOCKS:
+    if len(blocks) < FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
-    longest = _coarser(blocks, _PLAIN_BLOCKS)[-1]
+    longest = coarser(blocks, PLAIN_BLOCKS)[-1]
     sem: Floats = longest.std(axis=0, ddof=1) / np.sqrt(len(longest))
     return sem
 
@@ -206,15 +149,15 @@ def longest_sem(blocks: Floats) -> Floats:
     error is accurate for runs of twenty lifetimes or more. `blocks` (b, …) are means over time
     blocks of equal length.
     """
-    if len(blocks) < _FEWEST_BLOCKS:
+    if len(blocks) < FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
-    levels = _coarser(blocks, _FEWEST_BLOCKS)
+    levels = coarser(blocks, FEWEST_BLOCKS)
     sems = [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in levels]
-    sem: Floats = np.max([*sems, sems[0] * _correlation_factor(blocks)], axis=0)
+    sem: Floats = np.max([*sems, sems[0] * correlation_factor(blocks)], axis=0)
     return sem
 
 
-def _correlation_factor(blocks: Floats) -> Floats:
+def correlation_factor(blocks: Floats) -> Floats:
     """Factor (…) by which correlation of neighbouring blocks increases the error of a mean."""
     n_blocks = len(blocks)
     deviation = blocks - blocks.mean(axis=0)
@@ -226,7 +169,7 @@ def _correlation_factor(blocks: Floats) -> Floats:
     return larger
 
 
-def _coarser(blocks: Floats, fewest: int) -> list[Floats]:
+def coarser(blocks: Floats, fewest: int) -> list[Floats]:
     """Block means (b, …) at b, b/2, b/4 … down to `fewest`; an odd last one is dropped."""
     levels = [blocks]
     while len(blocks) >= 2 * fewest:
