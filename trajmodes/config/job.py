@@ -30,6 +30,7 @@ from trajmodes.config.groups import (
     RunningOptions,
 )
 from trajmodes.config.option import Group, Option, options_in
+from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import (
     ExportOptions,
     MovieOptions,
@@ -46,6 +47,7 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
         "reading": ReadOptions,
         "matching": MatchOptions,
         "fit": ForceConstantOptions,
+        "polar": PolarOptions,
         "phonons": PhononOptions,
         "projection": ProjectionOptions,
         "molecule": MoleculeOptions,
@@ -87,6 +89,7 @@ class Job:
     reading: ReadOptions = field(default_factory=ReadOptions)
     matching: MatchOptions = field(default_factory=MatchOptions)
     fit: ForceConstantOptions = field(default_factory=ForceConstantOptions)
+    polar: PolarOptions = field(default_factory=PolarOptions)
     phonons: PhononOptions = field(default_factory=PhononOptions)
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
     molecule: MoleculeOptions = field(default_factory=MoleculeOptions)

@@ -194,6 +194,11 @@ def _read_multiples(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.replace(",", " ").split()))
 
 
+def _row(value: Any) -> Any:
+    """Numbers in a row where one number or three vectors are given."""
+    return (value,) if _is_number(value) else _nine(value)
+
+
 def _is_cutoff(value: Any) -> bool:
     if not isinstance(value, str):
         return _is_number(value, LEAST)
@@ -258,6 +263,7 @@ BOX = replace(or_word(numbers("three or nine numbers", (3, 9), -MOST), "average"
 SUPERCELL = Kind(
     "three or nine whole numbers", _are_multiples, _read_multiples, from_text=True, tidy=_nine
 )
+DIELECTRIC = replace(numbers("one, three or nine numbers", (1, 3, 9), -MOST), tidy=_row)
 FRAMES = Kind(
     "START:STOP:STRIDE, such as 2000: or :5000 or ::10, or a list of one to three whole "
     "numbers, START < STOP",

@@ -182,6 +182,11 @@ class ProjectKeywords(SedKeywords, total=False):
 class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
     """Keywords of `trajmodes.fit_runs`."""
 
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
+    no_charges: bool
+
 
 class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False):
     """Keywords of `trajmodes.run`."""
@@ -189,6 +194,10 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     supercell: str | PathLike[str] | None
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
+    no_charges: bool
 
 
 class MoleculeKeywords(ReadKeywords, ElasticKeywords, total=False):

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.coulomb.supercells import folded_dipoles
 from trajmodes.data.anharmonic import PerturbativeWidths
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
@@ -35,7 +36,7 @@ from trajmodes.phonons.strain import triplets_of
 from trajmodes.symmetry.clusters import SHELL_TOLERANCE, inscribed_radius
 from trajmodes.symmetry.images import are_of_nearest, images_of_pairs
 from trajmodes.symmetry.translations import atom_at, build_supercell, fold_pairs, fold_triplets
-from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
+from trajmodes.units import BOLTZMANN, COULOMB, DALTON, HBAR, THZ
 
 # ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.
 _CLASSICAL = 1e-4
@@ -45,6 +46,8 @@ _LOWEST = 1e-4 * THZ
 _SAME = 1e-5
 # Margin in Å by which the inscribed sphere must exceed the longest distance.
 _MARGIN = 1e-3
+# Reach of Ewald's sum over cells, which phono3py leaves out, over the cube root of the volume.
+_NEAR = 1.6
 
 
 def perturbative_linewidths(
@@ -153,9 +156,10 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     # Force constants without a cutoff are shared among images in the supercell of the run.
     large = supercell
     if constants.cutoff is not None:
-        large = smallest_supercell(
-            crystal, longest_side(crystal, *constants.members, constants.values)
-        )
+        side = longest_side(crystal, *constants.members, constants.values)
+        if constants.charges is not None:
+            side = max(side, _NEAR * float(np.cbrt(crystal.volume)))
+        large = smallest_supercell(crystal, side)
     from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415 - phonopy loads slowly
 
     unit = PhonopyAtoms(
@@ -173,7 +177,13 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     )
     sites, order = _atom_order(peer.phonon_supercell, peer.phonon_primitive, large)
     pairs = fold_pairs(constants, large)
+    if (charges := constants.charges) is not None:
+        pairs += folded_dipoles(large, charges)
     peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
+    if charges is not None:
+        peer.nac_params = {
+            "born": charges.born[sites], "dielectric": charges.dielectric, "factor": COULOMB,
+        }  # fmt: skip
     sites, order = _atom_order(peer.supercell, peer.primitive, small)
     cubic = dense_triplets(triplets, small)
     peer.fc3 = np.array(

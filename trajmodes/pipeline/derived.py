@@ -14,11 +14,13 @@ import numpy as np
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import Bands, RenormalisedBands
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, RunLength
 from trajmodes.data.results import InputFile, Projection, Provenance, Results
 from trajmodes.errors import DataError
+from trajmodes.formats.dipoles import with_charges
 from trajmodes.notes import Note
 from trajmodes.phonons.bands import dispersion, spectral_map
 from trajmodes.phonons.conductivity import conductivity
@@ -120,7 +122,9 @@ def with_projection(
     )
     first = () if disagreement is None else (disagreement,)
     with log.stage("bands and transport"):
-        renormalised = renormalised_bands(projected, modes, run.supercell, bands)
+        renormalised = renormalised_bands(
+            projected, modes, run.supercell, bands, results.constants.charges
+        )
         found, refusal = _conductivity(run, results, projection)
         finer = () if found is None else _mesh_note(run.job, found.mesh)
     loud = tuple(note for note in projected.notes if note.severity == "warning")
@@ -194,9 +198,20 @@ def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
 
 
 def renormalised_bands(
-    projected: Projected, modes: Modes, supercell: Supercell, bands: Bands
+    projected: Projected,
+    modes: Modes,
+    supercell: Supercell,
+    bands: Bands,
+    charges: Charges | None = None,
 ) -> tuple[RenormalisedBands, ...]:
-    """Bands from the frequencies of the lines, and from covariances of the displacements."""
+    """Bands from the frequencies of the lines, and from covariances of the displacements.
+
+    With charges their dipole–dipole part is taken off before and added after interpolation.
+    """
+
+    def divided(whole: ForceConstants) -> ForceConstants:
+        return whole if charges is None else with_charges(whole, supercell, charges)
+
     lines, energies = projected.projection.lines, projected.projection.energies
     kelvin = energies.temperature
     found = []
@@ -204,7 +219,7 @@ def renormalised_bands(
         particles, own = quasi_particle_constants(
             modes, supercell, lines.omega, lines.omega_sem, kelvin
         )
-        along = dispersion(particles, bands.path)
+        along = dispersion(divided(particles), bands.path)
         found.append(RenormalisedBands("quasi-particles", along, own))
     covariance = projected.displacements
     if projected.differenced:
@@ -218,7 +233,7 @@ def renormalised_bands(
         kelvin,
         covariance.kinetic,
     )
-    found.append(RenormalisedBands("displacements", dispersion(moved, bands.path)))
+    found.append(RenormalisedBands("displacements", dispersion(divided(moved), bands.path)))
     return tuple(found)
 
 

@@ -7,8 +7,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from trajmodes.config.job import Job
+from trajmodes.coulomb.supercells import dipole_forces
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import (
     ForceRows,
@@ -32,9 +35,10 @@ from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at, stability
+from trajmodes.pipeline.charges import FoundCharges, charges_given, charges_of_data
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.streaming.reduction import Together
+from trajmodes.streaming.reduction import Reduction, Together
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
@@ -87,7 +91,14 @@ def fit_runs(
     DataError
         If a run has no forces, or all runs together do not determine the force constants.
     """
-    fitted = _fit_once(runs, log, bars, earlier)
+    if earlier is None:
+        first = runs[0]
+        paths, crystal = first.trajectory.paths, first.supercell.crystal
+        found = charges_of_data(first.job.polar, crystal, paths)
+    else:
+        found = _charges_of_earlier(runs[0], earlier)
+    fitted = _fit_once(runs, log, bars, earlier, found.charges)
+    fitted = fitted._replace(notes=(*found.notes, *fitted.notes))
     shift = fitted.fit.reference.shift
     rms = fitted.runs[0].diagnosis.sample.displacement_rms
     if not is_off_average(fitted.fit.reference, rms):
@@ -102,17 +113,27 @@ def fit_runs(
         note = Note("note", text, fix=fix)
         return fitted._replace(notes=(note, *fitted.notes))
     log.record("the mean displacement is significant: second fit, from the average structure")
-    again = _fit_once([run.moved(shift) for run in runs], log, bars, None)
+    again = _fit_once([run.moved(shift) for run in runs], log, bars, None, found.charges)
     text = (
         f"displacements are relative to the average structure: sites were moved by up to "
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
     note = Note("note", text)
-    return again._replace(notes=(note, *again.notes))
+    return again._replace(notes=(note, *found.notes, *again.notes))
+
+
+def _charges_of_earlier(run: LoadedRun, earlier: NormalEquationBlocks) -> FoundCharges:
+    """Charges of an earlier fit; given ones must be the same, which is checked on pooling."""
+    given = charges_given(run.job.polar, run.supercell.crystal)
+    return FoundCharges(earlier.charges) if given.charges is None else given
 
 
 def _fit_once(
-    runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: NormalEquationBlocks | None
+    runs: Sequence[LoadedRun],
+    log: Log,
+    bars: StartBar,
+    earlier: NormalEquationBlocks | None,
+    charges: Charges | None,
 ) -> Fitted:
     job, supercells = runs[0].job, [run.supercell for run in runs]
     supercell = widest(supercells)
@@ -121,7 +142,7 @@ def _fit_once(
     choice = None
     if by_data and max(cutoffs) > 2:
         with log.stage("range of the second order"):
-            sampled = [_covariances_of_part(run) for run in runs]
+            sampled = [_covariances_of_part(run, charges) for run in runs]
             choice = choose_range(sampled, space_group(supercell.crystal), fit_options(job))
             cutoffs[2] = choice.cutoff
     with log.stage("symmetry"):
@@ -137,7 +158,8 @@ def _fit_once(
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            found.append(_sums_of_run(run, expansion, n_blocks, bars, title))
+            reduction = _sums(run, expansion, n_blocks, charges)
+            found.append(_sums_of_run(run, reduction, charges, bars, title))
     with log.stage("solve"):
         if by_data and max(cutoffs) == 2:
             covariances = [one for one, _ in found if isinstance(one, ForceCovariances)]
@@ -257,17 +279,35 @@ _Sums = ForceCovariances | NormalEquationBlocks
 """Sums over a run: covariances serve every range of the second order."""
 
 
+def _sums(
+    run: LoadedRun, expansion: Expansion, n_blocks: int, charges: Charges | None
+) -> Reduction[MotionBlock, Any, _Sums]:
+    """Reduction of a run to sums; covariances lose the dipole–dipole forces after the pass."""
+    if expansion.orders[-1] == 2:
+        return ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
+    dipoles = None if charges is None else dipole_forces(run.supercell, charges)
+    return ForceRows(expansion, run.supercell, run.n_frames, n_blocks, dipoles)
+
+
 def _sums_of_run(
-    run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
+    run: LoadedRun,
+    reduction: Reduction[MotionBlock, Any, _Sums],
+    charges: Charges | None,
+    bars: StartBar,
+    title: str,
 ) -> tuple[_Sums, Source]:
-    if expansion.orders[-1] > 2:
-        sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
-    else:
-        sums = ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
-    both = Together({"sums": sums, "kelvin": KineticTemperature(run.supercell)})
+    both: Together[MotionBlock] = Together(
+        {"sums": reduction, "kelvin": KineticTemperature(run.supercell)}
+    )
     advance, workers = bars(title, run.n_frames), run.job.running.workers
     found = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
-    return found["sums"], _source(run, found["kelvin"])
+    return _without_dipoles(found["sums"], charges), _source(run, found["kelvin"])
+
+
+def _without_dipoles(sums: _Sums, charges: Charges | None) -> _Sums:
+    if charges is None or not isinstance(sums, ForceCovariances):
+        return sums
+    return sums.without_dipoles(charges)
 
 
 def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquationBlocks:
@@ -289,11 +329,12 @@ def _with_strength_by_atoms(runs: Sequence[LoadedRun], expansion: Expansion) -> 
     return with_strength(pooled(parts), options)
 
 
-def _covariances_of_part(run: LoadedRun) -> ForceCovariances:
+def _covariances_of_part(run: LoadedRun, charges: Charges | None) -> ForceCovariances:
     """Covariances of some of the blocks of frames, evenly spread over the run."""
     chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)]
     sums = ForceCovariance(half_space(run.supercell), run.n_frames)
-    return stream(run.motion, chosen, sums, workers=run.job.running.workers)
+    found = stream(run.motion, chosen, sums, workers=run.job.running.workers)
+    return found if charges is None else found.without_dipoles(charges)
 
 
 def _frame_notes(

@@ -225,7 +225,12 @@ def inputs_of(job: Job) -> tuple[str, ...]:
     Normal equations of an earlier fit may be replaced, because the new ones include them. A
     folder of frames is left out, because results replace none of its files.
     """
-    named = (job.projection.force_constants, job.matching.cell, job.reading.supercell)
+    named = (
+        job.projection.force_constants,
+        job.matching.cell,
+        job.reading.supercell,
+        job.polar.born,
+    )
     frames = (name for name in job.trajectory if not Path(name).is_dir())
     return (*(name for name in named if name is not None), *frames)
 

@@ -101,7 +101,7 @@ class LoadedRun:
     @property
     def files(self) -> list[Path]:
         """All files that the run is read from."""
-        named = [self.job.matching.cell, self.job.reading.supercell]
+        named = (self.job.matching.cell, self.job.reading.supercell, self.job.polar.born)
         return [*self.trajectory.paths, *(Path(name) for name in named if name is not None)]
 
     @property

@@ -8,9 +8,11 @@ from trajmodes.config.job import Job
 from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import notes_on_charges
+from trajmodes.formats.dipoles import with_charges
+from trajmodes.formats.registry import notes_on_charges, read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
+from trajmodes.pipeline.charges import charges_given
 from trajmodes.pipeline.check import (
     require_all_frames,
     require_known_modes,
@@ -188,7 +190,29 @@ def run_on_constants(
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     if given.constants is None:
         foreign += notes_on_charges(str(named), constants.crystal)
+    if job.polar.are_given:
+        constants, notes = _with_charges(constants, job, run)
+        foreign += notes
     return run, replace(constants, crystal=run.supercell.crystal), foreign
+
+
+def _with_charges(
+    constants: ForceConstants, job: Job, run: LoadedRun
+) -> tuple[ForceConstants, tuple[Note, ...]]:
+    """Take the dipole–dipole part of given charges off force constants of a file."""
+    named = job.projection.force_constants
+    if named is None:
+        raise UsageError(
+            "Born charges are given in addition to force constants in memory",
+            fix='give them to the force constants: constants.with_charges("BORN")',
+        )
+    charges, notes = charges_given(job.polar, constants.crystal)
+    if charges is None:
+        return constants, notes
+    # The cell file is left in the job where it describes the supercell of the constants.
+    is_of_run = job.matching.cell is not None
+    supercell = run.supercell if is_of_run else read_supercell(Path(named))
+    return with_charges(constants, supercell, charges), notes
 
 
 def _about_given_sites(run: LoadedRun) -> LoadedRun:

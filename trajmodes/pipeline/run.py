@@ -210,7 +210,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
-    warned = [note for note in fit.notes if note.severity == "warning"]
+    warned = [note for note in (*fitted.notes, *fit.notes) if note.severity == "warning"]
     checked = [note for run in runs for note in warnings_of(run)]
     results = replace(
         results,
