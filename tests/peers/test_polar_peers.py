@@ -20,11 +20,11 @@ from trajmodes.formats.phonopy import to_phonopy
 from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.bands import dispersion, group_velocities
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.polar import lo_to_splitting, static_dielectric
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.units import DALTON, THZ
 
 pytestmark = pytest.mark.peer

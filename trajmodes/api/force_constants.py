@@ -14,11 +14,15 @@ from trajmodes.api.phonons import PhononProperties
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import MovieKeywords, SampleKeywords, ScanKeywords
+from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.data import force_constants as plain
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.labels import html_table
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.formats.charges import read_charges
+from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, to_phonopy
 from trajmodes.formats.registry import read_supercell
@@ -33,6 +37,7 @@ from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS
 from trajmodes.results.storage import atomic_file
+from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.sampling import Configurations, harmonic_ensemble
 
 if TYPE_CHECKING:
@@ -100,6 +105,34 @@ class ForceConstants(PhononProperties):
         reaches beyond the Wigner–Seitz cell of the supercell.
         """
         return to_phonopy(self, self._known_supercell())
+
+    def with_charges(self, charges: PathLike | Charges) -> "ForceConstants":
+        """Divide the second order into a dipole–dipole part of Born charges and the rest.
+
+        Frequencies at the q points of the supercell do not change; those between them are
+        interpolated from the rest. A fit with charges is better: cutoffs may be short.
+
+        Parameters
+        ----------
+        charges
+            Born charges and ε∞, or a file with them: phonopy's BORN or yaml file, vasprun.xml,
+            OUTCAR, infile.lotosplitting.
+
+        Raises
+        ------
+        UsageError
+            If there is no such file.
+        DataError
+            If the charges are of another crystal, or there are charges already.
+        """
+        supercell = self._known_supercell()
+        if isinstance(charges, Charges):
+            found, _ = symmetric_charges(charges, space_group(self.crystal))
+        else:
+            found, _ = read_charges(Path(charges), self.crystal)
+        plain_form = with_charges(self, supercell, found)
+        origin = call_text(f"{self.origin}.with_charges", charges)
+        return ForceConstants.of(plain_form, supercell=supercell, origin=origin)
 
     def to_dataset(self) -> xr.Dataset:
         """Results of the fit in one Dataset, as `trajmodes fit` writes them.
@@ -267,6 +300,8 @@ class ForceConstants(PhononProperties):
             rows["cutoff"] = f"{self.cutoff:g} Å"
         if self.temperature is not None:
             rows["temperature"] = f"{self.temperature:.1f} K"
+        if self.charges is not None:
+            rows["dipole–dipole part"] = repr(self.charges)
         rows["error bars"] = "no" if self.replicates is None else "jackknife"
         if self.quality is not None:
             rows["frames"] = self.quality.n_frames

@@ -22,6 +22,7 @@ from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.properties import elastic_job, thermo_job
 from trajmodes.results.dataset import bands_dataset
+from trajmodes.thermo.dielectric import Splitting, lo_to_splitting, static_dielectric
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
 from trajmodes.units import THZ
 
@@ -39,32 +40,61 @@ class PhononProperties(plain.ForceConstants):
     origin: str = ""
     """The call that made them."""
 
-    def frequencies(self, q: str | npt.ArrayLike) -> Floats:
+    def frequencies(
+        self, q: str | npt.ArrayLike, *, direction: npt.ArrayLike | None = None
+    ) -> Floats:
         """Frequencies ω/2π in THz, ascending; negative where imaginary.
 
         Parameters
         ----------
         q
             The name of a special point, (3,) or (q, 3) reduced coordinates.
+        direction
+            (3,) Cartesian direction from which a Γ among them is approached; it matters with
+            Born charges. None: no macroscopic field at Γ, as in a periodic simulation.
 
         Returns
         -------
         (m,) for one q, (q, m) for a list.
         """
         points = self._points(q)
-        omega, _ = frequencies_at(self, points.reshape(-1, 3))
+        listed = points.reshape(-1, 3)
+        omega, _ = frequencies_at(self, listed, _towards(direction, listed))
         found: Floats = omega.reshape(*points.shape[:-1], -1) / THZ
         return found
 
-    def modes(self, q: str | npt.ArrayLike) -> Modes:
+    def modes(self, q: str | npt.ArrayLike, *, direction: npt.ArrayLike | None = None) -> Modes:
         """Frequencies in rad/ps with standard errors, and polarisation vectors, at q points.
 
         Parameters
         ----------
         q
             The name of a special point, (3,) or (q, 3) reduced coordinates.
+        direction
+            As for `frequencies`.
         """
-        return modes_at(self, self._points(q).reshape(-1, 3))
+        listed = self._points(q).reshape(-1, 3)
+        return modes_at(self, listed, directions=_towards(direction, listed))
+
+    def lo_to(self, direction: npt.ArrayLike) -> Splitting:
+        """Optic modes at Γ in rad/ps with and without the field of a Cartesian direction.
+
+        Raises
+        ------
+        DataError
+            If the force constants have no Born charges.
+        """
+        return lo_to_splitting(self, direction)
+
+    def static_dielectric(self) -> Floats:
+        """Compute ε0 (3, 3) of electrons and lattice.
+
+        Raises
+        ------
+        DataError
+            If there are no Born charges, or an optic mode with charge is not stable.
+        """
+        return static_dielectric(self)
 
     def bands(self, path: str = "auto") -> Bands:
         """Frequencies in rad/ps along a path through the Brillouin zone.
@@ -148,3 +178,13 @@ class PhononProperties(plain.ForceConstants):
                 fix="give reduced coordinates, or the name of a special point",
             )
         return points
+
+
+def _towards(direction: npt.ArrayLike | None, qpoints: Floats) -> Floats | None:
+    """Give every q (q, 3) the same direction (q, 3)."""
+    if direction is None:
+        return None
+    one = np.asarray(direction, dtype=float)
+    if one.shape != (3,):
+        raise UsageError(f"a direction has three components, got shape {one.shape}")
+    return np.broadcast_to(one, qpoints.shape)

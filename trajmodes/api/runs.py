@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 PathLike = str | os.PathLike[str]
-_OF_OPEN_RUNS = of_groups(("fit", "phonons", "projection", "running"))
+_OF_OPEN_RUNS = of_groups(("fit", "polar", "phonons", "projection", "running"))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -63,7 +63,7 @@ def _default(one: Option) -> str:
     return "".join(parts)
 
 
-_OF_OPEN_RUN = ("phonons", "projection", "running")
+_OF_OPEN_RUN = ("polar", "phonons", "projection", "running")
 
 KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ReadKeywords": ("all functions that read a run", "molecule", ("reading", "matching")),

@@ -152,6 +152,10 @@ class FitKeywords(ConstantsKeywords, ElasticKeywords, total=False):
     """Keywords of `Run.fit`."""
 
     append: str | PathLike[str] | None
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
+    no_charges: bool
     perturbation: int | None
     temperature: float | None
     workers: int | None
@@ -160,6 +164,9 @@ class FitKeywords(ConstantsKeywords, ElasticKeywords, total=False):
 class SedKeywords(ElasticKeywords, total=False):
     """Keywords of `Run.sed`."""
 
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
     path: str
     resolution_thz: float | None
     workers: int | None
@@ -182,11 +189,6 @@ class ProjectKeywords(SedKeywords, total=False):
 class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
     """Keywords of `trajmodes.fit_runs`."""
 
-    born: str | PathLike[str] | None
-    born_charges: str | Sequence[str]
-    dielectric: "npt.ArrayLike | None"
-    no_charges: bool
-
 
 class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False):
     """Keywords of `trajmodes.run`."""
@@ -194,9 +196,6 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     supercell: str | PathLike[str] | None
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
-    born: str | PathLike[str] | None
-    born_charges: str | Sequence[str]
-    dielectric: "npt.ArrayLike | None"
     no_charges: bool
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.config.polar import PolarOptions
 from trajmodes.coulomb.charges import of_inequivalent, symmetric_charges
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
@@ -93,6 +94,23 @@ def read_charges(path: Path, crystal: Crystal) -> tuple[Charges, tuple[Note, ...
             fix="give the cell that they were calculated for with --cell",
         )
     return _checked(Charges(born, found.dielectric), crystal, str(path))
+
+
+class GivenCharges(NamedTuple):
+    """Charges of a crystal, if there are any, and notes on them."""
+
+    charges: Charges | None
+    notes: tuple[Note, ...] = ()
+
+
+def charges_given(options: PolarOptions, crystal: Crystal) -> GivenCharges:
+    """Charges that options give, by a file or as numbers; see `read_charges`."""
+    if options.born is not None:
+        return GivenCharges(*read_charges(Path(options.born), crystal))
+    if options.dielectric is None:
+        return GivenCharges(None)
+    found = charges_of_numbers(options.born_charges, options.dielectric, crystal)
+    return GivenCharges(*found)
 
 
 def charges_of_numbers(

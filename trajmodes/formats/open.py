@@ -23,9 +23,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
+from trajmodes.config.polar import PolarOptions
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.formats.charges import charges_in
+from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
@@ -136,6 +138,26 @@ def sibling_charges(path: str | os.PathLike[str]) -> Path | None:
     reader = SNAPSHOTS.get(_recognise(file))
     folder = file if file.is_dir() else file.parent
     return None if reader is None else charges_in(file, *(folder / n for n in reader.charges))
+
+
+def charges_of_data(
+    options: PolarOptions, crystal: Crystal, paths: Sequence[Path]
+) -> GivenCharges:
+    """Charges that options give, or those in a file that belongs to the data.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, or a number.
+    DataError
+        If the charges are damaged or of another crystal.
+    """
+    if options.are_given or options.no_charges or not paths:
+        return charges_given(options, crystal)
+    beside = sibling_charges(paths[0])
+    return (
+        GivenCharges(None) if beside is None else GivenCharges(*read_charges(beside, crystal))
+    )
 
 
 def _refuse_unused(kind: str, path: Path, options: ReadOptions, *, has_box: bool) -> None:

@@ -33,9 +33,10 @@ from trajmodes.fit.normal_equations import (
 from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions, with_strength
+from trajmodes.formats.charges import GivenCharges, charges_given
+from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at, stability
-from trajmodes.pipeline.charges import FoundCharges, charges_given, charges_of_data
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.reduction import Reduction, Together
@@ -122,10 +123,10 @@ def fit_runs(
     return again._replace(notes=(note, *found.notes, *again.notes))
 
 
-def _charges_of_earlier(run: LoadedRun, earlier: NormalEquationBlocks) -> FoundCharges:
+def _charges_of_earlier(run: LoadedRun, earlier: NormalEquationBlocks) -> GivenCharges:
     """Charges of an earlier fit; given ones must be the same, which is checked on pooling."""
     given = charges_given(run.job.polar, run.supercell.crystal)
-    return FoundCharges(earlier.charges) if given.charges is None else given
+    return GivenCharges(earlier.charges) if given.charges is None else given
 
 
 def _fit_once(
@@ -177,7 +178,9 @@ def _fit_once(
             equations,
             cutoffs=None if earlier is None else _smaller_cutoffs(job),
             temperature=job.phonons.temperature or equations.temperature,
-            options=_with_strength_by_atoms(runs, expansion) if by_atoms else fit_options(job),
+            options=_with_strength_by_atoms(runs, expansion, charges)
+            if by_atoms
+            else fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
     notes = _frame_notes(equations.n_frames, equations.sources, read, job)
@@ -316,7 +319,9 @@ def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquat
     return replace(sums, sources=(source,))
 
 
-def _with_strength_by_atoms(runs: Sequence[LoadedRun], expansion: Expansion) -> FitOptions:
+def _with_strength_by_atoms(
+    runs: Sequence[LoadedRun], expansion: Expansion, charges: Charges | None
+) -> FitOptions:
     """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
     options = fit_options(runs[0].job)
     if not options.regularised or options.strength is not None:
@@ -324,7 +329,8 @@ def _with_strength_by_atoms(runs: Sequence[LoadedRun], expansion: Expansion) -> 
     parts = []
     for run in runs:
         n_groups = min(_GROUPS, run.supercell.n_atoms)
-        rows = RowsByAtoms(expansion, run.supercell, run.n_frames, n_groups)
+        dipoles = None if charges is None else dipole_forces(run.supercell, charges)
+        rows = RowsByAtoms(expansion, run.supercell, run.n_frames, n_groups, dipoles)
         parts.append(stream(run.motion, run.blocks, rows, workers=run.job.running.workers))
     return with_strength(pooled(parts), options)
 

@@ -8,11 +8,11 @@ from trajmodes.config.job import Job
 from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.charges import charges_given
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.registry import notes_on_charges, read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.charges import charges_given
 from trajmodes.pipeline.check import (
     require_all_frames,
     require_known_modes,

@@ -9,6 +9,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `density`: density of states by linear tetrahedra or smearing
 - `displacements`: mean square displacements ⟨uu⟩ of the sites
 - `elasticity`: elastic constants, sound velocities
+- `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor
 - `debye`: moments of the frequencies, Debye temperatures
 - `thermodynamics`: all of these in one pass
 - `sampling`: displacements and velocities of the canonical distribution

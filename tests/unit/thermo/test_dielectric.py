@@ -8,8 +8,8 @@ import pytest
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.polar import lo_to_splitting, static_dielectric
 from trajmodes.phonons.qpoints import band_path
+from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 
 POLAR = ("rock salt", "wurtzite", "rutile", "quartz", "monoclinic", "triclinic")
 
@@ -20,7 +20,7 @@ def polar(request, crystals, springs, charges_of):
     return replace(springs(crystal, 3.5, 12.0), charges=charges_of(crystal))
 
 
-def test_lyddane_sachs_teller(polar):
+def test_squares_of_the_frequencies_are_as_the_dielectric_tensors(polar):
     """Π ω²(n) / Π ω² = n·ε0·n / n·ε∞·n along every direction of every crystal."""
     static, fast = static_dielectric(polar), polar.charges.dielectric
     np.testing.assert_allclose(static, static.T, atol=1e-12 * np.abs(static).max())

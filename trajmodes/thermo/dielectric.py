@@ -7,7 +7,7 @@ B 55, 10355 (1997), section VI)
     ε0 = ε∞ + 4πk/V Σ_m Z_m Z_mᵀ/ω_m²,    k = e²/4πε₀.
 
 Since the limit of D along n adds 4πk/V (Z*ᵀn)(nᵀZ*)/(n·ε∞·n), its determinant is that of D at
-Γ times n·ε0·n/n·ε∞·n: the relation of Lyddane, Sachs and Teller, Phys. Rev. 59, 673 (1941),
+Γ times n·ε0·n/n·ε∞·n: the LST relation (R. H. Lyddane et al., Phys. Rev. 59, 673 (1941)),
 
     Π_m ω²_m(n) / Π_m ω²_m = (n·ε0·n)/(n·ε∞·n),
 

@@ -1,0 +1,148 @@
+"""Jobs on a polar crystal: charges of options and of data, fits, projections and results."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.config.job import job_of
+from trajmodes.coulomb.supercells import dipole_forces
+from trajmodes.data.charges import Charges
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.open import charges_of_data
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import DALTON, THZ
+
+NUMBERS = {"born_charges": ["Na 1.1", "Cl -1.1"], "dielectric": 2.4}
+BORN = "14.4\n2.4 0 0 0 2.4 0 0 0 2.4\n1.1 0 0 0 1.1 0 0 0 1.1\n-1.1 0 0 0 -1.1 0 0 0 -1.1\n"
+Q = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 3))
+
+
+@pytest.fixture(scope="module")
+def model(crystals, springs):
+    """Springs and dipoles of NaCl, and its supercell."""
+    salt = crystals["rock salt"]
+    charges = Charges(np.array([1.1, -1.1])[:, None, None] * np.eye(3), 2.4 * np.eye(3))
+    constants = replace(springs(salt, 3.0, 5.0), charges=charges)
+    return constants, build_supercell(salt, [[-2, 2, 2], [2, -2, 2], [2, 2, -2]])
+
+
+@pytest.fixture(scope="module")
+def frames(model, hessian_of):
+    """Arguments of `trajmodes.from_arrays` for snapshots of the model."""
+    constants, supercell = model
+    u_tax = 0.02 * np.random.default_rng(0).normal(size=(40, supercell.n_atoms, 3))
+    u_tax -= u_tax.mean(axis=1, keepdims=True)
+    short = -u_tax.reshape(40, -1) @ hessian_of(constants, supercell)
+    f_tax = short.reshape(u_tax.shape) + dipole_forces(supercell, constants.charges)(u_tax)
+    return {
+        "positions": supercell.positions + u_tax,
+        "cells": supercell.cell,
+        "species": list(supercell.species),
+        "masses_da": supercell.masses / DALTON,
+        "forces": f_tax,
+        "ideal": supercell.positions,
+    }
+
+
+def test_numbers_and_a_file_give_the_same_fit(model, frames, tmp_path):
+    constants, _ = model
+    (tmp_path / "BORN").write_text(BORN)
+    run = tm.from_arrays(**frames)
+    one = run.fit(cutoff2=3.2, **NUMBERS)
+    two = run.fit(cutoff2=3.2, born=tmp_path / "BORN")
+    np.testing.assert_array_equal(one.values, two.values)
+    wanted = frequencies_at(constants, Q)[0] / THZ
+    np.testing.assert_allclose(np.sort(one.frequencies(Q)), wanted, atol=1e-3)
+    assert one.quality.rms_residual < 1e-6 * one.quality.rms_force
+    plain = run.fit(cutoff2=3.2)
+    assert plain.charges is None
+    assert plain.quality.rms_residual > 1e3 * one.quality.rms_residual
+    notes = one.record.results.notes
+    assert any("mean Born charges of the sites: " in note.text for note in notes)
+
+
+def test_higher_orders_are_fitted_beside_dipoles(model, frames):
+    """The third order takes rows frame by frame; that of a harmonic crystal is zero."""
+    constants, _ = model
+    found = tm.from_arrays(**frames).fit(cutoff2=3.2, cutoff3=3.2, **NUMBERS)
+    assert np.abs(found.triplets.values).max() < 1e-5
+    wanted = frequencies_at(constants, Q)[0] / THZ
+    np.testing.assert_allclose(np.sort(found.frequencies(Q)), wanted, atol=1e-3)
+
+
+def test_charges_stay_with_the_constants(frames, tmp_path):
+    run = tm.from_arrays(**frames)
+    found = run.fit(cutoff2=3.2, **NUMBERS)
+    found.save(tmp_path / "salt.h5")
+    again = tm.read_force_constants(tmp_path / "salt.h5")
+    np.testing.assert_array_equal(again.frequencies(Q), found.frequencies(Q))
+    folder = tmp_path / "fit"
+    found.save(folder)
+    results = tm.load(folder)
+    np.testing.assert_array_equal(results.force_constants.frequencies(Q), found.frequencies(Q))
+    longer = tm.read_force_constants(folder)
+    with pytest.raises(DataError, match="given twice"):
+        longer.append(run)
+
+
+def test_other_charges_are_not_appended(frames):
+    run = tm.from_arrays(**frames)
+    found = run.fit(cutoff2=3.2, **NUMBERS)
+    halves = {
+        **frames, "positions": frames["positions"][20:], "forces": frames["forces"][20:],
+    }  # fmt: skip
+    more = tm.from_arrays(**halves)
+    assert found.append(more).quality.n_frames == 60
+    plain = run.fit(cutoff2=3.2)
+    job = more.job.with_options(**NUMBERS)
+    with pytest.raises(DataError, match="differ in Born charges"):
+        plain.append(replace(more, job=job))
+
+
+def test_charges_are_given_to_whole_constants(frames, model, tmp_path):
+    """A fit to all pairs of the supercell, and charges given later: no jump at Γ is lost."""
+    _, supercell = model
+    whole = tm.from_arrays(**frames).fit(cutoff2="supercell")
+    (tmp_path / "BORN").write_text(BORN)
+    polar = whole.with_charges(tmp_path / "BORN")
+    wanted = whole.frequencies([[0.5, 0.5, 0.0], [0.25, 0.25, 0.0]])
+    found = polar.frequencies([[0.5, 0.5, 0.0], [0.25, 0.25, 0.0]])
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    split = polar.frequencies([0, 0, 0], direction=[0, 0, 1])
+    bare = polar.frequencies([0, 0, 0])
+    np.testing.assert_allclose(bare, whole.frequencies([0, 0, 0]), atol=1e-6)
+    ratio = np.prod(split[3:] / bare[3:]) ** 2
+    np.testing.assert_allclose(
+        polar.static_dielectric(), ratio * 2.4 * np.eye(3), rtol=1e-9, atol=1e-9
+    )
+    assert polar.supercell is whole.supercell
+    assert supercell.n_atoms == polar.supercell.n_atoms
+
+
+def test_charges_beside_data_are_used_unless_left_out(model, tmp_path):
+    constants, _ = model
+    path = tmp_path / "phonopy_disp.yaml"
+    path.write_text("phonopy:\n")
+    (tmp_path / "BORN").write_text(BORN)
+    for options, expected in (({}, True), ({"no_charges": True}, False)):
+        job = job_of("fit", [path], options)
+        found = charges_of_data(job.polar, constants.crystal, [path])
+        assert (found.charges is not None) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"born_charges": ["Na 1"]}, "needed together"),
+        ({"dielectric": 2.0}, "needed together"),
+        ({"born": "BORN", **NUMBERS}, "given in several ways"),
+        ({"born": "BORN", "no_charges": True}, "given in several ways"),
+        ({"dielectric": [1.0, 2.0], "born_charges": ["Na 1"]}, "one, three or nine numbers"),
+    ],
+)
+def test_contradictory_options_are_refused(options, text):
+    with pytest.raises(UsageError, match=text):
+        job_of("fit", ["run.lammpstrj"], options)
