@@ -115,9 +115,9 @@ def test_the_spectral_energy_has_the_bands_of_the_force_constants(run, fc):
 @pytest.mark.parametrize(
     ("method", "command", "groups"),
     [
-        (tm.Run.fit, "fit", ("fit", "phonons", "running")),
-        (tm.Run.project, "project", ("phonons", "projection", "running")),
-        (tm.Run.sed, "sed", ("phonons", "projection", "running")),
+        (tm.Run.fit, "fit", ("fit", "polar", "phonons", "running")),
+        (tm.Run.project, "project", ("polar", "phonons", "projection", "running")),
+        (tm.Run.sed, "sed", ("polar", "phonons", "projection", "running")),
     ],
 )
 def test_a_method_shows_its_options(method, command, groups):
