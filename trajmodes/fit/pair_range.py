@@ -9,9 +9,15 @@ residual is significantly larger. Where the frames are too few for the sphere, s
 undetermined or overfitted, the shortest cutoff is taken that does not predict significantly
 worse than the best one. A few displaced supercells cannot be left out: the residuals of the
 fits are then compared by the F test, for independent force components.
+
+Dipole–dipole forces extend beyond any range. They are suspected in the residual of a fit
+without Born charges: model charges ±Z on one species and the others, with ε = 1, add forces
+proportional to k = Z². The squared residual of the fit beside them is a parabola in k, and
+three fits give the k of least residual. A gain in most blocks of time, at charges of the size
+of an ion's, is reported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -19,7 +25,8 @@ import numpy as np
 from scipy.special import fdtri, stdtrit
 
 from trajmodes.arrays import Floats
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.charges import Charges
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, expansion_of
@@ -43,6 +50,14 @@ frequencies by 0.05 %, less than a usual time step does."""
 _MOST_PAIRS, _MOST_PARAMETERS = 2_000_000, 1000
 """Most inequivalent pairs of pairs with a common atom, and most parameters, of a range that is
 tried: a few seconds."""
+
+
+_NOTABLE_GAIN, _LEAST_CHARGE, _SEVERAL = 0.02, 0.2, 3.0
+"""Relative gain in the squared residual, and charge Z*/√ε in e, from which dipole–dipole forces
+are suspected, and standard errors by which the gain of the blocks of time must be positive."""
+
+_MOST_SPECIES, _MOST_TRIED = 4, 200
+"""Most species, and most parameters of a fit, for which they are looked for."""
 
 
 class RangeChoice(NamedTuple):
@@ -214,6 +229,77 @@ def _note_on_supercells(supercell: Supercell) -> Note:
     )
     why = "all pairs of one supercell are not those of another, and cannot be fitted to both"
     return Note("note", text, why=why)
+
+
+def suspected_dipoles(
+    covariances: Sequence[ForceCovariances], group: SpaceGroup, cutoff: Cutoff | None
+) -> Note | None:
+    """Warn if the residual of a fit without charges looks like dipole–dipole forces.
+
+    A fit to all pairs of the supercell (cutoff None) holds these forces at its q points,
+    but does not interpolate them: it is judged by the largest cutoff.
+    """
+    crystal, kinds = group.crystal, tuple(dict.fromkeys(group.crystal.species))
+    if not 1 < len(kinds) <= _MOST_SPECIES:
+        return None
+    supercell = widest([one.space.supercell for one in covariances])
+    is_large = crystal.n_sites * supercell.n_atoms**2 / group.n_operations > _MOST_PAIRS
+    expansion = expansion_of(group, supercell, {2: cutoff})
+    if is_large or expansion.n_parameters > _MOST_TRIED:
+        return None
+    together = max(1, sum(one.n_blocks for one in covariances) // FEWEST_BLOCKS)
+    merged = [_merged(one, together) for one in covariances]
+
+    def residuals(charges: Charges | None) -> Floats:
+        """Squared residual (b,) of each block of time."""
+        parts = merged if charges is None else [x.without_dipoles(charges) for x in merged]
+        equations = pooled([harmonic_equations(one, expansion) for one in parts])
+        solved = solve_equations(equations, FitOptions())
+        reduced, x = solved.equations, solved.parameters
+        found: Floats = reduced.square - 2.0 * reduced.moment @ x + (reduced.gram @ x) @ x
+        return found
+
+    try:
+        plain = residuals(None)
+        tried = [_best_charge(residuals, plain.sum(), crystal, kind) for kind in kinds]
+    except DataError:
+        return None  # the fit itself says which force constants are undetermined
+    kind, charge = max(tried, key=lambda one: one[1])
+    if not charge > _LEAST_CHARGE:
+        return None
+    gains = plain - residuals(_model_charges(crystal, kind, charge))
+    chance = _SEVERAL * gains.std() * np.sqrt(len(gains))
+    if not gains.sum() > max(_NOTABLE_GAIN * plain.sum(), chance):
+        return None
+    before, after = np.sqrt(np.array([plain.sum(), (plain - gains).sum()]) / plain.sum())
+    return Note(
+        "warning",
+        f"the forces have a long-range part like that of dipoles: charges of about "
+        f"{charge:.2g} e (Z*/√ε∞) on {kind} would lower the rms residual by "
+        f"{100.0 * (before - after):.0f} %",
+        why="the crystal seems to be a polar insulator, whose dipole–dipole forces no cutoff "
+        "contains: longitudinal and transverse modes do not split at Γ",
+        fix="give Born charges and ε∞: --born FILE, or --born-charges and --dielectric",
+        concerns="fit",
+    )
+
+
+def _best_charge(
+    residuals: Callable[[Charges | None], Floats], plain: float, crystal: Crystal, kind: str
+) -> tuple[str, float]:
+    """Charge Z of a species with the least residual, a parabola in Z²; 0 for Z² < 0."""
+    one, two = (residuals(_model_charges(crystal, kind, z)).sum() for z in (1.0, np.sqrt(2.0)))
+    curvature = two - 2.0 * one + plain
+    slope = 2.0 * (one - plain) - 0.5 * (two - plain)
+    best = -slope / curvature if curvature > 0.0 else 0.0
+    return kind, float(np.sqrt(max(best, 0.0)))
+
+
+def _model_charges(crystal: Crystal, kind: str, charge: float) -> Charges:
+    """Charges of one species, and of the others such that the crystal is neutral."""
+    own = np.array(crystal.species) == kind
+    numbers = np.where(own, charge, -charge * own.sum() / (~own).sum())
+    return Charges(numbers[:, None, None] * np.eye(3), np.eye(3))
 
 
 def _merged(covariances: ForceCovariances, n_together: int) -> ForceCovariances:

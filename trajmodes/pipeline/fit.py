@@ -30,7 +30,7 @@ from trajmodes.fit.normal_equations import (
     require_poolable,
     widest,
 )
-from trajmodes.fit.pair_range import choose_range
+from trajmodes.fit.pair_range import choose_range, suspected_dipoles
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.formats.charges import GivenCharges, charges_given
@@ -166,26 +166,26 @@ def _fit_once(
             covariances = [one for one, _ in found if isinstance(one, ForceCovariances)]
             choice = choose_range(covariances, expansion.group, fit_options(job))
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
+        suspicion = () if charges or earlier else _suspicion(runs, found, expansion)
         sums, source = found[0]
         if many and isinstance(sums, ForceCovariances):
             fitted = _fit_many(runs[0], sums, expansion, source)
-            notes = fitted.notes if choice is None else (*fitted.notes, choice.note)
-            return fitted._replace(notes=notes)
+            chosen = () if choice is None else (choice.note,)
+            return fitted._replace(notes=(*suspicion, *fitted.notes, *chosen))
         parts = [_equations(sums, expansion, source) for sums, source in found]
         equations = pooled(parts if earlier is None else [earlier, *parts])
-        by_atoms = earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
         fit = fit_equations(
             equations,
             cutoffs=None if earlier is None else _smaller_cutoffs(job),
             temperature=job.phonons.temperature or equations.temperature,
             options=_with_strength_by_atoms(runs, expansion, charges)
-            if by_atoms
+            if earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
             else fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
     notes = _frame_notes(equations.n_frames, equations.sources, read, job)
     notes = notes if choice is None else (*notes, choice.note)
-    return Fitted(runs, equations, fit, equations.duration_ps, notes)
+    return Fitted(runs, equations, fit, equations.duration_ps, (*suspicion, *notes))
 
 
 def _fit_many(
@@ -313,6 +313,22 @@ def _without_dipoles(sums: _Sums, charges: Charges | None) -> _Sums:
     return sums.without_dipoles(charges)
 
 
+def _suspicion(
+    runs: Sequence[LoadedRun], found: Sequence[tuple[_Sums, Source]], expansion: Expansion
+) -> tuple[Note, ...]:
+    """Warn of dipole–dipole forces in the residual of a fit without charges, if there are any.
+
+    Covariances show them; beside higher orders, those of the first frames.
+    """
+    covariances = [sums for sums, _ in found if isinstance(sums, ForceCovariances)]
+    if not covariances and len(set(expansion.crystal.species)) > 1:
+        covariances = [_covariances_of_part(runs[0], None, most=1)]
+    if not covariances:
+        return ()
+    note = suspected_dipoles(covariances, expansion.group, expansion.cutoffs[1])
+    return () if note is None else (note,)
+
+
 def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquationBlocks:
     if isinstance(sums, ForceCovariances):
         sums = harmonic_equations(sums, expansion)
@@ -335,9 +351,11 @@ def _with_strength_by_atoms(
     return with_strength(pooled(parts), options)
 
 
-def _covariances_of_part(run: LoadedRun, charges: Charges | None) -> ForceCovariances:
+def _covariances_of_part(
+    run: LoadedRun, charges: Charges | None, most: int | None = None
+) -> ForceCovariances:
     """Covariances of some of the blocks of frames, evenly spread over the run."""
-    chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)]
+    chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)][:most]
     sums = ForceCovariance(half_space(run.supercell), run.n_frames)
     found = stream(run.motion, chosen, sums, workers=run.job.running.workers)
     return found if charges is None else found.without_dipoles(charges)

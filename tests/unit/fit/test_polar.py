@@ -15,6 +15,7 @@ from trajmodes.fit.fit import fit_equations, scan_equations
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.many_parameters import fit_covariances
 from trajmodes.fit.normal_equations import pooled
+from trajmodes.fit.pair_range import suspected_dipoles
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.results.normal_equations import equations_dataset, equations_of
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -114,3 +115,30 @@ def test_charges_of_another_number_of_sites_are_refused(polar):
 def test_gamma_is_the_first_commensurate_point(polar):
     """`ForceCovariances.without_dipoles` takes the mean forces from it."""
     assert not half_space(polar[0]).qpoints[0].any()
+
+
+@pytest.mark.parametrize("cutoff", [Cutoff(3.4), None])
+def test_dipoles_are_suspected_where_they_act(cutoff, polar, reduce_frames):
+    supercell, constants, u_tax, f_tax = polar
+    group = space_group(supercell.crystal)
+    noise = 0.02 * np.random.default_rng(3).normal(size=f_tax.shape)
+    note = suspected_dipoles([reduce_frames(supercell, u_tax, f_tax + noise)], group, cutoff)
+    assert note.severity == "warning"
+    assert "Born charges and ε∞: --born" in note.fix
+    if supercell.crystal.n_sites == 2:
+        screened = np.trace(constants.charges.born[0]) / 3 / np.sqrt(3.0)
+        assert f"about {abs(screened):.2g} e" in note.text
+
+
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite", "diamond"])
+def test_dipoles_are_not_suspected_where_there_are_none(
+    name, crystals, springs, hessian_of, reduce_frames
+):
+    """Springs beyond the cutoff are no dipoles, and one species has none."""
+    supercell = build_supercell(crystals[name], [[3, 0, 0], [0, 3, 0], [0, 1, 3]])
+    hessian = hessian_of(springs(crystals[name], 4.5, 5.0), supercell)
+    u_tax = 0.05 * np.random.default_rng(0).normal(size=(N_FRAMES, supercell.n_atoms, 3))
+    f_tax = -(u_tax.reshape(N_FRAMES, -1) @ hessian).reshape(u_tax.shape)
+    noisy = f_tax + 0.02 * np.random.default_rng(3).normal(size=f_tax.shape)
+    covariances = reduce_frames(supercell, u_tax, noisy)
+    assert suspected_dipoles([covariances], space_group(crystals[name]), Cutoff(4.6)) is None
