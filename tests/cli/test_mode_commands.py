@@ -421,6 +421,28 @@ def test_sed_over_sites_is_sed_over_branches(fitted):
     np.testing.assert_allclose(found.map_power, branches, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("every", "with_constants", "words"),
+    [
+        (9, False, "the highest frequency is above"),
+        (6, False, "give --force-constants, or write frames more often"),
+        (6, True, "the frames are too far apart for the lines of"),
+        (1, False, ""),
+        (1, True, ""),
+    ],
+)
+def test_sed_tells_of_frames_too_far_apart(fitted, every, with_constants, words):
+    """Every sixth frame resolves 14 THz, every ninth 9 THz, and the crystal has 20 THz."""
+    cell = ["--cell", fitted.parent / "POSCAR", "--timestep-fs", 1]
+    run = on(fitted) if with_constants else [fitted.parent / "run.lammpstrj", *cell]
+    folder = fitted.parent / f"sed-far-{every}-{with_constants}"
+    thinned = ["--path", "G X", "--frames", f"::{every}", "-o", folder]
+    text = one_line(done("sed", *run, *thinned))
+    assert words in text
+    told = ("are lost", "wrong frequencies")
+    assert any(one in text for one in told) == bool(words)
+
+
 def test_sed_needs_neither_constants_nor_velocities(fitted):
     maps = {}
     for run in ("run", "still"):

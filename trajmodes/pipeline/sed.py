@@ -28,7 +28,7 @@ from trajmodes.pipeline.job_folder import (
     versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.motion_source import source_of
+from trajmodes.pipeline.motion_source import interval_of, sampling_notes, source_of
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.plan import highest_from_bound
@@ -39,7 +39,12 @@ from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.stars import set_omega
 from trajmodes.symmetry.translations import half_space
+from trajmodes.units import THZ
+
+_HIGHEST_OVER_BOUND = 2.0
+"""Largest usual ratio of the highest frequency to the lower bound that moments give."""
 
 
 def sed_job(
@@ -85,15 +90,19 @@ def spectral_energy(
         modes = modes_at(constants, space.qpoints, space.weights)
         bands = dispersion(constants, path)
     with input_files(run.files) as hashes:
-        found = _map(run, modes, path, branches=constants is not None, log=log, bars=bars)
+        found, noted = _map(
+            run, modes, path, branches=constants is not None, log=log, bars=bars
+        )
         inputs = hashes.result()
+    loud = tuple(note for note in noted if note.severity == "warning")
+    quiet = tuple(note for note in noted if note.severity != "warning")
     return SpectralEnergy(
         supercell=run.supercell,
         bands=bands,
         map=found,
         provenance=Provenance(versions(), inputs, command, toml_text(job)),
-        warnings=(*foreign, *warnings_of(run)),
-        notes=run.notes,
+        warnings=(*foreign, *warnings_of(run), *loud),
+        notes=(*run.notes, *quiet),
     )
 
 
@@ -110,7 +119,7 @@ def _map(
     branches: bool,
     log: Log,
     bars: StartBar,
-) -> SpectralMap:
+) -> tuple[SpectralMap, list[Note]]:
     hits = on_path(path, modes.qpoints)
     if len(hits.index) == 0:
         raise UsageError(
@@ -141,8 +150,27 @@ def _map(
     if source.differenced_ps is not None:
         found = found.of_velocities(source.differenced_ps)
     mapped = map_at(hits, modes, found.modes)
-    return replace(
+    mapped = replace(
         mapped,
         branches=mapped.branches if branches else None,
         sites=found.points[np.searchsorted(points, hits.index)],
     )
+    if branches:
+        return mapped, sampling_notes(run, source, set_omega(modes))
+    return mapped, _sampling_notes(run, bound)
+
+
+def _sampling_notes(run: LoadedRun, bound: float | None) -> list[Note]:
+    """Note that lines may be folded, where only a lower bound of the frequencies is known.
+
+    The check warns if even the bound is near the Nyquist frequency.
+    """
+    nyquist = np.pi / interval_of(run)
+    if bound is None or nyquist > _HIGHEST_OVER_BOUND * bound:
+        return []
+    text = (
+        f"the frames resolve {nyquist / THZ:.3g} THz, and without force constants it is only "
+        f"known that the highest frequency is above {bound / THZ:.3g} THz, up to twice that: "
+        "lines above the Nyquist frequency appear at wrong frequencies below it"
+    )
+    return [Note("note", text, fix="give --force-constants, or write frames more often")]
