@@ -8,9 +8,10 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "note", "ok"]
-Subject = Literal["", "fields", "rounding", "box", "temperature", "time-step"]
+Subject = Literal["", "fields", "rounding", "box", "temperature", "time-step", "net-force"]
 """Properties of the input on which code depends: missing velocities or forces, rounded
-coordinates, the box and its periodicity, the temperatures, the time between frames."""
+coordinates, the box and its periodicity, the temperatures, the time between frames, forces that
+do not add up to zero."""
 
 
 @dataclass(frozen=True, slots=True)

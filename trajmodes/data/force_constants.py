@@ -80,6 +80,11 @@ class FitQuality:
     """Names of the constraints imposed besides the translational sum rules."""
     r_squared_without_constant: float | None = None
     """The same with Φ1 = 0: R² of the force constants alone; None where no Φ1 is fitted."""
+    noise: float | None = None
+    """Root mean square component in eV/Å of noise in the forces, as of a Langevin thermostat;
+    None if none was found."""
+    noise_sem: float | None = None
+    """Its standard error."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, first_order="s 3")
@@ -89,10 +94,30 @@ class FitQuality:
         """Root mean square residual force of Φ2 over the root mean square force.
 
         The measure σ of Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809
-        (2020), here for the effective force constants.
+        (2020), here for the effective force constants. Noise in the forces is left out.
         """
         pairs = self.orders[0].rms_residual if self.orders else self.rms_residual
-        return pairs / self.rms_force
+        return float(np.sqrt(self._without_noise(pairs)))
+
+    @property
+    def anharmonicity_sem(self) -> float | None:
+        """Error of the anharmonicity from that of the noise; None if no noise was found."""
+        if self.noise is None or self.noise_sem is None:
+            return None
+        pairs = self.orders[0].rms_residual if self.orders else self.rms_residual
+        rest = self.rms_force**2 - self.noise**2
+        error = 2.0 * self.noise * self.noise_sem * (self.rms_force**2 - pairs**2) / rest**2
+        return 0.5 * error / max(self.anharmonicity, float(np.sqrt(0.5 * error)))
+
+    @property
+    def r_squared_without_noise(self) -> float | None:
+        """R² of the forces without their noise; None if no noise was found."""
+        return None if self.noise is None else 1.0 - self._without_noise(self.rms_residual)
+
+    def _without_noise(self, rms_residual: float) -> float:
+        """Squared residual over the squared force, both without noise."""
+        noise = 0.0 if self.noise is None else self.noise**2
+        return max(rms_residual**2 - noise, 0.0) / (self.rms_force**2 - noise)
 
     @property
     def r_squared_predicted(self) -> float | None:

@@ -18,7 +18,7 @@ The normal equations follow for every cutoff. The force on site s of cell l is
 where C_ab(s, s', R) = Σ_t Σ_l a(s, l) b(s', l + R)ᵀ is the inverse lattice transform of the
 covariances and M_pp' the covariance of the relative displacements, four terms of C_uu. The cost
 grows with the number of pairs of pairs, not with the number of frames or atoms; of the first
-pairs only inequivalent ones are needed, see `pair_symmetry`.
+pairs only inequivalent ones are needed, see `symmetry.pairs`.
 
 The dipole–dipole forces −C(q) u(q) of a crystal with charges are subtracted from the forces of
 all frames in these sums: f + Cu replaces f, hence C_fu + C C_uu replaces C_fu.
@@ -36,10 +36,10 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks, SiteBlocks
-from trajmodes.fit.pair_symmetry import stars_of_pairs, symmetrised
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.streaming.reduction import BlockReduction, BlockSums
 from trajmodes.symmetry.operations import supercell_group
+from trajmodes.symmetry.pairs import stars_of_pairs, symmetrised
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import HalfSpace, cell_rank, lattice_transform
 
@@ -56,6 +56,9 @@ class ForceCovariances(SiteBlocks):
     """(b, q, 3s, 3s), unit: Å². Σ_t u(q) u(q)†."""
     force: Complexes
     """(b, q, 3s, 3s), unit: eV. Σ_t f(q) u(q)†."""
+    force_force: Complexes
+    """(b, q, 3s, 3s), unit: eV²/Å². Σ_t f(q) f(q)†. The fit does not need it; it has the
+    residual at each q, which shows noise in the forces."""
     charges: Charges | None = None
     """Charges whose dipole–dipole forces were subtracted from the forces."""
     whole_square: Floats | None = None
@@ -65,7 +68,8 @@ class ForceCovariances(SiteBlocks):
         n_sites = self.space.supercell.crystal.n_sites
         sizes = {"q": self.space.n_qpoints, "s": n_sites, "x": 3 * n_sites}
         freeze(self, sizes, np.int64, frames="b", components="b")
-        freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
+        names = dict.fromkeys(("displacement", "force", "force_force"), "b q x x")
+        freeze(self, sizes, complex, **names)
         freeze(self, sizes, float, square="b", displacement_sum="b s 3", force_sum="b s 3")
         freeze(self, sizes, float, whole_square="b")
 
@@ -81,6 +85,7 @@ class ForceCovariances(SiteBlocks):
         total = dipole_sum(crystal, charges)
         c_qkl = dipole_matrices(total, space.qpoints)
         moved = c_qkl @ self.displacement
+        across = self.force @ c_qkl.conj().swapaxes(1, 2)
         weighted = space.weights[:, None, None] * c_qkl.conj()
         change = np.einsum("qkl,bqkl->b", weighted, 2.0 * self.force + moved).real
         # Γ is the first q point; there the matrix is real.
@@ -88,6 +93,10 @@ class ForceCovariances(SiteBlocks):
         return replace(
             self,
             force=self.force + moved,
+            force_force=self.force_force
+            + across
+            + across.conj().swapaxes(2, 3)
+            + moved @ c_qkl.conj().swapaxes(1, 2),
             square=self.square + change,
             force_sum=self.force_sum + means.reshape(self.force_sum.shape),
             charges=charges,
@@ -103,6 +112,8 @@ class CovarianceSums(ForceSums):
     """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v the interleaved real and imaginary parts of u."""
     force: Floats
     """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g the same of f(q)."""
+    force_force: Floats
+    """(q, 3s·2, 3s·2), unit: eV²/Å². Σ_t g gᵀ."""
     square: float
 
 
@@ -123,6 +134,7 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
             components=3 * self.space.supercell.n_atoms * frames,
             displacement=np.array([_complex_products(part.displacement) for part in sums]),
             force=np.array([_complex_products(part.force) for part in sums]),
+            force_force=np.array([_complex_products(part.force_force) for part in sums]),
             square=state.stack("square"),
             displacement_sum=state.stack("displacement_sum"),
             force_sum=state.stack("force_sum"),
@@ -135,19 +147,21 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
         supercell = self.space.supercell
         width = 6 * supercell.crystal.n_sites
         uu_qxy = np.zeros((self.space.n_qpoints, width, width))
-        fu_qxy = np.zeros_like(uu_qxy)
+        fu_qxy, ff_qxy = np.zeros_like(uu_qxy), np.zeros_like(uu_qxy)
         size = max(8, _BATCH_BYTES // (24 * n_atoms))
         for start in range(0, n_frames, size):
             u_qtx = self._waves(displacements[start : start + size])
             uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
             f_qtx = self._waves(forces[start : start + size])
             fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
+            ff_qxy += f_qtx.swapaxes(1, 2) @ f_qtx
         return CovarianceSums(
             n_frames,
             site_sums(supercell, displacements),
             site_sums(supercell, forces),
             uu_qxy,
             fu_qxy,
+            ff_qxy,
             float(np.vdot(forces, forces)),
         )
 

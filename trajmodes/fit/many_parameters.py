@@ -70,7 +70,7 @@ def blocks_for(space: HalfSpace) -> int:
 
 def covariance_bytes(space: HalfSpace) -> int:
     """Memory of the covariances of displacements and forces of one block of time."""
-    return 2 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
+    return 3 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
 
 
 def fit_covariances(

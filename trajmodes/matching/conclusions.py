@@ -41,6 +41,13 @@ def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None
     return f"write positions, velocities and forces{every}, for example as extended XYZ"
 
 
+def stored_forces_advice(trajectory: Trajectory, match: Match) -> str:
+    """Say how to write forces without those of a thermostat."""
+    if trajectory.unit_style in _OTHER_PROGRAMS:
+        return "write the forces of the potential, before the thermostat adds its own"
+    return dump_lines(trajectory, match.supercell.crystal.species, stored_forces=True)
+
+
 def match_note(match: Match) -> Note:
     """Note whether every atom is near its site."""
     if match.residual_max <= 0.15 * match.spacing:
@@ -169,5 +176,5 @@ def physics_notes(match: Match, sample: RunSample) -> list[Note]:
                 "as Langevin adds its own"
             )
             fix = "dump all atoms, and forces before any constraint, field or thermostat"
-            notes.append(Note("warning", text, fix=fix))
+            notes.append(Note("warning", text, fix=fix, subject="net-force"))
     return notes

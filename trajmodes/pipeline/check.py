@@ -3,7 +3,8 @@
 A run that is unsuitable for a job is refused before the long passes, not after them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from time import thread_time
 
@@ -12,17 +13,31 @@ from threadpoolctl import threadpool_limits
 
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import same_substance, shortest_lengths
 from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import default_blocks
 from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import Fit, fit_equations
+from trajmodes.fit.force_noise import (
+    ForceNoise,
+    Friction,
+    damping_time,
+    force_noise,
+    friction,
+    noise_note,
+    with_noise,
+)
+from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
 from trajmodes.fit.many_parameters import blocks_for, covariance_bytes, has_many_parameters
 from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.machine import available_processors
+from trajmodes.matching.conclusions import stored_forces_advice
 from trajmodes.notes import Note
 from trajmodes.phonons.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
@@ -129,6 +144,96 @@ def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
     return tuple(note for note in found if note not in run.notes)
 
 
+_NOISE_BLOCKS = 16
+"""Blocks of time of the sample in which random forces are looked for."""
+
+
+def with_noise_found(
+    runs: Sequence[LoadedRun],
+    fit: Fit,
+    covariances: Sequence[ForceCovariances],
+    *,
+    is_whole: bool = True,
+) -> Fit:
+    """Look for random forces in each run; note them first, and leave them out of σ.
+
+    ``is_whole``: whether the fit is to these runs alone.
+    """
+    constants = fit.constants
+    total = sum(int(one.components.sum()) for one in covariances)
+    found = []
+    for run, sums in zip(runs, covariances, strict=True):
+        noise, seen = _noise_of(run, sums, constants)
+        if noise is not None:
+            found.append((noise, int(sums.components.sum()) / total, run, seen))
+    if not found or constants.quality is None:
+        return fit
+    quality = with_noise(constants.quality, [(noise, share) for noise, share, *_ in found])
+    if is_whole:
+        constants = replace(constants, quality=quality)
+    sigma = (quality.anharmonicity, quality.anharmonicity_sem)
+    noise, _, run, seen = max(found, key=lambda one: one[0].variance)
+    note = _noise_note(run, noise, sigma if is_whole else None, seen)
+    return replace(fit, constants=constants, notes=(note, *fit.notes))
+
+
+def noise_in_sample(run: LoadedRun) -> Note | None:
+    """Warn of noise in the forces of a sample of frames, by a fit to it.
+
+    None without noise, and where the sample cannot show it.
+    """
+    if not run.trajectory.has_forces:
+        return None
+    supercell = run.supercell
+    try:
+        expansion = expansion_of(space_group(supercell.crystal), supercell, {2: None})
+        if has_many_parameters(expansion, FitOptions()):
+            return None
+        pairs = list(_pairs(run))
+        reduction = ForceCovariance(half_space(supercell), run.n_frames, _NOISE_BLOCKS)
+        state = reduction.chunk(pairs[0])
+        for pair in pairs[1:]:
+            state = reduction.combine(state, reduction.chunk(pair))
+        covariances = reduction.finalize(state)
+        constants = fit_equations(harmonic_equations(covariances, expansion)).constants
+    except (DataError, UsageError):
+        # The job itself says why force constants cannot be fitted.
+        return None
+    noise, seen = _noise_of(run, covariances, constants)
+    return None if noise is None else _noise_note(run, noise, None, seen)
+
+
+def _noise_of(
+    run: LoadedRun, covariances: ForceCovariances, constants: ForceConstants
+) -> tuple[ForceNoise | None, Friction | None]:
+    """Random forces that change from frame to frame, and the friction beside them."""
+    noise, interval_ps = force_noise(covariances, constants), run.trajectory.interval_ps
+    if noise is None or interval_ps is None:
+        return noise, None
+    seen = friction(_pairs(run), constants, half_space(run.supercell), interval_ps, noise)
+    return (None if seen is not None and not seen.allows(noise) else noise), seen
+
+
+def _pairs(run: LoadedRun) -> Iterator[MotionBlock]:
+    """Pairs of neighbouring frames, as sampled by the diagnosis."""
+    for start in run.diagnosis.sample.frames:
+        yield run.motion(int(start), min(int(start) + 2, run.n_frames))
+
+
+def _noise_note(
+    run: LoadedRun,
+    noise: ForceNoise,
+    sigma: tuple[float, float | None] | None,
+    found: Friction | None,
+) -> Note:
+    interval_ps, stride = run.trajectory.interval_ps, run.trajectory.time.step_stride
+    kelvin, damping_ps = run.diagnosis.sample.kinetic, None
+    if interval_ps is not None and stride and kelvin is not None:
+        damping_ps = damping_time(noise, float(np.mean(kelvin)), interval_ps / stride)
+    fix = stored_forces_advice(run.trajectory, run.match)
+    return noise_note(noise, sigma, found=found, damping_ps=damping_ps, fix=fix)
+
+
 _LIBRARIES_BYTES = 0.47e9
 _COPIES = 2.3
 """Memory of the solution, relative to covariances and normal equations."""
@@ -207,7 +312,10 @@ def _seconds(function: Callable[[], object], n_times: int) -> float:
 def show_check(run: LoadedRun) -> str:
     """Text of a check for the terminal."""
     rows = check_rows({**run.diagnosis.figures, **cost_of(run)})
-    notes = dict.fromkeys([*run.notes, *run.diagnosis.verdict])
+    found, noise = [*run.notes, *run.diagnosis.verdict], noise_in_sample(run)
+    if noise is not None:
+        found = [noise, *(note for note in found if note.subject != "net-force")]
+    notes = dict.fromkeys(found)
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 
 

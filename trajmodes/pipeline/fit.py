@@ -11,7 +11,6 @@ from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.modes import Modes
-from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import (
     ForceRows,
@@ -37,9 +36,10 @@ from trajmodes.formats.charges import GivenCharges, charges_given
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at, stability
+from trajmodes.pipeline.check import with_noise_found
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.streaming.reduction import Reduction, Together
+from trajmodes.streaming.reduction import Together
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
@@ -159,20 +159,19 @@ def _fit_once(
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            reduction = _sums(run, expansion, n_blocks, charges)
-            found.append(_sums_of_run(run, reduction, charges, bars, title))
+            found.append(_sums_of_run(run, expansion, n_blocks, charges, bars, title))
     with log.stage("solve"):
+        covariances = [one.covariances for one in found]
         if by_data and max(cutoffs) == 2:
-            covariances = [one for one, _ in found if isinstance(one, ForceCovariances)]
             choice = choose_range(covariances, expansion.group, fit_options(job))
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
-        suspicion = () if charges or earlier else _suspicion(runs, found, expansion)
-        sums, source = found[0]
-        if many and isinstance(sums, ForceCovariances):
-            fitted = _fit_many(runs[0], sums, expansion, source)
+        suspicion = () if charges or earlier else _suspicion(covariances, expansion)
+        if many:
+            fitted = _fit_many(runs[0], covariances[0], expansion, found[0].source)
+            fit = with_noise_found(runs, fitted.fit, covariances)
             chosen = () if choice is None else (choice.note,)
-            return fitted._replace(notes=(*suspicion, *fitted.notes, *chosen))
-        parts = [_equations(sums, expansion, source) for sums, source in found]
+            return fitted._replace(fit=fit, notes=(*suspicion, *fitted.notes, *chosen))
+        parts = [_equations(one, expansion) for one in found]
         equations = pooled(parts if earlier is None else [earlier, *parts])
         fit = fit_equations(
             equations,
@@ -182,6 +181,7 @@ def _fit_once(
             if earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
             else fit_options(job),
         )
+        fit = with_noise_found(runs, fit, covariances, is_whole=earlier is None)
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
     notes = _frame_notes(equations.n_frames, equations.sources, read, job)
     notes = notes if choice is None else (*notes, choice.note)
@@ -278,61 +278,55 @@ def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
     return {order: None if one == "supercell" else one for order, one in asked.items()}
 
 
-_Sums = ForceCovariances | NormalEquationBlocks
-"""Sums over a run: covariances serve every range of the second order."""
+class _RunSums(NamedTuple):
+    """Sums over a run."""
 
-
-def _sums(
-    run: LoadedRun, expansion: Expansion, n_blocks: int, charges: Charges | None
-) -> Reduction[MotionBlock, Any, _Sums]:
-    """Reduction of a run to sums; covariances lose the dipole–dipole forces after the pass."""
-    if expansion.orders[-1] == 2:
-        return ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
-    dipoles = None if charges is None else dipole_forces(run.supercell, charges)
-    return ForceRows(expansion, run.supercell, run.n_frames, n_blocks, dipoles)
+    covariances: ForceCovariances
+    """They serve every range of the second order."""
+    equations: NormalEquationBlocks | None
+    """None for the second order alone."""
+    source: Source
 
 
 def _sums_of_run(
     run: LoadedRun,
-    reduction: Reduction[MotionBlock, Any, _Sums],
+    expansion: Expansion,
+    n_blocks: int,
     charges: Charges | None,
     bars: StartBar,
     title: str,
-) -> tuple[_Sums, Source]:
-    both: Together[MotionBlock] = Together(
-        {"sums": reduction, "kelvin": KineticTemperature(run.supercell)}
-    )
+) -> _RunSums:
+    """Sum over a run in one pass; covariances lose the dipole–dipole forces after it."""
+    space = half_space(run.supercell)
+    few = min(n_blocks, blocks_for(space))
+    parts: dict[str, Any] = {
+        "covariances": ForceCovariance(space, run.n_frames, few),
+        "kelvin": KineticTemperature(run.supercell),
+    }
+    if expansion.orders[-1] > 2:
+        dipoles = None if charges is None else dipole_forces(run.supercell, charges)
+        parts["rows"] = ForceRows(expansion, run.supercell, run.n_frames, n_blocks, dipoles)
     advance, workers = bars(title, run.n_frames), run.job.running.workers
-    found = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
-    return _without_dipoles(found["sums"], charges), _source(run, found["kelvin"])
-
-
-def _without_dipoles(sums: _Sums, charges: Charges | None) -> _Sums:
-    if charges is None or not isinstance(sums, ForceCovariances):
-        return sums
-    return sums.without_dipoles(charges)
+    found = stream(run.motion, run.blocks, Together(parts), workers=workers, progress=advance)
+    covariances = found["covariances"]
+    if charges is not None:
+        covariances = covariances.without_dipoles(charges)
+    return _RunSums(covariances, found.get("rows"), _source(run, found["kelvin"]))
 
 
 def _suspicion(
-    runs: Sequence[LoadedRun], found: Sequence[tuple[_Sums, Source]], expansion: Expansion
+    covariances: Sequence[ForceCovariances], expansion: Expansion
 ) -> tuple[Note, ...]:
-    """Warn of dipole–dipole forces in the residual of a fit without charges, if there are any.
-
-    Covariances show them; beside higher orders, those of the first frames.
-    """
-    covariances = [sums for sums, _ in found if isinstance(sums, ForceCovariances)]
-    if not covariances and len(set(expansion.crystal.species)) > 1:
-        covariances = [_covariances_of_part(runs[0], None, most=1)]
-    if not covariances:
-        return ()
+    """Warn if the residual of a fit without charges has dipole–dipole forces."""
     note = suspected_dipoles(covariances, expansion.group, expansion.cutoffs[1])
     return () if note is None else (note,)
 
 
-def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquationBlocks:
-    if isinstance(sums, ForceCovariances):
-        sums = harmonic_equations(sums, expansion)
-    return replace(sums, sources=(source,))
+def _equations(sums: _RunSums, expansion: Expansion) -> NormalEquationBlocks:
+    equations = sums.equations
+    if equations is None:
+        equations = harmonic_equations(sums.covariances, expansion)
+    return replace(equations, sources=(sums.source,))
 
 
 def _with_strength_by_atoms(
@@ -351,11 +345,9 @@ def _with_strength_by_atoms(
     return with_strength(pooled(parts), options)
 
 
-def _covariances_of_part(
-    run: LoadedRun, charges: Charges | None, most: int | None = None
-) -> ForceCovariances:
+def _covariances_of_part(run: LoadedRun, charges: Charges | None) -> ForceCovariances:
     """Covariances of some of the blocks of frames, evenly spread over the run."""
-    chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)][:most]
+    chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)]
     sums = ForceCovariance(half_space(run.supercell), run.n_frames)
     found = stream(run.motion, chosen, sums, workers=run.job.running.workers)
     return found if charges is None else found.without_dipoles(charges)

@@ -210,8 +210,9 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
-    warned = [note for note in (*fitted.notes, *fit.notes) if note.severity == "warning"]
-    checked = [note for run in runs for note in warnings_of(run)]
+    warned = [note for note in (*fit.notes, *fitted.notes) if note.severity == "warning"]
+    known = {note.subject for note in warned if note.subject}
+    checked = [note for run in runs for note in warnings_of(run) if note.subject not in known]
     results = replace(
         results,
         convergence=replace(fit.convergence, omega_change=omega_change),

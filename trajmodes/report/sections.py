@@ -144,6 +144,11 @@ def _anharmonicity(dataset: NamedArrays) -> str:
     if "fit_anharmonicity" not in dataset:
         return ""
     sigma = float(dataset["fit_anharmonicity"])
+    if "force_noise" in dataset:
+        error = float(dataset["fit_anharmonicity_sem"])
+        value = f"{sigma:.2f} ± {error:.2f}"
+        value = value if sigma > 2.0 * error else f"below {2.0 * error:.2g}"
+        return f"without the random forces σ is {value}"
     word = "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
     where = "" if "reference_shift" in dataset else " in the run they were fitted to"
     return (

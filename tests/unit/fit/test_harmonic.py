@@ -8,9 +8,9 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
-from trajmodes.fit.pair_symmetry import stars_of_pairs
 from trajmodes.streaming.reduction import BlockSums
 from trajmodes.symmetry.operations import space_group, supercell_group
+from trajmodes.symmetry.pairs import stars_of_pairs
 from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 
 

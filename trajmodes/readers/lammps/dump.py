@@ -303,19 +303,30 @@ def _add_images(positions: Floats, images: Floats, cells: Floats) -> None:
 
 
 def dump_lines(
-    trajectory: Trajectory, species: tuple[str, ...], *, stride: int | None = None
+    trajectory: Trajectory,
+    species: tuple[str, ...],
+    *,
+    stride: int | None = None,
+    stored_forces: bool = False,
 ) -> str:
     """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
 
     Elements are given to LAMMPS in the order of types where it is known. ``stride`` is the
-    number of steps between frames, by default that of the trajectory.
+    number of steps between frames, by default that of the trajectory. ``stored_forces`` takes
+    the forces before other fixes, such as a thermostat, add theirs.
     """
     steps = trajectory.steps
     every = stride or (int(steps[1] - steps[0]) if len(steps) > 1 else 1)
     names = " ".join(_species_by_type(trajectory, species))
+    forces = first = rename = ""
+    if stored_forces:
+        first = "fix pure all store/force  # before the fix of the thermostat\n"
+        forces = " ".join(f"f_pure[{k}]" for k in (1, 2, 3))
+        rename = "".join(f" colname f_pure[{k}] f{x}" for k, x in enumerate("xyz", start=1))
     return (
-        f"dump d all custom {every} run.lammpstrj id type element xu yu zu vx vy vz fx fy fz\n"
-        f"dump_modify d sort id format float %.10g units yes time yes element {names}"
+        f"{first}dump d all custom {every} run.lammpstrj id type element xu yu zu vx vy vz "
+        f"{forces or 'fx fy fz'}\n"
+        f"dump_modify d sort id format float %.10g units yes time yes element {names}{rename}"
     )
 
 
