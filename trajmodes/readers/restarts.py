@@ -10,6 +10,10 @@ part that starts again at the very first step is another run. If its first frame
 positions and velocities of the frame that it replaces, the motion is one, and its segment goes
 on. So it does over files without step numbers, if one ends with the frame that the next starts
 with.
+
+A run that is continued between two frames may write its first step (``dump_modify first yes``).
+This frame lies between two regular ones and is left out, since segments would end on both of
+its sides.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 
@@ -111,7 +115,44 @@ def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFra
     order = sorted(range(len(steps)), key=lambda k: (steps[k][0], steps[k][-1]))
     index = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in order])
     file = np.repeat(np.arange(len(sizes)), sizes)[index]
-    return _without_rewritten(index, np.concatenate(steps)[index], file, names)
+    ordered = np.concatenate(steps)[index]
+    extra = _between_regular_frames(ordered)
+    found = _without_rewritten(index[~extra], ordered[~extra], file[~extra], names)
+    if not extra.any():
+        return found
+    return found._replace(notes=(*found.notes, _extra_note(ordered, file, names, extra)))
+
+
+def _between_regular_frames(steps: Ints | Floats) -> Bools:
+    """Whether each frame (w,) lies alone between two regular ones, the later one written next.
+
+    The regular interval is the most frequent one.
+    """
+    extra = np.zeros(len(steps), dtype=bool)
+    intervals, counts = np.unique(np.diff(steps), return_counts=True)
+    stride = intervals[counts.argmax()] if len(intervals) > 1 else 0
+    if stride <= 1:
+        return extra
+    phases, place, counts = np.unique(steps % stride, return_inverse=True, return_counts=True)
+    regular = place.ravel() == counts.argmax()
+    before = steps - (steps - phases[counts.argmax()]) % stride
+    extra[:-1] = steps[1:] == before[:-1] + stride
+    extra &= ~regular & np.isin(before, steps[regular])
+    _, place, counts = np.unique(before[~regular], return_inverse=True, return_counts=True)
+    extra[~regular] &= (counts == 1)[place.ravel()]
+    return extra
+
+
+def _extra_note(steps: Ints | Floats, file: Ints, names: Sequence[str], extra: Bools) -> Note:
+    places = np.flatnonzero(extra)
+    listed = ", ".join(f"{steps[t]:.12g} ({names[file[t]]})" for t in places[:3])
+    more = f" and {len(places) - 3} others" if len(places) > 3 else ""
+    text = (
+        f"single frames between two regular ones are left out, and spectra go on over them: "
+        f"step {listed}{more}"
+    )
+    why = "a run that was continued there wrote its first step (dump_modify ID first yes)"
+    return Note("note", text, why=why)
 
 
 def _without_rewritten(

@@ -98,6 +98,39 @@ def test_files_are_ordered_by_their_steps():
     assert found.frames[0] == 5
 
 
+@pytest.mark.parametrize("end", [103, 134])
+def test_the_first_frame_of_a_restart_between_two_frames_is_left_out(end):
+    """`dump_modify first yes`: the restart at 103 writes this step, then those of the grid."""
+    before = range(0, end, 10)
+    steps, found = kept(before, [103, *range(110, 201, 10)])
+    assert steps[found.frames].tolist() == list(range(0, 201, 10))
+    assert "step 103 (b)" in str(found.notes[-1])
+    axis_of, _ = time_axis(
+        steps[found.frames],
+        np.full(len(found.frames), np.nan),
+        timestep_fs=1.0,
+        breaks=(),
+        place=str,
+    )
+    assert axis_of.segments == ((0, 21),)
+    # Where steps were written again, frames of equal steps show whether the motion is one.
+    assert [one.twin for one in found.breaks] == ([] if end == 103 else [len(before) - 3])
+
+
+def test_frames_at_other_intervals_are_kept():
+    """A finer or a shifted grid, two extra frames in one interval, and logarithmic steps."""
+    for part in (
+        [*range(0, 100, 10), *range(100, 120, 2), *range(120, 200, 10)],
+        [*range(0, 100, 10), *range(103, 203, 10)],
+        [*range(0, 101, 10), 103, 107, *range(110, 200, 10)],
+        [1, 2, 4, 8, 16, 32, 64],
+        [0, 10, 20, 23],
+    ):
+        steps, found = kept(part)
+        assert steps[found.frames].tolist() == list(part)
+        assert found.notes == ()
+
+
 def test_files_without_steps_keep_their_order():
     nothing = np.full(4, np.nan)
     found = kept_frames(["a", "b"], [nothing, nothing[:3]])
