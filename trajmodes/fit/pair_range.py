@@ -271,7 +271,8 @@ def suspected_dipoles(
     chance = _SEVERAL * gains.std() * np.sqrt(len(gains))
     if not gains.sum() > max(_NOTABLE_GAIN * plain.sum(), chance):
         return None
-    before, after = np.sqrt(np.array([plain.sum(), (plain - gains).sum()]) / plain.sum())
+    # The residual of an exact fit may be negative by rounding.
+    before, after = np.sqrt(np.maximum([1.0, 1.0 - gains.sum() / plain.sum()], 0.0))
     return Note(
         "warning",
         f"the forces have a long-range part like that of dipoles: charges of about "
