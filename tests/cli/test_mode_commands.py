@@ -431,7 +431,7 @@ def test_sed_over_sites_is_sed_over_branches(fitted):
         (1, True, ""),
     ],
 )
-def test_sed_tells_of_frames_too_far_apart(fitted, every, with_constants, words):
+def test_sed_warns_of_frames_too_far_apart(fitted, every, with_constants, words):
     """Every sixth frame resolves 14 THz, every ninth 9 THz, and the crystal has 20 THz."""
     cell = ["--cell", fitted.parent / "POSCAR", "--timestep-fs", 1]
     run = on(fitted) if with_constants else [fitted.parent / "run.lammpstrj", *cell]
@@ -439,8 +439,8 @@ def test_sed_tells_of_frames_too_far_apart(fitted, every, with_constants, words)
     thinned = ["--path", "G X", "--frames", f"::{every}", "-o", folder]
     text = one_line(done("sed", *run, *thinned))
     assert words in text
-    told = ("are lost", "wrong frequencies")
-    assert any(one in text for one in told) == bool(words)
+    phrases = ("are lost", "wrong frequencies")
+    assert any(one in text for one in phrases) == bool(words)
 
 
 def test_sed_needs_neither_constants_nor_velocities(fitted):
