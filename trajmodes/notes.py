@@ -8,10 +8,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "note", "ok"]
-Subject = Literal["", "fields", "rounding", "box", "temperature", "time-step", "net-force"]
+Subject = Literal[
+    "", "fields", "rounding", "box", "temperature", "time-step", "net-force", "other-sets"
+]
 """Properties of the input on which code depends: missing velocities or forces, rounded
 coordinates, the box and its periodicity, the temperatures, the time between frames, forces that
-do not add up to zero."""
+do not add up to zero, data sets of the file that are not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonopy.structure.atoms import PhonopyAtoms
 from scipy.spatial.transform import Rotation
 
+import trajmodes as tm
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import constants_of
 from trajmodes.fit.harmonic import ForceCovariance
+from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.clusters import cluster_orbits
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
@@ -260,3 +265,46 @@ def fold_like(constants, truth):
         strict=True,
     )
     return np.array([place[(i, j, *lattice)] for i, j, lattice in keys])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_both_data_sets_of_phono3py_give_the_truth(crystals, image_forces, tmp_path):
+    """Second order beyond the small supercell, third order within it, fitted together."""
+    phono3py = pytest.importorskip("phono3py")
+    crystal = crystals["diamond"]
+    small, large = (build_supercell(crystal, np.diag([n] * 3)) for n in (2, 3))
+    expansion = expansion_of(space_group(crystal), large, {2: 5.5, 3: 2.5})
+    model = model_of(expansion, constraints=Constraints(), scheme="joint")
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=model.n_parameters) * np.where(model.order == 3, 8.0, 1.0)
+    truth = constants_of(model, x)
+    unit = PhonopyAtoms(
+        list(crystal.species), cell=crystal.cell, scaled_positions=crystal.sites
+    )
+    peer = phono3py.Phono3py(
+        unit, small.matrix.T, phonon_supercell_matrix=large.matrix.T, primitive_matrix=np.eye(3)
+    )
+    sets = []
+    for cell, supercell, n_frames in (
+        (peer.supercell, small, 12),
+        (peer.phonon_supercell, large, 4),
+    ):
+        u_tax = 0.03 * rng.normal(size=(n_frames, supercell.n_atoms, 3))
+        f_tax = image_forces(truth, supercell, u_tax)
+        apart = cell.positions[:, None] - supercell.positions
+        apart = apart @ np.linalg.inv(supercell.cell)
+        ours = np.abs(apart - np.rint(apart)).max(axis=2).argmin(axis=1)
+        sets.append({"displacements": u_tax[:, ours], "forces": f_tax[:, ours]})
+    peer.dataset, peer.phonon_dataset = sets
+    path = tmp_path / "phono3py_params.yaml"
+    peer.save(path)
+    fitted = tm.fit_runs(path, cutoff2=5.5, cutoff3=2.5)
+    assert fitted.quality.scheme == "joint"
+    assert fitted.quality.n_frames == 16
+    assert fitted.cutoff == 5.5
+    for ours, true in ((fitted, truth), (fitted.triplets, truth.triplets)):
+        size = np.abs(true.values).max()
+        np.testing.assert_allclose(ours.values, true.values, atol=1e-6 * size)
+    in_turn = tm.fit_runs(path, cutoff2=5.5, cutoff3=2.5, scheme="sequential")
+    assert in_turn.quality.scheme == "sequential"
+    assert np.abs(in_turn.values - truth.values).max() > 1e-4 * np.abs(truth.values).max()

@@ -247,12 +247,13 @@ def test_frames_count_by_their_atoms_in_errors_and_means(crystals, equations_of)
     assert variances[0] / variances[1] == pytest.approx(1.5, rel=0.25)
 
 
-def test_shared_images_are_not_pooled_over_different_supercells(crystals, equations_of):
+def test_clusters_of_one_supercell_are_not_pooled_with_another(crystals, equations_of):
     crystal, rng = crystals["diamond"], np.random.default_rng(0)
     parts = []
     for n in (1, 2):
         supercell = build_supercell(crystal, n * CONVENTIONAL)
-        expansion = expansion_of(space_group(crystal), supercell, {2: "supercell"})
+        cutoffs = {2: "supercell", 3: "supercell"} if n == 1 else {2: 4.0, 3: 2.5}
+        expansion = expansion_of(space_group(crystal), supercell, cutoffs)
         frames = rng.normal(size=(2, 8, supercell.n_atoms, 3))
         parts.append(equations_of(expansion, supercell, *frames, n_blocks=4))
     with pytest.raises(DataError, match="different supercells"):

@@ -167,9 +167,9 @@ class ForceConstantOptions(Group):
         metavar="Å|supercell",
         unset="no fourth order",
     )
-    scheme: Literal["sequential", "joint"] = option(
+    scheme: Literal["sequential", "joint"] | None = option(
         "Fit each order to the forces that the lower orders leave, or all orders at once.",
-        default="sequential",
+        unset="sequential; joint for a fit to displaced supercells of different sizes",
         commands="run fit scan sctdep",
     )
     constraints: tuple[Literal["born-huang", "huang", "no-hermitian"], ...] = option(

@@ -57,7 +57,7 @@ class ConstantsKeywords(TypedDict, total=False):
     cutoff2: float | str | None
     cutoff3: float | str | None
     cutoff4: float | str | None
-    scheme: Scheme
+    scheme: Scheme | None
     constraints: Constraints | Sequence[Constraints]
     no_constant_force: bool
     method: Method
@@ -71,7 +71,7 @@ class ConstantsKeywords(TypedDict, total=False):
 class ScanKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.scan`."""
 
-    scheme: Scheme
+    scheme: Scheme | None
     no_constant_force: bool
     output: str | PathLike[str] | None
 
@@ -116,7 +116,7 @@ class SelfConsistentKeywords(SampleKeywords, total=False):
     cutoff2: float | str | None
     cutoff3: float | str | None
     cutoff4: float | str | None
-    scheme: Scheme
+    scheme: Scheme | None
     constraints: Constraints | Sequence[Constraints]
     no_constant_force: bool
     method: Method

@@ -63,11 +63,8 @@ class Expansion:
 
     @property
     def shares_images(self) -> bool:
-        """Whether images in a supercell share the force constants of an order."""
-        return None in self.cutoffs[1:] or any(
-            basis.orbits.images is not None or basis.orbits.share.min(initial=1.0) < 1.0
-            for basis in self
-        )
+        """Whether clusters are atoms of one supercell, with the sums over their images."""
+        return any(basis.orbits.images is not None for basis in self)
 
     @property
     def starts(self) -> Ints:

@@ -89,7 +89,7 @@ class NormalEquationBlocks(SiteBlocks):
     """Normal equations of an expansion, in blocks of time."""
 
     supercell: Supercell
-    """Supercell of the run, of several runs the one with the largest inscribed sphere."""
+    """Supercell of the run, of several runs the one that the expansion was made for."""
     expansion: Expansion
     run: Ints
     """(b,) index of the run of each block; blocks are in order of time."""
@@ -144,7 +144,9 @@ class NormalEquationBlocks(SiteBlocks):
         )
 
 
-def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
+def pooled(
+    parts: Sequence[NormalEquationBlocks], supercell: Supercell | None = None
+) -> NormalEquationBlocks:
     """Pool the normal equations of several runs of one crystal, in the order given.
 
     The runs may have different supercells: columns are forces of the clusters of the crystal.
@@ -153,12 +155,14 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     ----------
     parts
         Normal equations of one expansion.
+    supercell
+        The one that the expansion was made for; by default the `widest`.
 
     Raises
     ------
     DataError
         If crystals, volumes, charges or columns differ, the same frames occur twice, or the
-        supercells differ although images in a supercell share force constants.
+        supercells differ although clusters are atoms of one of them.
     """
     first = parts[0]
     for other in parts[1:]:
@@ -171,8 +175,8 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     arrays: dict[str, Any] = {k: np.concatenate([x[k] for x in moved]) for k in moved[0]}
     known = all(one.sources for one in parts)
     sources = tuple(source for one in parts for source in one.sources) if known else ()
-    supercell = widest([one.supercell for one in parts])
-    return replace(first, **arrays, sources=sources, supercell=supercell)
+    made_for = supercell or widest([one.supercell for one in parts])
+    return replace(first, **arrays, sources=sources, supercell=made_for)
 
 
 def widest(supercells: Sequence[Supercell]) -> Supercell:
@@ -185,14 +189,14 @@ def widest(supercells: Sequence[Supercell]) -> Supercell:
 
 
 def require_poolable(expansion: Expansion, supercells: Sequence[Supercell]) -> None:
-    """Refuse different supercells if images in a supercell share force constants."""
+    """Refuse different supercells if clusters are atoms of one of them."""
     matrices = [one.matrix for one in supercells]
     if expansion.shares_images and not all(same_lattice(matrices[0], m) for m in matrices):
         different = {str(matrix.tolist()): None for matrix in matrices}
         raise DataError(
             f"the runs have different supercells: {', '.join(different)}",
-            why="a cutoff reaches beyond the sphere inscribed in a supercell: its images share "
-            "force constants, and those of another supercell share others",
+            why="a cutoff of third or fourth order reaches beyond the sphere inscribed in a "
+            "supercell, and sums over its images are not those over images of another one",
             fix="give cutoffs within the sphere inscribed in the largest supercell: "
             f"{admissible_radius(widest(supercells)):.2f} Å",
         )

@@ -26,8 +26,7 @@ from scipy.special import fdtri, stdtrit
 
 from trajmodes.arrays import Floats
 from trajmodes.data.charges import Charges
-from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.lattice import same_lattice
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, expansion_of
 from trajmodes.fit.harmonic import ForceCovariances, harmonic_equations
@@ -36,7 +35,7 @@ from trajmodes.fit.quality import LOST, WORSE
 from trajmodes.fit.solution import FitOptions, solve_equations
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, left_out_solutions, predicted_squares
 from trajmodes.notes import Note
-from trajmodes.symmetry.cutoffs import Cutoff, largest_radius
+from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 
 _SURE = 0.975
@@ -125,15 +124,13 @@ def choose_range(
     options = replace(options, method="least-squares", minimum_norm=False)
     together = max(1, sum(one.n_blocks for one in covariances) // FEWEST_BLOCKS)
     merged = [_merged(one, together) for one in covariances]
-    supercells = [one.space.supercell for one in merged]
-    supercell = widest(supercells)
-    is_one = all(same_lattice(supercell.matrix, one.matrix) for one in supercells)
+    supercell = widest([one.space.supercell for one in merged])
 
     def equations_of(cutoff: CutoffChoice) -> NormalEquationBlocks | None:
         expansion = expansion_of(group, supercell, {2: cutoff})
         if expansion.n_parameters > _MOST_PARAMETERS:
             return None
-        return pooled([harmonic_equations(one, expansion) for one in merged])
+        return pooled([harmonic_equations(one, expansion) for one in merged], supercell)
 
     pairs_of_pairs = supercell.crystal.n_sites * supercell.n_atoms**2 / group.n_operations
     is_large = pairs_of_pairs > _MOST_PAIRS
@@ -143,8 +140,6 @@ def choose_range(
         shorter = _shorter(inside, sphere, options)
         if shorter is not None:
             return shorter
-    if not is_one:
-        return RangeChoice(None, _note_on_supercells(supercell))
     whole = None if is_large else _candidate(equations_of("supercell"), options)
     if sphere is None or whole is None:
         text = (
@@ -220,15 +215,6 @@ def _note(sphere: _Candidate, whole: _Candidate) -> Note:
             f"better {compared}"
         )
     return Note("note", text)
-
-
-def _note_on_supercells(supercell: Supercell) -> Note:
-    text = (
-        f"second-order force constants reach {largest_radius(supercell):.2f} Å, the largest "
-        "cutoff that the largest of the supercells admits"
-    )
-    why = "all pairs of one supercell are not those of another, and cannot be fitted to both"
-    return Note("note", text, why=why)
 
 
 def suspected_dipoles(

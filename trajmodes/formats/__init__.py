@@ -15,7 +15,7 @@ phono3py itself is needed only to read its own yaml files with displacements.
 
 | format | second order | third order | fourth order | read back | displacements and forces |
 |---|---|---|---|---|---|
-| phonopy | yes | no | no | yes | yaml, FORCE_SETS; FORCES_FC3 of phono3py |
+| phonopy | yes | no | no | yes | yaml, FORCE_SETS; FORCES_FC3, FORCES_FC2 of phono3py |
 | phono3py | yes | yes | no | yes | by phonopy |
 | shengbte | yes | required | for FourPhonon | no | no |
 | tdep | yes | yes | yes | yes | infile.positions, infile.forces |
@@ -23,7 +23,7 @@ phono3py itself is needed only to read its own yaml files with displacements.
 | hdf5 | yes | yes | yes | yes, with error bars and the quality of the fit | no |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,8 @@ class SnapshotReader:
     """Whether the files contain their supercell, so that none may be given."""
     holds_units: bool = True
     """Whether the format defines its units, so that none may be given."""
+    others: Callable[[Path, ReadOptions], Sequence[Trajectory]] = lambda *_: ()
+    """Read the other data sets of a file or folder, in other supercells: runs of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import layer_of, wrap
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.cell_file import read_poscar
-from trajmodes.formats.phonopy_yaml import read_yaml
 from trajmodes.notes import Note
+from trajmodes.readers.text.plain_yaml import read_yaml
 from trajmodes.readers.text.tables import Numbers
 from trajmodes.symmetry.operations import space_group
 

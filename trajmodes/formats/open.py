@@ -250,8 +250,28 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
             return [open_trajectory(names, options)]
     pieces = _open_pieces(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
-    runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))
+    runs = [alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces)]
+    others = _other_sets(list(names), whole)
+    if others:
+        # They are read here, so that the note that they are not is dropped.
+        notes = [[one for one in run.notes if one.subject != "other-sets"] for run in runs]
+        runs = [replace(run, notes=tuple(n)) for run, n in zip(runs, notes, strict=True)]
+    runs += others
     return [select_frames(run, *options.frames) for run in runs]
+
+
+def _other_sets(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+    """Read the data sets in other supercells; those about one structure are one run."""
+    found: list[Run] = []
+    for path in paths:
+        reader = SNAPSHOTS.get(_recognise(path))
+        for piece in () if reader is None else reader.others(path, options):
+            same = [run for run in found if same_ideal_structure(run[0], piece)]
+            if same:
+                same[0].append(piece)
+            else:
+                found.append([piece])
+    return [join_snapshots(run) for run in found]
 
 
 def _open_pieces(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:

@@ -32,7 +32,8 @@ from trajmodes.formats.charges import charges_in, read_charges
 from trajmodes.formats.dipoles import without_dipoles
 from trajmodes.formats.folding import AtomOrder, beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like, opened
-from trajmodes.formats.phonopy_yaml import SNAPSHOTS, read_yaml, yaml_beside
+from trajmodes.formats.phonopy_yaml import SNAPSHOTS, yaml_beside
+from trajmodes.readers.text.plain_yaml import read_yaml
 from trajmodes.readers.text.tables import Numbers
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell

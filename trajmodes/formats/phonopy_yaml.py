@@ -1,14 +1,10 @@
-"""YAML of phonopy and phono3py as plain data; their data sets of displacements and forces.
-
-The YAML of another program is read as numbers, text, lists and mappings. Nothing in a file is
-constructed or executed. Before it is loaded, tags of Python objects, references within the file
-and deep nesting are refused, so a small file can neither run code, nor expand in memory, nor
-overflow the stack of the parser (libyaml composes nested nodes recursively, without a limit of
-its own).
+"""Data sets of displacements and forces of phonopy and phono3py, in their YAML files.
 
 A data set of type 2 displaces all atoms of every supercell. One of type 1 displaces one atom
 (phonopy) or up to two (phono3py); it is expanded here to all atoms. The files are interpreted
-by phonopy's and phono3py's own loaders, after the yaml has been parsed to plain data.
+by phonopy's and phono3py's own loaders, after the yaml has been parsed to plain data
+(`trajmodes.readers.text.plain_yaml`). phono3py may have two data sets, for second order in a
+larger supercell and for third order: they are two runs, which are fitted together.
 
 The numbers of a data set of type 2 are parsed from the text, because a yaml parser needs 10 s
 per million. phonopy and phono3py write them with one atom in a row::
@@ -26,12 +22,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
@@ -39,7 +35,7 @@ from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats import SnapshotReader
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure, displaced_frames
-from trajmodes.readers.text.source import open_source
+from trajmodes.readers.text.plain_yaml import parse_yaml, read_yaml_text
 from trajmodes.readers.text.tables import (
     frames_of_rows,
     parse_rows,
@@ -52,33 +48,15 @@ from trajmodes.units import DALTON
 if TYPE_CHECKING:
     from ase import Atoms
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DEEPEST = 32
-_LARGEST = 1 << 30
-"""Bytes of text. Ten million force constants take 0.3 GB."""
-_OPENING = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
-_CLOSING = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 _PROGRAMS = ("phonopy", "phono3py")
-_BLOCK = re.compile(rb"^dataset:\n(?: .*\n)+", re.MULTILINE)
+_FORCES = {"phonopy": "FORCE_SETS", "phono3py": "FORCES_FC3"}
+_BLOCK = re.compile(rb"^((?:phonon_)?dataset):\n(?: .*\n)+", re.MULTILINE)
 _FIELD = re.compile(
     rb"^  (displacements|forces):\n((?:  - *(?:#.*)?\n(?:    - \[[^\]\n]*\].*\n)+)+)",
     re.MULTILINE,
 )
 _FRAME = re.compile(rb"^  - ", re.MULTILINE)
 _ROW = re.compile(rb"\[([^\]\n]*)\]")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file whose top level is a mapping, as plain data.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read.
-    DataError
-        If it is damaged, too long, not YAML, not a mapping, or contains more than plain data.
-    """
-    return _parse_yaml(_read_text(path), path)
 
 
 def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
@@ -94,61 +72,6 @@ def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
     )
 
 
-def _read_text(path: Path) -> bytes:
-    """Read the text of a file, compressed or not; one that is too long is refused."""
-    source = open_source(path)
-    if source.size > _LARGEST:
-        raise DataError(
-            f"the file contains {source.size / 1e9:.1f} GB of text",
-            where=str(path),
-            why=f"YAML is read up to {_LARGEST / 1e9:.1f} GB",
-            fix="give force constants as HDF5",
-        )
-    return source.data(0, source.size)
-
-
-def _parse_yaml(text: bytes, path: Path) -> dict[str, Any]:
-    """Parse text whose top level is a mapping; ``path`` is its source."""
-    try:
-        _require_plain(text, path)
-        content = yaml.load(text, Loader=_LOADER)
-    # A date or number out of the range of Python raises ValueError.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = " ".join(str(error).split())
-        raise DataError(
-            f"the file is not YAML: {message}",
-            where=str(path),
-            why="it was truncated or changed, or is of another kind",
-        ) from None
-    if not isinstance(content, dict):
-        raise DataError("the YAML file has no mapping at its top level", where=str(path))
-    return content
-
-
-def _require_plain(text: bytes, path: Path) -> None:
-    """Refuse tags, references and deep nesting, from the events of the parser."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        where = f"{path}, line {event.start_mark.line + 1}"
-        if isinstance(event, yaml.AliasEvent):
-            raise DataError(
-                "the YAML file refers to other parts of itself",
-                where=where,
-                why="phonopy writes no references, and a few of them can exceed all memory",
-                fix="write the numbers out",
-            )
-        if "python" in (getattr(event, "tag", None) or ""):
-            raise DataError(
-                f"the YAML file requests a Python object: {event.tag}",
-                where=where,
-                why="such a file can execute code",
-                fix="do not use the file unless you know who wrote it; remove the line",
-            )
-        depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
-        if depth > _DEEPEST:
-            raise DataError(f"the YAML file is nested deeper than {_DEEPEST}", where=where)
-
-
 def looks_like_phonopy(path: Path, head: bytes) -> bool:
     """Whether the first bytes of a text are those of a yaml file of phonopy or phono3py."""
     del path
@@ -161,6 +84,8 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
 
     Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py
     omitted) are left out. The options are not used: the file contains its units and supercell.
+    phono3py may have a data set of its own for second order, `read_second_order`; it is read
+    here if it is the only one.
 
     Raises
     ------
@@ -171,22 +96,73 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
         If the yaml is damaged, or its parts do not belong together.
     """
     del options
-    data, length, force = _load(path)
-    if data.supercell is None or data.dataset is None:
+    data, units = _load(path)
+    second = _second_order_set(data)
+    main = _DataSet(data.supercell, data.dataset, _FORCES[data.command_name])
+    if main.dataset is None and second is not None:
+        main, second = second, None
+    if main.cell is None or main.dataset is None:
         raise UsageError(
-            f"the file has no {'supercell' if data.supercell is None else 'displacements'}",
+            f"the file has no {'supercell' if main.cell is None else 'displacements'}",
             where=str(path),
             fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
             "the forces beside it",
         )
+    found = _frames_of(main, path, data, units)
+    if second is None:
+        return found
+    text = (
+        f"{path.name}: the supercells of {len(second.cell.symbols)} atoms, displaced for "
+        f"second order, are not used with those of {len(main.cell.symbols)} atoms"
+    )
+    fix = "trajmodes fit uses both"
+    note = Note("warning", text, fix=fix, subject="other-sets")
+    return replace(found, notes=(*found.notes, note))
+
+
+def read_second_order(path: Path, options: ReadOptions) -> list[Trajectory]:
+    """Read the second data set of phono3py, for second order, if there are two.
+
+    Its forces are in the yaml file, or in FORCES_FC2 beside it; errors are those of
+    `read_data_set`.
+    """
+    del options
+    data, units = _load(path)
+    second = _second_order_set(data)
+    both = second is not None and data.dataset is not None
+    return [_frames_of(second, path, data, units)] if second is not None and both else []
+
+
+class _DataSet(NamedTuple):
+    """Displaced supercells of a yaml file, as its loader gives them."""
+
+    cell: Any
+    """Supercell without displacements."""
+    dataset: Any
+    forces: str
+    """Name of the file beside it with the forces, if the yaml file has none."""
+
+
+def _second_order_set(data: Any) -> _DataSet | None:
+    """Find the data set for second order in a supercell of its own; None if there is none."""
+    cell, dataset = (getattr(data, f"phonon_{name}", None) for name in ("supercell", "dataset"))
+    if cell is None or dataset is None:
+        return None
+    return _DataSet(cell, dataset, "FORCES_FC2")
+
+
+def _frames_of(
+    found: _DataSet, path: Path, data: Any, units: tuple[float, float]
+) -> Trajectory:
+    length, force = units
     with _errors_name(path):
-        cell = data.supercell
+        cell = found.cell
         positions = cell.scaled_positions @ cell.cell * length
         masses = cell.masses * DALTON
         ideal = IdealStructure(cell.cell * length, positions, tuple(cell.symbols), masses)
-        u_tax, f_tax = _all_displacements(data.dataset, len(ideal.species))
+        u_tax, f_tax = _all_displacements(found.dataset, len(ideal.species))
         if f_tax is None:
-            u_tax, f_tax = _forces_of_sibling(path, data.command_name, u_tax)
+            u_tax, f_tax = _forces_of_sibling(path, data.command_name, found.forces, u_tax)
     if f_tax.shape != u_tax.shape:
         raise DataError(
             f"there are forces of {len(f_tax)} supercells and displacements of {len(u_tax)}",
@@ -217,7 +193,7 @@ def unit_cell_of(path: Path) -> "Atoms":
     """Read the unit cell of a yaml file of phonopy or phono3py, in Å, with its masses."""
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
 
-    data, length, _ = _load(path)
+    data, (length, _) = _load(path)
     cell = data.unitcell or data.primitive
     if cell is None:
         raise UsageError("the file has no unit cell", where=str(path), fix="give a cell file")
@@ -230,13 +206,13 @@ def unit_cell_of(path: Path) -> "Atoms":
     )
 
 
-def _load(path: Path) -> tuple[Any, float, float]:
+def _load(path: Path) -> tuple[Any, tuple[float, float]]:
     """Read the file with phonopy's loader; return also its units of length and force."""
     from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
-    text, rows = _cut_rows(_read_text(path), str(path))
-    content = _parse_yaml(text, path)
+    text, rows = _cut_rows(read_yaml_text(path), str(path))
+    content = parse_yaml(text, path)
     program = next((name for name in _PROGRAMS if name in content), None)
     if program is None:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
@@ -245,8 +221,8 @@ def _load(path: Path) -> tuple[Any, float, float]:
     with _errors_name(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = load(content)
-    if rows:
-        data.dataset = rows
+    for name, arrays in rows.items():
+        setattr(data, name, arrays)
     with _errors_name(path):
         units = get_calculator_physical_units(data.calculator)
     length, force = float(units.distance_to_A), float(units.force_to_eVperA)
@@ -257,7 +233,7 @@ def _load(path: Path) -> tuple[Any, float, float]:
             why="phono3py converts only some of its numbers to Å and eV/Å",
             fix="write it again with phono3py in Å and eV/Å, without a calculator",
         )
-    return data, length, force
+    return data, (length, force)
 
 
 def _phono3py_loader(path: Path) -> Any:
@@ -295,11 +271,12 @@ def _all_displacements(
     return u_tax, np.array([atoms[-1]["forces"] for atoms in moved], dtype=float)
 
 
-def _forces_of_sibling(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
+def _forces_of_sibling(
+    path: Path, program: str, name: str, u_tax: Floats
+) -> tuple[Floats, Floats]:
     """Displacements and forces (t, a, 3), the forces from the file that phonopy writes."""
     from phonopy.file_IO import parse_FORCE_SETS  # noqa: PLC0415 - loads slowly
 
-    name = "FORCE_SETS" if program == "phonopy" else "FORCES_FC3"
     file, n_atoms = path.parent / name, u_tax.shape[1]
     if not file.is_file():
         raise UsageError(
@@ -336,31 +313,42 @@ def _errors_name(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
-    """Cut the data set out of a yaml file and parse it.
+def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, dict[str, Floats]]]:
+    """Cut the data sets out of a yaml file and parse them.
 
-    Returns the rest of the text, and displacements and forces (t, a, 3) of the data set as far
-    as it has them. The whole text and nothing, if the data set is not laid out in rows.
+    Returns the rest of the text, and displacements and forces (t, a, 3) of each data set by
+    name, as far as it has them. A data set that is not laid out in rows remains in the text.
     """
-    block = _BLOCK.search(text + b"\n")
-    fields = {} if block is None else {m[1].decode(): m[2] for m in _FIELD.finditer(block[0])}
-    if block is None or "displacements" not in fields:
-        return text, {}
+    found = {}
+    for block in reversed(list(_BLOCK.finditer(text + b"\n"))):
+        arrays = _rows_of(block[0], where)
+        if arrays:
+            found[block[1].decode()] = arrays
+            text = text[: block.start()] + text[block.end() :]
+    return text, found
+
+
+def _rows_of(block: bytes, where: str) -> dict[str, Floats]:
+    """Displacements and forces of a data set; nothing if it is not laid out in rows."""
+    fields = {m[1].decode(): m[2] for m in _FIELD.finditer(block)}
+    if "displacements" not in fields:
+        return {}
     arrays = {}
     for name, rows in fields.items():
         n_frames = len(_FRAME.findall(rows))
         body = b"\n".join(_ROW.findall(rows)).replace(b",", b" ")
         vectors = parse_rows(body.split(b"\n"), 1, f"{where}, {name}, row")[0]
         if len(vectors) % n_frames:
-            return text, {}
+            return {}
         arrays[name] = vectors.reshape(n_frames, -1, 3)
-    return text[: block.start()] + text[block.end() :], arrays
+    return arrays
 
 
 SNAPSHOTS = SnapshotReader(
     looks_like_phonopy,
     read_data_set,
     lambda path: path,
+    others=read_second_order,
     charges=("BORN",),
     holds_supercell=True,
 )

@@ -50,10 +50,13 @@ from trajmodes.units import THZ
 
 
 def scan_rows(
-    equations: NormalEquationBlocks, scheme: Scheme, *, no_constant_force: bool = False
+    equations: NormalEquationBlocks,
+    scheme: Scheme | None = None,
+    *,
+    no_constant_force: bool = False,
 ) -> list[ScanPoint]:
     """Points of a scan, with the square of the lowest commensurate frequency of each."""
-    options = FitOptions(scheme=scheme, constant_force=not no_constant_force)
+    options = FitOptions(scheme=scheme or "sequential", constant_force=not no_constant_force)
     qpoints = half_space(equations.supercell).qpoints
     return [
         replace(one, lowest_squared=_lowest(constants, qpoints))

@@ -1,6 +1,6 @@
 """From matched runs to force constants: normal equations from one pass each, then one fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -10,18 +10,17 @@ from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
-from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
     RowsByAtoms,
     default_blocks,
 )
-from trajmodes.fit.expansion import Expansion, expansion_of
+from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
 from trajmodes.fit.many_parameters import blocks_for, fit_covariances, has_many_parameters
+from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import (
     NormalEquationBlocks,
     Source,
@@ -35,7 +34,6 @@ from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.formats.charges import GivenCharges, charges_given
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
-from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.pipeline.check import with_noise_found
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
@@ -137,23 +135,24 @@ def _fit_once(
     charges: Charges | None,
 ) -> Fitted:
     job, supercells = runs[0].job, [run.supercell for run in runs]
-    supercell = widest(supercells)
-    cutoffs = _cutoffs(job)
+    supercell, cutoffs = widest(supercells), _cutoffs(job)
     by_data = earlier is None and cutoffs[2] is None
     choice = None
     if by_data and max(cutoffs) > 2:
         with log.stage("range of the second order"):
             sampled = [_covariances_of_part(run, charges) for run in runs]
-            choice = choose_range(sampled, space_group(supercell.crystal), fit_options(job))
+            choice = choose_range(
+                sampled, space_group(supercell.crystal), fit_options(job, runs)
+            )
             cutoffs[2] = choice.cutoff
     with log.stage("symmetry"):
         if earlier is None:
             expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
         else:
-            expansion, supercells = earlier.expansion, [earlier.supercell, *supercells]
-        require_poolable(expansion, supercells)
+            expansion, supercell = earlier.expansion, earlier.supercell
+        require_poolable(expansion, [supercell, *supercells])
     single = earlier is None and len(runs) == 1
-    many = single and has_many_parameters(expansion, fit_options(job))
+    many = single and has_many_parameters(expansion, fit_options(job, runs))
     n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)
     found = []
     for number, run in enumerate(runs, start=1):
@@ -163,7 +162,7 @@ def _fit_once(
     with log.stage("solve"):
         covariances = [one.covariances for one in found]
         if by_data and max(cutoffs) == 2:
-            choice = choose_range(covariances, expansion.group, fit_options(job))
+            choice = choose_range(covariances, expansion.group, fit_options(job, runs))
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
         suspicion = () if charges or earlier else _suspicion(covariances, expansion)
         if many:
@@ -172,20 +171,21 @@ def _fit_once(
             chosen = () if choice is None else (choice.note,)
             return fitted._replace(fit=fit, notes=(*suspicion, *fitted.notes, *chosen))
         parts = [_equations(one, expansion) for one in found]
-        equations = pooled(parts if earlier is None else [earlier, *parts])
+        equations = pooled(parts if earlier is None else [earlier, *parts], supercell)
         fit = fit_equations(
             equations,
             cutoffs=None if earlier is None else _smaller_cutoffs(job),
             temperature=job.phonons.temperature or equations.temperature,
             options=_with_strength_by_atoms(runs, expansion, charges)
             if earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
-            else fit_options(job),
+            else fit_options(job, runs),
         )
         fit = with_noise_found(runs, fit, covariances, is_whole=earlier is None)
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    notes = _frame_notes(equations.n_frames, equations.sources, read, job)
-    notes = notes if choice is None else (*notes, choice.note)
-    return Fitted(runs, equations, fit, equations.duration_ps, (*suspicion, *notes))
+    notes = [*suspicion, *_frame_notes(equations.n_frames, equations.sources, read, job)]
+    notes += _scheme_notes(runs, cutoffs)
+    notes += [] if choice is None else [choice.note]
+    return Fitted(runs, equations, fit, equations.duration_ps, tuple(notes))
 
 
 def _fit_many(
@@ -222,10 +222,11 @@ def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
     return wanted == "average" or (wanted == "auto" and not known)
 
 
-def fit_options(job: Job) -> FitOptions:
-    """Options of the fit that a job asks for."""
+def fit_options(job: Job, runs: Sequence[LoadedRun] = ()) -> FitOptions:
+    """Options of the fit that a job asks for; the default scheme depends on the runs."""
+    by_default: Scheme = "joint" if _are_displaced_in_several_boxes(runs) else "sequential"
     return FitOptions(
-        scheme=job.fit.scheme,
+        scheme=job.fit.scheme or by_default,
         constraints=Constraints(
             hermitian="no-hermitian" not in job.fit.constraints,
             born_huang="born-huang" in job.fit.constraints,
@@ -239,25 +240,25 @@ def fit_options(job: Job) -> FitOptions:
     )
 
 
-def modes_of(fit: Fit, supercell: Supercell, *, require_stable: bool = False) -> Modes:
-    """Modes of fitted force constants at the commensurate q points.
+def _are_displaced_in_several_boxes(runs: Sequence[LoadedRun]) -> bool:
+    """Whether the runs are static displacements about known supercells of different sizes.
 
-    Raises
-    ------
-    DataError
-        If `require_stable`, and a mode is imaginary or may be so within its error.
+    Those for third order are not a thermal ensemble: in a sequential fit their forces of third
+    order would change Φ2.
     """
-    space = half_space(supercell)
-    modes = modes_at(fit.constants, space.qpoints, space.weights)
-    if require_stable and (found := stability(modes)).verdict != "stable":
-        raise DataError(
-            "the force constants are not stable, and --require-stable was given",
-            where=str(found),
-            why="the crystal is unstable at this temperature and volume, the run is too short, "
-            "or the cutoff is too small",
-            fix="look at the bands without --require-stable; run longer or increase the cutoff",
-        )
-    return modes
+    known = all(run.trajectory.ideal is not None for run in runs)
+    return known and len({run.supercell.n_atoms for run in runs}) > 1
+
+
+def _scheme_notes(
+    runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
+) -> Iterator[Note]:
+    by_default = runs[0].job.fit.scheme is None and max(cutoffs) > 2
+    if by_default and _are_displaced_in_several_boxes(runs):
+        text = "all orders are fitted at once to the displaced supercells of all sizes"
+        why = "those for third order are not a thermal ensemble"
+        fix = "--scheme sequential fits second order first"
+        yield Note("note", text, why=why, fix=fix)
 
 
 def _cutoffs(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
@@ -333,7 +334,7 @@ def _with_strength_by_atoms(
     runs: Sequence[LoadedRun], expansion: Expansion, charges: Charges | None
 ) -> FitOptions:
     """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
-    options = fit_options(runs[0].job)
+    options = fit_options(runs[0].job, runs)
     if not options.regularised or options.strength is not None:
         return options
     parts = []

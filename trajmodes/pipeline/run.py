@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.config.job import Job
-from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
-from trajmodes.phonons.modes import frequency_change
+from trajmodes.phonons.modes import frequency_change, modes_at, stability
 from trajmodes.pipeline.check import (
     require_all_frames,
     require_known_modes,
@@ -33,7 +33,7 @@ from trajmodes.pipeline.derived import (
     with_perturbation,
     with_projection,
 )
-from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
+from trajmodes.pipeline.fit import Fitted, fit_runs
 from trajmodes.pipeline.job_folder import (
     Analysis,
     Log,
@@ -48,6 +48,7 @@ from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
+from trajmodes.symmetry.translations import half_space
 
 
 class FitData(NamedTuple):
@@ -206,7 +207,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
     job, equations = runs[0].job, fitted.equations
     supercell = runs[0].supercell if equations is None else equations.supercell
     with log.stage("phonons"):
-        modes = modes_of(fit, supercell, require_stable=job.fit.require_stable)
+        modes = _modes_of(fit, supercell, require_stable=job.fit.require_stable)
         results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
@@ -225,6 +226,27 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),
     )
     return with_perturbation(results, job, log)
+
+
+def _modes_of(fit: Fit, supercell: Supercell, *, require_stable: bool = False) -> Modes:
+    """Modes of fitted force constants at the commensurate q points.
+
+    Raises
+    ------
+    DataError
+        If `require_stable`, and a mode is imaginary or may be so within its error.
+    """
+    space = half_space(supercell)
+    modes = modes_at(fit.constants, space.qpoints, space.weights)
+    if require_stable and (found := stability(modes)).verdict != "stable":
+        raise DataError(
+            "the force constants are not stable, and --require-stable was given",
+            where=str(found),
+            why="the crystal is unstable at this temperature and volume, the run is too short, "
+            "or the cutoff is too small",
+            fix="look at the bands without --require-stable; run longer or increase the cutoff",
+        )
+    return modes
 
 
 def _scheme_distance(fit: Fit, modes: Modes) -> float | None:

@@ -208,6 +208,68 @@ def test_phono3py_random_and_pairs(salt, tmp_path):
     check(open_trajectory(path), u_tax, f_tax)
 
 
+@pytest.fixture
+def two_cells(salt):
+    """phono3py's object with a larger supercell for second order."""
+    phono3py = pytest.importorskip("phono3py")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return phono3py.Phono3py(
+            salt[0].unitcell,
+            2 * np.eye(3, dtype=int),
+            phonon_supercell_matrix=np.diag([3, 2, 2]),
+            primitive_matrix="F",
+        )
+
+
+def test_both_data_sets_of_phono3py_are_runs(salt, two_cells, tmp_path):
+    _, u_tax, f_tax = salt
+    shape = (2, 3, len(two_cells.phonon_supercell), 3)
+    large = np.random.default_rng(1).normal(size=shape)
+    two_cells.dataset = {"displacements": u_tax, "forces": f_tax}
+    two_cells.phonon_dataset = {"displacements": large[0], "forces": large[1]}
+    path = tmp_path / "phono3py_params.yaml"
+    two_cells.save(path)
+    first, second = open_runs([path], ReadOptions())
+    check(first, u_tax, f_tax, 1e-9)
+    check(second, *large, 1e-9)
+    assert first.notes == second.notes == ()
+    single = open_trajectory(path)
+    check(single, u_tax, f_tax, 1e-9)
+    assert "96 atoms, displaced for second order, are not used" in str(single.notes[0])
+    thinned = open_runs([path], ReadOptions(frames=(0, None, 3)))
+    assert [run.n_frames for run in thinned] == [2, 1]
+    two_cells.dataset = None
+    two_cells.save(path)
+    (alone,) = open_runs([path], ReadOptions())
+    check(alone, *large, 1e-9)
+
+
+def test_each_data_set_of_phono3py_has_a_file_of_forces(two_cells, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        two_cells.generate_displacements(cutoff_pair_distance=3.0)
+        two_cells.generate_fc2_displacements()
+        path = tmp_path / "phono3py_disp.yaml"
+        two_cells.save(path)
+    with pytest.raises(UsageError, match="no FORCES_FC3 beside it"):
+        open_runs([path], ReadOptions())
+    rng = np.random.default_rng(1)
+    cells = two_cells.supercells_with_displacements
+    there = np.array([cell is not None for cell in cells])
+    forces = rng.normal(size=(len(cells), 64, 3)) * there[:, None, None]
+    np.savetxt(tmp_path / "FORCES_FC3", forces.reshape(-1, 3), fmt="%15.10f")
+    with pytest.raises(UsageError, match="no FORCES_FC2 beside it"):
+        open_runs([path], ReadOptions())
+    cells = two_cells.phonon_supercells_with_displacements
+    moved = np.array([cell.positions - two_cells.phonon_supercell.positions for cell in cells])
+    pulled = rng.normal(size=moved.shape).round(10)
+    np.savetxt(tmp_path / "FORCES_FC2", pulled.reshape(-1, 3), fmt="%15.10f")
+    first, second = open_runs([path], ReadOptions())
+    assert first.n_frames == there.sum()
+    check(second, moved, pulled, 1e-9)
+
+
 def test_a_missing_phono3py_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "phono3py.interface.phono3py_yaml", None)
     path = tmp_path / "phono3py_params.yaml"

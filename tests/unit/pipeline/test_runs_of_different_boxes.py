@@ -71,8 +71,11 @@ def test_the_default_range_is_that_of_the_larger_box(run_of):
     fitted = tm.fit_runs(runs)
     assert fitted.cutoff == pytest.approx(5.431, abs=0.01)
     assert tm.fit_runs(runs, cutoff3=3.0).triplets is not None
+    whole = tm.fit_runs(runs, cutoff2="supercell")
+    assert whole.cutoff is None
+    assert whole.quality.r_squared > 0.999
     with pytest.raises(DataError, match="different supercells"):
-        tm.fit_runs(runs, cutoff2="supercell")
+        tm.fit_runs(runs, cutoff3="supercell")
 
 
 def test_another_crystal_is_refused(run_of):
