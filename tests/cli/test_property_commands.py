@@ -13,6 +13,8 @@ import trajmodes as tm
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.pipeline.properties import CIF_FILE
+from trajmodes.report.write import PROPERTY_FILES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.thermodynamics import thermodynamics
@@ -70,6 +72,28 @@ def test_thermo_writes_what_the_library_computes(stored, thermo):
     assert moments[0] < np.log(moments[1])
     assert "Zero point" in text
     assert "Debye temperature of the heat capacity" in text
+
+
+def test_the_folder_is_read_as_results(thermo, tmp_path):
+    results = tm.load(thermo[0])
+    assert set(results.tables) == {"thermo", "dos", "displacements", "moments"}
+    assert results.table("moments")["moment_order"].tolist() == [-2, -1, 0, 1, 2, 4]
+    assert "Zero point" in str(results)
+    assert "NaCl" in repr(results)
+    results.save(tmp_path / "copy")
+    assert (tmp_path / "copy" / "tables" / "thermo.csv").is_file()
+
+
+def test_no_file_is_written_that_was_not_announced(stored, thermo, tmp_path):
+    done("elastic", stored[1], "-o", tmp_path / "elastic")
+    folders = (thermo[0], tmp_path / "elastic")
+    written = {
+        str(path.relative_to(folder))
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    assert written == {*PROPERTY_FILES, CIF_FILE}
 
 
 def test_tables_of_thermo_hold_the_results(thermo):

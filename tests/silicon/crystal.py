@@ -150,4 +150,5 @@ def band_path(constants, n=40):
         labels=tuple((name, other) for (name, _), (other, _) in CORNERS),
     )
     omega, _ = solve(constants, path.qpoints)
-    return Bands(path, omega, 0.003 * np.abs(omega) + 0.02 * THZ)
+    connection = np.tile(np.arange(omega.shape[1]), (len(omega), 1))
+    return Bands(path, omega, 0.003 * np.abs(omega) + 0.02 * THZ, connection)

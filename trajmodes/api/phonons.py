@@ -16,10 +16,15 @@ from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import (
+    VelocityOperator,
+    group_velocities,
+    velocity_operator,
+)
+from trajmodes.phonons.irreps import Irrep, irreps_at_gamma
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
-from trajmodes.pipeline.derived import PATH_SPACING
+from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.properties import elastic_job, thermo_job
 from trajmodes.results.dataset import bands_dataset
 from trajmodes.thermo.dielectric import Splitting, lo_to_splitting, static_dielectric
@@ -104,7 +109,43 @@ class PhononProperties(plain.ForceConstants):
         path
             ``auto`` for the path of Hinuma et al. (2017), or points such as ``G X W | G L``.
         """
-        return dispersion(self, band_path(self.crystal, PATH_SPACING, path))
+        return connected_bands(self, band_path(self.crystal, PATH_SPACING, path))
+
+    def group_velocities(self, q: str | npt.ArrayLike) -> Floats:
+        """Group velocities ∂ω/∂k in Å/ps, Cartesian; those of degenerate branches are split.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+
+        Returns
+        -------
+        (m, 3) for one q, (q, m, 3) for a list; nan for uniform shifts.
+        """
+        points = self._points(q)
+        found = group_velocities(self, points.reshape(-1, 3)).velocity
+        return found.reshape(*points.shape[:-1], *found.shape[1:])
+
+    def velocity_operator(self, q: str | npt.ArrayLike) -> VelocityOperator:
+        """Velocity operator in Å/ps between all branches of each q point.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+        """
+        return velocity_operator(self, self._points(q).reshape(-1, 3))
+
+    def irreps(self) -> tuple[Irrep, ...]:
+        """Irreducible representations of the modes at Γ, with Mulliken labels by phonopy.
+
+        Raises
+        ------
+        DataError
+            If phonopy finds another symmetry than the force constants have.
+        """
+        return irreps_at_gamma(self)
 
     def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
         """Draw the bands along a path, with ±2 standard errors where these are known."""

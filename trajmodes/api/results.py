@@ -26,12 +26,12 @@ from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_anal
 from trajmodes.pipeline.properties import thermo_job
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import render, text_of
-from trajmodes.report.write import is_map, write_results
+from trajmodes.report.write import is_map, outputs_of, write_results
 from trajmodes.results.contents import crystal_in, modes_in
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.netcdf import read_results
-from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
+from trajmodes.results.outputs import Output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -309,8 +309,8 @@ class Results:
 
     def _listed(self) -> dict[str, Output]:
         """Tables by the names of their files."""
-        outputs = (DENSITY_MAP, BANDS) if is_map(self.dataset) else TABLES
-        return {Path(one.name).stem: one for one in outputs}
+        outputs = outputs_of(self.dataset)
+        return {Path(one.name).stem: one for one in outputs if one.name.endswith(".csv")}
 
     def __str__(self) -> str:
         """Summary, as `trajmodes show` prints it."""
@@ -332,7 +332,7 @@ class Results:
             rows["atoms"] = round(cells) * dataset.sizes["site"]
         if is_map(dataset):
             rows["points along the path"] = dataset.sizes["map_point"]
-        else:
+        elif "set" in dataset.sizes:
             rows["sets of modes"] = dataset.sizes["set"]
         if "temperature" in dataset:
             rows["temperature"] = f"{float(dataset['temperature']):.1f} K"

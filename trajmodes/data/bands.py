@@ -70,10 +70,14 @@ class Bands:
     """(q, m), unit: rad/ps. Negative means imaginary."""
     omega_sem: Floats | None
     """(q, m), unit: rad/ps. Standard error; None where the force constants have none."""
+    connection: Ints | None = None
+    """(q, m) branch, from 0, that each connected band has at each point: bands are continued
+    through crossings by their polarisation vectors. None where it was not computed."""
 
     def __post_init__(self) -> None:
         sizes = {"q": len(self.path.distance)}
         freeze(self, sizes, float, omega="q m", omega_sem="q m")
+        freeze(self, sizes, np.int64, connection="q m")
 
 
 @dataclass(frozen=True, slots=True)

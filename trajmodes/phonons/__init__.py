@@ -6,6 +6,7 @@ Grüneisen parameters, linewidths, thermal conductivity. Open `dynamical_matrix`
 the phase convention.
 
 - `dynamical_matrix`, `modes`, `bands`: D(q), its eigenvalues and their gradient; stability
+- `irreps`: irreducible representations at Γ, by phonopy
 - `qpoints`: q points of a supercell, a mesh or a band path
 - `shells`: force constants by shell of neighbours
 - `strain`, `gruneisen`, `linewidths`: from force constants of third order

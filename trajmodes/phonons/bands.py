@@ -11,15 +11,26 @@ need not commute. The branches that leave the point along n are the eigenvectors
 direction without symmetry is used, n = (1, 2, 3)/√14. Sums of v⊗v over a star of such points
 then equal the average over neighbouring points without degeneracy. The trace of V_x V_y would
 also count the coherence between the branches.
+
+The velocity operator V_x = ∂√D/∂k_x also has elements between branches of different frequency,
+e_m† (∂D/∂k_x) e_m'/(ω_m + ω_m'). These carry the heat of tunnelling between branches
+(Simoncelli, Marzari, Mauri, Nat. Phys. 15, 809 (2019)). They depend on the phases of the sites,
+which are those at the positions of the atoms.
+
+Bands are connected through crossings by the overlap of their polarisation vectors at
+neighbouring points, which are as close as needed. In a degenerate set a band continues as the
+projection of its last vector on the set.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
-from trajmodes.arrays import Bools, Complexes, Floats, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
 from trajmodes.data.bands import BandPath, Bands, SpectralMap
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
@@ -30,7 +41,9 @@ from trajmodes.phonons.dynamical_matrix import (
     checked_qpoints,
     dynamical_matrices,
     lattice_sum,
+    matrix_gradient,
     matrix_slopes,
+    q_chunks,
 )
 from trajmodes.phonons.modes import branch_starts, frequencies_at, signed_root
 from trajmodes.phonons.qpoints import PathHits, on_path
@@ -38,6 +51,8 @@ from trajmodes.phonons.qpoints import PathHits, on_path
 # |ω²| below this, relative to the mean ω² of the stiffest site, is zero: a uniform shift.
 _ZERO = 1e-10
 _DIRECTION = np.array([1.0, 2.0, 3.0]) / np.sqrt(14.0)
+# Part of a vector that must lie in the set which it continues in, and most halvings of a step.
+_CLEAR, _FINEST = 0.8, 8
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 32 * 2**20
 
@@ -139,6 +154,105 @@ def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
     omega = np.where(uniform, 0.0, signed_root(square_qm))
     velocity = slope_qmx / np.where(uniform, np.nan, 2.0 * np.abs(omega))[:, :, None]
     return Branches(omega, velocity)
+
+
+@dataclass(frozen=True, slots=True)
+class VelocityOperator:
+    """Velocity operator at a list of q points, in the basis of the modes."""
+
+    omega: Floats
+    """(q, m), unit: rad/ps, ascending. Negative if imaginary."""
+    elements: Complexes
+    """(q, m, m', 3), unit: Å/ps. nan where one of the modes is a uniform shift or imaginary."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="q m")
+        freeze(self, sizes, complex, elements="q m m 3")
+
+
+def velocity_operator(constants: ForceConstants, qpoints: npt.ArrayLike) -> VelocityOperator:
+    """Velocity operator at q points (q, 3) in reduced coordinates.
+
+    Between degenerate modes the choice of their vectors is arbitrary, and so are the elements.
+    """
+    q_qx = checked_qpoints(qpoints)
+    total = lattice_sum(constants)
+    n = 3 * constants.crystal.n_sites
+    square_qm, elements = np.empty((len(q_qx), n)), np.empty((len(q_qx), n, n, 3), complex)
+    for part in q_chunks(total, len(q_qx)):
+        square_qm[part], e_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx[part]))
+        rows_qmk = e_qkm.conj().swapaxes(1, 2)[:, None]
+        v_qxmn = rows_qmk @ matrix_gradient(total, q_qx[part]) @ e_qkm[:, None]
+        elements[part] = np.moveaxis(v_qxmn, 1, 3)
+    omega = signed_root(square_qm)
+    steady = np.where(square_qm > _ZERO * total.scale, omega, np.nan)
+    elements /= (steady[:, :, None] + steady[:, None, :])[..., None]
+    return VelocityOperator(omega, elements)
+
+
+def connected(constants: ForceConstants, path: BandPath) -> Ints:
+    """Branch (q, m), from 0, that each connected band has at each point of a path.
+
+    After a jump of the path, bands begin anew in ascending order.
+    """
+    total = lattice_sum(constants)
+    found = np.empty((len(path.qpoints), 3 * constants.crystal.n_sites), dtype=np.int64)
+    towards = path.directions()
+    points = [_Point(q, n) for q, n in zip(path.qpoints, towards, strict=True)]
+    starts = [0, *path.jumps.tolist()]
+    for start, stop in zip(starts, [*starts[1:], len(found)], strict=True):
+        # From the middle of a section, where fewest branches are degenerate by symmetry.
+        corner = int(path.offsets[np.searchsorted(path.offsets, start, side="right")])
+        middle = (start + corner) // 2
+        found[middle] = np.arange(found.shape[1])
+        first, _ = _vectors(total, points[middle])
+        for places in (range(middle + 1, stop), range(middle - 1, start - 1, -1)):
+            last, band_mk = points[middle], first
+            for q in places:
+                found[q], band_mk = _continued(total, band_mk, last, points[q], _FINEST)
+                last = points[q]
+        found[start:stop] = found[start:stop, np.argsort(found[start])]
+    return found
+
+
+class _Point(NamedTuple):
+    """A q point (3,), and the Cartesian direction (3,) of the path there."""
+
+    q: Floats
+    towards: Floats
+
+
+def _vectors(total: LatticeSum, point: _Point) -> tuple[Complexes, Ints]:
+    """Polarisation vectors in rows, and the degenerate set of each."""
+    square, columns = np.linalg.eigh(
+        dynamical_matrices(total, point.q[None], point.towards[None])
+    )
+    level_n: Ints = branch_starts(total, square)[0].cumsum()
+    return columns[0].T, level_n
+
+
+def _continued(
+    total: LatticeSum, band_mk: Complexes, last: _Point, point: _Point, halvings: int
+) -> tuple[Ints, Complexes]:
+    """Branch of each band at the next point, and its vector there.
+
+    A step on which the vectors turn so far that the branches are not clear is halved.
+    """
+    e_nk, level_n = _vectors(total, point)
+    same_nn = level_n[:, None] == level_n
+    overlap_mn = band_mk @ e_nk.conj().T
+    inside_mn = np.abs(overlap_mn) ** 2 @ same_nn
+    row, branch = linear_sum_assignment(inside_mn, maximize=True)
+    if halvings and inside_mn[row, branch].min() < _CLEAR and not np.allclose(last.q, point.q):
+        middle = _Point(0.5 * (last.q + point.q), point.towards)
+        _, halfway_mk = _continued(total, band_mk, last, middle, halvings - 1)
+        return _continued(total, halfway_mk, middle, point, halvings - 1)
+    # Projection on the set, or the vector itself where a band meets a set at a right angle.
+    parts_mn = overlap_mn * same_nn[branch]
+    length = np.linalg.norm(parts_mn, axis=1, keepdims=True)
+    next_mk = np.where(length > 0.5, parts_mn @ e_nk / np.maximum(length, 0.5), e_nk[branch])
+    return branch.astype(np.int64), next_mk
 
 
 def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) -> None:

@@ -185,6 +185,17 @@ def matrix_slopes(total: LatticeSum, qpoints: Floats) -> Iterator[Complexes]:
         yield d_qkl + at_sites * weight_kl
 
 
+def matrix_gradient(total: LatticeSum, qpoints: Floats) -> Complexes:
+    """∂D/∂k_x (q, 3, 3s, 3s) in (rad/ps)² Å, with the phases of the sites."""
+    d_qkl = dynamical_matrices(total, qpoints)
+    slopes = matrix_slopes(total, qpoints)
+    gradient = []
+    for place_s, slope_qkl in zip(total.crystal.positions.T, slopes, strict=True):
+        place_k = np.repeat(place_s, 3)
+        gradient.append(slope_qkl + 1j * (place_k[None, :] - place_k[:, None]) * d_qkl)
+    return np.stack(gradient, axis=1)
+
+
 def _mass_weights(total: LatticeSum) -> Floats:
     """(3s, 3s) (M M')^{-½} of the components."""
     root_k = np.repeat(1.0 / np.sqrt(total.crystal.masses), 3)

@@ -13,7 +13,7 @@ import numpy as np
 
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.anharmonic import Conductivity
-from trajmodes.data.bands import Bands, RenormalisedBands
+from trajmodes.data.bands import BandPath, Bands, RenormalisedBands
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
@@ -22,7 +22,7 @@ from trajmodes.data.results import InputFile, Projection, Provenance, Results
 from trajmodes.errors import DataError
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import dispersion, spectral_map
+from trajmodes.phonons.bands import connected, dispersion, spectral_map
 from trajmodes.phonons.conductivity import conductivity
 from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes
@@ -51,6 +51,9 @@ PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
 feature of a dispersion from force constants with a cutoff of 10 Å."""
 
+_MOST_CONNECTED = 60
+"""With more branches bands are not connected: it takes longer, and nobody can follow them."""
+
 
 def results_of_constants(
     job: Job, supercell: Supercell, constants: ForceConstants, modes: Modes, command: str
@@ -67,7 +70,7 @@ def results_of_constants(
         supercell=supercell,
         constants=constants,
         modes=modes,
-        bands=dispersion(constants, path),
+        bands=connected_bands(constants, path),
         point_names=point_names(modes.crystal, modes.qpoints),
         shells=shells_of(constants),
         provenance=Provenance(versions(), (), command, toml_text(job)),
@@ -75,6 +78,14 @@ def results_of_constants(
         # There may be no modes but the acoustic ones at Γ.
         stability=stability(modes) if (modes.sets >= 0).any() else None,
     )
+
+
+def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:
+    """Bands along a path, continued through crossings if there are not very many."""
+    bands = dispersion(constants, path)
+    if bands.omega.shape[1] > _MOST_CONNECTED:
+        return bands
+    return replace(bands, connection=connected(constants, path))
 
 
 def finished(results: Results, inputs: tuple[InputFile, ...], log: Log) -> Results:

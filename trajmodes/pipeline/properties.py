@@ -18,7 +18,7 @@ from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.report.summary import render, text_of
-from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.report.write import PROPERTY_FILES, write_results
 from trajmodes.results.contents import modes_in
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
@@ -140,7 +140,7 @@ def _written(
     if output is None:
         return dataset, {}
     inputs = [source] if isinstance(source, str) else []
-    require_replaceable(output, (*RESULT_FILES, *extra), inputs)
+    require_replaceable(output, (*PROPERTY_FILES, *extra), inputs)
     with open_folder(output) as folder:
         files = write_results(dataset, folder, lambda: extra)
     return dataset, {str(Path(output) / name): text for name, text in files.items()}

@@ -21,7 +21,13 @@ import xarray as xr
 
 from trajmodes.data.named_arrays import PlainArray, PlainArrays
 from trajmodes.machine import available_processors
-from trajmodes.report.figures.catalogue import FIGURES, MAP_OUTPUTS, OUTPUTS, place_of_drawing
+from trajmodes.report.figures.catalogue import (
+    FIGURES,
+    MAP_OUTPUTS,
+    OUTPUTS,
+    PROPERTY_OUTPUTS,
+    place_of_drawing,
+)
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.outputs import MOST_CELLS, Content, Output, describe
@@ -32,6 +38,9 @@ RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
 
 MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 """Files that `trajmodes sed` may write."""
+
+PROPERTY_FILES = (RESULTS.file, *(output.name for output in PROPERTY_OUTPUTS))
+"""Files that `trajmodes thermo` and `trajmodes elastic` may write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,18 @@ def is_map(dataset: xr.Dataset) -> bool:
     return "map_power" in dataset and "set" not in dataset.dims
 
 
+def is_property(dataset: xr.Dataset) -> bool:
+    """Whether these are properties of force constants alone, and no results of a run."""
+    return not {"thermo_temperature", "strain"}.isdisjoint(dataset.dims)
+
+
+def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
+    """Files that results of this kind may have."""
+    if is_property(dataset):
+        return PROPERTY_OUTPUTS
+    return MAP_OUTPUTS if is_map(dataset) else OUTPUTS
+
+
 def write_results(
     dataset: xr.Dataset,
     folder: ResultsFolder,
@@ -144,7 +165,7 @@ def write_results(
     StorageError
         If a file cannot be written.
     """
-    outputs: tuple[Output, ...] = MAP_OUTPUTS if is_map(dataset) else OUTPUTS
+    outputs = outputs_of(dataset)
     if painter is not None:
         outputs = painter.begin(dataset)
     extra = make_extra()

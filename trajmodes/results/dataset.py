@@ -192,7 +192,9 @@ def _path_roots(bands: Bands) -> _Roots:
     segment = np.zeros(len(bands.path.distance), dtype=np.int64)
     segment[bands.path.jumps] = 1
     places, names = bands.path.ticks()
-    return {"path_segments": np.cumsum(segment), "tick_places": places, "tick_names": names}
+    connection = None if bands.connection is None else bands.connection + 1
+    roots: _Roots = {"path_segments": np.cumsum(segment), "band_connection": connection}
+    return {**roots, "tick_places": places, "tick_names": names}
 
 
 def _roots_of_run(results: Results) -> _Roots:

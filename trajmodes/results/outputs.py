@@ -80,6 +80,7 @@ BANDS = Output(
     _columns(
         "Harmonic frequencies along the band path",
         *("path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"),
+        "band_connection",
     ),
 )
 
@@ -269,6 +270,46 @@ TABLES = (
         ),
     ),
     Output(
+        "figures/bands_map.csv",
+        "spectral energy density drawn with the bands",
+        ("map_power",),
+        tables.shown_map_table,
+    ),
+    Output(
+        "figures/renormalised_sets.csv",
+        "frequency differences drawn with the renormalised bands",
+        ("quasi_particle_own",),
+        _columns(
+            "Frequencies measured in the run and fitted ones; x_sem: standard error of x",
+            *("set", "set_q", "set_point", "branch_first", "branch_last"),
+            *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
+            "freq_ratio_thz",
+        ),
+    ),
+    Output(
+        "figures/fit_convergence.csv",
+        "convergence of the fit with the length of the run",
+        ("fit_change",),
+        _columns(
+            "Change of the fit with the length of the run",
+            *("run_fraction", "fit_change", "fit_freq_change_thz"),
+        ),
+    ),
+    Output(
+        "figures/orders_convergence.csv",
+        "convergence of each order with the length of the run",
+        ("fit_order_change",),
+        _columns(
+            "Change of the force constants of each order with the length of the run",
+            *("run_fraction", "fit_order_change"),
+        ),
+        lambda dataset: dataset.sizes["order"] > 1,
+    ),
+)
+"""Tables of a run. Those under ``figures`` contain data of a figure that no other table has."""
+
+PROPERTY_TABLES = (
+    Output(
         "tables/thermo.csv",
         "free energy, energy, entropy, heat capacity and Debye temperature",
         ("thermo_temperature",),
@@ -313,41 +354,5 @@ TABLES = (
         ("sound_plane",),
         tables.sound_table,
     ),
-    Output(
-        "figures/bands_map.csv",
-        "spectral energy density drawn with the bands",
-        ("map_power",),
-        tables.shown_map_table,
-    ),
-    Output(
-        "figures/renormalised_sets.csv",
-        "frequency differences drawn with the renormalised bands",
-        ("quasi_particle_own",),
-        _columns(
-            "Frequencies measured in the run and fitted ones; x_sem: standard error of x",
-            *("set", "set_q", "set_point", "branch_first", "branch_last"),
-            *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
-            "freq_ratio_thz",
-        ),
-    ),
-    Output(
-        "figures/fit_convergence.csv",
-        "convergence of the fit with the length of the run",
-        ("fit_change",),
-        _columns(
-            "Change of the fit with the length of the run",
-            *("run_fraction", "fit_change", "fit_freq_change_thz"),
-        ),
-    ),
-    Output(
-        "figures/orders_convergence.csv",
-        "convergence of each order with the length of the run",
-        ("fit_order_change",),
-        _columns(
-            "Change of the force constants of each order with the length of the run",
-            *("run_fraction", "fit_order_change"),
-        ),
-        lambda dataset: dataset.sizes["order"] > 1,
-    ),
 )
-"""Tables of a run. Those under ``figures`` contain data of a figure that no other table has."""
+"""Tables of `trajmodes thermo` and `trajmodes elastic`."""

@@ -83,3 +83,17 @@ def test_a_crystal_goes_to_ase_and_back(fc):
     np.testing.assert_allclose(back.positions, fc.crystal.positions, atol=1e-12)
     np.testing.assert_allclose(back.masses, fc.crystal.masses, rtol=1e-12)
     assert back.species == fc.crystal.species
+
+
+def test_velocities_and_representations_are_methods(crystals, springs):
+    constants = tm.ForceConstants.of(springs(crystals["diamond"], 4.5))
+    velocity = constants.group_velocities([0.1, 0.2, 0.05])
+    assert velocity.shape == (6, 3)
+    operator = constants.velocity_operator([[0.1, 0.2, 0.05]])
+    diagonal = np.einsum("mmx->mx", operator.elements[0].real)
+    np.testing.assert_allclose(diagonal, velocity, atol=1e-9)
+    acoustic, optical = constants.irreps()
+    assert (acoustic.label, optical.label) == ("T1u", "T2g")
+    assert optical.branches == (3, 4, 5)
+    bands = constants.bands("G X")
+    assert bands.connection.shape == bands.omega.shape

@@ -1,19 +1,28 @@
 """Bands along a path, and group velocities against differences of frequencies."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from trajmodes.data.bands import Bands
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import (
     branches_by_chunk,
+    connected,
     dispersion,
     group_velocities,
     spectral_map,
+    velocity_operator,
+)
+from trajmodes.phonons.dynamical_matrix import (
+    dynamical_matrices,
+    lattice_sum,
+    matrix_gradient,
 )
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path
@@ -157,3 +166,101 @@ def test_invalid_q_points_are_refused(crystals, springs):
         group_velocities(constants, [0.0, 0.0, 0.0])
     with pytest.raises(DataError, match=r"finite numbers of shape \(q, 3\)"):
         group_velocities(constants, [[0.0, np.nan, 0.0]])
+
+
+Q_SOME = np.array([[0.13, 0.21, -0.34], [0.4, 0.1, 0.05]])
+
+
+def polar(constants):
+    """The same with charges that the symmetry of two equal sublattices of a salt allows."""
+    born = np.array([1.2, -1.2])[:, None, None] * np.eye(3)
+    return replace(constants, charges=Charges(born, 2.5 * np.eye(3)))
+
+
+@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic", "rock salt"])
+def test_the_gradient_of_the_matrix_is_its_difference(name, crystals, springs):
+    constants = springs(crystals[name], 4.5)
+    total = lattice_sum(polar(constants) if name == "rock salt" else constants)
+    found = matrix_gradient(total, Q_SOME)
+    for x in range(3):
+        step = np.zeros(3)
+        step[x] = 1e-4  # 1/Å
+        change = step @ constants.crystal.cell.T / (2.0 * np.pi)
+        ahead, behind = (dynamical_matrices(total, Q_SOME + s * change) for s in (1, -1))
+        wanted = (ahead - behind) / 2e-4
+        np.testing.assert_allclose(found[:, x], wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
+def test_the_velocity_operator_is_the_gradient_of_the_root_of_the_matrix(
+    name, crystals, springs
+):
+    constants = springs(crystals[name], 4.5)
+    total = lattice_sum(constants)
+    found = velocity_operator(constants, Q_SOME)
+    _, columns = np.linalg.eigh(dynamical_matrices(total, Q_SOME))
+
+    def root(q: np.ndarray) -> np.ndarray:
+        square, vectors = np.linalg.eigh(dynamical_matrices(total, q))
+        return (vectors * np.sqrt(square)[:, None, :]) @ vectors.conj().swapaxes(1, 2)
+
+    for x in range(3):
+        step = np.zeros(3)
+        step[x] = 1e-4
+        change = step @ constants.crystal.cell.T / (2.0 * np.pi)
+        slope = (root(Q_SOME + change) - root(Q_SOME - change)) / 2e-4
+        wanted = columns.conj().swapaxes(1, 2) @ slope @ columns
+        np.testing.assert_allclose(
+            found.elements[..., x], wanted, atol=1e-5 * np.abs(wanted).max()
+        )
+    diagonal = np.einsum("qmmx->qmx", found.elements)
+    np.testing.assert_allclose(diagonal.imag, 0.0, atol=1e-9)
+    velocity = group_velocities(constants, Q_SOME).velocity
+    np.testing.assert_allclose(diagonal.real, velocity, atol=1e-9 * np.abs(velocity).max())
+
+
+def test_connected_bands_pass_through_crossings(crystals, springs):
+    """Two sublattices that do not interact: every connected band belongs to one of them."""
+    constants = springs(crystals["rock salt"], 4.5)
+    alone = constants.first == constants.second
+    values = constants.values * alone[:, None, None]
+    at_home = alone & (constants.lattice == 0).all(axis=1)
+    for site in (0, 1):
+        own = constants.first == site
+        rest = values[own].sum(axis=0)
+        # One of them also oscillates about fixed points, so that its branches cross the others.
+        held = 0.3 * np.eye(3) if site else np.zeros((3, 3))
+        values[own & at_home] += held - rest
+    apart = replace(constants, values=values)
+    path = band_path(crystals["rock salt"], 0.02)
+    branch = connected(apart, path)
+    weight = (np.abs(modes_at(apart, path.qpoints).vectors) ** 2).sum(axis=3)[..., 1]
+    along = np.take_along_axis(weight, branch, axis=1)
+    np.testing.assert_array_equal(np.sort(branch, axis=1), np.arange(6) + 0 * branch)
+    clear = np.abs(along - 0.5) > 0.4
+    assert clear.mean() > 0.98
+    starts = [0, *path.jumps, len(along)]
+    crossed = False
+    for start, stop in pairwise(starts):
+        for m in range(6):
+            own = along[start:stop, m][clear[start:stop, m]]
+            assert np.ptp(own) < 0.2
+            crossed |= bool(np.ptp(branch[start:stop, m]))
+    assert crossed
+
+
+def test_the_connection_does_not_depend_on_the_spacing(crystals, springs):
+    constants = springs(crystals["wurtzite"], 4.5)
+    coarse = band_path(crystals["wurtzite"], 0.02, "G M")
+    middle = 0.5 * (coarse.qpoints[1:] + coarse.qpoints[:-1])
+    both = np.empty((2 * len(coarse.qpoints) - 1, 3))
+    both[::2], both[1::2] = coarse.qpoints, middle
+    steps = np.interp(np.arange(len(both)) / 2, np.arange(len(middle) + 1), coarse.distance)
+    fine = replace(coarse, qpoints=both, distance=steps, offsets=np.array([0, len(both)]))
+    omega = frequencies_at(constants, coarse.qpoints)[0]
+    found, wanted = (
+        np.take_along_axis(omega, one, axis=1)[1:-1]
+        for one in (connected(constants, coarse), connected(constants, fine)[::2])
+    )
+    np.testing.assert_allclose(found, wanted)
+    assert np.ptp(connected(constants, coarse), axis=0).any()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
+from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,18 +143,6 @@ FIGURES = (
         _drawn("fit.draw_fit"),
     ),
     Output(
-        "figures/thermo.png",
-        "density of states, heat capacity, free energy, mean square displacements",
-        ("thermo_temperature",),
-        _drawn("thermo.draw_thermo"),
-    ),
-    Output(
-        "figures/sound.png",
-        "velocities of sound by direction",
-        ("sound_plane",),
-        _drawn("thermo.draw_sound"),
-    ),
-    Output(
         "figures/orders.png",
         (
             ("", "third-order"),
@@ -182,6 +170,23 @@ MAP_OUTPUTS = (
     SED_BRANCHES,
 )
 """Files of `trajmodes sed`, apart from results.nc."""
+
+PROPERTY_OUTPUTS = (
+    *PROPERTY_TABLES,
+    Output(
+        "figures/thermo.png",
+        "density of states, heat capacity, free energy, mean square displacements",
+        ("thermo_temperature",),
+        _drawn("thermo.draw_thermo"),
+    ),
+    Output(
+        "figures/sound.png",
+        "velocities of sound by direction",
+        ("sound_plane",),
+        _drawn("thermo.draw_sound"),
+    ),
+)
+"""Files of `trajmodes thermo` and `trajmodes elastic`, apart from results.nc."""
 
 
 def place_of_drawing(folder: Path, output: Output) -> Path:
