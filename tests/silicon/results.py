@@ -17,6 +17,7 @@ from trajmodes.data.anharmonic import (
     WidthComparison,
 )
 from trajmodes.data.bands import RenormalisedBands
+from trajmodes.data.charges import Charges, PolarModes
 from trajmodes.data.energies import (
     EnergyCovariance,
 )
@@ -243,6 +244,7 @@ def make_full(results, seed=8):
         quality=quality,
         triplets=clusters(rng, 3),
         quartets=clusters(rng, 4),
+        charges=Charges(np.array([1.2, -1.2])[:, None, None] * np.eye(3), 5.0 * np.eye(3)),
     )
     member = modes.sets >= 0
     classical = np.where(member, width[modes.sets], np.nan) * THZ
@@ -264,6 +266,13 @@ def make_full(results, seed=8):
             sets=0.9 - 0.04 * freq,
             sets_sem=np.full(len(freq), 0.02),
             mean=MeanGruneisen([TEMPERATURE], [0.47], [0.013], 0.53, 0.012, (14, 14, 12), 0.0),
+        ),
+        polar=PolarModes(
+            transverse=np.array([15.0, 15.0, 15.1]) * THZ,
+            longitudinal=np.array([15.0, 15.1, 16.0])[:, None] * np.ones(3) * THZ,
+            static=5.7 * np.eye(3),
+            transverse_sem=np.full(3, 0.01) * THZ,
+            longitudinal_sem=np.full((3, 3), 0.01) * THZ,
         ),
         perturbation=PerturbativeWidths(
             *(TEMPERATURE, (16, 16, 16), modes.qpoints, modes.omega),

@@ -14,6 +14,7 @@ from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import ElasticKeywords, ThermoKeywords
 from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
+from trajmodes.data.charges import Splitting
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
 from trajmodes.phonons.bands import (
@@ -27,7 +28,7 @@ from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.properties import elastic_job, thermo_job
 from trajmodes.results.dataset import bands_dataset
-from trajmodes.thermo.dielectric import Splitting, lo_to_splitting, static_dielectric
+from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
 from trajmodes.units import THZ
 

@@ -61,3 +61,47 @@ def same_charges(one: Charges | None, other: Charges | None) -> bool:
         return one is other
     pairs = ((one.born, other.born), (one.dielectric, other.dielectric))
     return all(x.shape == y.shape and np.allclose(x, y, rtol=0.0, atol=1e-6) for x, y in pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Splitting:
+    """Frequencies of optic modes at Γ with and without the field of a direction."""
+
+    direction: Floats
+    """(3,) Cartesian unit vector along which Γ is approached."""
+    transverse: Floats
+    """(m,), unit: rad/ps. Optic modes without macroscopic field, ascending."""
+    longitudinal: Floats
+    """(m,), unit: rad/ps. Optic modes with the field of the direction, ascending; those that
+    are transverse to it are unchanged."""
+    transverse_sem: Floats | None = None
+    """(m,), unit: rad/ps. Standard errors."""
+    longitudinal_sem: Floats | None = None
+    """(m,), unit: rad/ps. Standard errors."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, direction="3")
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, transverse="m", longitudinal="m")
+        freeze(self, sizes, float, transverse_sem="m", longitudinal_sem="m")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolarModes:
+    """Optic modes at Γ of a polar crystal."""
+
+    transverse: Floats
+    """(m,), unit: rad/ps. Without macroscopic field, ascending."""
+    longitudinal: Floats
+    """(m, 3), unit: rad/ps. As q → 0 along x, y and z, ascending along each."""
+    static: Floats | None
+    """(3, 3) static dielectric tensor; None where an optic mode is unstable."""
+    transverse_sem: Floats | None = None
+    """(m,), unit: rad/ps. Standard errors."""
+    longitudinal_sem: Floats | None = None
+    """(m, 3), unit: rad/ps. Standard errors."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, transverse="m", longitudinal="m 3", static="3 3")
+        freeze(self, sizes, float, transverse_sem="m", longitudinal_sem="m 3")

@@ -18,6 +18,7 @@ from trajmodes.data.anharmonic import (
     WidthComparison,
 )
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
+from trajmodes.data.charges import PolarModes
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.energies import (
     Anharmonicity,
@@ -172,6 +173,8 @@ class Results:
     """Root mean square difference in rad/ps between the commensurate frequencies of joint and
     sequential fits."""
     gruneisen: GruneisenParameters | None = None
+    polar: PolarModes | None = None
+    """Optic modes at Γ with and without macroscopic field; None without Born charges."""
     perturbation: PerturbativeWidths | None = None
     comparison: WidthComparison | None = None
     """Linewidths of the run compared with perturbation theory."""

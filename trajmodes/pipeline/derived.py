@@ -14,7 +14,7 @@ import numpy as np
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import BandPath, Bands, RenormalisedBands
-from trajmodes.data.charges import Charges
+from trajmodes.data.charges import Charges, PolarModes
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, RunLength
@@ -46,6 +46,8 @@ from trajmodes.results.dataset import amplitude_batches
 from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.stars import set_mean
+from trajmodes.thermo.dielectric import polar_modes
+from trajmodes.units import THZ
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
@@ -66,6 +68,7 @@ def results_of_constants(
         If the path of the job names an unknown point.
     """
     path = band_path(constants.crystal, PATH_SPACING, job.phonons.path)
+    polar = polar_modes(constants)
     return Results(
         supercell=supercell,
         constants=constants,
@@ -75,6 +78,8 @@ def results_of_constants(
         shells=shells_of(constants),
         provenance=Provenance(versions(), (), command, toml_text(job)),
         gruneisen=gruneisen_parameters(constants, modes, path),
+        polar=polar,
+        notes=() if polar is None else (_polar_note(polar),),
         # There may be no modes but the acoustic ones at Γ.
         stability=stability(modes) if (modes.sets >= 0).any() else None,
     )
@@ -86,6 +91,21 @@ def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:
     if bands.omega.shape[1] > _MOST_CONNECTED:
         return bands
     return replace(bands, connection=connected(constants, path))
+
+
+def _polar_note(polar: PolarModes) -> Note:
+    """Say what the modes at Γ are, with and without macroscopic field."""
+    highest = polar.longitudinal.max(axis=0) / THZ
+    along = ", ".join(f"{x} {value:.4g}" for x, value in zip("xyz", highest, strict=True))
+    static = polar.static
+    text = (
+        "the modes at Γ of the supercell have no macroscopic field, as in the run: optic ones "
+        f"up to {polar.transverse.max() / THZ:.4g} THz; bands reach Γ with the field of their "
+        f"direction, up to {along} THz along these axes"
+    )
+    if static is not None:
+        text += f"; static dielectric constant {np.trace(static) / 3.0:.4g}"
+    return Note("note", text)
 
 
 def finished(results: Results, inputs: tuple[InputFile, ...], log: Log) -> Results:

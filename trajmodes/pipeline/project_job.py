@@ -142,7 +142,7 @@ def project_only(
             results,
             diagnosis=run.diagnosis.figures,
             warnings=(*foreign, *warnings_of(run)),
-            notes=run.notes,
+            notes=(*results.notes, *run.notes),
         )
         results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
         results = with_comparison(with_perturbation(results, job, log))

@@ -210,7 +210,8 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         modes = _modes_of(fit, supercell, require_stable=job.fit.require_stable)
         results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
-    notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
+    of_runs = (note for run in runs for note in run.notes)
+    notes = [*of_runs, *fitted.notes, *fit.notes, *results.notes]
     warned = [note for note in (*fit.notes, *fitted.notes) if note.severity == "warning"]
     known = {note.subject for note in warned if note.subject}
     checked = [note for run in runs for note in warnings_of(run) if note.subject not in known]

@@ -212,6 +212,7 @@ def _roots_of_run(results: Results) -> _Roots:
         **_gruneisen_roots(results),
         **_perturbation_roots(results.perturbation, results.modes),
         **_projection_roots(results.projection),
+        "charges": results.constants.charges,
         "by_order": quality if quality is not None and quality.orders else None,
         "pair_change": None if convergence is None else convergence.change[:, 0],
         "lowest_branch": None if stability is None else stability.branch + 1,

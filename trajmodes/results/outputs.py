@@ -123,6 +123,15 @@ TABLES = (
         ),
     ),
     Output(
+        "tables/polar.csv",
+        "optic modes at Γ, longitudinal and transverse",
+        ("freq_transverse_thz",),
+        _columns(
+            "Optic modes at Γ: without macroscopic field, and as q → 0 along x, y and z",
+            *("freq_transverse_thz", "freq_longitudinal_thz"),
+        ),
+    ),
+    Output(
         "tables/force_constants.csv",
         "second-order force constants by neighbour shell",
         ("shell",),

@@ -54,6 +54,7 @@ DIMENSIONS = {
     "pair": "pairs of atoms, first one in the home cell",
     "block": "delete-one-block estimates (jackknife)",
     "shell": "neighbour shells",
+    "optic": "optic modes at Γ",
     "triplet": "triplets of atoms in every order of members, first one in the home cell",
     "triplet_member": "atoms of a triplet",
     "triplet_side": "distances within a triplet",

@@ -14,13 +14,11 @@ Since the limit of D along n adds 4πk/V (Z*ᵀn)(nᵀZ*)/(n·ε∞·n), its det
 in every crystal and along every direction.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats, freeze
-from trajmodes.data.charges import Charges
+from trajmodes.arrays import Floats
+from trajmodes.data.charges import Charges, PolarModes, Splitting
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
@@ -29,29 +27,6 @@ from trajmodes.units import COULOMB
 
 _STEADY = 1e-6
 """ω² of an optic mode, relative to the highest, below which ε0 diverges."""
-
-
-@dataclass(frozen=True, slots=True)
-class Splitting:
-    """Frequencies of optic modes at Γ with and without the field of a direction."""
-
-    direction: Floats
-    """(3,) Cartesian unit vector along which Γ is approached."""
-    transverse: Floats
-    """(m,), unit: rad/ps. Optic modes without macroscopic field, ascending."""
-    longitudinal: Floats
-    """(m,), unit: rad/ps. Optic modes with the field of the direction, ascending; those that
-    are transverse to it are unchanged."""
-    transverse_sem: Floats | None = None
-    """(m,), unit: rad/ps. Standard errors."""
-    longitudinal_sem: Floats | None = None
-    """(m,), unit: rad/ps. Standard errors."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, direction="3")
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, transverse="m", longitudinal="m")
-        freeze(self, sizes, float, transverse_sem="m", longitudinal_sem="m")
 
 
 def lo_to_splitting(constants: ForceConstants, direction: npt.ArrayLike) -> Splitting:
@@ -81,6 +56,25 @@ def lo_to_splitting(constants: ForceConstants, direction: npt.ArrayLike) -> Spli
         return Splitting(unit, bare, split)
     bare_sem, split_sem = (row[chosen] for row, chosen in zip(sem, optic, strict=True))
     return Splitting(unit, bare, split, bare_sem, split_sem)
+
+
+def polar_modes(constants: ForceConstants) -> PolarModes | None:
+    """Optic modes at Γ without field and along x, y and z; None without charges."""
+    if constants.charges is None:
+        return None
+    found = [lo_to_splitting(constants, one) for one in np.eye(3)]
+    try:
+        static = static_dielectric(constants)
+    except DataError:
+        static = None  # an unstable optic mode: ε0 is not defined
+    sems = [one.longitudinal_sem for one in found if one.longitudinal_sem is not None]
+    return PolarModes(
+        transverse=found[0].transverse,
+        longitudinal=np.stack([one.longitudinal for one in found], axis=1),
+        static=static,
+        transverse_sem=found[0].transverse_sem,
+        longitudinal_sem=np.stack(sems, axis=1) if sems else None,
+    )
 
 
 def mode_charges(charges: Charges, modes: Modes, q: int) -> Floats:
