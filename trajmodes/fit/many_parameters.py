@@ -40,7 +40,7 @@ from trajmodes.fit.solution import FitOptions
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, longest_needed
 from trajmodes.symmetry.constraints import constraint_rows, null_space
 from trajmodes.symmetry.operations import invariant_part
-from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.symmetry.translations import HalfSpace, cell_rank
 
 MANY = 1500
 """Parameters of second order from which the normal matrix is not constructed."""
@@ -50,6 +50,9 @@ _BLOCK_BYTES, _MOST_BLOCKS = 1 << 28, 32
 
 _PARTS = 4
 """Growing parts of the run that are fitted."""
+
+_USUAL_STEPS = 30
+"""Iterations of a solution with usual data."""
 
 
 def has_many_parameters(expansion: Expansion, options: FitOptions) -> bool:
@@ -71,6 +74,19 @@ def blocks_for(space: HalfSpace) -> int:
 def covariance_bytes(space: HalfSpace) -> int:
     """Memory of the covariances of displacements and forces of one block of time."""
     return 3 * 8 * space.n_qpoints * (6 * space.supercell.crystal.n_sites) ** 2
+
+
+def solution_operations(expansion: Expansion, space: HalfSpace, n_blocks: int) -> float:
+    """Estimate the floating-point operations of `fit_covariances` for a number of blocks."""
+    n_solutions, left = _PARTS + 1, n_blocks
+    while left >= FEWEST_BLOCKS:
+        n_solutions, left = n_solutions + left, (left + 1) // 2
+    lattice = expansion.bases[1].orbits.lattice[:, 1]
+    n_vectors = len(np.unique(cell_rank(space.supercell, lattice)))
+    numbers = space.n_qpoints * n_vectors * (3 * space.supercell.crystal.n_sites) ** 2
+    of_one = 2.0 if (space.weights == 1.0).all() else 8.0
+    # Twice from parameters to matrices and back: for the residual and the preconditioner.
+    return n_solutions * _USUAL_STEPS * 4.0 * of_one * numbers
 
 
 def fit_covariances(

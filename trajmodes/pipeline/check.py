@@ -33,7 +33,12 @@ from trajmodes.fit.force_noise import (
     with_noise,
 )
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
-from trajmodes.fit.many_parameters import blocks_for, covariance_bytes, has_many_parameters
+from trajmodes.fit.many_parameters import (
+    blocks_for,
+    covariance_bytes,
+    has_many_parameters,
+    solution_operations,
+)
 from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.machine import available_processors
@@ -239,6 +244,8 @@ _COPIES = 2.3
 """Memory of the solution, relative to covariances and normal equations."""
 _SERIES_BYTES = 26e3
 """Memory of the projection for each amplitude: sums in blocks of time."""
+_PHONOPY_BYTES = 24.5
+"""Memory of phonopy for each atom and cell: permutations of the atoms by all translations."""
 _PASSES = 5.0
 """Time of both passes, relative to reading and displacing all frames."""
 _START_S = 4.5
@@ -250,11 +257,12 @@ _REFERENCE_S = 1.7e-3
 def cost_of(run: LoadedRun) -> dict[str, Finding]:
     """Predict memory and time of `trajmodes run` with default options.
 
-    Memory is that of the libraries, and of the larger of two steps: the solution, with
-    covariances and normal equations in blocks of time, and the projection. Time is that of
-    reading, measured on one block of frames, and that of steps whose cost was measured on one
-    computer (silicon, 216 to 46 656 atoms), scaled by the speed of a matrix product on this
-    one. It is the time on a computer with nothing else to do.
+    Memory is that of the libraries, and of the largest of three steps: the solution, with
+    covariances and normal equations in blocks of time, the projection, and phonopy's object.
+    Time is that of reading, measured on one block of frames, and that of steps whose cost was
+    measured on one computer (silicon, gallium nitride and gold, 8 to 46 656 atoms), scaled by
+    the speed of a matrix product on this one. It is the time on a computer with nothing else to
+    do.
     """
     supercell, space = run.supercell, half_space(run.supercell)
     expansion = expansion_of(space_group(supercell.crystal), supercell, {2: None})
@@ -267,16 +275,24 @@ def cost_of(run: LoadedRun) -> dict[str, Finding]:
     equations = 0.0 if many else 8.0 * n_blocks * n_parameters**2
     fit = _COPIES * (n_blocks * covariance_bytes(space) + equations)
     series = space.n_qpoints * 3 * supercell.crystal.n_sites
-    memory = _LIBRARIES_BYTES + max(fit, equations + _SERIES_BYTES * series)
+    with_phonopy = supercell.n_atoms <= MOST_FOR_PHONOPY
+    translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
+    steps_bytes = (fit, equations + _SERIES_BYTES * series, _PHONOPY_BYTES * translations)
+    memory = _LIBRARIES_BYTES + max(steps_bytes)
 
     slower = _product_seconds() / _REFERENCE_S
+    if many:
+        products = solution_operations(expansion, space, n_blocks) / (2.0 * _SIZE**3)
+        solution = _REFERENCE_S * products
+    else:
+        solution = n_blocks * (3.3e-9 * n_pairs**2 + 1.6e-10 * n_parameters**3)
     steps = (
         _START_S,
         2e-4 * supercell.n_atoms,
-        n_blocks * (3.3e-9 * n_pairs**2 + (0.0 if many else 1.6e-10 * n_parameters**3)),
+        solution,
         n_pairs * (8e-4 + 2.5e-7 * space.n_qpoints),
         1e-4 * series,
-        0.0 if supercell.n_atoms > MOST_FOR_PHONOPY else 4e-7 * supercell.n_atoms**2,
+        4.2e-7 * translations + (1.4e-7 * supercell.n_atoms**2 if with_phonopy else 0.0),
     )
     seconds = _PASSES * _reading_seconds(run) / workers + slower * sum(steps)
     rounded = float(f"{seconds:.1g}" if seconds < 10.0 else f"{seconds:.2g}")
