@@ -22,7 +22,7 @@ from trajmodes.symmetry.clusters import (
     extended,
 )
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.images import Images, images_of_clusters, images_of_pairs
+from trajmodes.symmetry.images import Images, images_of_pairs
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 
 _MOST_BYTES = 1 << 32
@@ -41,8 +41,13 @@ def supercell_orbits(
     UsageError
         If the clusters are too many.
     """
-    images = images_of_pairs(supercell, SHELL_TOLERANCE)
-    group = supercell_group(group, supercell)
+    return _orbits(group, order, images_of_pairs(supercell, SHELL_TOLERANCE), cutoff)
+
+
+def _orbits(
+    group: SpaceGroup, order: int, images: Images, cutoff: Cutoff | None = None
+) -> Orbits:
+    group = supercell_group(group, images.supercell)
     n_sites = group.crystal.n_sites
     reach = np.full((n_sites, n_sites), np.inf)
     if cutoff is not None:
@@ -70,10 +75,11 @@ def _clusters(images: Images, order: int, reach: Floats) -> tuple[Ints, Ints]:
             if np.isinf(reach).all():
                 _require_memory(n_sites * len(sites) * len(atoms), order)
             sites, lattice = extended(sites, lattice, (atoms[near], cells[near]))
-            # The last member must be within reach of all others.
-            close = images.distances(sites, lattice)[:, -1, :-1]
-            kept = (close < reach[sites[:, -1:], sites[:, :-1]]).all(axis=1)
-            sites, lattice = sites[kept], lattice[kept]
+            if np.isfinite(reach).all():
+                # The last member must be within reach of all others.
+                close = images.distances(sites, lattice)[:, -1, :-1]
+                kept = (close < reach[sites[:, -1:], sites[:, :-1]]).all(axis=1)
+                sites, lattice = sites[kept], lattice[kept]
             _require_memory(len(sites) * n_sites, order)
         parts.append((sites, lattice))
     sites, lattice = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -99,16 +105,18 @@ def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
     force constant equally (Wigner–Seitz).
     """
     images = images_of_pairs(supercell, SHELL_TOLERANCE)
-    orbits = supercell_orbits(group, 2, supercell)
-    pair, lattice, share = images_of_clusters(images, orbits.sites, orbits.lattice)
+    orbits = _orbits(group, 2, images)
+    cells = orbits.lattice[:, 1]
+    first, second = orbits.sites.T
+    pair, found, share = images.of_pairs(first, second, cells)
     # Sort by the supercell vectors that lead to the images: independent of the basis searched.
-    move = lattice[:, 1] - orbits.lattice[pair, 1]
-    steps = np.rint(move @ np.linalg.inv(supercell.matrix))
+    steps = np.rint((found - cells[pair]) @ np.linalg.inv(supercell.matrix))
     order = np.lexsort((*steps.T[::-1], pair))
-    pair = pair[order]
+    pair, lattice = pair[order], np.zeros((len(pair), 2, 3), dtype=np.int64)
+    lattice[:, 1] = found[order]
     return replace(
         orbits.listed(pair),
-        lattice=lattice[order],
+        lattice=lattice,
         share=share[order],
         representatives=np.searchsorted(pair, orbits.representatives),
         images=None,
