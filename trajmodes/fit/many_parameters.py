@@ -5,8 +5,9 @@ A cell of low symmetry has thousands of parameters: 215 atoms with 46 neighbours
 `conjugate_gradients` instead, once for all frames and once without each block of time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from trajmodes.fit.conjugate_gradients import (
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.normal_equations import require_new_frames, require_one_crystal
 from trajmodes.fit.quality import (
     block_notes,
     first_order_forces,
@@ -64,6 +66,24 @@ def has_many_parameters(expansion: Expansion, options: FitOptions) -> bool:
         and options.errors == "jackknife"
         and not (options.regularised or options.minimum_norm)
     )
+
+
+def joined(parts: Sequence[ForceCovariances]) -> ForceCovariances:
+    """Join the covariances of several runs of one supercell, in the order given.
+
+    Raises
+    ------
+    DataError
+        If crystals or volumes differ, or the same frames occur twice.
+    """
+    first, totals = parts[0], [(one.n_frames, float(one.square.sum())) for one in parts]
+    for k, other in enumerate(parts[1:], start=1):
+        require_one_crystal(first.space.supercell.crystal, other.space.supercell.crystal)
+        require_new_frames(totals[:k], [totals[k]])
+    arrays: dict[str, Any] = {
+        name: np.concatenate([one.arrays()[name] for one in parts]) for name in first.arrays()
+    }
+    return replace(first, **arrays)
 
 
 def blocks_for(space: HalfSpace) -> int:

@@ -208,8 +208,7 @@ _SAME_SUM = 1e-12
 
 def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) -> None:
     require_poolable(first.expansion, [first.supercell, other.supercell])
-    one, two = first.supercell, other.supercell
-    reasons = _differences(one.crystal, two.crystal)
+    reasons = _differences(first.supercell.crystal, other.supercell.crystal)
     if not same_charges(first.charges, other.charges):
         reasons.append("Born charges or dielectric tensors")
     mine, theirs = first.expansion, other.expansion
@@ -217,15 +216,32 @@ def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) ->
         reasons.append(f"cutoffs {[*map(str, mine.cutoffs)]} and {[*map(str, theirs.cutoffs)]}")
     elif mine.n_parameters != theirs.n_parameters:
         reasons.append("numbers of parameters")
+    _refuse(reasons)
+    require_new_frames(
+        [_total(first, run) for run in np.unique(first.run)],
+        [_total(other, run) for run in np.unique(other.run)],
+    )
+
+
+def require_one_crystal(one: Crystal, two: Crystal) -> None:
+    """Refuse runs of different crystals, or of one crystal at different volumes."""
+    _refuse(_differences(one, two))
+
+
+def _refuse(reasons: list[str]) -> None:
     if reasons:
         raise DataError(
             "the runs cannot be pooled: they differ in " + ", ".join(reasons),
             fix="pool runs of one crystal at one volume, fitted with the same cutoffs",
         )
-    again = {_total(first, r) for r in np.unique(first.run)}
-    for run in np.unique(other.run):
-        frames, square = _total(other, run)
-        if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in again):
+
+
+def require_new_frames(
+    known: Sequence[tuple[int, float]], added: Sequence[tuple[int, float]]
+) -> None:
+    """Refuse runs whose numbers of frames and sums of squared forces are those of others."""
+    for frames, square in added:
+        if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in known):
             raise DataError(
                 f"the same {frames} frames are given twice",
                 why="the saved normal equations hold them already, or one file was named "

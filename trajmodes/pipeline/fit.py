@@ -19,7 +19,12 @@ from trajmodes.fit.accumulate import (
 from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
-from trajmodes.fit.many_parameters import blocks_for, fit_covariances, has_many_parameters
+from trajmodes.fit.many_parameters import (
+    blocks_for,
+    fit_covariances,
+    has_many_parameters,
+    joined,
+)
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import (
     NormalEquationBlocks,
@@ -151,8 +156,8 @@ def _fit_once(
         else:
             expansion, supercell = earlier.expansion, earlier.supercell
         require_poolable(expansion, [supercell, *supercells])
-    single = earlier is None and len(runs) == 1
-    many = single and has_many_parameters(expansion, fit_options(job, runs))
+    is_one = all(np.array_equal(supercell.matrix, one.matrix) for one in supercells)
+    many = earlier is None and is_one and has_many_parameters(expansion, fit_options(job, runs))
     n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)
     found = []
     for number, run in enumerate(runs, start=1):
@@ -166,7 +171,7 @@ def _fit_once(
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
         suspicion = () if charges or earlier else _suspicion(covariances, expansion)
         if many:
-            fitted = _fit_many(runs[0], covariances[0], expansion, found[0].source)
+            fitted = _fit_many(runs, found, expansion)
             fit = with_noise_found(runs, fitted.fit, covariances)
             chosen = () if choice is None else (choice.note,)
             return fitted._replace(fit=fit, notes=(*suspicion, *fitted.notes, *chosen))
@@ -189,19 +194,26 @@ def _fit_once(
 
 
 def _fit_many(
-    run: LoadedRun, sums: ForceCovariances, expansion: Expansion, source: Source
+    runs: Sequence[LoadedRun], found: Sequence["_RunSums"], expansion: Expansion
 ) -> Fitted:
     """Fit second order with many parameters, without normal equations."""
-    kelvin = source.temperature if np.isfinite(source.temperature) else None
-    options = fit_options(run.job)
-    fit = fit_covariances(sums, expansion, temperature=kelvin, options=options)
+    sums, sources = joined([one.covariances for one in found]), [one.source for one in found]
+    frames = np.array([one.covariances.n_frames for one in found])
+    kelvin = float(frames @ [source.temperature for source in sources] / frames.sum())
+    job = runs[0].job
+    fit = fit_covariances(
+        sums,
+        expansion,
+        temperature=kelvin if np.isfinite(kelvin) else None,
+        options=fit_options(job),
+    )
     text = (
         f"the normal equations of {expansion.n_parameters} parameters are too large to be "
         "saved: `trajmodes scan` and --append are not possible"
     )
-    notes = _frame_notes(sums.n_frames, (source,), run.n_frames, run.job)
-    duration_ps = sums.n_frames * source.interval_ps
-    return Fitted([run], None, fit, duration_ps, (*notes, Note("note", text)))
+    notes = _frame_notes(sums.n_frames, sources, sum(run.n_frames for run in runs), job)
+    duration_ps = float(frames @ [source.interval_ps for source in sources])
+    return Fitted(runs, None, fit, duration_ps, (*notes, Note("note", text)))
 
 
 def _blocks_of_a_run(

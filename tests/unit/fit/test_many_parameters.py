@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import trajmodes as tm
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit import many_parameters
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.many_parameters import fit_covariances, has_many_parameters
+from trajmodes.fit.many_parameters import fit_covariances, has_many_parameters, joined
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.operations import space_group
@@ -117,3 +118,48 @@ def test_it_is_taken_for_many_parameters_of_least_squares(monkeypatch, wurtzite)
         FitOptions(constraints=Constraints(hermitian=False)),
     ):
         assert not has_many_parameters(expansion, other)
+
+
+def test_runs_of_one_supercell_are_joined(reduce_frames):
+    """Parts of a run, joined, are the run; the same frames twice are refused."""
+    supercell = build_supercell(TRICLINIC, np.diag([2, 2, 2]))
+    u_tax, f_tax = np.random.default_rng(3).normal(size=(2, 128, supercell.n_atoms, 3))
+    whole = reduce_frames(supercell, u_tax, f_tax, 16)
+    parts = [
+        reduce_frames(supercell, u_tax[half], f_tax[half], 8)
+        for half in (slice(0, 64), slice(64, 128))
+    ]
+    both = joined(parts)
+    for name, sums in whole.arrays().items():
+        np.testing.assert_allclose(both.arrays()[name], sums, atol=1e-9)
+    with pytest.raises(DataError, match="64 frames are given twice"):
+        joined([parts[0], parts[0]])
+    wide = replace(TRICLINIC, cell=1.01 * TRICLINIC.cell)
+    other = reduce_frames(build_supercell(wide, supercell.matrix), u_tax, f_tax, 8)
+    with pytest.raises(DataError, match="differ in lattice vectors"):
+        joined([parts[0], other])
+
+
+def test_pooled_runs_with_many_parameters_need_no_normal_equations(monkeypatch):
+    monkeypatch.setattr(many_parameters, "MANY", 10)
+    supercell, rng = build_supercell(TRICLINIC, np.diag([2, 2, 2])), np.random.default_rng(5)
+    runs = []
+    for _ in range(2):
+        u_tax = 0.05 * rng.normal(size=(80, supercell.n_atoms, 3))
+        runs.append(
+            tm.from_arrays(
+                supercell.positions + u_tax,
+                supercell.cell,
+                list(supercell.species),
+                forces=-3.0 * (u_tax - u_tax.mean(axis=1, keepdims=True))
+                + 0.01 * rng.normal(size=u_tax.shape),
+                cell=TRICLINIC.to_ase(),
+            )
+        )
+    pooled = tm.fit_runs(runs, cutoff2=3.5)
+    assert np.isnan(pooled.quality.condition)
+    assert pooled.quality.n_frames == 160
+    assert len(pooled.replicates) >= 8
+    monkeypatch.undo()
+    dense = tm.fit_runs(runs, cutoff2=3.5)
+    np.testing.assert_allclose(pooled.values, dense.values, atol=1e-6)
