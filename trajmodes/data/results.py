@@ -42,7 +42,7 @@ from trajmodes.data.spectra import (
     MaximumEntropySpectra,
     PowerSpectra,
 )
-from trajmodes.data.thermo import Elasticity, Thermodynamics
+from trajmodes.data.thermo import Elasticity, ThermalExpansion, Thermodynamics
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 
@@ -270,6 +270,8 @@ class CrystalProperties:
     provenance: Provenance
     thermodynamics: Thermodynamics | None = None
     elasticity: Elasticity | None = None
+    expansion: ThermalExpansion | None = None
+    """None without force constants of third order."""
     measured: Floats | None = None
     """(s, 3, 3), unit: Å². ⟨uu⟩ of each site in the run; None without a run."""
     measured_sem: Floats | None = None

@@ -209,3 +209,29 @@ class Elasticity:
         freeze(self, sizes, float, axes="d 3", stiffness="c c", stiffness_sem="c c")
         freeze(self, sizes, float, eigenvalues="c", eigenvalues_sem="c", angles="a")
         freeze(self, sizes, float, velocities="p a 3", velocities_sem="p a 3")
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalExpansion:
+    """Thermal expansion ∂ε/∂T of a crystal without stress; zero out of the plane of a layer."""
+
+    quantum: Floats
+    """(t, 3, 3), unit: 1/K. At each temperature, with Bose–Einstein heat capacities."""
+    classical: Floats
+    """(3, 3), unit: 1/K. With the heat capacity k_B of every mode."""
+    mean: Floats
+    """(t,), unit: 1/K. Mean over the directions in which the crystal is periodic."""
+    mesh: tuple[int, int, int]
+    """Number of points along each reciprocal lattice vector."""
+    quantum_sem: Floats | None = None
+    """(t, 3, 3), unit: 1/K. Standard error; None where the force constants have none."""
+    classical_sem: Floats | None = None
+    """(3, 3), unit: 1/K."""
+    mean_sem: Floats | None = None
+    """(t,), unit: 1/K."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, quantum="t 3 3", quantum_sem="t 3 3")
+        freeze(self, sizes, float, mean="t", mean_sem="t")
+        freeze(self, sizes, float, classical="3 3", classical_sem="3 3")

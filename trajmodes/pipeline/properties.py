@@ -14,6 +14,7 @@ from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import Thermodynamics
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
+from trajmodes.phonons.gruneisen import mean_mesh
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
@@ -26,6 +27,7 @@ from trajmodes.results.properties import properties_dataset
 from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.displacements import displacements_of_sets
 from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN, MEV, THZ
 
@@ -77,10 +79,14 @@ def thermo_job(
     temperatures = np.union1d(values["temperatures"], [kelvin])
     width = 0.0 if values["width_thz"] is None else values["width_thz"] * THZ
     found = thermodynamics(known, _mesh(known, values["mesh"]), temperatures, width=width)
+    expansion = None
+    if known.triplets is not None:
+        expansion = thermal_expansion(known, mean_mesh(known.crystal), temperatures)
     properties = CrystalProperties(
         known,
         Provenance(versions(), (), command, ""),
         thermodynamics=found,
+        expansion=expansion,
         **({} if run is None else _measured(run)),
         warnings=_warnings(found, known),
         notes=_notes(known),

@@ -21,6 +21,8 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         energy = _text(dataset, "zero_point_energy", scale=1e3)
         yield "Zero point", f"{energy} meV in a primitive cell"
         yield "Debye", _debye(dataset)
+    if "expansion_mean" in dataset:
+        yield "Expansion", _expansion(dataset)
     if "u2_measured" in dataset:
         yield "⟨u²⟩ of the run", _measured(dataset)
     if "elastic_stability_text" in dataset:
@@ -57,6 +59,15 @@ def _debye(dataset: NamedArrays) -> str:
     if np.isfinite(float(dataset["debye_of_sound"])):
         text = f"{_text(dataset, 'debye_of_sound')} K from sound, {text}"
     return text
+
+
+def _expansion(dataset: NamedArrays) -> str:
+    """Linear thermal expansion at the temperature of the force constants, or the highest."""
+    kelvin = dataset["thermo_temperature"].values
+    known = "fit_temperature" in dataset
+    place = int(np.abs(kelvin - float(dataset["fit_temperature"])).argmin()) if known else -1
+    text = _text(dataset, "expansion_mean", 1e6, (place,))
+    return f"{text} · 10⁻⁶/K along a direction at {kelvin[place]:.4g} K, from third order"
 
 
 def _measured(dataset: NamedArrays) -> str:

@@ -320,14 +320,17 @@ TABLES = (
 PROPERTY_TABLES = (
     Output(
         "tables/thermo.csv",
-        "free energy, energy, entropy, heat capacity and Debye temperature",
+        (
+            ("", "free energy, energy, entropy, heat capacity, Debye temperature"),
+            ("expansion", ", thermal expansion"),
+        ),
         ("thermo_temperature",),
         _columns(
             "Thermodynamic functions of the phonons of a primitive cell; zero-point energy "
             "{zero_point_energy:.8g} eV; x_sem is the standard error of x",
             *("thermo_temperature", "free_energy", "energy", "entropy_kb", "capacity_kb"),
             *("free_energy_classical", "energy_classical", "entropy_classical_kb"),
-            *("debye_of_capacity", "debye_capacity_kb"),
+            *("debye_of_capacity", "debye_capacity_kb", "expansion_mean"),
         ),
     ),
     Output(

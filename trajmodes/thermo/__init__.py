@@ -11,6 +11,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `elasticity`: elastic constants, sound velocities
 - `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor
 - `debye`: moments of the frequencies, Debye temperatures
+- `expansion`: thermal expansion from Grüneisen parameters
 - `thermodynamics`: all of these in one pass
 - `sampling`: displacements and velocities of the canonical distribution
 """

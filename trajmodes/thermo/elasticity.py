@@ -248,6 +248,30 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     )
 
 
+def compliance(constants: ForceConstants) -> Floats:
+    """Strain (3, 3, 3, 3) in 1/eV of a primitive cell, by the stress times its volume.
+
+    That of a layer has no components out of its plane.
+    """
+    axes, unit = _axes(constants.crystal)
+    stiffness, _ = _stiffness(unit * _along(acoustic_tensor(constants), axes))
+    scale = _mandel(np.ones_like(stiffness))
+    # In the notation of Mandel the inverse of the matrix is the matrix of the inverse tensor.
+    soft = _full(np.asarray(np.linalg.inv(_checked(_mandel(stiffness)))) / scale)
+    turned: Floats = np.einsum("ijkl,ia,jb,kc,ld->abcd", soft, axes, axes, axes, axes)
+    return turned * (unit / constants.crystal.volume)
+
+
+def _checked(matrix: Floats) -> Floats:
+    """Raise a `DataError` if a matrix of elastic constants is singular."""
+    if np.linalg.cond(matrix) > 1e12:
+        raise DataError(
+            "the elastic constants are singular: a strain has no restoring force",
+            why="force constants without rotational invariance or of a chain or molecule",
+        )
+    return matrix
+
+
 def _axes(crystal: Crystal) -> tuple[Floats, float]:
     """Directions of strain (d, 3), and the length that constants are multiplied by."""
     layer = layer_of(crystal.cell, crystal.sites)
@@ -320,12 +344,7 @@ def _moduli(stiffness: Floats, replicates: Floats) -> Moduli:
 def _averages(stiffness: Floats) -> Floats:
     """Bulk, shear, Young modulus, Poisson ratio (5, 3) and, in the last row, anisotropy."""
     d = 3 if len(stiffness) == 6 else 2
-    matrix = _mandel(stiffness)
-    if np.linalg.cond(matrix) > 1e12:
-        raise DataError(
-            "the elastic constants are singular: a strain has no restoring force",
-            why="force constants without rotational invariance or of a chain or molecule",
-        )
+    matrix = _checked(_mandel(stiffness))
     k_voigt, g_voigt = _invariants(matrix, d)
     softness, slip = _invariants(np.asarray(np.linalg.inv(matrix)), d)
     # K_R = 1/S_iijj and G_R = 1/4μ' with the shear compliance μ'

@@ -6,6 +6,7 @@ import xarray as xr
 
 from silicon.crystal import born_constants
 from trajmodes.data.results import CrystalProperties, Provenance
+from trajmodes.data.thermo import ThermalExpansion
 from trajmodes.phonons.shells import shells_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset
@@ -27,8 +28,12 @@ def properties() -> list[xr.Dataset]:
     measured = dict.fromkeys(("measured", "measured_sem", "commensurate"), np.ones((2, 3, 3)))
     flat = replace(elasticity(bulk), crystal=layer, stiffness=np.eye(3), eigenvalues=np.ones(3))
     thermo = thermodynamics(bulk, (3, 3, 3), [300.0])
+    tensors = np.ones((1, 3, 3))
+    expansion = ThermalExpansion(tensors, tensors[0], np.ones(1), (1, 1, 1))
     return [
-        properties_dataset(CrystalProperties(bulk, provenance, thermo, one, **measured))
+        properties_dataset(
+            CrystalProperties(bulk, provenance, thermo, one, expansion, **measured)
+        )
         for one in (elasticity(bulk), flat)
     ]
 
