@@ -48,7 +48,7 @@ def command(group: click.Group, *arguments: Callable[[Printed], Printed]) -> Dec
     """
 
     def decorate(function: Callable[..., str]) -> click.Command:
-        name = function.__name__
+        name = function.__name__.replace("_", "-")
 
         @wraps(function)
         def printed(**given: Any) -> None:

@@ -177,6 +177,20 @@ def thermo(force_constants: str, **given: Any) -> str:
     return show_properties(*thermo_job(force_constants, values, command=command_line()))
 
 
+@command(main, click.argument("folder", metavar="FOLDER"))
+def free_energy(folder: str, **given: Any) -> str:
+    """Calculate the free energy of a run from its potential energies.
+
+    FOLDER is that of its fit; the trajectory is read again. The mean of the energy beyond that
+    of the force constants and its fluctuations are added to their free energy.
+    """
+    from trajmodes.pipeline.thermo.free_energy import free_energy_job
+
+    with progress_bars() as bars:
+        _, text = free_energy_job(folder, values_of("free-energy", given), bars=bars)
+    return text
+
+
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def elastic(force_constants: str, **given: Any) -> str:
     """Calculate elastic constants and velocities of sound from force constants."""

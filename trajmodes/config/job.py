@@ -33,6 +33,7 @@ from trajmodes.config.option import Group, Option, options_in
 from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import (
     ExportOptions,
+    FreeEnergyOptions,
     MovieOptions,
     SampleOptions,
     TableOptions,
@@ -61,6 +62,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     MovieOptions,
     ThermoOptions,
     ExportOptions,
+    FreeEnergyOptions,
     SampleOptions,
 )
 """Options of commands that read results and not a run."""

@@ -57,6 +57,7 @@ class ThermoOptions(Group):
         "Mesh of N × N × N points over the Brillouin zone; auto: one that is fine enough.",
         default=kinds.FINE_MESH,
         kind=kinds.MESH,
+        commands="thermo free-energy",
         metavar="N|auto",
     )
     width_thz: float | None = option(
@@ -91,6 +92,22 @@ class ExportOptions(Group):
     output: str | None = option(
         "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeEnergyOptions(Group):
+    """Free energy of a run from its potential energies."""
+
+    title: ClassVar = "Free energy"
+    commands: ClassVar = "free-energy"
+
+    energies: str = option(
+        "Potential energies of the frames: a log of LAMMPS, its YAML output, or extended XYZ.",
+        is_path=True,
+        is_required=True,
+        metavar="FILE",
+    )
+    output: str = option("Folder to write to.", default="free-energy", metavar="FOLDER")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,3 +235,41 @@ class ThermalExpansion:
         freeze(self, sizes, float, quantum="t 3 3", quantum_sem="t 3 3")
         freeze(self, sizes, float, mean="t", mean_sem="t")
         freeze(self, sizes, float, classical="3 3", classical_sem="3 3")
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyDifferences:
+    """Potential energies U of a run less those of force constants, in blocks of time (b)."""
+
+    frames: Ints
+    """(b,) frames with an energy."""
+    powers: Floats
+    """(b, 4), unit: eVᵏ. Σ_t (U − U_h − baseline)ᵏ for k = 1 to 4."""
+    baseline: float
+    """In eV."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, frames="b")
+        freeze(self, sizes, float, powers="b 4")
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergyTerms:
+    """Expansion of the free energy of a run about that of its force constants, per atom."""
+
+    temperature: float
+    """In K."""
+    n_atoms: int
+    """Atoms of the supercell, whose fluctuations are measured."""
+    n_frames: int
+    """Frames with an energy."""
+    terms: Floats
+    """(4,), unit: eV per atom. U0 and the terms of second, third and fourth order."""
+    terms_sem: Floats
+    """(4,) standard error."""
+    converges: bool
+    """Whether no term of higher order is larger than the one before."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, terms="4", terms_sem="4")

@@ -78,7 +78,7 @@ def thermo_job(
     kelvin = values["cif_temperature"] or known.temperature or _ROOM_TEMPERATURE
     temperatures = np.union1d(values["temperatures"], [kelvin])
     width = 0.0 if values["width_thz"] is None else values["width_thz"] * THZ
-    found = thermodynamics(known, _mesh(known, values["mesh"]), temperatures, width=width)
+    found = thermodynamics(known, mesh_of(known, values["mesh"]), temperatures, width=width)
     expansion = None
     if known.triplets is not None:
         expansion = thermal_expansion(known, mean_mesh(known.crystal), temperatures)
@@ -152,7 +152,8 @@ def _written(
     return dataset, {str(Path(output) / name): text for name, text in files.items()}
 
 
-def _mesh(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:
+def mesh_of(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:
+    """Mesh of the zone that an option asks for; one point along the normal of a layer."""
     if wanted == FINE_MESH:
         return spaced_mesh(constants.crystal, _SPACING)
     layer = layer_of(constants.crystal.cell, constants.crystal.sites)

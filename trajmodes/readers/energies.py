@@ -1,0 +1,213 @@
+"""Potential energies of frames, from the files in which programs write them.
+
+Logs of LAMMPS have them in the thermodynamic output (styles one, custom, multi and yaml), which
+is matched to frames by the step. A log may hold several runs, and steps may begin anew in each:
+every run is one series. Extended XYZ has ``energy=`` in the comment of each frame.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.errors import DataError
+from trajmodes.readers.units import unit_factors
+from trajmodes.readers.xyz.comment import parse_comment, parse_real
+
+LAMMPS_STYLES = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
+"""Unit styles of LAMMPS that have a unit of energy."""
+
+_UNITS = re.compile(r"^\s*units\s+(\w+)\s*(?:#.*)?$")
+_PER_ATOM = re.compile(r"^\s*thermo_modify\s.*\bnorm\s+yes\b")
+_MULTI = re.compile(r"^-+\s*Step\s+(\d+)\s*-")
+_PAIR = re.compile(r"([A-Za-z_][\w/\[\]]*)\s*=\s*(\S+)")
+_KEYWORDS = re.compile(r"^\s*keywords:\s*\[(.*)\]\s*$")
+_ROW = re.compile(r"^\s*-\s*\[(.*)\]\s*$")
+_FIX = (
+    "write it at every frame: thermo_style custom step pe, thermo N with the N of the dump, "
+    "and thermo_modify norm no format float %.12g"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EnergySeries:
+    """Potential energies of one run of a program."""
+
+    energies: Floats
+    """(n,), unit: eV, of all atoms together."""
+    steps: Ints | None
+    """(n,) step of each; None where they follow each other like the frames."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, energies="n")
+        freeze(self, sizes, np.int64, steps="n")
+
+
+def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, ...]:
+    """Read the potential energies of a log of LAMMPS, of its YAML output, or of extended XYZ.
+
+    Parameters
+    ----------
+    units
+        Unit style of LAMMPS, if the file does not name it.
+
+    Raises
+    ------
+    DataError
+        If the file has no energies, they are per atom, or their unit is unknown.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix in (".xyz", ".extxyz"):
+        return (EnergySeries(_of_comments(text, path), None),)
+    lines = text.splitlines()
+    named = [match[1] for line in lines if (match := _UNITS.match(line))]
+    style = named[-1] if named else units
+    if any(_PER_ATOM.match(line) for line in lines) or style == "lj":
+        raise DataError(
+            "the energies of the log are per atom, or in reduced units",
+            where=str(path),
+            fix="thermo_modify norm no writes those of all atoms",
+        )
+    if style is None:
+        raise DataError(
+            "the unit of the energies is not known",
+            where=str(path),
+            why="neither the log nor the trajectory names the unit style",
+            fix="keep the line `units metal` of the input in the log, or give --units",
+        )
+    factors = unit_factors(style)
+    factor = factors.force * factors.length
+    series = [_series(rows, factor) for rows in _runs(_thermo_rows(lines, path))]
+    if not series:
+        raise DataError(
+            "there are no potential energies in the file", where=str(path), fix=_FIX
+        )
+    return tuple(series)
+
+
+def energies_of_frames(
+    series: Sequence[EnergySeries], steps: Ints, *, where: str = ""
+) -> Floats:
+    """(t,) potential energy in eV of frames with given steps (t,); nan for frames without one.
+
+    The last run of a file that has them is used.
+
+    Raises
+    ------
+    DataError
+        If less than half of the frames have an energy, or their number is another one.
+    """
+    best = np.full(len(steps), np.nan)
+    for one in reversed(series):
+        if one.steps is None:
+            if len(one.energies) != len(steps):
+                raise DataError(
+                    f"the file has {len(one.energies)} energies, the run {len(steps)} frames",
+                    where=where,
+                    fix="give the file of the same frames",
+                )
+            return one.energies
+        place = np.searchsorted(one.steps, steps)
+        place = np.minimum(place, len(one.steps) - 1)
+        found = np.where(one.steps[place] == steps, one.energies[place], np.nan)
+        if np.isfinite(found).sum() > np.isfinite(best).sum():
+            best = found
+    if np.isfinite(best).sum() < 0.5 * len(steps):
+        known = [one.steps for one in series if one.steps is not None]
+        shown = ", ".join(f"{own[0]}–{own[-1]}" for own in known)
+        raise DataError(
+            f"only {int(np.isfinite(best).sum())} of {len(steps)} frames have an energy",
+            where=f"{where}; steps of the file: {shown}; of the frames: {steps[0]}–{steps[-1]}",
+            why="the energies are those of another run, or were written at other steps",
+            fix=_FIX,
+        )
+    return best
+
+
+def _of_comments(text: str, path: Path) -> Floats:
+    lines, found, at = text.splitlines(), [], 0
+    while at + 1 < len(lines) and lines[at].strip():
+        try:
+            n_atoms = int(lines[at])
+        except ValueError:
+            raise DataError(
+                "the number of atoms is not a number", where=f"{path}, line {at + 1}"
+            ) from None
+        values = {name.lower(): text for name, text in parse_comment(lines[at + 1]).items()}
+        if "energy" not in values:
+            raise DataError(
+                "a frame has no energy",
+                where=f"{path}, line {at + 2}",
+                fix="write energy=… in the comment of every frame, in eV",
+            )
+        found.append(parse_real(values["energy"], "energy"))
+        at += n_atoms + 2
+    return np.array(found)
+
+
+def _thermo_rows(lines: Sequence[str], path: Path) -> Iterator[tuple[int, float]]:
+    """Step and potential energy of each output, in the unit of the file."""
+    columns: list[str] = []
+    step: int | None = None
+    for line in lines:
+        words = line.split()
+        if match := _MULTI.match(line):
+            step = int(match[1])
+        elif step is not None and "PotEng" in line:
+            values = dict(_PAIR.findall(line))
+            yield step, _number(values["PotEng"], path)
+            step = None
+        elif match := _KEYWORDS.match(line):
+            columns = [word.strip(" '\"") for word in match[1].split(",")]
+        elif columns and (match := _ROW.match(line)):
+            yield _step_and_energy(columns, match[1].replace(",", " ").split(), path)
+        elif words and words[0] == "Step":
+            columns = words
+        elif columns and len(words) == len(columns) and words[0].isdigit():
+            yield _step_and_energy(columns, words, path)
+        elif words and words[0] in ("Loop", "..."):
+            columns = []
+
+
+def _step_and_energy(columns: list[str], words: list[str], path: Path) -> tuple[int, float]:
+    values = dict(zip(columns, words, strict=False))
+    if "PotEng" in values:
+        return int(values["Step"]), _number(values["PotEng"], path)
+    if "E_pair" in values:
+        parts = (values["E_pair"], values.get("E_mol", "0"))
+        return int(values["Step"]), sum(_number(part, path) for part in parts)
+    raise DataError(
+        "the thermodynamic output has no potential energy",
+        where=f"{path}, columns {' '.join(columns)}",
+        fix=_FIX,
+    )
+
+
+def _number(word: str, path: Path) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise DataError(f"{word!r} is not a number", where=str(path)) from None
+
+
+def _runs(rows: Iterator[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
+    """Cut the output where steps begin anew; a step that stands twice is kept once."""
+    run: list[tuple[int, float]] = []
+    for step, energy in rows:
+        if run and step == run[-1][0]:
+            run.pop()
+        if run and step < run[-1][0]:
+            yield run
+            run = []
+        run.append((step, energy))
+    if run:
+        yield run
+
+
+def _series(rows: list[tuple[int, float]], factor: float) -> EnergySeries:
+    steps, energies = zip(*rows, strict=True)
+    return EnergySeries(factor * np.array(energies), np.array(steps))
