@@ -73,3 +73,14 @@ def test_molecule(example):
 def test_every_example_is_tested():
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
+
+
+def test_polar(example, tmp_path):
+    text = example("polar.py")
+    without, with_charges = (
+        float(line.split()[-2]) for line in text.splitlines() if "rms residual" in line
+    )
+    assert with_charges < 0.7 * without
+    static, ratio = text.split("ε0 = ")[1].split("\n")[0].split(", (LO/TO)² ε∞ = ")
+    assert static == ratio
+    assert (tmp_path / "results" / "tables" / "polar.csv").is_file()
