@@ -1,7 +1,8 @@
 """What force constants alone determine: frequencies, bands, thermodynamics, elasticity."""
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Splitting
 from trajmodes.data.modes import Modes
+from trajmodes.data.thermo import FreeEnergy
 from trajmodes.errors import UsageError
 from trajmodes.phonons.bands import (
     VelocityOperator,
@@ -26,7 +28,9 @@ from trajmodes.phonons.irreps import Irrep, irreps_at_gamma
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
+from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.properties import elastic_job, thermo_job
+from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.results.dataset import bands_dataset
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
@@ -199,6 +203,34 @@ class PhononProperties(plain.ForceConstants):
         values = values_of("elastic", options)
         origin = call_text(f"{self.origin}.elasticity", **options)
         return elastic_job(self, values, command=origin)[0]
+
+    def free_energy(
+        self,
+        run: LoadedRun,
+        energies: str | os.PathLike[str] | npt.ArrayLike,
+        *,
+        mesh: int | Literal["auto"] = "auto",
+    ) -> FreeEnergy:
+        """Free energy of a run: that of the force constants, and the cumulants beyond it.
+
+        Parameters
+        ----------
+        run
+            The run that was fitted, as `trajmodes.open` returns it.
+        energies
+            Potential energies: a log of LAMMPS, its YAML output, extended XYZ, or (t,) numbers
+            in eV, nan where unknown.
+        mesh
+            Points of the mesh of the harmonic part along each direction.
+
+        Raises
+        ------
+        DataError
+            If the energies are not those of the frames, or a mode is imaginary.
+        """
+        if isinstance(energies, str | os.PathLike):
+            return free_energy_of(run, self, os.fspath(energies), mesh)
+        return free_energy_of(run, self, np.asarray(energies, dtype=float), mesh)
 
     def sound_velocities(self, directions: npt.ArrayLike) -> SoundVelocities:
         """Velocities of sound in Å/ps along Cartesian directions (…, 3), with errors.

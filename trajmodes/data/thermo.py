@@ -273,3 +273,47 @@ class FreeEnergyTerms:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, terms="4", terms_sem="4")
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergy:
+    """Free energy of a run per atom, to first, second and third order."""
+
+    terms: FreeEnergyTerms
+    mesh: tuple[int, int, int]
+    """Mesh of the harmonic free energy."""
+    harmonic: Floats
+    """(2,), unit: eV per atom. Harmonic free energy on the mesh, classical and quantum."""
+    harmonic_sem: Floats
+    """(2,) standard error; nan if unknown."""
+    commensurate: Floats
+    """(2,), unit: eV per atom. The same at the q points of the supercell alone."""
+    order: int
+    """Highest order that the run resolves; 0 if none."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, harmonic="2", harmonic_sem="2", commensurate="2")
+
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        place = max(self.order, 1) - 1
+        values = zip(self.total[:, place], self.total_sem[:, place], strict=True)
+        classical, quantum = (f"{value:.4f} ± {error:.4f}" for value, error in values)
+        return (
+            f"<FreeEnergy at {self.terms.temperature:.4g} K to order {place + 1}: {classical} "
+            f"(classical), {quantum} (quantum) eV per atom>"
+        )
+
+    @property
+    def total(self) -> Floats:
+        """(2, 3), unit: eV per atom. Classical and quantum F to first, second, third order."""
+        total: Floats = self.harmonic[:, None] + np.cumsum(self.terms.terms[:3])
+        return total
+
+    @property
+    def total_sem(self) -> Floats:
+        """(2, 3) standard error: of the harmonic part and of the sum of the terms."""
+        terms = np.sqrt(np.cumsum(self.terms.terms_sem[:3] ** 2))
+        known = np.where(np.isfinite(self.harmonic_sem), self.harmonic_sem, 0.0)
+        sem: Floats = np.hypot(known[:, None], terms)
+        return sem

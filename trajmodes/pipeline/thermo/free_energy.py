@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.job import Job, job_of
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.thermo import FreeEnergyTerms, ThermalFunctions
+from trajmodes.data.thermo import FreeEnergy, ThermalFunctions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import require_usable
@@ -29,39 +29,6 @@ from trajmodes.thermo.thermodynamics import thermodynamics
 
 _TABLE = "free_energy.csv"
 _STATISTICS = ("classical", "quantum")
-
-
-class FreeEnergy(NamedTuple):
-    """Free energy of a run per atom, to first, second and third order."""
-
-    terms: FreeEnergyTerms
-    mesh: tuple[int, int, int]
-    """Mesh of the harmonic free energy."""
-    harmonic: Floats
-    """(2,), unit: eV per atom. Harmonic free energy on the mesh, classical and quantum."""
-    harmonic_sem: Floats
-    """(2,) standard error; nan if unknown."""
-    commensurate: Floats
-    """(2,) the same at the q points of the supercell alone."""
-
-    @property
-    def total(self) -> Floats:
-        """(2, 3), unit: eV per atom. Classical and quantum F to first, second, third order."""
-        total: Floats = self.harmonic[:, None] + np.cumsum(self.terms.terms[:3])
-        return total
-
-    @property
-    def total_sem(self) -> Floats:
-        """(2, 3) standard error: of the harmonic part and of the sum of the terms."""
-        terms = np.sqrt(np.cumsum(self.terms.terms_sem[:3] ** 2))
-        known = np.where(np.isfinite(self.harmonic_sem), self.harmonic_sem, 0.0)
-        sem: Floats = np.hypot(known[:, None], terms)
-        return sem
-
-    @property
-    def order(self) -> int:
-        """Highest order that the run resolves; 0 if none."""
-        return resolved_order(self.terms)
 
 
 def free_energy_job(
@@ -105,19 +72,21 @@ def free_energy_job(
 def free_energy_of(
     run: LoadedRun,
     constants: ForceConstants,
-    energies: str,
+    energies: str | Floats,
     mesh: int | str,
     *,
     bars: StartBar = no_bars,
 ) -> FreeEnergy:
-    """Free energy of a run about force constants, with energies from a file; see the job."""
+    """Free energy of a run about force constants; see the job.
+
+    `energies` is a file, or (t,) the potential energy of each frame in eV, nan where unknown.
+    """
     kelvin = run.job.phonons.temperature or constants.temperature
     if kelvin is None:
         raise DataError(
             "the temperature of the run is not known", fix="give it: --temperature of the fit"
         )
-    series = read_energies(Path(energies), _lammps_style(run))
-    energies_t = energies_of_frames(series, run.trajectory.steps, where=energies)
+    energies_t = _energies(run, energies)
     space, n_atoms = half_space(run.supercell), run.supercell.n_atoms
     modes = modes_at(constants, space.qpoints, space.weights)
     projector = Projector(space, modes)
@@ -152,7 +121,21 @@ def free_energy_of(
         harmonic_sem=np.array([_error(one) for one in (found.classical, found.quantum)])
         / n_sites,
         commensurate=np.array(own),
+        order=resolved_order(terms),
     )
+
+
+def _energies(run: LoadedRun, energies: str | Floats) -> Floats:
+    """(t,) potential energy of each frame in eV; nan where unknown."""
+    if isinstance(energies, str):
+        series = read_energies(Path(energies), _lammps_style(run))
+        return energies_of_frames(series, run.trajectory.steps, where=energies)
+    if energies.shape != (run.n_frames,):
+        raise DataError(
+            f"energies have the shape {energies.shape}, and the run has {run.n_frames} frames",
+            fix="give one energy in eV for each frame, nan where it is unknown",
+        )
+    return energies
 
 
 def _value(functions: ThermalFunctions) -> float:
