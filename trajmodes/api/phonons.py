@@ -34,6 +34,7 @@ from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.results.dataset import bands_dataset
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
+from trajmodes.thermo.functions import ModeFunctions, mode_functions
 from trajmodes.units import THZ
 
 if TYPE_CHECKING:
@@ -182,6 +183,20 @@ class PhononProperties(plain.ForceConstants):
         values = values_of("thermo", options)
         origin = call_text(f"{self.origin}.thermodynamics", **options)
         return thermo_job(self, values, command=origin)[0]
+
+    def mode_functions(
+        self, q: str | npt.ArrayLike, temperatures: npt.ArrayLike
+    ) -> ModeFunctions:
+        """Free energy, energy, entropy and heat capacity of each mode at q points.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+        temperatures
+            In K.
+        """
+        return mode_functions(self.modes(q), temperatures)
 
     @takes("elastic")
     def elasticity(self, **options: Unpack[ElasticKeywords]) -> xr.Dataset:

@@ -11,6 +11,7 @@ with frequency are ω ∂F/∂ω = U, ω ∂S/∂ω = −C, ω ∂U/∂ω = U �
 ω ∂C/∂ω = C[2 − x(2n + 1)].
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.data.modes import Modes
 from trajmodes.data.thermo import ThermalFunctions
 from trajmodes.errors import UsageError
 from trajmodes.units import BOLTZMANN, HBAR
@@ -92,3 +94,34 @@ def thermal_functions(values: Floats, changes: Floats) -> ThermalFunctions:
     if not changes.shape[2]:
         return ThermalFunctions(*values)
     return ThermalFunctions(*values, *jackknife_sem(np.moveaxis(changes, 2, 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class ModeFunctions:
+    """Quantum thermodynamic functions of single modes, at temperatures (t)."""
+
+    modes: Modes
+    """The modes at the q points."""
+    free_energy: Floats
+    """(t, q, m), unit: eV. nan for imaginary modes and the acoustic modes at Γ."""
+    energy: Floats
+    """(t, q, m), unit: eV."""
+    entropy: Floats
+    """(t, q, m), unit: eV/K."""
+    heat_capacity: Floats
+    """(t, q, m), unit: eV/K."""
+    sem: Floats | None
+    """(4, t, q, m) standard errors in this order; None where the modes have none."""
+
+
+def mode_functions(modes: Modes, temperatures: npt.ArrayLike) -> ModeFunctions:
+    """Functions of each mode at temperatures (t,) in K, with errors of their frequencies."""
+    kelvin = checked_temperatures(temperatures)
+    counted = modes.oscillating
+    omega = np.where(counted, modes.omega, 1.0)
+    found = quantum_functions(omega, kelvin)
+    f, u, s, c = np.where(counted, found.values, np.nan)
+    sem: Floats | None = None
+    if modes.omega_sem is not None:
+        sem = np.where(counted, np.abs(found.slopes) * modes.omega_sem / omega, np.nan)
+    return ModeFunctions(modes, f, u, s, c, sem)

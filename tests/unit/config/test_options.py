@@ -19,7 +19,19 @@ from trajmodes.config.reference import keywords_module, options_page
 from trajmodes.config.typed_keywords import FitKeywords
 
 DOCS = Path(__file__).parents[3] / "docs"
-COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie", "export")
+COMMANDS = (
+    "check",
+    "run",
+    "fit",
+    "project",
+    "sed",
+    "molecule",
+    "modes",
+    "movie",
+    "export",
+    "thermo",
+    "elastic",
+)
 FUNCTIONS = {
     "check": open_run,
     "run": tm.run,

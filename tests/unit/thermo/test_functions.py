@@ -1,14 +1,20 @@
 """Thermodynamic functions of oscillators."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from trajmodes.errors import UsageError
+from trajmodes.phonons.modes import modes_at
 from trajmodes.thermo.functions import (
     checked_temperatures,
     classical_functions,
+    mode_functions,
     quantum_functions,
 )
+from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.thermo.zone_modes import zone_points
 from trajmodes.units import BOLTZMANN, HBAR, THZ
 
 OMEGA = np.array([0.02, 1.3, 9.0, 40.0]) * THZ
@@ -64,3 +70,25 @@ def test_at_zero_kelvin_there_is_the_zero_point_energy_alone():
 def test_temperatures_below_zero_are_refused(wrong):
     with pytest.raises(UsageError, match="0 K or more"):
         checked_temperatures(wrong)
+
+
+def test_functions_of_modes_add_up_to_those_of_the_crystal(crystals, springs):
+    constants = springs(crystals["rock salt"], 4.5)
+    mesh = (4, 4, 4)
+    points = zone_points(constants.crystal, mesh, fine_at_gamma=False)
+    found = mode_functions(modes_at(constants, points.qpoints), KELVIN)
+    assert found.sem is None
+    assert np.isnan(found.entropy[:, 0, :3]).all()  # translations
+    wanted = thermodynamics(constants, mesh, KELVIN, fine_at_gamma=False).quantum
+    for name in ("free_energy", "energy", "entropy", "heat_capacity"):
+        weighted = np.nansum(getattr(found, name) * points.weights, axis=(1, 2))
+        np.testing.assert_allclose(weighted, getattr(wanted, name), rtol=1e-9)
+
+
+def test_errors_of_modes_follow_from_those_of_their_frequencies(fitted):
+    modes = modes_at(fitted("diamond"), [[0.2, 0.1, 0.3]])
+    found = mode_functions(modes, [200.0])
+    shifted = mode_functions(replace(modes, omega=modes.omega + modes.omega_sem), [200.0])
+    for k, name in enumerate(("free_energy", "energy", "entropy", "heat_capacity")):
+        change = np.abs(getattr(shifted, name) - getattr(found, name))
+        np.testing.assert_allclose(found.sem[k], change, rtol=0.02)
