@@ -11,6 +11,7 @@ from phonopy.physical_units import get_physical_units
 
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations
@@ -19,6 +20,7 @@ from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.phonopy import to_phonopy
 from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.bands import dispersion, group_velocities
+from trajmodes.phonons.linewidths import perturbative_linewidths
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -242,3 +244,26 @@ def test_whole_constants_with_given_charges_are_those_of_the_polar_fit(covarianc
     np.testing.assert_allclose(
         frequencies_at(late, q)[0] / THZ, frequencies_at(early, q)[0] / THZ, atol=0.02
     )
+
+
+@pytest.mark.parametrize("cutoff", [4.0, None])
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite"])
+def test_phono3py_has_the_same_frequencies(name, cutoff, crystals, springs, charges_of):
+    """`perturbative_linewidths` compares all frequencies, and refuses others."""
+    pytest.importorskip("phono3py")
+    crystal = crystals[name]
+    # Some cubic terms on one site, so that widths are not zero.
+    cubic = ClusterConstants(
+        np.zeros((1, 3), int), np.zeros((1, 3, 3), int), np.ones((1, 3, 3, 3))
+    )
+    constants = replace(
+        springs(crystal, 4.0, 5.0),
+        charges=charges_of(crystal),
+        triplets=cubic,
+        cutoff=cutoff,
+    )
+    supercell = build_supercell(
+        crystal, np.diag([4, 4, 4] if name == "rock salt" else [3, 3, 2])
+    )
+    found = perturbative_linewidths(constants, supercell, (4, 4, 2), 300.0)
+    assert found.omega.max() > 1.0

@@ -9,6 +9,7 @@ from phonopy.file_IO import write_BORN
 
 from trajmodes.data.charges import Charges, same_charges
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import write_poscar
 from trajmodes.formats.charges import charges_of_numbers, read_charges
@@ -250,3 +251,31 @@ def test_a_layer_is_warned_of(crystals):
     _, notes = charges_of_numbers(["Na 1", "Cl -1"], [2.0], layer)
     assert notes[-1].severity == "warning"
     assert "is a layer" in notes[-1].text
+
+
+def test_shengbte_gets_the_charges(polar, tmp_path):
+    """The first index of born in CONTROL is the direction of the field."""
+    constants, supercell = polar
+    nothing = ClusterConstants(
+        np.zeros((1, 3), int), np.zeros((1, 3, 3), int), np.zeros((1, 3, 3, 3))
+    )
+    with_triplets = replace(constants, triplets=nothing)
+    write_force_constants(with_triplets, supercell, tmp_path, "shengbte")
+    control = (tmp_path / "CONTROL").read_text()
+    assert "nonanalytic=.TRUE." in control
+    found = {
+        line.split("=")[0].strip(): line.split("=")[1].rstrip(",").split()
+        for line in control.splitlines()
+        if line.strip().startswith(("born", "epsilon"))
+    }
+    born = np.array(
+        [
+            [found[f"born(:,{i},{s + 1})"] for i in (1, 2, 3)]
+            for s in range(constants.crystal.n_sites)
+        ],
+        dtype=float,
+    )
+    np.testing.assert_allclose(born.swapaxes(1, 2), constants.charges.born, atol=1e-11)
+    bare = replace(with_triplets, charges=None)
+    write_force_constants(bare, supercell, tmp_path / "bare", "shengbte")
+    assert "nonanalytic=.FALSE." in (tmp_path / "bare" / "CONTROL").read_text()
