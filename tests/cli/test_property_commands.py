@@ -1,5 +1,6 @@
 """The commands `trajmodes thermo` and `trajmodes elastic`, from force constants to files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from trajmodes.report.write import PROPERTY_FILES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.thermodynamics import thermodynamics
-from trajmodes.units import BOLTZMANN, GIGAPASCAL, THZ
+from trajmodes.units import BOLTZMANN, GIGAPASCAL, NEWTON_PER_METRE, THZ
 
 KELVIN = np.array([0.0, 150.0, 300.0])
 
@@ -184,3 +185,21 @@ def test_results_do_not_replace_other_files(stored, tmp_path):
     result = CliRunner().invoke(main, ["elastic", str(stored[1]), "-o", str(tmp_path)])
     assert result.exit_code != 0
     assert (tmp_path / "results.nc").read_text() == "precious"
+
+
+def test_a_layer_has_elastic_constants_per_layer(tmp_path, crystals, springs):
+    cell = np.array([[2.46, 0.0, 0.0], [-1.23, 2.46 * 0.75**0.5, 0.0], [0.0, 0.0, 20.0]])
+    sites = np.array([[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]])
+    crystal = replace(crystals["diamond"], cell=cell, sites=sites)
+    constants, path = springs(crystal, 3.2), tmp_path / "layer.h5"
+    write_hdf5(constants, build_supercell(crystal, np.diag([4, 4, 1])), path)
+    text = done("elastic", path, "-o", tmp_path / "elastic")
+    dataset = tm.load(tmp_path / "elastic").to_dataset()
+    wanted = elasticity(constants).stiffness / NEWTON_PER_METRE
+    np.testing.assert_allclose(dataset["layer_stiffness"], wanted)
+    assert "stiffness_gpa" not in dataset
+    assert "isotropic" in text
+    assert "per layer" in text
+    moved = done("thermo", path, "--temperatures", "300", "--mesh", "8", "-o", tmp_path / "th")
+    assert "8 × 8 × 1 points" in moved
+    assert "diverge" in " ".join(moved.split())

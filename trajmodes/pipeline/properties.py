@@ -35,6 +35,10 @@ CIF_FILE = "displacements.cif"
 _SPACING = 0.1
 """Distance of neighbouring points of the mesh in 1/Å, 2π included."""
 _ROOM_TEMPERATURE = 300.0
+_LAYER_MOVES = (
+    "mean square displacements along the normal of a layer diverge: they are those of the mesh"
+)
+_LAYER_YIELDS = "the elastic constants are per layer, in its plane"
 _MUCH = 1e-4
 """Part of the modes that may be missing without a warning: a few soft ones next to Γ."""
 
@@ -89,7 +93,7 @@ def thermo_job(
         expansion=expansion,
         **({} if run is None else _measured(run)),
         warnings=_warnings(found, known),
-        notes=_notes(known),
+        notes=_notes(known, _LAYER_MOVES),
     )
     text = _cif_of(found, kelvin)
     about = f"crystal with mean square displacements U_ij at {kelvin:g} K"
@@ -114,7 +118,7 @@ def elastic_job(
         known,
         Provenance(versions(), (), command, ""),
         elasticity=elasticity(known),
-        notes=_notes(known),
+        notes=_notes(known, _LAYER_YIELDS),
     )
     return _written(properties, values["output"], constants, {})
 
@@ -208,13 +212,15 @@ def _warnings(found: Thermodynamics, constants: ForceConstants) -> tuple[Note, .
     )
 
 
-def _notes(constants: ForceConstants) -> tuple[Note, ...]:
-    if constants.temperature is None:
-        return ()
-    return (
-        Note(
-            "note",
-            f"the force constants are those at {constants.temperature:.4g} K; their change "
-            "with temperature is not included",
-        ),
-    )
+def _notes(constants: ForceConstants, of_layer: str) -> tuple[Note, ...]:
+    """Note the temperature of the force constants, and what is special to a layer."""
+    kelvin, crystal = constants.temperature, constants.crystal
+    texts = []
+    if kelvin is not None:
+        texts.append(
+            f"the force constants are those at {kelvin:.4g} K; their change with temperature "
+            "is not included"
+        )
+    if layer_of(crystal.cell, crystal.sites) is not None:
+        texts.append(of_layer)
+    return tuple(Note("note", text) for text in texts)

@@ -12,12 +12,16 @@ from trajmodes.report.numbers import compact, mesh_of, plus_minus
 
 _ROWS = 8
 """Temperatures in the table of the summary."""
+_ROUNDING = 1e-10
+"""Errors are rounding below this part of the largest value."""
 
 
 def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     """Names and texts of the properties of force constants alone, where there are any."""
     if "thermo_mesh" in dataset:
-        yield "Mesh", f"{mesh_of(dataset['thermo_mesh'].values)} points, finer around Γ"
+        divisions = dataset["thermo_mesh"].values
+        finer = ", finer around Γ" if divisions.min() > 2 else ""
+        yield "Mesh", f"{mesh_of(divisions)} points{finer}"
         energy = _text(dataset, "zero_point_energy", scale=1e3)
         yield "Zero point", f"{energy} meV in a primitive cell"
         yield "Debye", _debye(dataset)
@@ -27,7 +31,9 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         yield "⟨u²⟩ of the run", _measured(dataset)
     if "elastic_stability_text" in dataset:
         yield "Stability", str(dataset["elastic_stability_text"].item())
-        yield "Anisotropy", f"{_text(dataset, 'elastic_anisotropy')}; 0 if isotropic"
+        anisotropic = abs(float(dataset["elastic_anisotropy"])) > _ROUNDING
+        text = f"{_text(dataset, 'elastic_anisotropy')}; 0 if isotropic"
+        yield "Anisotropy", text if anisotropic else "0: isotropic"
         if np.isfinite(float(dataset["elastic_debye"])):
             yield "Debye", f"{_text(dataset, 'elastic_debye')} K, from the velocities of sound"
         yield "Misfit", _misfit(float(dataset["elastic_misfit"]))
@@ -47,9 +53,17 @@ def property_parts(dataset: NamedArrays) -> list[RenderableType]:
 def _text(
     dataset: NamedArrays, name: str, scale: float = 1.0, place: tuple[int, ...] = ()
 ) -> str:
-    sem = dataset.get(f"{name}_sem")
-    error = None if sem is None else scale * float(sem.values[place])
-    return plus_minus(scale * float(dataset[name].values[place]), error)
+    return plus_minus(*_known(dataset, name, scale, place))
+
+
+def _known(
+    dataset: NamedArrays, name: str, scale: float, place: tuple[int, ...]
+) -> tuple[float, float | None]:
+    """Value and error of a variable; an error that is rounding counts as none."""
+    value, sem = scale * float(dataset[name].values[place]), dataset.get(f"{name}_sem")
+    error = np.nan if sem is None else scale * float(sem.values[place])
+    is_rounding = error < _ROUNDING * max(abs(value), float(np.abs(dataset[name].values).max()))
+    return value, None if sem is None or is_rounding else error
 
 
 def _debye(dataset: NamedArrays) -> str:
@@ -110,9 +124,7 @@ def _functions(dataset: NamedArrays) -> Group:
     for t in shown.tolist():
         cells = [f"{kelvin[t]:g}"]
         for name, scale in names:
-            sem = dataset.get(f"{name}_sem")
-            error = None if sem is None else scale * float(sem.values[t])
-            cells.append(compact(scale * float(dataset[name].values[t]), error))
+            cells.append(compact(*_known(dataset, name, scale, (t,))))
         table.add_row(*map(Text, cells))
     return Group(table, Text("one primitive cell; Θ: Debye temperature of the heat capacity"))
 
@@ -157,9 +169,8 @@ def _averages(dataset: NamedArrays) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for k, average in enumerate(dataset["average"].values):
         cells = [str(average)]
-        for name in (*names, "poisson_ratio"):
-            sem = dataset.get(f"{name}_sem")
-            error = None if sem is None else float(sem.values[k])
-            cells.append(compact(float(dataset[name].values[k]), error))
+        cells += [
+            compact(*_known(dataset, name, 1.0, (k,))) for name in (*names, "poisson_ratio")
+        ]
         table.add_row(*map(Text, cells))
     return table
