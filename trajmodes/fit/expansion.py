@@ -17,7 +17,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.symmetry.clusters import Orbits, cluster_orbits
+from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, cluster_orbits
 from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius, largest_radius
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.supercell_clusters import supercell_orbits, supercell_pair_orbits
@@ -32,7 +32,8 @@ HIGHEST_ORDER = 4
 CutoffChoice = float | Cutoff | Literal["supercell"] | None
 """Range of the force constants of one order: a radius in Å or radii by species;
 ``"supercell"`` for all clusters of atoms of the supercell, shared among nearest images
-(Wigner–Seitz); None for the largest radius with a single nearest image."""
+(Wigner–Seitz); None for the largest radius with a single nearest image, or all pairs where no
+neighbour lies within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +157,15 @@ def expansion_of(
             f"cutoffs are given for orders {sorted(cutoffs)}",
             fix=f"give one for each order from 2 to the highest, which is {HIGHEST_ORDER}",
         )
-    if any(_shares_images(cutoffs.get(order), order, supercell) for order in orders):
+    cutoffs = {order: cutoffs.get(order) for order in orders}
+    if cutoffs[2] is None and _is_filled_by_neighbours(supercell):
+        cutoffs[2] = "supercell"
+    if any(_shares_images(cutoffs[order], order, supercell) for order in orders):
         group = supercell_group(group, supercell)
     bases: list[SymmetryBasis] = []
     reaches: list[Cutoff | None] = []
     for order in orders:
-        orbits, reach = _orbits(group, order, supercell, cutoffs.get(order))
+        orbits, reach = _orbits(group, order, supercell, cutoffs[order])
         if order == 2 and not orbits.radii.any():
             raise UsageError(
                 f"no other atom is within the cutoff of {reach} Å",
@@ -181,6 +185,12 @@ def _shares_images(wanted: CutoffChoice, order: int, supercell: Supercell) -> bo
         return wanted is not None
     beyond = _cutoff(wanted).largest > admissible_radius(supercell) + 1e-6
     return order > 2 and beyond
+
+
+def _is_filled_by_neighbours(supercell: Supercell) -> bool:
+    """Whether even nearest neighbours have several nearest images, as in one cell."""
+    inside = admissible_radius(supercell) - SHELL_TOLERANCE
+    return inside <= nearest_neighbour(supercell.crystal)
 
 
 def _cutoff(wanted: float | Cutoff) -> Cutoff:

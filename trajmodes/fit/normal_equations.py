@@ -126,12 +126,15 @@ class NormalEquationBlocks(SiteBlocks):
 
     @property
     def temperature(self) -> float | None:
-        """Mean temperature of all frames in K; None if that of a run is unknown."""
+        """Mean temperature of all frames in K, each weighted by its atoms, as in the fit.
+
+        It is None if that of a run is unknown.
+        """
         known = np.array([source.temperature for source in self.sources])
         if not len(known) or not np.isfinite(known).all():
             return None
-        frames = np.bincount(self.run, self.frames)
-        return float(frames @ known / frames.sum())
+        weights = np.bincount(self.run, self.components)
+        return float(weights @ known / weights.sum())
 
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> "NormalEquationBlocks":
         """Select fewer orders and shorter cutoffs: `Expansion.restricted`."""

@@ -202,7 +202,12 @@ def _note(sphere: _Candidate, whole: _Candidate) -> Note:
     what = "forces in blocks of time left out of the fit" if both else "forces"
     residuals = [one.rms(left_out=both) for one in (whole, sphere)]
     compared = f"(rms residual {residuals[0]:.5g} against {residuals[1]:.5g} eV/Å)"
-    if sphere.is_worse_than(whole):
+    if not np.isfinite(sphere.reach):
+        text = (
+            "second-order force constants act between all pairs of the supercell, which is so "
+            "small that nearest neighbours have several nearest images"
+        )
+    elif sphere.is_worse_than(whole):
         text = (
             f"second-order force constants act between all pairs of the supercell: {what} are "
             f"described better {compared} than by pairs up to {sphere.reach:.2f} Å alone, the "

@@ -26,7 +26,7 @@ _MANY_RATES = 0.2
 """Share of sets with several decay rates that is reported; 0.05 is expected by chance."""
 _SAME_PLACE = 1e-5
 """Points on the path that are closer than this, in 1/Å, are the same."""
-_ALL_PAIRS = "all pairs of the supercell"
+_CLUSTERS = {2: "pairs", 3: "triplets", 4: "quartets"}
 _ISOTROPIC = 1e-6
 _ANISOTROPIC = 2.0
 """κ along x, y, z is printed separately if it differs by more than this many errors."""
@@ -69,15 +69,13 @@ def _cutoffs(dataset: NamedArrays) -> str:
         given = {order: name for order, name in names.items() if name in dataset}
         cutoffs = {order: f"{float(dataset[name]):.4g}" for order, name in given.items()}
         cutoffs = {2: "supercell"} | cutoffs
-    texts = {
-        order: _ALL_PAIRS if text == "supercell" else f"{text} Å"
-        for order, text in cutoffs.items()
-    }
+    whole = {n: f"all {name} of the supercell" for n, name in _CLUSTERS.items()}
+    texts = {n: whole[n] if text == "supercell" else f"{text} Å" for n, text in cutoffs.items()}
     if len(texts) > 1:
         named = (f"{text} ({order_name(order)})" for order, text in texts.items())
         return f"cutoffs {', '.join(named)}"
     (text,) = texts.values()
-    return text if text == _ALL_PAIRS else f"cutoff {text}"
+    return text if text.startswith("all ") else f"cutoff {text}"
 
 
 def fit_section(dataset: NamedArrays) -> list[RenderableType]:

@@ -8,6 +8,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.phonons.modes import frequencies_at
+from trajmodes.report.sections import fit_in_one_line
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import THZ
 
@@ -76,3 +77,34 @@ def test_one_frame_is_enough_to_choose_the_strength_of_a_ridge(salt, springs, he
     omega = fitted.frequencies([[0.5, 0.5, 0.0]])
     truth, _ = frequencies_at(springs(salt.crystal, 3.5), np.array([[0.5, 0.5, 0.0]]))
     np.testing.assert_allclose(omega, truth / THZ, rtol=0.1)
+
+
+@pytest.fixture
+def run_in_one_cell(crystals, springs, hessian_of):
+    """``run_in_one_cell(name)``: a run of the conventional cell of eight atoms."""
+
+    def make(name):
+        box = build_supercell(crystals[name], [[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+        u_tax = 0.03 * np.random.default_rng(2).normal(size=(80, box.n_atoms, 3))
+        hessian = hessian_of(springs(crystals[name], 3.5), box)
+        f_tax = -(u_tax.reshape(80, -1) @ hessian).reshape(u_tax.shape)
+        return tm.from_arrays(box.positions + u_tax, box.cell, list(box.species), forces=f_tax)
+
+    return make
+
+
+def test_all_triplets_of_a_small_box_are_fitted_and_named(run_in_one_cell):
+    fitted = run_in_one_cell("diamond").fit(cutoff2="supercell", cutoff3="supercell")
+    assert fitted.cutoff is None
+    assert fitted.triplets.cutoff is None
+    assert np.abs(fitted.triplets.values).max() < 1e-6 * np.abs(fitted.values).max()
+    text = fit_in_one_line(fitted.to_dataset())
+    assert "all pairs of the supercell (2nd order)" in text
+    assert "all triplets of the supercell (3rd order)" in text
+
+
+def test_all_pairs_are_the_default_where_neighbours_fill_the_box(run_in_one_cell):
+    """In one cell of rock salt even nearest neighbours have two nearest images."""
+    fitted = run_in_one_cell("rock salt").fit()
+    assert fitted.cutoff is None
+    assert fitted.quality.r_squared > 0.999
