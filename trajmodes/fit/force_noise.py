@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats
+from trajmodes.coulomb.ewald import dipole_matrices, dipole_sum
 from trajmodes.data.force_constants import FitQuality, ForceConstants
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.harmonic import ForceCovariances
@@ -96,6 +97,15 @@ def residual_matrices(constants: ForceConstants, space: HalfSpace) -> Complexes:
     phases_qk = np.repeat(space.phases, 3, axis=1)
     matrices: Complexes = waves * phases_qk[:, :, None]
     return matrices.reshape(-1, 3 * n_sites, 3 * n_sites)
+
+
+def whole_matrices(constants: ForceConstants, space: HalfSpace) -> Complexes:
+    """Force constants (q, 3s, 3s) in eV/Å², the dipole–dipole part of charges included."""
+    rest = residual_matrices(constants, space)
+    if constants.charges is None:
+        return rest
+    total = dipole_sum(constants.crystal, constants.charges)
+    return rest + dipole_matrices(total, space.qpoints)
 
 
 def force_noise(covariances: ForceCovariances, constants: ForceConstants) -> ForceNoise | None:
@@ -193,7 +203,7 @@ def friction(
 
     None without velocities, or if the frames are too far apart.
     """
-    phi_qkl = residual_matrices(constants, space)
+    phi_qkl = whole_matrices(constants, space)
     masses, rows = space.supercell.masses[:, None], []
     white = noise.per_mass * 3 * (space.supercell.n_atoms - 1)
     for pair in pairs:

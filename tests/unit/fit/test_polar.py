@@ -12,6 +12,7 @@ from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations, scan_equations
+from trajmodes.fit.force_noise import whole_matrices
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.many_parameters import fit_covariances
 from trajmodes.fit.normal_equations import pooled
@@ -20,7 +21,7 @@ from trajmodes.phonons.modes import frequencies_at
 from trajmodes.results.normal_equations import equations_dataset, equations_of
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 
 N_FRAMES = 24
 
@@ -142,3 +143,12 @@ def test_dipoles_are_not_suspected_where_there_are_none(
     noisy = f_tax + 0.02 * np.random.default_rng(3).normal(size=f_tax.shape)
     covariances = reduce_frames(supercell, u_tax, noisy)
     assert suspected_dipoles([covariances], space_group(crystals[name]), Cutoff(4.6)) is None
+
+
+def test_matrices_of_whole_forces_leave_no_residual(polar):
+    """The friction of a thermostat is measured in the residual of the whole forces."""
+    supercell, constants, u_tax, f_tax = polar
+    space = half_space(supercell)
+    u_qtk, f_qtk = (lattice_transform(space, field) for field in (u_tax, f_tax))
+    residual = f_qtk + u_qtk @ whole_matrices(constants, space).swapaxes(1, 2)
+    assert np.abs(residual).max() < 1e-9 * np.abs(f_qtk).max()
