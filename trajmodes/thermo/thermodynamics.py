@@ -9,6 +9,7 @@ from trajmodes.arrays import Bools, Floats
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.thermo import Thermodynamics
 from trajmodes.errors import DataError
+from trajmodes.phonons.modes import set_means
 from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.debye import debye_temperatures, moments_of
 from trajmodes.thermo.density import MeshModes, frequency_grid, phonon_density
@@ -154,9 +155,11 @@ class _ChunkSums:
         self.changes = np.einsum("bqmm->bqm", chunk.changes).real
         inside = max(0, min(points.n_mesh - chunk.part.start, len(chunk.omega)))
         parts = chunk.vectors[:inside].reshape(inside, -1, n_sites, 3)
-        self.sites = np.stack(
+        squares = np.stack(
             [(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1
         )
+        # The vectors of a degenerate set are arbitrary; their mean is not.
+        self.sites = set_means(squares, chunk.starts[:inside])
         all_weights = points.weights[chunk.part]
         self.displacements = displacement_sums(chunk, all_weights, kelvin)
         omega, weights = chunk.omega[chunk.counted], all_weights[chunk.counted]

@@ -29,7 +29,7 @@ from trajmodes.phonons.dynamical_matrix import (
     lattice_sum,
     lattice_sums,
 )
-from trajmodes.phonons.modes import signed_root
+from trajmodes.phonons.modes import branch_starts, signed_root
 from trajmodes.phonons.qpoints import numbered_mesh
 from trajmodes.phonons.zone import zone_of
 
@@ -95,6 +95,8 @@ class ModeChunk(NamedTuple):
     """(q, m) whether ω² > 0, and the mode is not a uniform shift."""
     vectors: Complexes
     """(q, m, 3s), each of norm 1."""
+    starts: Bools
+    """(q, m) whether each branch is not degenerate with the one below it."""
     changes: Complexes
     """(b, q, m, m'), unit: (rad/ps)². δ of each replicate; b = 0 without replicates."""
 
@@ -134,7 +136,14 @@ def _solved(
     uniform = np.argsort(np.abs(square_qm[at_zero]), axis=1)[:, :3]
     counted[at_zero[:, None], uniform] = False
     square_qm[at_zero[:, None], uniform] = 0.0
-    return ModeChunk(part, signed_root(square_qm), counted, columns_qkm.swapaxes(1, 2), changes)
+    return ModeChunk(
+        part,
+        signed_root(square_qm),
+        counted,
+        columns_qkm.swapaxes(1, 2),
+        branch_starts(total, square_qm),
+        changes,
+    )
 
 
 def _sums_of_replicates(constants: ForceConstants) -> Iterator[LatticeSum]:
