@@ -124,6 +124,9 @@ class SelfConsistentKeywords(SampleKeywords, total=False):
     minimum_norm: bool
     errors: Errors
     require_stable: bool
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
     workers: int | None
     iterations: int
 

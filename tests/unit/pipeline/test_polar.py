@@ -1,14 +1,17 @@
 """Jobs on a polar crystal: charges of options and of data, fits, projections and results."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from ase.calculators.calculator import Calculator, all_changes
 
 import trajmodes as tm
 from trajmodes.config.job import job_of
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
+from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import charges_of_data
 from trajmodes.phonons.modes import frequencies_at
@@ -146,3 +149,41 @@ def test_charges_beside_data_are_used_unless_left_out(model, tmp_path):
 def test_contradictory_options_are_refused(options, text):
     with pytest.raises(UsageError, match=text):
         job_of("fit", ["run.lammpstrj"], options)
+
+
+class _Harmonic(Calculator):
+    """Forces of the model, for configurations near its sites."""
+
+    implemented_properties: ClassVar = ["forces"]
+
+    def __init__(self, model, hessian):
+        super().__init__()
+        self.constants, self.supercell = model
+        self.hessian = hessian
+
+    def calculate(self, atoms=None, properties=("forces",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        u_ax = minimum_image(atoms.positions - self.supercell.positions, self.supercell.cell)
+        u_ax = u_ax - u_ax.mean(axis=0)
+        long = dipole_forces(self.supercell, self.constants.charges)(u_ax[None])[0]
+        short = -(self.hessian @ u_ax.ravel()).reshape(u_ax.shape)
+        self.results["forces"] = short + long
+
+
+def test_self_consistent_constants_have_dipoles(model, hessian_of, tmp_path):
+    """Those of a harmonic crystal are the crystal's own, whatever they start from."""
+    constants, supercell = model
+    cell = tmp_path / "salt.vasp"
+    supercell.crystal.to_ase().write(cell, format="vasp")
+    found = tm.self_consistent(
+        cell,
+        _Harmonic(model, hessian_of(constants, supercell)),
+        50.0,
+        supercell=supercell.matrix.tolist(),
+        number=10,
+        cutoff2=3.2,
+        **NUMBERS,
+    )
+    assert found.charges is not None
+    wanted = frequencies_at(constants, Q)[0] / THZ
+    np.testing.assert_allclose(np.sort(found.frequencies(Q)), wanted, rtol=1e-3)

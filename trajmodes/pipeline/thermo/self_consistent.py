@@ -353,7 +353,7 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
 
 def job_for(given: Mapping[str, Any]) -> Job:
     """Make the job of the fits from the values of the options of `trajmodes sctdep`."""
-    names = of_groups(("fit", "running")) & given.keys()
+    names = of_groups(("fit", "polar", "running")) & given.keys()
     # Soft modes of the first iterations may bring atoms closer than any thermal motion does.
     fixed = {"trajectory": ["configurations"], "outliers": "drop", "hops": "exclude"}
     return job_from_mapping({**fixed, **{name: given[name] for name in names}})
