@@ -282,3 +282,26 @@ def noise_note(
         sem_ps = found.sem / found.rate**2
         why += f"; there is friction, −(m/τ)v with τ = {1.0 / found.rate:.2g} ± {sem_ps:.1g} ps"
     return Note("warning", text, why=why, fix=fix, concerns="fit", subject="net-force")
+
+
+def centred(sums: ForceCovariances) -> tuple[Complexes, Complexes]:
+    """Σ u u† in Å² and Σ f u† in eV (b, q, 3s, 3s), about the means of u and f over all blocks.
+
+    The forces include the dipole–dipole forces of charges.
+    """
+    displacement, force = sums.displacement.copy(), sums.force.copy()
+    if sums.charges is not None:
+        total = dipole_sum(sums.space.supercell.crystal, sums.charges)
+        force -= dipole_matrices(total, sums.space.qpoints) @ displacement
+    root = np.sqrt(sums.space.supercell.n_cells)
+    u_bk, f_bk = (
+        part.reshape(len(sums.frames), -1) / root
+        for part in (sums.displacement_sum, sums.force_sum)
+    )
+    u_k, f_k = u_bk.sum(axis=0) / sums.n_frames, f_bk.sum(axis=0) / sums.n_frames
+    frames = sums.frames[:, None, None]
+    # Γ is the first q point.
+    for total_bkl, x_bk, x_k in ((displacement, u_bk, u_k), (force, f_bk, f_k)):
+        crossed = x_bk[:, :, None] * u_k + x_k[:, None] * u_bk[:, None]
+        total_bkl[:, 0] -= crossed - frames * np.outer(x_k, u_k)
+    return displacement, force

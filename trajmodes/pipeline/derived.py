@@ -35,7 +35,7 @@ from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import timestep_fs
 from trajmodes.pipeline.projection import Projected, project_run
-from trajmodes.project.agreement import disagreement_note
+from trajmodes.project.agreement import disagreement_note, of_energies
 from trajmodes.project.energies.lifetimes import (
     best_lifetimes,
     compare_widths,
@@ -147,8 +147,11 @@ def with_projection(
     disagreement = disagreement_note(
         results.constants,
         modes,
-        projection.energies,
-        timestep_fs=None if projected.differenced else timestep_fs(run),
+        of_energies(
+            modes,
+            projection.energies,
+            None if projected.differenced else timestep_fs(run),
+        ),
         is_fitted=results.reference is not None,
     )
     first = () if disagreement is None else (disagreement,)

@@ -73,6 +73,8 @@ class Fitted(NamedTuple):
     """Length of all runs together in ps; nan if an interval between frames is unknown."""
     notes: tuple[Note, ...] = ()
     """On frames that were left out, temperatures, and the reference."""
+    covariances: tuple[ForceCovariances, ...] = ()
+    """Those of the runs."""
 
 
 def fit_runs(
@@ -117,13 +119,13 @@ def fit_runs(
         note = Note("note", text, fix=fix)
         return fitted._replace(notes=(note, *fitted.notes))
     log.record("the mean displacement is significant: second fit, from the average structure")
+    del fitted  # and its covariances
     again = _fit_once([run.moved(shift) for run in runs], log, bars, None, found.charges)
     text = (
         f"displacements are relative to the average structure: sites were moved by up to "
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
-    note = Note("note", text)
-    return again._replace(notes=(note, *found.notes, *again.notes))
+    return again._replace(notes=(Note("note", text), *found.notes, *again.notes))
 
 
 def _charges_of_earlier(run: LoadedRun, earlier: NormalEquationBlocks) -> GivenCharges:
@@ -165,7 +167,7 @@ def _fit_once(
         with log.stage(title.replace("fit", "force constants")):
             found.append(_sums_of_run(run, expansion, n_blocks, charges, bars, title))
     with log.stage("solve"):
-        covariances = [one.covariances for one in found]
+        covariances = tuple(one.covariances for one in found)
         if by_data and max(cutoffs) == 2:
             choice = choose_range(covariances, expansion.group, fit_options(job, runs))
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
@@ -173,8 +175,8 @@ def _fit_once(
         if many:
             fitted = _fit_many(runs, found, expansion)
             fit = with_noise_found(runs, fitted.fit, covariances)
-            chosen = () if choice is None else (choice.note,)
-            return fitted._replace(fit=fit, notes=(*suspicion, *fitted.notes, *chosen))
+            every = *suspicion, *fitted.notes, *(() if choice is None else (choice.note,))
+            return fitted._replace(fit=fit, notes=every, covariances=covariances)
         parts = [_equations(one, expansion) for one in found]
         equations = pooled(parts if earlier is None else [earlier, *parts], supercell)
         fit = fit_equations(
@@ -190,7 +192,7 @@ def _fit_once(
     notes = [*suspicion, *_frame_notes(equations.n_frames, equations.sources, read, job)]
     notes += _scheme_notes(runs, cutoffs)
     notes += [] if choice is None else [choice.note]
-    return Fitted(runs, equations, fit, equations.duration_ps, tuple(notes))
+    return Fitted(runs, equations, fit, equations.duration_ps, tuple(notes), covariances)
 
 
 def _fit_many(

@@ -13,6 +13,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
+from trajmodes.fit.force_noise import centred
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change, modes_at, stability
@@ -33,7 +34,7 @@ from trajmodes.pipeline.derived import (
     with_perturbation,
     with_projection,
 )
-from trajmodes.pipeline.fit import Fitted, fit_runs
+from trajmodes.pipeline.fit import Fitted, fit_options, fit_runs
 from trajmodes.pipeline.job_folder import (
     Analysis,
     Log,
@@ -45,6 +46,7 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
@@ -128,9 +130,11 @@ def analyse(
         extra: Mapping[str, Writer] = {}
         reason = why_not_projected(run, results.modes)
         if reason is None:
+            fitted = fitted._replace(covariances=())  # not needed any more, and large
             results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
         else:
             results = replace(results, notes=(*results.notes, reason))
+            results = _with_static_check(results, fitted)
         results = with_comparison(results)
         inputs = hashes.result()
     results = finished(_with_checked_errors(run, results), inputs, log)
@@ -168,6 +172,8 @@ def fit_only(
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
         results = _of_constants(fitted, command, log)
+        if earlier is None:
+            results = _with_static_check(results, fitted)
         inputs = hashes.result()
     return Analysis(finished(results, inputs, log), fitted.equations)
 
@@ -248,6 +254,27 @@ def _modes_of(fit: Fit, supercell: Supercell, *, require_stable: bool = False) -
             fix="look at the bands without --require-stable; run longer or increase the cutoff",
         )
     return modes
+
+
+def _with_static_check(results: Results, fitted: Fitted) -> Results:
+    """Compare the frequencies of a fit with static ones of the same displacements and forces.
+
+    Those of a joint fit of several orders differ on purpose.
+    """
+    job, modes = fitted.runs[0].job, results.modes
+    parts = fitted.covariances
+    alike = bool(parts) and all(modes.are_at(one.space.qpoints) for one in parts)
+    is_joint = (
+        fit_options(job, fitted.runs).scheme == "joint"
+        and results.constants.triplets is not None
+    )
+    if not alike or is_joint or modes.n_sets == 0:
+        return results
+    sums = zip(*map(centred, parts), strict=True)
+    displacement, force = (np.concatenate(one) for one in sums)
+    static = of_forces(modes, displacement, force)
+    note = disagreement_note(results.constants, modes, static, is_fitted=True)
+    return results if note is None else replace(results, warnings=(note, *results.warnings))
 
 
 def _scheme_distance(fit: Fit, modes: Modes) -> float | None:

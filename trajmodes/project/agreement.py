@@ -6,14 +6,17 @@ frequencies of a fit equal those from ⟨|Q̇|²⟩/⟨|Q|²⟩. They differ if 
 forces, such as those of distant pairs, or belong to another temperature, volume or potential.
 
 The velocities of velocity Verlet lower ⟨|Q̇|²⟩ by the factor 1 − ω²h²/4 (see `project.checks`),
-which is taken off.
+which is taken off. A fit alone has no projection on modes: −⟨Q* 𝓕⟩/⟨|Q|²⟩ then follows from the
+covariances of displacements and forces, without velocities.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Bools, Complexes, Floats
 from trajmodes.data.energies import ModeEnergies
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.labels import point
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.notes import Note
@@ -24,31 +27,79 @@ _SURE, _NOTABLE = 4.0, 0.01
 """Standard errors and relative difference beyond which the two frequencies of a set differ. In
 many sets, 4 errors are exceeded by chance in one of 16 000."""
 
+_AT_REST = 1e-9
+"""Share of a set in the squared amplitudes of all below which it does not move."""
+
 _MANY = 0.1
 """Share of the sets of modes, but at least two, that must differ. Errors that are too small, as
 those of short runs, or one mode alone, give no warning."""
 
 
-def disagreement_note(
-    constants: ForceConstants,
-    modes: Modes,
-    energies: ModeEnergies,
-    *,
-    timestep_fs: float | None,
-    is_fitted: bool,
-) -> Note | None:
-    """Warn if the static frequencies of many modes are not those of the force constants.
+class StaticFrequencies(NamedTuple):
+    """Frequencies of sets of modes (g) from equal-time averages of a run."""
+
+    omega: Floats
+    """(g,), unit: rad/ps. Negative if imaginary."""
+    omega_sem: Floats
+    """(g,), unit: rad/ps. nan where unknown."""
+    formula: str
+
+
+def of_energies(
+    modes: Modes, energies: ModeEnergies, timestep_fs: float | None
+) -> StaticFrequencies:
+    """Compute ⟨|Q̇|²⟩/⟨|Q|²⟩ of a projection, without the effect of the time step.
+
+    ``timestep_fs`` is that of the simulation that made the velocities; None if unknown, or if
+    velocities are differences of positions.
+    """
+    phase = set_omega(modes) * (timestep_fs or 0.0) * FEMTOSECOND
+    # An unstable step is not the one that was used.
+    kept = np.where(phase**2 < 2.0, 1.0 - 0.25 * phase**2, 1.0)
+    omega = energies.omega_ratio / np.sqrt(kept)
+    return StaticFrequencies(omega, energies.omega_ratio_sem, "⟨|Q̇|²⟩/⟨|Q|²⟩")
+
+
+def of_forces(modes: Modes, displacement: Complexes, force: Complexes) -> StaticFrequencies:
+    """Compute −⟨Q* 𝓕⟩/⟨|Q|²⟩ from covariances, with errors by jackknife.
 
     Parameters
     ----------
-    timestep_fs
-        Time step of the simulation that made the velocities; None if unknown, or if velocities
-        are differences of positions.
-    is_fitted
-        Whether the force constants were fitted to this run.
+    modes
+        Modes at the q points of the supercell.
+    displacement, force
+        (b, q, 3s, 3s) sums Σ u(q) u(q)† in Å² and Σ f(q) u(q)† in eV over blocks of time.
     """
-    omega, measured = set_omega(modes), _without_step(modes, energies, timestep_fs)
-    differs = _differ(modes, omega, measured, energies)
+    root_k = np.sqrt(np.repeat(modes.crystal.masses, 3))
+    e_qmk = modes.vectors.reshape(*modes.omega.shape, -1)
+
+    def averaged(covariance: Complexes, left_k: Floats) -> Floats:
+        right = covariance @ (e_qmk * root_k).swapaxes(1, 2)
+        values = np.einsum("qmk,bqkm->bqm", (e_qmk * left_k).conj(), right).real
+        return set_mean(values, modes)
+
+    square_bg, virial_bg = averaged(displacement, root_k), -averaged(force, 1.0 / root_k)
+    # Sets without motion, as of single displaced atoms, have no frequency.
+    square_bg = np.where(square_bg.sum(axis=0) > _AT_REST * square_bg.sum(), square_bg, np.nan)
+    found = virial_bg.sum(axis=0) / square_bg.sum(axis=0)
+    sem = np.full(modes.n_sets, np.nan)
+    if len(square_bg) > 1:
+        rest_bg = square_bg.sum(axis=0) - square_bg
+        left_out = virial_bg.sum(axis=0) - virial_bg
+        sem = jackknife_sem(left_out / np.where(rest_bg > 0.0, rest_bg, np.nan))
+    omega = np.copysign(np.sqrt(np.abs(found)), found)
+    return StaticFrequencies(omega, sem / (2.0 * np.abs(omega)), "−⟨Q*𝓕⟩/⟨|Q|²⟩")
+
+
+def disagreement_note(
+    constants: ForceConstants, modes: Modes, static: StaticFrequencies, *, is_fitted: bool
+) -> Note | None:
+    """Warn if the static frequencies of many modes are not those of the force constants.
+
+    ``is_fitted``: whether the force constants were fitted to this run.
+    """
+    omega, measured = set_omega(modes), static.omega
+    differs = _differ(modes, omega, static)
     n_sets = len(omega)
     if differs.sum() < max(2.0, _MANY * n_sets):
         return None
@@ -57,8 +108,8 @@ def disagreement_note(
     q, branch = np.argwhere(modes.sets == g)[0]
     text = (
         f"the force constants do not describe the motion: in {differs.sum()} of {n_sets} sets "
-        "of modes their frequency differs from the static one, ⟨|Q̇|²⟩/⟨|Q|²⟩ of the run, by "
-        f"more than {_SURE:g} errors and {_NOTABLE:.0%}; most in set {g} (q = "
+        f"of modes their frequency differs from the static one, {static.formula} of the run, "
+        f"by more than {_SURE:g} errors and {_NOTABLE:.0%}; most in set {g} (q = "
         f"{point(modes.qpoints[q])}, branch {branch + 1}), {omega[g] / THZ:.2f} THz where the "
         f"run shows {measured[g] / THZ:.2f}"
     )
@@ -66,22 +117,14 @@ def disagreement_note(
     return Note("warning", text, why=why, fix=fix)
 
 
-def _without_step(modes: Modes, energies: ModeEnergies, timestep_fs: float | None) -> Floats:
-    """(g,) static frequency in rad/ps, without the effect of the time step."""
-    phase = set_omega(modes) * (timestep_fs or 0.0) * FEMTOSECOND
-    # An unstable step is not the one that was used.
-    kept = np.where(phase**2 < 2.0, 1.0 - 0.25 * phase**2, 1.0)
-    return energies.omega_ratio / np.sqrt(kept)
-
-
-def _differ(modes: Modes, omega: Floats, measured: Floats, energies: ModeEnergies) -> Bools:
+def _differ(modes: Modes, omega: Floats, measured: StaticFrequencies) -> Bools:
     """(g,) whether the frequencies of each set differ; not where an error is unknown."""
     given = np.zeros_like(modes.omega) if modes.omega_sem is None else modes.omega_sem
     square, square_sem = signed_squares(omega, set_mean(given, modes))
-    static, static_sem = signed_squares(measured, energies.omega_ratio_sem)
+    static, static_sem = signed_squares(measured.omega, measured.omega_sem)
     error = np.hypot(square_sem, static_sem)
     sure = np.abs(static - square) > _SURE * error
-    differ: Bools = sure & (np.abs(measured - omega) > _NOTABLE * measured)
+    differ: Bools = sure & (np.abs(measured.omega - omega) > _NOTABLE * measured.omega)
     return differ
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.force_noise import centred
 from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.agreement import disagreement_note
+from trajmodes.project.agreement import disagreement_note, of_energies, of_forces
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.symmetry.stars import set_omega
@@ -63,8 +64,27 @@ def compared(salt, motion, fit_harmonic):
     return make
 
 
+@pytest.mark.parametrize(("cutoff", "agrees"), [("supercell", True), (None, False)])
+def test_the_forces_of_a_fit_show_what_it_omits(salt, motion, fit_harmonic, cutoff, agrees):
+    """Without velocities."""
+    reduction = ForceCovariance(half_space(salt), N_FRAMES)
+    covariances = reduction.finalize(reduction.chunk(replace(motion, velocities=None)))
+    constants = fit_harmonic(covariances, cutoff=cutoff).constants
+    modes = modes_at(constants, covariances.space.qpoints, covariances.space.weights)
+    static = of_forces(modes, *centred(covariances))
+    note = disagreement_note(constants, modes, static, is_fitted=True)
+    if agrees:
+        assert note is None
+        np.testing.assert_allclose(static.omega, set_omega(modes), rtol=1e-6)
+    else:
+        assert "−⟨Q*𝓕⟩/⟨|Q|²⟩ of the run" in note.text
+        assert "3.99 Å" in note.why
+
+
 def note_on(parts, *, timestep_fs=None, is_fitted=True):
-    return disagreement_note(*parts, timestep_fs=timestep_fs, is_fitted=is_fitted)
+    constants, modes, energies = parts
+    static = of_energies(modes, energies, timestep_fs)
+    return disagreement_note(constants, modes, static, is_fitted=is_fitted)
 
 
 def test_a_fit_to_all_pairs_agrees_with_the_run(compared):
