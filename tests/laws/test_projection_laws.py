@@ -119,9 +119,25 @@ def test_sigma_of_a_mode_is_that_of_its_force(solid) -> None:
     assert found.whole_sem < 1e-12
 
 
-def _sigma(space: HalfSpace, modes: Modes, motion: MotionBlock, n_blocks: int):
+def test_sigma_leaves_random_forces_out(solid) -> None:
+    space, modes, hessian = solid
+    motion = _motion(space, hessian)
+    per_mass = 0.5 * float((motion.forces**2).mean()) / modes.crystal.masses.mean()
+    scale = np.sqrt(per_mass * space.supercell.masses)[:, None]
+    random = scale * np.random.default_rng(4).normal(size=motion.forces.shape)
+    random -= random.mean(axis=1, keepdims=True)
+    noisy = replace(motion, forces=1.3 * motion.forces + random)
+    found = _sigma(space, modes, noisy, 8, per_mass)
+    assert _sigma(space, modes, noisy, 8).whole > 0.45
+    assert found.whole == pytest.approx(0.3 / 1.3, rel=0.15)
+    assert np.median(found.by_set) == pytest.approx(0.3 / 1.3, rel=0.3)
+
+
+def _sigma(
+    space: HalfSpace, modes: Modes, motion: MotionBlock, n_blocks: int, noise: float = 0.0
+):
     projector = Projector(space, modes)
-    reduction = AnharmonicityReduction(projector, motion.n_frames, None, n_blocks)
+    reduction = AnharmonicityReduction(projector, motion.n_frames, None, n_blocks, noise=noise)
     return reduction.finalize(reduction.chunk(projector.project(motion)))
 
 

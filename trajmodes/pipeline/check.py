@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from time import thread_time
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from trajmodes.config.job import Job
-from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import same_substance, shortest_lengths
@@ -182,8 +183,23 @@ def with_noise_found(
     return replace(fit, constants=constants, notes=(note, *fit.notes))
 
 
-def noise_in_sample(run: LoadedRun) -> Note | None:
-    """Warn of noise in the forces of a sample of frames, by a fit to it.
+def fitted_noise(constants: ForceConstants, supercell: Supercell) -> float:
+    """Variance over the mass, in eV/ps², of random forces that a fit to the run has found."""
+    rms = None if constants.quality is None else constants.quality.noise
+    # The net force was removed.
+    share = 1.0 - 1.0 / supercell.n_atoms
+    return 0.0 if rms is None else rms**2 / share / float(constants.crystal.masses.mean())
+
+
+class SampledNoise(NamedTuple):
+    """Random forces in a sample of frames, and the warning of them."""
+
+    noise: ForceNoise
+    note: Note
+
+
+def noise_in_sample(run: LoadedRun) -> SampledNoise | None:
+    """Look for noise in the forces of a sample of frames, by a fit to it.
 
     None without noise, and where the sample cannot show it.
     """
@@ -205,7 +221,9 @@ def noise_in_sample(run: LoadedRun) -> Note | None:
         # The job itself says why force constants cannot be fitted.
         return None
     noise, seen = _noise_of(run, covariances, constants)
-    return None if noise is None else _noise_note(run, noise, None, seen)
+    if noise is None:
+        return None
+    return SampledNoise(noise, _noise_note(run, noise, None, seen))
 
 
 def _noise_of(
@@ -330,7 +348,7 @@ def show_check(run: LoadedRun) -> str:
     rows = check_rows({**run.diagnosis.figures, **cost_of(run)})
     found, noise = [*run.notes, *run.diagnosis.verdict], noise_in_sample(run)
     if noise is not None:
-        found = [noise, *(note for note in found if note.subject != "net-force")]
+        found = [noise.note, *(note for note in found if note.subject != "net-force")]
     notes = dict.fromkeys(found)
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 

@@ -121,10 +121,12 @@ def with_projection(
     log: Log,
     bars: StartBar = no_bars,
     scratch: Path | None = None,
+    force_noise: float = 0.0,
 ) -> tuple[Results, Mapping[str, Writer]]:
     """Project a run; add the projection and what follows to results of the force constants.
 
-    `scratch` is a folder for amplitudes, if the job saves them.
+    `scratch` is a folder for amplitudes, if the job saves them; `force_noise` the variance of
+    random forces over the mass in eV/ps².
 
     Returns
     -------
@@ -139,7 +141,9 @@ def with_projection(
         If the run has no velocities, and frames are too far apart for differences.
     """
     modes, bands = results.modes, results.bands
-    projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
+    projected = project_run(
+        run, modes, log=log, bars=bars, scratch=scratch, force_noise=force_noise
+    )
     projection = projected.projection
     if projection.spectra is not None:
         mapped = spectral_map(bands.path, modes, projection.spectra)

@@ -14,6 +14,7 @@ from trajmodes.formats.registry import notes_on_charges, read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import (
+    noise_in_sample,
     require_all_frames,
     require_known_modes,
     require_same_crystal,
@@ -90,7 +91,11 @@ def sigma_about(job: Job, given: Given) -> Anharmonicity:
     require_usable(run, ["all", "fit"])
     space = half_space(run.supercell)
     projector = Projector(space, modes_at(constants, space.qpoints, space.weights))
-    reduction = AnharmonicityReduction(projector, run.n_frames, run.trajectory.times_ps)
+    sampled = noise_in_sample(run)
+    noise = 0.0 if sampled is None else sampled.noise.per_mass
+    reduction = AnharmonicityReduction(
+        projector, run.n_frames, run.trajectory.times_ps, noise=noise
+    )
     return stream(
         run.motion,
         run.blocks,
@@ -138,13 +143,20 @@ def project_only(
             space = half_space(run.supercell)
             modes = modes_at(constants, space.qpoints, space.weights)
             results = results_of_constants(job, run.supercell, constants, modes, command)
+        sampled = noise_in_sample(run)
+        noise = 0.0 if sampled is None else sampled.noise.per_mass
+        found = warnings_of(run)
+        if sampled is not None:
+            found = (sampled.note, *(one for one in found if one.subject != "net-force"))
         results = replace(
             results,
             diagnosis=run.diagnosis.figures,
-            warnings=(*foreign, *warnings_of(run)),
+            warnings=(*foreign, *found),
             notes=(*results.notes, *run.notes),
         )
-        results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
+        results, extra = with_projection(
+            run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
+        )
         results = with_comparison(with_perturbation(results, job, log))
         inputs = hashes.result()
     return Analysis(finished(results, inputs, log), extra=extra, run=run)

@@ -72,13 +72,15 @@ def project_run(
     log: Log,
     bars: StartBar = no_bars,
     scratch: Path | None = None,
+    force_noise: float = 0.0,
 ) -> Projected:
     """Energies, spectra, lines and lifetimes of all modes, in one pass.
 
     The modes are those at the commensurate q points. If the run has no velocities, differences
     of positions are used and corrected. Amplitudes that the job saves are written to `scratch`.
     Frames that are too few or uneven for spectra give energies only, with a warning that says
-    why.
+    why. `force_noise` is the variance of random forces over the mass in eV/ps², which σ leaves
+    out.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def project_run(
             text = f"energies only, no spectra, lines and lifetimes: {error.what}"
             notes.append(Note("warning", text, why=error.why, fix=error.fix))
             plan, source = None, source_of(run, highest, every_frame=True)
-        parts = _parts(run, source, projector, plan)
+        parts = _parts(run, source, projector, plan, force_noise)
         if run.job.projection.save_amplitudes:
             parts["amplitudes"] = _amplitude_reduction(run, source, projector, scratch)
         reduction = Transformed(projector.project, Together(parts))
@@ -132,7 +134,11 @@ def project_run(
 
 
 def _parts(
-    run: Runs, source: Source, projector: Projector, plan: SpectralPlan | None
+    run: Runs,
+    source: Source,
+    projector: Projector,
+    plan: SpectralPlan | None,
+    force_noise: float,
 ) -> dict[str, Reduction[Amplitudes, Any, Any]]:
     """Reductions of the amplitudes that the job asks for."""
     job, n, dt = run.job, source.motion.n_frames, source.interval_ps
@@ -156,7 +162,9 @@ def _parts(
         parts["ensemble"] = KineticReduction(projector, n, dt, segments)
     if run.trajectory.has_forces:
         times_ps = source.times_ps
-        parts["anharmonicity"] = AnharmonicityReduction(projector, n, times_ps)
+        parts["anharmonicity"] = AnharmonicityReduction(
+            projector, n, times_ps, noise=force_noise
+        )
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts

@@ -18,6 +18,7 @@ from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change, modes_at, stability
 from trajmodes.pipeline.check import (
+    fitted_noise,
     require_all_frames,
     require_known_modes,
     require_no_constants,
@@ -131,7 +132,14 @@ def analyse(
         reason = why_not_projected(run, results.modes)
         if reason is None:
             fitted = fitted._replace(covariances=())  # not needed any more, and large
-            results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
+            results, extra = with_projection(
+                run,
+                results,
+                log=log,
+                bars=bars,
+                scratch=scratch,
+                force_noise=fitted_noise(results.constants, run.supercell),
+            )
         else:
             results = replace(results, notes=(*results.notes, reason))
             results = _with_static_check(results, fitted)

@@ -137,7 +137,7 @@ def _row(one: NamedArrays, *, predicted: bool) -> tuple[str, ...]:
 
 
 def _anharmonicity(dataset: NamedArrays) -> str:
-    if "sigma" in dataset:
+    if "sigma" in dataset and not ("force_noise" in dataset and "reference_shift" in dataset):
         return _sigma(dataset)
     if "fit_anharmonicity" not in dataset:
         return ""

@@ -47,12 +47,15 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
     ----------
     times_ps
         (t,) time of each frame; None if unknown.
+    noise
+        Variance of random forces over the mass, in eV/ps², which is left out of both forces.
     """
 
     projector: Projector
     n_frames: int
     times_ps: Floats | None = None
     n_blocks: int = 64
+    noise: float = 0.0
 
     @property
     def stride(self) -> int:
@@ -100,6 +103,11 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
         sites_bks = np.array([part.sites for part in parts]) / counts[:, None, None]
         modes_bkg = set_mean(np.array([part.modes for part in parts]), self.projector.modes)
         modes_bkg /= counts[:, None, None]
+        supercell = self.projector.space.supercell
+        # The net force was removed, a share of 1/N.
+        n_free = 3 * (supercell.n_cells - 1.0 / supercell.crystal.n_sites)
+        sites_bks -= self.noise * n_free * supercell.crystal.masses
+        modes_bkg -= self.noise
         species = self.projector.modes.crystal.species
         names = tuple(dict.fromkeys(species))
         own_ns = np.array([[one == name for one in species] for name in names], dtype=float)
@@ -116,7 +124,7 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
             by_species_sem=by_species_sem,
             by_set=by_set,
             by_set_sem=by_set_sem,
-            by_time=np.sqrt(residual_b / force_b),
+            by_time=np.sqrt(np.maximum(residual_b, 0.0) / force_b),
             time_ps=self._times(labels),
         )
 
@@ -140,6 +148,6 @@ def _square_sum(field: Complexes) -> Floats:
 def _sigma(squares_bkn: Floats, shares_b: Floats) -> tuple[Floats, Floats]:
     """σ (n,) from squares of the residual and of the force in time blocks, and its error."""
     residual, force = np.tensordot(shares_b, squares_bkn, axes=1)
-    sigma = np.sqrt(residual / force)
+    sigma = np.sqrt(np.maximum(residual, 0.0) / force)
     sem = 0.5 * sigma * ratio_sem(squares_bkn[:, 0], squares_bkn[:, 1])
     return sigma, sem
