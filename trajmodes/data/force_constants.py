@@ -260,10 +260,14 @@ class FitErrors:
     """Variance relative to that of independent force components: the number of frames per
     independent frame if the forces on different atoms are independent."""
     levelled: bool
-    """Whether the error stops growing with the length of the blocks, which last at least
-    four mean lifetimes of the modes, if these are known."""
+    """Whether the error stops growing with the length of the blocks, or the scatter of
+    symmetry-equivalent modes shows what these do not. Without that scatter, blocks last at
+    least four mean lifetimes of the modes, if these are known."""
     method: ErrorMethod = "jackknife"
     """Jackknife, or sandwich: its first order."""
+    coherence: float | None = None
+    """Variance of the mean over symmetry-equivalent modes, relative to that of independent
+    ones, if the replicates are widened by the scatter of these modes; None otherwise."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, parameters="b n")

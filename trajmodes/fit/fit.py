@@ -4,7 +4,7 @@ A scan repeats the fit with other orders, cutoffs and constraints, with a ridge,
 of the run, without reading the trajectory again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +19,12 @@ from trajmodes.data.force_constants import (
     ScanKind,
     ScanPoint,
 )
+from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.harmonic import ForceCovariances
 from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.quality import mean_of_blocks, notes_of, quality_of
+from trajmodes.fit.quality import COHERENT, block_notes, mean_of_blocks, notes_of, quality_of
 from trajmodes.fit.solution import (
     STRENGTHS,
     FitOptions,
@@ -30,7 +32,13 @@ from trajmodes.fit.solution import (
     solve_other_scheme,
     with_strength,
 )
-from trajmodes.fit.uncertainty import fit_errors, growing_fits, left_out_solutions
+from trajmodes.fit.uncertainty import (
+    fit_errors,
+    growing_fits,
+    left_out_solutions,
+    member_scatter,
+    widened,
+)
 from trajmodes.notes import Note
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -38,6 +46,9 @@ from trajmodes.symmetry.operations import invariant_part
 
 _EIGHTHS = (1, 2, 3, 4, 6, 8)
 """Initial parts of the run that are fitted, in eighths."""
+
+_NOTABLE_GROWTH = 1.1
+"""Growth of the error bars by the scatter of symmetry-equivalent modes that is noted."""
 
 _CONSTRAINTS = {
     "translations alone": Constraints(hermitian=False),
@@ -132,6 +143,45 @@ def fit_equations(
         reference=Reference(*mean_of_blocks(equations, allowed)),
         errors=errors,
         notes=tuple(notes_of(equations, solved, options, constants, errors)),
+    )
+
+
+def with_member_scatter(fit: Fit, covariances: Sequence[ForceCovariances], modes: Modes) -> Fit:
+    """Widen the error bars by the scatter of symmetry-equivalent modes over the whole runs.
+
+    The fit is returned as it is if there are too few equivalent modes, see `member_scatter`.
+
+    Parameters
+    ----------
+    covariances
+        Those of all runs fitted, one by one.
+    modes
+        Modes of the fit at the q points of the supercell.
+    """
+    if fit.errors is None or fit.model is None:
+        return fit
+    scatter = member_scatter(covariances, modes, fit.errors.block_frames)
+    errors = scatter and widened(fit.errors, fit.model, modes, scatter)
+    if scatter is None or errors is None:
+        return fit
+    # What the members have in common is still seen in blocks of time alone.
+    errors = replace(errors, levelled=errors.levelled or scatter.coherence < COHERENT)
+    again = constants_of(fit.model, errors.parameters.mean(axis=0), errors)
+    outdated = set(block_notes(fit.errors))
+    notes = [note for note in fit.notes if note not in outdated]
+    growth = float(np.sqrt(scatter.growth[modes.sets >= 0].mean()))
+    if growth > _NOTABLE_GROWTH:
+        text = (
+            f"the error bars of frequencies are on average {growth:.2g} times those of blocks "
+            f"of {errors.block_frames:.0f} frames: symmetry-equivalent modes differ by more"
+        )
+        why = "frequencies follow the energies of other modes, which vary more slowly"
+        notes.append(Note("note", text, why=why, concerns="fit"))
+    return replace(
+        fit,
+        constants=replace(fit.constants, replicates=again.replicates),
+        errors=errors,
+        notes=(*notes, *block_notes(errors)),
     )
 
 

@@ -12,7 +12,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.fit import Fit
+from trajmodes.fit.fit import Fit, with_member_scatter
 from trajmodes.fit.force_noise import centred
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
@@ -215,9 +215,24 @@ def _runs_for(
         ) from error
 
 
+def _with_member_scatter(fitted: Fitted) -> Fit:
+    """Widen the error bars by the scatter of equivalent modes, if it is known of all frames."""
+    fit, covariances = fitted.fit, fitted.covariances
+    if not covariances or fitted.equations is None:
+        return fit
+    space = covariances[0].space
+    same = (np.array_equal(one.space.qpoints, space.qpoints) for one in covariances)
+    if sum(one.n_frames for one in covariances) < fitted.equations.n_frames or not all(same):
+        return fit
+    # The covariances are without the dipole–dipole forces.
+    alone = replace(fit.constants, replicates=None, charges=None)
+    modes = modes_at(alone, space.qpoints, space.weights)
+    return with_member_scatter(fit, covariances, modes)
+
+
 def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
     """Results of the force constants alone."""
-    fit, runs = fitted.fit, fitted.runs
+    fit, runs = _with_member_scatter(fitted), fitted.runs
     job, equations = runs[0].job, fitted.equations
     supercell = runs[0].supercell if equations is None else equations.supercell
     with log.stage("phonons"):
