@@ -174,7 +174,7 @@ def test_export_is_loaded_by_phonopy(fitted, tmp_path):
     ("words", "message"),
     [
         (["--cutoff4", "3.0"], "none of the third"),
-        (["--cutoff3", "7.0"], "largest admissible cutoff is 5.4"),
+        (["--cutoff2", "7.0"], "largest admissible cutoff is 5.4"),
         (["--cutoff3", "4 Si-O:3"], "the crystal has no O"),
         (["--cutoff3", "wide"], "is not a cutoff"),
         (["--append", "nowhere.nc"], "No such file or directory"),
