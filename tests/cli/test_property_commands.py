@@ -14,7 +14,7 @@ import trajmodes as tm
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
-from trajmodes.pipeline.properties import CIF_FILE
+from trajmodes.pipeline.thermo.properties import CIF_FILE
 from trajmodes.report.write import PROPERTY_FILES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.thermo.elasticity import elasticity

@@ -29,8 +29,8 @@ from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.properties import elastic_job, thermo_job
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
+from trajmodes.pipeline.thermo.properties import elastic_job, thermo_job
 from trajmodes.results.dataset import bands_dataset
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities

@@ -23,7 +23,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
-from trajmodes.pipeline.properties import thermo_job
+from trajmodes.pipeline.thermo.properties import thermo_job
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import is_map, outputs_of, write_results

@@ -170,7 +170,7 @@ def thermo(force_constants: str, **given: Any) -> str:
     Free energy, energy, entropy, heat capacity, density of states, mean square displacements
     and Debye temperatures. Of the folder of a projected run, the displacements of the run too.
     """
-    from trajmodes.pipeline.properties import show_properties, thermo_job
+    from trajmodes.pipeline.thermo.properties import show_properties, thermo_job
 
     values = values_of("thermo", given)
     values["output"] = values["output"] or FOLDERS["thermo"]
@@ -194,7 +194,7 @@ def free_energy(folder: str, **given: Any) -> str:
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def elastic(force_constants: str, **given: Any) -> str:
     """Calculate elastic constants and velocities of sound from force constants."""
-    from trajmodes.pipeline.properties import elastic_job, show_properties
+    from trajmodes.pipeline.thermo.properties import elastic_job, show_properties
 
     values = values_of("elastic", given)
     values["output"] = values["output"] or FOLDERS["elastic"]

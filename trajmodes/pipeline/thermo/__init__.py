@@ -1,1 +1,7 @@
-"""Jobs on the thermal equilibrium of force constants: configurations, and phonons."""
+"""Jobs on the thermal equilibrium of force constants: `trajmodes thermo`, `elastic`, and more.
+
+- `properties`: thermodynamics and elastic constants
+- `free_energy`: free energy of a run from its potential energies
+- `sampling`: canonical configurations, written by `structures`
+- `self_consistent`: self-consistent force constants, with forces by `lammps_forces` or ASE
+"""

@@ -15,7 +15,7 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import require_usable
 from trajmodes.pipeline.job_folder import JOB_FILES, Log, StartBar, no_bars, require_no_results
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
-from trajmodes.pipeline.properties import mesh_of
+from trajmodes.pipeline.thermo.properties import mesh_of
 from trajmodes.project.energies.harmonic_energy import HarmonicEnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.readers.energies import LAMMPS_STYLES, energies_of_frames, read_energies
