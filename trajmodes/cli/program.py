@@ -1,5 +1,6 @@
 """The program ``trajmodes``: its commands call the pipeline and return the text to print."""
 
+import gc
 import os
 import sys
 from importlib.resources import files
@@ -41,6 +42,9 @@ def main() -> None:
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               the main results
     """  # noqa: D301 - click wants the very character \b
+    # Imports make very many objects that stay. By default the collector of reference cycles
+    # looks through all of them again and again: a tenth of the time of a short command.
+    gc.set_threshold(10_000, 10, 10)
     # A primitive cell is sought with many tolerances; spglib would warn of each failure.
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
 

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from ase import Atoms
-from ase.neighborlist import neighbor_list
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import (
     breadth_first_order,
@@ -232,6 +230,9 @@ def is_bonded_to_images(positions: Floats, box: Floats) -> bool:
     the links of a cell joined with its neighbour along a vector connect them, there are fewer
     than twice as many connected parts.
     """
+    from ase import Atoms  # noqa: PLC0415 - ase loads slowly
+    from ase.neighborlist import neighbor_list  # noqa: PLC0415
+
     atoms = Atoms(positions=positions, cell=box, pbc=True)
     spacing = 1.6 * float(np.cbrt(atoms.get_volume() / len(atoms)))
     first, second, apart, cell = neighbor_list("ijdS", atoms, min(spacing, _FARTHEST))

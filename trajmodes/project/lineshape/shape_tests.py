@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.lineshape.models import GAMMA, OMEGA, LineShape, Observed, places
@@ -55,7 +55,7 @@ class ShapeTest:
     def significant(self) -> Bools:
         """Whether χ² rejects the shape: it is that large by chance once in a thousand lines."""
         freedom = 2.0 / self.reduced_chi2_sem**2
-        significant: Bools = chi2.sf(self.reduced_chi2 * freedom, freedom) < _BY_CHANCE
+        significant: Bools = chdtrc(freedom, self.reduced_chi2 * freedom) < _BY_CHANCE
         return significant
 
     @property
