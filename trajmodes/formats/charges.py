@@ -113,6 +113,19 @@ def charges_given(options: PolarOptions, crystal: Crystal) -> GivenCharges:
     return GivenCharges(*found)
 
 
+def charges_of_earlier(
+    options: PolarOptions, crystal: Crystal, earlier: Charges | None
+) -> GivenCharges:
+    """Charges of a fit that runs are added to; given ones are compared with them on pooling."""
+    if options.no_charges and earlier is not None:
+        raise UsageError(
+            "the earlier fit has Born charges, and the runs are to be fitted without",
+            fix="leave out --no-charges, or fit all runs again",
+        )
+    given = charges_given(options, crystal)
+    return GivenCharges(earlier) if given.charges is None else given
+
+
 def charges_of_numbers(
     born: Sequence[str], dielectric: Sequence[float], crystal: Crystal
 ) -> tuple[Charges, tuple[Note, ...]]:
@@ -129,8 +142,8 @@ def charges_of_numbers(
     """
     by_species: dict[str, Floats] = {}
     for text in born:
-        symbol, *words = text.replace(",", " ").replace(":", " ").split()
         try:
+            symbol, *words = text.replace(",", " ").replace(":", " ").split()
             by_species[symbol] = _tensor([float(word) for word in words])
         except ValueError:
             raise UsageError(

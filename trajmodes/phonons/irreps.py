@@ -42,13 +42,13 @@ def irreps_at_gamma(constants: ForceConstants) -> tuple[Irrep, ...]:
     from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415
 
     crystal = constants.crystal
-    unit = PhonopyAtoms(
-        symbols=list(crystal.species),
-        cell=crystal.cell,
-        scaled_positions=crystal.sites,
-        masses=crystal.masses / DALTON,
-    )
     try:
+        unit = PhonopyAtoms(
+            symbols=list(crystal.species),
+            cell=crystal.cell,
+            scaled_positions=crystal.sites,
+            masses=crystal.masses / DALTON,
+        )
         phonon = Phonopy(unit, np.eye(3, dtype=int), np.eye(3), symprec=_TOLERANCE)
         phonon.force_constants = _at_gamma(constants)
         found = phonon.run_irreps([0.0, 0.0, 0.0], symmetry_adapted=True)

@@ -36,7 +36,7 @@ from trajmodes.fit.normal_equations import (
 from trajmodes.fit.pair_range import choose_range, suspected_dipoles
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions, with_strength
-from trajmodes.formats.charges import GivenCharges, charges_given
+from trajmodes.formats.charges import charges_of_earlier
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.pipeline.check import with_noise_found
@@ -102,7 +102,8 @@ def fit_runs(
         paths, crystal = first.trajectory.paths, first.supercell.crystal
         found = charges_of_data(first.job.polar, crystal, paths)
     else:
-        found = _charges_of_earlier(runs[0], earlier)
+        polar, crystal = runs[0].job.polar, runs[0].supercell.crystal
+        found = charges_of_earlier(polar, crystal, earlier.charges)
     fitted = _fit_once(runs, log, bars, earlier, found.charges)
     fitted = fitted._replace(notes=(*found.notes, *fitted.notes))
     shift = fitted.fit.reference.shift
@@ -126,12 +127,6 @@ def fit_runs(
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
     return again._replace(notes=(Note("note", text), *found.notes, *again.notes))
-
-
-def _charges_of_earlier(run: LoadedRun, earlier: NormalEquationBlocks) -> GivenCharges:
-    """Charges of an earlier fit; given ones must be the same, which is checked on pooling."""
-    given = charges_given(run.job.polar, run.supercell.crystal)
-    return GivenCharges(earlier.charges) if given.charges is None else given
 
 
 def _fit_once(

@@ -75,6 +75,11 @@ def spectral_energy(
     """Map the spectral energy density along a path; see `sed_job`."""
     log = Log(bars)
     if given.constants is None and job.projection.force_constants is None:
+        if job.polar.are_given:
+            raise UsageError(
+                "Born charges are given, but no force constants that they belong to",
+                fix="give --force-constants too, or leave the charges out",
+            )
         run, constants = load(job, log=log, frames=given.trajectory), None
         foreign: tuple[Note, ...] = ()
     else:

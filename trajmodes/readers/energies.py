@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.units import unit_factors
 from trajmodes.readers.xyz.comment import parse_comment, parse_real
 
@@ -60,6 +60,8 @@ def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, .
     DataError
         If the file has no energies, they are per atom, or their unit is unknown.
     """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", fix="check the path")
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix in (".xyz", ".extxyz"):
         return (EnergySeries(_of_comments(text, path), None),)
@@ -175,6 +177,12 @@ def _thermo_rows(lines: Sequence[str], path: Path) -> Iterator[tuple[int, float]
 
 def _step_and_energy(columns: list[str], words: list[str], path: Path) -> tuple[int, float]:
     values = dict(zip(columns, words, strict=False))
+    if "Step" not in values:
+        raise DataError(
+            "the thermodynamic output does not number its steps",
+            where=f"{path}, columns {' '.join(columns)}",
+            fix=_FIX,
+        )
     if "PotEng" in values:
         return int(values["Step"]), _number(values["PotEng"], path)
     if "E_pair" in values:

@@ -37,6 +37,9 @@ from trajmodes.units import ASE_TIME, BOLTZMANN, DALTON, THZ
 if TYPE_CHECKING:
     from ase import Atoms
 
+RIGID = 1e-5
+"""Frequency, relative to the highest, below which a restoring force is rounding."""
+
 Imaginary = Literal["refuse", "absolute"]
 """What is done with imaginary modes: an error, or they are given the frequency |ω|."""
 
@@ -148,7 +151,7 @@ def harmonic_ensemble(
     space = half_space(supercell)
     modes = modes_at(constants, space.qpoints, space.weights)
     moving = modes.sets >= 0
-    unstable = moving & (modes.omega < 0.0)
+    unstable = moving & (modes.omega < -RIGID * np.abs(modes.omega).max())
     n_absolute = int((unstable * space.weights[:, None]).sum())
     if n_absolute and imaginary == "refuse":
         q, m = np.unravel_index(int(modes.omega.argmin()), modes.omega.shape)
@@ -159,7 +162,7 @@ def harmonic_ensemble(
             fix="use effective force constants of this temperature, or give imaginary modes "
             "the frequency |ω| (--imaginary absolute)",
         )
-    if (modes.omega[moving] == 0.0).any():
+    if (np.abs(modes.omega[moving]) < RIGID * np.abs(modes.omega).max()).any():
         raise DataError(
             "a mode that is no translation has the frequency 0",
             why="the force constants do not hold all atoms",

@@ -51,7 +51,8 @@ class ZonePoints:
     qpoints: Floats
     """(q, 3), reduced coordinates."""
     weights: Floats
-    """(q, m), part of the zone that each branch represents; their sum over q is 1."""
+    """(q, m), part of the zone that each branch represents; the sum over the modes that are no
+    uniform shifts is the number of branches."""
     members: Floats
     """(n,) number of mesh points that each of the first q points represents."""
     index: Ints
@@ -81,8 +82,19 @@ def zone_points(
     weights = np.repeat(members[:, None] / members.sum(), 3 * crystal.n_sites, axis=1)
     if fine_at_gamma:
         zone = zone_of(crystal, divisions, _LEVELS)
-        qpoints, weights = zone.qpoints, zone.weights
+        qpoints, weights = zone.qpoints, _without_shifts(zone.qpoints, zone.weights)
     return ZonePoints(crystal, divisions, qpoints, weights, members, index)
+
+
+def _without_shifts(qpoints: Floats, weights: Floats) -> Floats:
+    """Give the weight of the three uniform shifts at Γ to all other modes.
+
+    They have none where finer points stand for them, which a layer and a coarse mesh lack.
+    """
+    at_gamma = np.flatnonzero((qpoints == 0.0).all(axis=1))
+    shifts = float(weights[at_gamma, :3].sum())
+    rest = float(weights.sum()) - shifts
+    return weights * (1.0 + shifts / rest) if rest > 0.0 else weights
 
 
 class ModeChunk(NamedTuple):

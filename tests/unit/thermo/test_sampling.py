@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from ase.io import read
 from click.testing import CliRunner
+from scipy.spatial.transform import Rotation
 
 from trajmodes.cli import main
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.pipeline.thermo.structures import structure_writers
@@ -16,7 +19,7 @@ from trajmodes.symmetry.translations import (
     lattice_transform,
 )
 from trajmodes.thermo.sampling import harmonic_ensemble
-from trajmodes.units import ASE_TIME, BOLTZMANN, HBAR
+from trajmodes.units import ASE_TIME, BOLTZMANN, DALTON, HBAR
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +158,25 @@ def test_the_command_writes_files_and_says_so(crystal, constants, tmp_path):
     done = runner.invoke(main, [*words, "-o", str(tmp_path / "new")])
     assert done.exit_code == 2
     assert "holds the results of a run" in done.output
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_mode_without_restoring_force_is_refused_in_any_axes(turned):
+    """A simple cubic crystal of radial springs does not resist shear."""
+    turn = Rotation.from_euler("xyz", [0.3, 0.5, 0.7] if turned else [0, 0, 0]).as_matrix()
+    crystal = Crystal(2.0 * np.eye(3) @ turn.T, [[0, 0, 0]], ("Po",), [209 * DALTON])
+    lattice = np.array([[x, y, z] for x, y, z in np.ndindex(3, 3, 3)]) - 1
+    lattice = lattice[abs(lattice).sum(axis=1) == 1]
+    unit = lattice @ turn.T
+    values = -5.0 * unit[:, :, None] * unit[:, None, :]
+    constants = ForceConstants(
+        crystal,
+        np.zeros(7, int),
+        np.zeros(7, int),
+        np.vstack([[[0, 0, 0]], lattice]),
+        np.concatenate([[-values.sum(axis=0)], values]),
+    )
+    supercell = build_supercell(crystal, np.diag([3, 3, 3]))
+    for imaginary in ("refuse", "absolute"):
+        with pytest.raises(DataError, match="has the frequency 0"):
+            harmonic_ensemble(constants, supercell, 300.0, imaginary=imaginary)

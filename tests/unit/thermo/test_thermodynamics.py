@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
@@ -17,7 +18,7 @@ from trajmodes.thermo.displacements import cif_tensors, displacements_of_sets
 from trajmodes.thermo.elasticity import debye_temperature_of_sound
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.thermo.zone_modes import zone_points
-from trajmodes.units import BOLTZMANN, HBAR, THZ
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 KELVIN = np.array([0.0, 30.0, 300.0, 3000.0])
 NAMES = ["diamond", "rock salt", "wurtzite", "triclinic"]
@@ -198,3 +199,15 @@ def test_bad_input_is_refused(crystals, springs, fitted):
     one = fitted("bcc")
     with pytest.raises(DataError, match="at least two"):
         thermodynamics(replace(one, replicates=one.replicates[:1]), (4, 4, 4), [1.0])
+
+
+@pytest.mark.parametrize("divisions", [(16, 16, 1), (2, 2, 2)])
+def test_no_weight_is_lost_at_gamma(divisions):
+    """Layers and coarse meshes have no finer points around Γ, where shifts have no energy."""
+    crystal = Crystal(np.diag([3.0, 3.0, 20.0]), [[0.0, 0.0, 0.0]], ("Pb",), [207 * DALTON])
+    if divisions[2] > 1:
+        crystal = Crystal(3.0 * np.eye(3), [[0.0, 0.0, 0.0]], ("Pb",), [207 * DALTON])
+    points = zone_points(crystal, divisions)
+    at_gamma = (points.qpoints == 0.0).all(axis=1)
+    assert at_gamma.any()
+    assert points.weights[~at_gamma].sum() == pytest.approx(3.0, rel=1e-12)

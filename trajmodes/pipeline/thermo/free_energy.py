@@ -25,6 +25,7 @@ from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 from trajmodes.thermo.free_energy import free_energy_terms, resolved_order
 from trajmodes.thermo.functions import classical_functions, quantum_functions
+from trajmodes.thermo.sampling import RIGID
 from trajmodes.thermo.thermodynamics import thermodynamics
 
 _TABLE = "free_energy.csv"
@@ -60,7 +61,7 @@ def free_energy_job(
     root = Path(values["output"])
     require_no_results(root)
     constants = read_force_constants(folder)
-    run = load(_job(Path(folder)), log=Log(bars))
+    run = load(_job(Path(folder)), log=Log(bars), crystal=constants.crystal)
     require_usable(run, ["all"])
     found = free_energy_of(run, constants, values["energies"], values["mesh"], bars=bars)
     writers = {_TABLE: Writer("free energy by order", _table(found).write)}
@@ -104,7 +105,7 @@ def free_energy_of(
     vibrates = modes.sets >= 0
     omega = modes.omega[vibrates]
     weights = np.broadcast_to(modes.weights[:, None], vibrates.shape)[vibrates]
-    if not (omega > 0.0).all():
+    if not (omega > RIGID * omega.max()).all():
         raise DataError(
             "the force constants have imaginary modes, and no free energy",
             fix="fit them at a temperature at which the crystal is stable",

@@ -55,7 +55,10 @@ def forces_by_lammps(
     UsageError
         If the program is not found.
     """
-    words = shlex.split(program)
+    try:
+        words = shlex.split(program)
+    except ValueError as error:
+        raise UsageError(f"{program!r} is not a command: {error}") from None
     if not words or shutil.which(words[0]) is None:
         raise UsageError(
             f"there is no program {program!r}",

@@ -79,7 +79,8 @@ def thermo_job(
         If all modes are imaginary, or the force constants are not symmetric.
     """
     known, run = _loaded(constants, run)
-    kelvin = values["cif_temperature"] or known.temperature or _ROOM_TEMPERATURE
+    given = (values["cif_temperature"], known.temperature, _ROOM_TEMPERATURE)
+    kelvin = next(kelvin for kelvin in given if kelvin is not None)
     temperatures = np.union1d(values["temperatures"], [kelvin])
     width = 0.0 if values["width_thz"] is None else values["width_thz"] * THZ
     found = thermodynamics(known, mesh_of(known, values["mesh"]), temperatures, width=width)

@@ -20,7 +20,7 @@ from trajmodes.config.job import Job, job_from_mapping, of_groups
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import read_atoms, reduce_cell
 from trajmodes.formats.registry import has_force_constants, read_supercell
 from trajmodes.notes import Note
@@ -193,6 +193,11 @@ def self_consistent(
         return modes_at(constants, space.qpoints, space.weights)
 
     constants = start.constants
+    if constants is not None and constants.charges is not None and not job.polar.are_given:
+        raise UsageError(
+            "the force constants have Born charges, and the fit to the new forces has none",
+            fix="give the same charges (--born FILE, or --born-charges with --dielectric)",
+        )
     if constants is None:
         with log.stage("forces of small displacements", shown=True):
             trajectory = _trajectory(_small(start.supercell, settings, rng), forces)
@@ -213,7 +218,8 @@ def self_consistent(
         trajectories = [*trajectories[-1:], trajectory]
         constants = fitted([trajectory], job).results.constants
         # The range that the first iteration chose is kept: the same pairs can be mixed.
-        job = job.with_options(cutoff2=constants.cutoff or "supercell")
+        if job.fit.cutoff2 is None:
+            job = job.with_options(cutoff2=constants.cutoff or "supercell")
         done.append(_compared(len(done) + 1, sampled_modes(constants), sampled_modes(sampled)))
         log.record(f"iteration {done[-1]}")
         mixing = mixing.after(sampled, constants)
@@ -242,7 +248,10 @@ class _Mixing:
         if self.residual is None:
             return _Mixing(_FIRST_PART, residual)
         change = residual - self.residual
-        part = -self.part * float((self.residual * change).sum() / (change**2).sum())
+        square = float((change**2).sum())
+        if square == 0.0:
+            return _Mixing(self.part, residual)
+        part = -self.part * float((self.residual * change).sum()) / square
         return _Mixing(float(np.clip(part, *_PARTS)), residual)
 
     def mixed(self, sampled: ForceConstants, fitted: ForceConstants) -> ForceConstants:
@@ -254,7 +263,8 @@ class _Mixing:
 
 
 def _same_pairs(one: ForceConstants, other: ForceConstants) -> bool:
-    return all(
+    # With Born charges the values are those without dipole–dipole forces.
+    return (one.charges is None) == (other.charges is None) and all(
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("first", "second", "lattice")
     )
