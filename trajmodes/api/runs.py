@@ -30,7 +30,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import load as load_run
 from trajmodes.pipeline.project_job import Given, project_job, project_only, sigma_about
 from trajmodes.pipeline.run import FitData, analyse, fit_job, fit_only, run_job
-from trajmodes.pipeline.sed import sed_job, spectral_energy
+from trajmodes.pipeline.scattering.sed import sed_job, spectral_energy
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 

@@ -108,7 +108,7 @@ def sed(**given: Any) -> str:
 
     With --force-constants the map is resolved by branch, and the bands are drawn over it.
     """
-    from trajmodes.pipeline.sed import sed_job, show_sed
+    from trajmodes.pipeline.scattering.sed import sed_job, show_sed
 
     return show_sed(*done("sed", sed_job, given))
 
