@@ -9,7 +9,7 @@ import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.phonons.gruneisen import gruneisen_at, mean_gruneisen
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at, mean_gruneisen
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.strain import triplet_sum
 from trajmodes.symmetry.operations import space_group

@@ -7,8 +7,8 @@ from ase import Atoms
 from phonopy.phonon.group_velocity import GroupVelocity
 from phonopy.structure.atoms import PhonopyAtoms
 
+from trajmodes.phonons.anharmonic.conductivity import heat_flow
 from trajmodes.phonons.bands import Branches, group_velocities
-from trajmodes.phonons.conductivity import heat_flow
 from trajmodes.phonons.qpoints import mesh
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.stars import point_group

@@ -11,8 +11,8 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
-from trajmodes.phonons.gruneisen import gruneisen_at
-from trajmodes.phonons.linewidths import perturbative_linewidths
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.modes import modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ

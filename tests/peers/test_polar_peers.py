@@ -19,8 +19,8 @@ from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.phonopy import to_phonopy
 from trajmodes.formats.registry import read_force_constants, write_force_constants
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.bands import dispersion, group_velocities
-from trajmodes.phonons.linewidths import perturbative_linewidths
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.cutoffs import Cutoff

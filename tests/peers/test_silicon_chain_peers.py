@@ -7,7 +7,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.cli.program import main
-from trajmodes.phonons.gruneisen import gruneisen_at
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.after_fit import export_job
 

@@ -1,16 +1,15 @@
 """From force constants to phonons.
 
 In: `trajmodes.data.force_constants.ForceConstants` and a list of q points. Out:
-`trajmodes.data.modes.Modes` with error bars and sets of symmetry-equivalent modes, bands,
-Grüneisen parameters, linewidths, thermal conductivity. Open `dynamical_matrix` first: it states
-the phase convention.
+`trajmodes.data.modes.Modes` with error bars and sets of symmetry-equivalent modes, bands, and
+what `anharmonic` calculates. Open `dynamical_matrix` first: it states the phase convention.
 
 - `dynamical_matrix`, `modes`, `bands`: D(q), its eigenvalues and their gradient; stability
 - `irreps`: irreducible representations at Γ, by phonopy
 - `qpoints`: q points of a supercell, a mesh or a band path
 - `shells`: force constants by shell of neighbours
-- `strain`, `gruneisen`, `linewidths`: from force constants of third order
+- `strain`: second-order force constants of the strained crystal, from those of third order
 - `renormalised`, `supercells`: force constants from measured frequencies or covariances
-- `conductivity`: thermal conductivity from the lifetimes of a run, with linewidths interpolated
-  to any q by `lifetime_mesh`, on the q points of `zone`
+- `zone`: irreducible q points of a mesh
+- `anharmonic`: Grüneisen parameters, linewidths and transport
 """

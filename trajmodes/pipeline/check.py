@@ -45,7 +45,7 @@ from trajmodes.formats.cell_file import load_crystal
 from trajmodes.machine import available_processors
 from trajmodes.matching.conclusions import stored_forces_advice
 from trajmodes.notes import Note
-from trajmodes.phonons.conductivity import conducting_layer
+from trajmodes.phonons.anharmonic.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun

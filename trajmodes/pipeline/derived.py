@@ -22,11 +22,11 @@ from trajmodes.data.results import InputFile, Projection, Provenance, Results
 from trajmodes.errors import DataError
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.notes import Note
+from trajmodes.phonons.anharmonic.conductivity import conductivity
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
+from trajmodes.phonons.anharmonic.lifetime_mesh import ModeLifetimes
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.bands import connected, dispersion, spectral_map
-from trajmodes.phonons.conductivity import conductivity
-from trajmodes.phonons.gruneisen import gruneisen_parameters
-from trajmodes.phonons.lifetime_mesh import ModeLifetimes
-from trajmodes.phonons.linewidths import perturbative_linewidths
 from trajmodes.phonons.modes import run_length, stability
 from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants

@@ -2,8 +2,8 @@
 
 The free energy of the phonons changes with strain: −∂F/∂ε_xy changes with temperature by
 Σ_qm C_qm γ_qm^{xy}, with the tensor γ^{xy} = −(1/2ω²) ∂ω²/∂ε_xy of third-order force constants
-(`trajmodes.phonons.gruneisen`) and the heat capacity C of the mode. The crystal without stress
-expands by
+(`trajmodes.phonons.anharmonic.gruneisen`) and the heat capacity C of the mode. The crystal
+without stress expands by
 
 α_xy = (1/V) Σ_zw S_xyzw Σ_qm C_qm γ_qm^{zw},
 
@@ -25,7 +25,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.lattice import layer_of
 from trajmodes.data.thermo import ThermalExpansion
-from trajmodes.phonons.gruneisen import gamma_components, is_defined
+from trajmodes.phonons.anharmonic.gruneisen import gamma_components, is_defined
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import mesh
 from trajmodes.phonons.strain import strain_responses, tensor_of

@@ -11,15 +11,19 @@ from trajmodes.data.anharmonic import Conductivity, isotropic
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.bands import group_velocities
-from trajmodes.phonons.conductivity import (
+from trajmodes.phonons.anharmonic.conductivity import (
     conductivity,
     dense_mesh,
     flow_sums,
     heat_capacities,
     heat_flow,
 )
-from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
+from trajmodes.phonons.anharmonic.lifetime_mesh import (
+    ModeLifetimes,
+    all_strengths,
+    lifetime_grid,
+)
+from trajmodes.phonons.bands import group_velocities
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate, shared_mesh
 from trajmodes.phonons.zone import zone_of

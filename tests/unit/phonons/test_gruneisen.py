@@ -11,7 +11,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import constants_of
 from trajmodes.fit.model import model_of
-from trajmodes.phonons.gruneisen import (
+from trajmodes.phonons.anharmonic.gruneisen import (
     gruneisen_at,
     gruneisen_of,
     gruneisen_parameters,

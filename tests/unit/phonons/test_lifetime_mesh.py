@@ -5,7 +5,11 @@ import pytest
 from scipy import stats
 
 from trajmodes.errors import DataError
-from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
+from trajmodes.phonons.anharmonic.lifetime_mesh import (
+    ModeLifetimes,
+    all_strengths,
+    lifetime_grid,
+)
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.stars import set_mean, star_images

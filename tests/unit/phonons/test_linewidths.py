@@ -12,8 +12,8 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import linewidths
-from trajmodes.phonons.linewidths import (
+from trajmodes.phonons.anharmonic import linewidths
+from trajmodes.phonons.anharmonic.linewidths import (
     dense_triplets,
     longest_side,
     perturbative_linewidths,

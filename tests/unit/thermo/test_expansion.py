@@ -8,7 +8,7 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.errors import DataError
-from trajmodes.phonons.gruneisen import mean_gruneisen
+from trajmodes.phonons.anharmonic.gruneisen import mean_gruneisen
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics

@@ -14,7 +14,7 @@ from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import Thermodynamics
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
-from trajmodes.phonons.gruneisen import mean_mesh
+from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants

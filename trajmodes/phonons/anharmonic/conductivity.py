@@ -27,14 +27,14 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import layer_of
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.bands import Branches, branches_by_chunk, group_velocities
-from trajmodes.phonons.lifetime_mesh import (
+from trajmodes.phonons.anharmonic.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
     Strengths,
     all_strengths,
     lifetime_grid,
 )
+from trajmodes.phonons.bands import Branches, branches_by_chunk, group_velocities
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import shared_mesh, spaced_mesh
 from trajmodes.phonons.zone import Zone, zone_of
