@@ -9,11 +9,22 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "note", "ok"]
 Subject = Literal[
-    "", "fields", "rounding", "box", "temperature", "time-step", "net-force", "other-sets"
+    "",
+    "fields",
+    "rounding",
+    "box",
+    "temperature",
+    "time-step",
+    "volume",
+    "masses",
+    "periodic",
+    "net-force",
+    "other-sets",
 ]
 """Properties of the input on which code depends: missing velocities or forces, rounded
-coordinates, the box and its periodicity, the temperatures, the time between frames, forces that
-do not add up to zero, data sets of the file that are not read."""
+coordinates, the box and its periodicity, the temperatures, the time between frames, the volume
+of the cell, the masses on equivalent sites, a molecule bonded to its images, forces that do not
+add up to zero, data sets of the file that are not read."""
 
 
 @dataclass(frozen=True, slots=True)

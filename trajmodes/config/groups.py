@@ -30,6 +30,7 @@ FOLDERS = {
 
 LammpsUnits = Literal["metal", "real", "si", "lj", "electron", "micro", "nano", "cgs"]
 ProgramUnits = Literal["ase", "gpumd", "quip"]
+Acceptable = Literal["temperature", "time-step", "volume", "masses", "periodic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +129,12 @@ class MatchOptions(Group):
         default="refuse",
         commands="check fit",
     )
-    accept: tuple[Literal["temperature", "time-step"], ...] = option(
+    accept: tuple[Acceptable, ...] = option(
         "Use a run although its temperatures disagree, of velocities and forces or of the "
-        "species, or although its motion shows another time step. May be repeated; the results "
-        "say so.",
+        "species; although its motion shows another time step; although its volume is far "
+        "from that of the cell file, which is scaled to it; although atoms on equivalent sites "
+        "differ in mass, of which the mean is taken; or although a molecule is bonded to its "
+        "periodic images. May be repeated; the results say so.",
         default=(),
         commands=f"{CRYSTAL} molecule",
     )

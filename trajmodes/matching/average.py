@@ -11,7 +11,7 @@ LAMMPS and GROMACS write them. Otherwise they include the flow of the box, strai
 distance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +20,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import (
+    SAME_CRYSTAL,
     SAME_STRUCTURE,
     deformation,
     layer_of,
@@ -28,8 +29,9 @@ from trajmodes.data.lattice import (
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
+from trajmodes.matching.acceptance import refuse
 from trajmodes.matching.registration import Registration
-from trajmodes.notes import Note
+from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup
 
@@ -243,6 +245,33 @@ def in_vacuum_of(
         "file: the distance in the run is used"
     )
     return replace(crystal, cell=cell, sites=sites), (Note("note", text),)
+
+
+def volume_scale(
+    crystal: Crystal, average: AverageStructure, accept: Collection[Subject]
+) -> tuple[float, tuple[Note, ...]]:
+    """Factor by which an accepted difference in volume scales the crystal, else 1.
+
+    Raises
+    ------
+    DataError
+        If the volumes differ by more than those of one crystal, and ``volume`` is not accepted.
+    """
+    run = abs(float(np.linalg.det(average.box))) / len(average.positions)
+    cell = crystal.volume / crystal.n_sites
+    ratio = (run / cell) ** (1 / 3)
+    if abs(ratio - 1.0) <= SAME_CRYSTAL.strain:
+        return 1.0, ()
+    other = Note(
+        "error",
+        f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
+        f"{ratio - 1.0:+.1%}",
+        why="another crystal or phase, or another unit of length",
+        fix="give the cell file of the simulated crystal, and check the unit style; --accept "
+        "volume scales the cell to the run",
+        subject="volume",
+    )
+    return ratio, refuse(other, accept)
 
 
 def box_motion(cells: Floats) -> BoxMotion:

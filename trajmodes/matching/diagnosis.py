@@ -1,7 +1,7 @@
 """Diagnosis of a run from a sample of its frames: its uses, and how to improve it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data.lattice import Deformation
 from trajmodes.data.results import Finding
+from trajmodes.matching.acceptance import accepted
 from trajmodes.matching.conclusions import (
     field_notes,
     match_note,
@@ -89,16 +90,8 @@ def diagnose(
         *([] if elements is None else [elements]),
         *physics_notes(match, sample),
     )
-    verdict = tuple(_accepted(note) if note.subject in accept else note for note in verdict)
+    verdict = tuple(accepted(note) if note.subject in accept else note for note in verdict)
     return Diagnosis(figures, verdict, space.qpoints, space.weights, sample)
-
-
-def _accepted(note: Note) -> Note:
-    """Turn an error that the user accepts into a warning that says so."""
-    if note.severity != "error":
-        return note
-    text = f"{note.text}; accepted (--accept {note.subject})"
-    return replace(note, severity="warning", text=text, fix="")
 
 
 def _match_figures(match: Match) -> dict[str, Finding]:

@@ -8,9 +8,8 @@ the mean displacement that the space group allows; the other part is noise.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -18,11 +17,11 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import (
     EXPANSION,
-    SAME_CRYSTAL,
     deformation,
     nearest_neighbour,
 )
 from trajmodes.errors import DataError
+from trajmodes.matching.acceptance import refuse
 from trajmodes.matching.average import (
     AverageStructure,
     BoxMotion,
@@ -30,11 +29,12 @@ from trajmodes.matching.average import (
     box_notes,
     in_vacuum_of,
     symmetric_box,
+    volume_scale,
 )
 from trajmodes.matching.registration import Placement, Registration, register
 from trajmodes.matching.species import atom_species
 from trajmodes.matching.unrotated import register_unrotated
-from trajmodes.notes import Note
+from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
 from trajmodes.symmetry.translations import atom_at, build_supercell
@@ -124,7 +124,7 @@ def match(
     type_map: Mapping[int, str] | None = None,
     average: AverageStructure | None = None,
     relax: bool = True,
-    box: Literal["fixed", "average"] = "fixed",
+    accept: Collection[Subject] = (),
 ) -> Match:
     """Find supercell matrix, strain, rotation, shift and site assignment of a run.
 
@@ -138,8 +138,9 @@ def match(
         Whether sites are moved by the part of the mean displacement that symmetry allows, or
         stay at the reduced coordinates of the crystal. For snapshots about a known structure
         the sites are those of that structure.
-    box
-        As for `average_structure`, which finds the ``average`` if it is not given.
+    accept
+        Errors that become warnings: of the ``volume``, to which the crystal is then scaled, and
+        of the ``masses``, whose mean each site then has.
 
     Raises
     ------
@@ -151,19 +152,21 @@ def match(
     """
     species, species_notes = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
-    average = average_structure(trajectory, box=box) if average is None else average
+    average = average_structure(trajectory) if average is None else average
     crystal, vacuum_notes = in_vacuum_of(crystal, average)
-    _check_volume(crystal, average.box, len(species))
+    scale, volume_notes = volume_scale(crystal, average, accept)
+    crystal = replace(crystal, cell=scale * crystal.cell)
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
     average, placing = symmetric_box(group, average, _register(group, average, species))
     placed = placing.placement
-    with_masses, notes = _with_masses(crystal, trajectory, placed.site)
+    with_masses, notes = _with_masses(crystal, trajectory, placed.site, accept)
     supercell = build_supercell(with_masses, placing.matrix)
     permutation = _permutation(supercell, placed, species, ids)
     # map = (1 + ε) Rᵀ
     change = deformation(placing.map)
     rotation, cell = change.rotation.T, crystal.cell @ change.stretch
+    change = change._replace(strain=scale * change.stretch - np.eye(3))
     raw, raw_by_frame = _site_means(average, placed, rotation)
     relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
     sites = crystal.sites + relaxation @ np.linalg.inv(cell)
@@ -192,6 +195,7 @@ def match(
             *species_notes,
             *notes,
             *vacuum_notes,
+            *volume_notes,
             *_size_notes(supercell),
             *_strain_notes(change.largest),
             *_symmetry_notes(group, strained),
@@ -292,25 +296,29 @@ def _allowed_part(group: SpaceGroup, displacements: Floats) -> Floats:
 
 
 def _with_masses(
-    crystal: Crystal, trajectory: Trajectory, site: Ints
+    crystal: Crystal, trajectory: Trajectory, site: Ints, accept: Collection[Subject]
 ) -> tuple[Crystal, tuple[Note, ...]]:
     """Give the crystal the masses of the run, if the file contains them."""
     if trajectory.masses is None:
         return crystal, ()
     masses = np.bincount(site, trajectory.masses) / np.bincount(site)
     spread = float(np.abs(trajectory.masses / masses[site] - 1.0).max())
+    notes: tuple[Note, ...] = ()
     if spread > 1e-6:
-        raise DataError(
+        mixed = Note(
+            "error",
             f"atoms on equivalent sites differ in mass by {spread:.1%}",
             why="isotopes or an alloy; a crystal with mixed masses has no phonons of given q",
-            fix="give all atoms of an element the same mass",
+            fix="give all atoms of an element the same mass; --accept masses takes their mean",
+            subject="masses",
         )
+        notes = refuse(mixed, accept)
     change = float(np.abs(masses / crystal.masses - 1.0).max())
     with_masses = replace(crystal, masses=masses)
     if change < 1e-3:
-        return with_masses, ()
+        return with_masses, notes
     text = f"masses are those of the run, which differ by up to {change:.1%} from the cell file"
-    return with_masses, (Note("warning", text),)
+    return with_masses, (*notes, Note("warning", text))
 
 
 def _size_notes(supercell: Supercell) -> tuple[Note, ...]:
@@ -361,19 +369,6 @@ def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
         fix="check the cell file and the elements (dump_modify ID element …, or --species), "
         "and dump the group all",
     )
-
-
-def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:
-    run = abs(float(np.linalg.det(box))) / n_atoms
-    cell = crystal.volume / crystal.n_sites
-    ratio = (run / cell) ** (1 / 3)
-    if abs(ratio - 1.0) > SAME_CRYSTAL.strain:
-        raise DataError(
-            f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
-            f"{ratio - 1.0:+.1%}",
-            why="another crystal or phase, or another unit of length",
-            fix="give the cell file of the simulated crystal, and check the unit style",
-        )
 
 
 def _check_distance(distance: Floats, spacing: float, ids: Ints) -> None:

@@ -20,12 +20,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.formats.cell_file import (
-    ROUNDING,
-    has_no_symmetry,
-    read_atoms,
-    reduce_cell,
-)
+from trajmodes.formats.cell_file import ROUNDING, has_no_symmetry, read_atoms, reduce_cell
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
@@ -268,7 +263,8 @@ def _match_all(
 
 
 def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> LoadedRun:
-    type_map = dict(enumerate(job.matching.species, start=1)) or None
+    options = job.matching
+    type_map = dict(enumerate(options.species, start=1)) or None
     box: Literal["average", "fixed"] = "average" if job.reading.box == "average" else "fixed"
     average = average_structure(trajectory, box=box)
     notes: tuple[Note, ...] = ()
@@ -276,27 +272,24 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
         crystal, notes = _crystal(job, trajectory, average, type_map)
         known = KnownCrystal(crystal, relax=True)
     matched = match(
-        known.crystal, trajectory, type_map=type_map, average=average, relax=known.relax
-    )
-    diagnosis = diagnose(
+        known.crystal,
         trajectory,
-        matched,
-        hops=job.matching.hops,
-        outliers=job.matching.outliers,
-        accept=job.matching.accept,
+        type_map=type_map,
+        average=average,
+        relax=known.relax,
+        accept=options.accept,
     )
+    hops, outliers = options.hops, options.outliers
+    diagnosis = diagnose(
+        trajectory, matched, hops=hops, outliers=outliers, accept=options.accept
+    )
+    limits = diagnosis.sample.limits
     return LoadedRun(
         job=job,
         trajectory=trajectory,
         match=matched,
         diagnosis=diagnosis,
-        displacer=Displacer(
-            matched,
-            job.matching.hops,
-            job.matching.outliers,
-            diagnosis.sample.limits,
-            trajectory.place,
-        ),
+        displacer=Displacer(matched, hops, outliers, limits, trajectory.place),
         notes=(*notes, *matched.notes),
     )
 

@@ -5,7 +5,7 @@ come from a file or are fitted to the forces. The run is projected on the normal
 of a crystal on its phonons, since a molecule is treated as a crystal of one cell at Γ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.data.results import Projection
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
+from trajmodes.matching.acceptance import refuse
 from trajmodes.matching.conclusions import time_step_note
 from trajmodes.matching.sample import interval_from_motion
 from trajmodes.matching.species import species_of_run
@@ -37,7 +38,7 @@ from trajmodes.molecules.normal_modes import (
     undefined_note,
 )
 from trajmodes.molecules.reference import molecule_reference
-from trajmodes.notes import Note
+from trajmodes.notes import Note, Subject
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.projector import Projector
@@ -140,27 +141,34 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     else:
         trajectory = select_frames(frames, *job.reading.frames)
     species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
-    _require_molecule(trajectory)
+    periodic = _periodic_notes(trajectory, job.matching.accept)
     frame, found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box.
     notes = (note for note in trajectory.notes if note.subject != "box")
-    run = MoleculeRun(job, trajectory, frame, (*notes, *found))
+    run = MoleculeRun(job, trajectory, frame, (*notes, *periodic, *found))
     return replace(run, notes=(*run.notes, *_checked_time_step(run)))
 
 
-def _require_molecule(trajectory: Trajectory) -> None:
+def _periodic_notes(trajectory: Trajectory, accept: Collection[Subject]) -> tuple[Note, ...]:
     """Refuse a crystal or a liquid: atoms that are linked to their periodic images."""
     first = trajectory.read(0, 1)
     open_sides = any(note.subject == "box" for note in trajectory.notes)
     if open_sides or not np.isfinite(first.cells).all():
-        return
-    if is_bonded_to_images(first.positions[0], first.cells[0]):
-        raise DataError(
-            "the atoms are bonded to their images in the periodic box",
-            where=", ".join(str(path) for path in trajectory.paths[:3]),
-            why="this is a crystal, a layer, a chain or a liquid, not one molecule in vacuum",
-            fix="use `trajmodes run` for a crystal",
-        )
+        return ()
+    if not is_bonded_to_images(first.positions[0], first.cells[0]):
+        return ()
+    bonded = Note(
+        "error",
+        "the atoms are bonded to their images in the periodic box",
+        why="this is a crystal, a layer, a chain or a liquid, not one molecule in vacuum",
+        fix="use `trajmodes run` for a crystal; --accept periodic takes it as a molecule",
+        subject="periodic",
+    )
+    return refuse(bonded, accept, _files(trajectory))
+
+
+def _files(trajectory: Trajectory) -> str:
+    return ", ".join(str(path) for path in trajectory.paths[:3])
 
 
 def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
@@ -169,10 +177,7 @@ def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
     note = time_step_note(run.trajectory, measured)
     if note is None:
         return ()
-    if "time-step" not in run.job.matching.accept:
-        where = ", ".join(str(path) for path in run.trajectory.paths[:3])
-        raise DataError(note.text, where=where, why=note.why, fix=note.fix)
-    return (replace(note, severity="warning"),)
+    return refuse(note, run.job.matching.accept, _files(run.trajectory))
 
 
 def analyse_molecule(
@@ -256,7 +261,7 @@ def _fitted_hessian(
     if not run.trajectory.has_forces:
         raise DataError(
             "the run has no forces, so second derivatives cannot be fitted",
-            where=", ".join(str(path) for path in run.trajectory.paths[:3]),
+            where=_files(run.trajectory),
             fix="write forces, or give the second derivatives: --hessian FILE",
         )
     reduction = hessian_reduction(run.supercell, run.n_frames)

@@ -178,6 +178,18 @@ def test_wrong_volume_is_refused(crystals, einstein):
         match(small, run)
 
 
+def test_an_accepted_volume_scales_the_crystal(crystals, einstein):
+    run = einstein(crystals["wurtzite"], np.diag([3, 3, 2]))
+    small = replace(crystals["wurtzite"], cell=crystals["wurtzite"].cell / 1.1)
+    found, same = match(small, run, accept=["volume"]), match(crystals["wurtzite"], run)
+    assert found.strain == pytest.approx(1.1 * (np.eye(3) + same.strain) - np.eye(3), abs=1e-9)
+    assert found.supercell.crystal.cell == pytest.approx(same.supercell.crystal.cell, abs=1e-9)
+    assert (found.permutation == same.permutation).all()
+    [note] = [note for note in found.notes if note.subject == "volume"]
+    assert note.severity == "warning"
+    assert "accepted (--accept volume)" in note.text
+
+
 def test_wrong_composition_is_refused(crystals, einstein):
     run = einstein(crystals["diamond"], 2 * np.eye(3, dtype=int))
     with pytest.raises(DataError, match="run: 16 Si; cell: 1 Cl, 1 Na"):
@@ -223,8 +235,12 @@ def test_isotopes_on_one_site_are_refused(crystals, einstein):
     run = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     masses = np.full(27, 55.845 * DALTON)
     masses[3] *= 1.02
+    mixed = replace(run, masses=masses)
     with pytest.raises(DataError, match="equivalent sites differ in mass by"):
-        match(crystals["bcc"], replace(run, masses=masses))
+        match(crystals["bcc"], mixed)
+    found = match(crystals["bcc"], mixed, accept=["masses"])
+    assert found.supercell.masses == pytest.approx(masses.mean())
+    assert any("accepted (--accept masses)" in note.text for note in found.notes)
 
 
 def test_nearest_neighbour_of_a_skewed_cell():

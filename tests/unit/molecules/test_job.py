@@ -232,6 +232,8 @@ def test_a_crystal_is_not_taken_for_a_molecule(tmp_path, periodic):
         return
     with pytest.raises(DataError, match="bonded to their images in the periodic box"):
         open_molecule(job(tmp_path))
+    accepted = open_molecule(job(tmp_path, accept=["periodic"]))
+    assert any("accepted (--accept periodic)" in note.text for note in accepted.notes)
 
 
 def test_molecules_in_their_boxes_are_not_crystals():
