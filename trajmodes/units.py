@@ -30,6 +30,9 @@ BOLTZMANN: float
 BOHR: float
 """One bohr in Å."""
 
+ATOMIC_AMPLITUDE: float
+"""Bohr √(electron mass), the atomic unit of mode amplitudes, in √(eV) ps."""
+
 RYDBERG: float
 """One Rydberg in eV."""
 
@@ -62,10 +65,12 @@ def _codata() -> dict[str, float]:
     # A mass unit of eV ps²/Å² in kg: (J/eV) (s/ps)² / (m/Å)².
     mass = joule * codata.pico**2 / codata.angstrom**2
     dalton = codata.atomic_mass / mass
+    bohr = codata.physical_constants["Bohr radius"][0] / codata.angstrom
     return {
         "DALTON": dalton,
         "BOLTZMANN": codata.Boltzmann / joule,
-        "BOHR": codata.physical_constants["Bohr radius"][0] / codata.angstrom,
+        "BOHR": bohr,
+        "ATOMIC_AMPLITUDE": bohr * sqrt(codata.electron_mass / mass),
         "RYDBERG": codata.physical_constants["Rydberg constant times hc in eV"][0],
         "ASE_TIME": sqrt(dalton),
         "WAVENUMBER": THZ * 100.0 * codata.speed_of_light * codata.pico,

@@ -203,3 +203,15 @@ def test_a_layer_has_elastic_constants_per_layer(tmp_path, crystals, springs):
     moved = done("thermo", path, "--temperatures", "300", "--mesh", "8", "-o", tmp_path / "th")
     assert "8 × 8 × 1 points" in moved
     assert "diverge" in " ".join(moved.split())
+
+
+def test_results_of_an_older_version_are_an_error_with_a_way_out(stored, tmp_path):
+    done("elastic", stored[1], "-o", tmp_path)
+    path = tmp_path / "results.nc"
+    with xr.load_dataset(path) as found:
+        found.rename({"elastic_misfit": "elastic_huang"}).to_netcdf(path)
+    result = CliRunner().invoke(main, ["show", str(path)])
+    assert result.exit_code == 3, result.output
+    assert "the results hold no elastic_misfit" in result.stderr
+    assert "older" in result.stderr
+    assert "repeat" in result.stderr

@@ -1,6 +1,7 @@
 """Forces by LAMMPS, and self-consistent phonons beside those of molecular dynamics."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,13 @@ pytestmark = [
 ]
 
 
-def test_forces_of_lammps_are_those_of_ase():
-    """Lennard-Jones in a skewed cell, which LAMMPS turns, with atoms outside the box."""
+def test_forces_of_lammps_are_those_of_ase(tmp_path, monkeypatch):
+    """Lennard-Jones in a skewed cell, which LAMMPS turns, with atoms outside the box.
+
+    Neither a temporary folder with a space nor commands that name its files matter.
+    """
+    (tmp_path / "a b").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a b"))
     cell = [[0.1, 2.6, 2.5], [2.7, 0.2, 2.6], [2.4, 2.7, -0.3]]
     crystal = Crystal(cell, [[0.0, 0.0, 0.0]], ("Ar",), [39.948 * DALTON])
     supercell = build_supercell(crystal, np.diag([4, 5, 4]))
@@ -34,6 +40,7 @@ def test_forces_of_lammps_are_those_of_ase():
     u_tax = 0.1 * rng.standard_normal((3, supercell.n_atoms, 3))
     given = Configurations(supercell, u_tax, 0.0 * u_tax, 0.0, is_quantum=False, n_absolute=0)
     commands = ["pair_style lj/cut 5.0", "pair_coeff 1 1 0.0104 3.4"]
+    commands += ['variable name string "ideal.data {forces.lammpstrj}"']
     found = forces_by_lammps(commands, "lmp")(given)
     calculator = LennardJones(epsilon=0.0104, sigma=3.4, rc=5.0, smooth=False)
     wanted = forces_by_ase(calculator)(given)

@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from trajmodes.errors import DataError
+
 
 class NamedArrays(Protocol):
     """Common interface of an xarray Dataset and `PlainArrays`."""
@@ -87,6 +89,12 @@ class PlainArrays:
         return name in self.variables
 
     def __getitem__(self, name: str) -> PlainArray:
+        if name not in self.variables:
+            raise DataError(
+                f"the results hold no {name}",
+                why="an older trajmodes wrote them, with other variables",
+                fix="repeat the run",
+            )
         return self.variables[name]
 
     def get(self, name: str) -> PlainArray | None:

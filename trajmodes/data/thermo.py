@@ -6,6 +6,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
+from trajmodes.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ class Thermodynamics:
     left_out: float
     """Part of the modes that are left out because they are imaginary."""
     zero_point_energy_sem: float | None = None
+    notes: tuple[Note, ...] = ()
+    """On what is not known."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, temperatures="t")

@@ -49,15 +49,22 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     _write_blocks(constants.triplets, constants.crystal, cubic)
     paths = [control, pairs, cubic]
     charges = "off" if constants.charges is None else "on"
+    kelvin = _temperature(constants)
+    own = "that of the force constants" if constants.temperature else "a default"
     notes = [
-        "CONTROL: ngrid, T and scalebroad are initial values, to be converged; isotopes are "
-        f"off, and Born charges are {charges}"
+        "CONTROL: ngrid and scalebroad are initial values, to be converged; "
+        f"T = {kelvin:g} K is {own}; isotopes are off, and Born charges are {charges}"
     ]
     if constants.quartets is not None:
         paths.append(folder / "FORCE_CONSTANTS_4TH")
         _write_blocks(constants.quartets, constants.crystal, paths[-1])
         notes.append("FORCE_CONSTANTS_4TH is read by FourPhonon, not by ShengBTE itself")
     return Export(tuple(paths), tuple(notes))
+
+
+def _temperature(constants: ForceConstants) -> float:
+    """Temperature in K for CONTROL; ShengBTE accepts no 0 K."""
+    return constants.temperature or _ROOM_TEMPERATURE_K
 
 
 def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> None:
@@ -87,7 +94,6 @@ def _control(constants: ForceConstants, container: Supercell) -> str:
     types = [kinds.index(k) + 1 for k in zip(crystal.species, crystal.masses, strict=True)]
     names = " ".join(f'"{name}"' for name, _ in kinds)
     masses = " ".join(f"{mass / DALTON:.8f}" for _, mass in kinds)
-    temperature = constants.temperature or _ROOM_TEMPERATURE_K
     lines = ["&allocations"]
     lines += [
         f"  nelements={len(kinds)},",
@@ -105,7 +111,7 @@ def _control(constants: ForceConstants, container: Supercell) -> str:
     if constants.charges is not None:
         lines += [*_charge_lines(constants.charges)]
     lines += [f"  scell(:)={' '.join(str(n) for n in np.diag(container.matrix))}", "&end"]
-    lines += ["&parameters", f"  T={temperature:g},", "  scalebroad=1.0", "&end"]
+    lines += ["&parameters", f"  T={_temperature(constants):g},", "  scalebroad=1.0", "&end"]
     lines += ["&flags", f"  nonanalytic=.{str(polar).upper()}.,", "  isotopes=.FALSE.,"]
     lines += ["  autoisotopes=.FALSE.", "&end"]
     return "\n".join(lines) + "\n"

@@ -21,7 +21,6 @@ computed from Q̇ = ωṽ in `Amplitudes`.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import constants as codata
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Supercell
@@ -32,11 +31,8 @@ from trajmodes.molecules.geometry import rigid_motions, vibrational_space
 from trajmodes.molecules.hessian import hessian_of
 from trajmodes.notes import Note
 from trajmodes.project.projector import Amplitudes
-from trajmodes.units import BOHR, DALTON
 
 _EQUAL = 1e-4
-ATOMIC_UNIT = float(BOHR * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass))
-"""Bohr √(electron mass), the unit of q̃ and ṽ in i-PI, in √(eV) ps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +160,7 @@ def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> tuple[Floats, Floats
     Returns
     -------
     position, velocity
-        (v, t) q̃ and ṽ in √(eV) ps; divide by `ATOMIC_UNIT` for the unit of i-PI. ṽ is nan
+        (v, t) q̃ and ṽ in √(eV) ps; divide by `ATOMIC_AMPLITUDE` for the unit of i-PI. ṽ is nan
         where ω ≤ 0, None without velocities.
 
     Raises

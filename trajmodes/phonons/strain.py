@@ -30,7 +30,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
-from trajmodes.coulomb.ewald import dipole_matrices, dipole_slopes, dipole_sum
+from trajmodes.coulomb.long_waves import LongWaveDipoles, long_wave_dipoles
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.modes import Modes
@@ -178,8 +178,17 @@ def _weights(
     return csr_array((data.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
 
 
-def internal_strain(constants: ForceConstants) -> tuple[Floats, Floats]:
-    """Compute X and the forces on the sites that it balances.
+def dipoles_of(constants: ForceConstants) -> LongWaveDipoles | None:
+    """Dipole–dipole part of long waves, the same for all replicates; None without charges."""
+    if constants.charges is None:
+        return None
+    return long_wave_dipoles(constants.crystal, constants.charges)
+
+
+def internal_strain(
+    constants: ForceConstants, dipoles: LongWaveDipoles | None
+) -> tuple[Floats, Floats]:
+    """Compute X and the forces on the sites that it balances; ``dipoles``: `dipoles_of`.
 
     Returns
     -------
@@ -198,13 +207,9 @@ def internal_strain(constants: ForceConstants) -> tuple[Floats, Floats]:
     pair_force = constants.values[:, :, :, None] * (vector @ crystal.cell)[:, None, None, :]
     force = np.zeros((s, 3, 3, 3))
     np.subtract.at(force, constants.first, pair_force)
-    if constants.charges is not None:
-        dipoles, gamma = dipole_sum(crystal, constants.charges), np.zeros((1, 3))
-        uniform = dipole_matrices(dipoles, gamma)[0].real
-        stiffness += uniform.reshape(s, 3, s, 3).swapaxes(1, 2)
-        # Im ∂C/∂k at Γ is Σ_R Φ(R) r without a macroscopic field: (δ, s, λ, s', γ).
-        moment = dipole_slopes(dipoles, gamma)[:, 0].imag.reshape(3, s, 3, s, 3)
-        force -= moment.sum(axis=3).transpose(1, 2, 3, 0)
+    if dipoles is not None:
+        stiffness += dipoles.stiffness
+        force += dipoles.force
     matrix = stiffness.swapaxes(1, 2).reshape(3 * s, 3 * s)
     relaxed = _balancing_displacements(0.5 * (matrix + matrix.T), force.reshape(3 * s, 9))
     return relaxed.reshape(s, 3, 3, 3), force
@@ -267,19 +272,24 @@ def strain_responses(
     triplets = triplets_of(constants)
     replicates = _replicates(constants, triplets)
     total = triplet_sum(constants.crystal, triplets)
+    dipoles, whole = dipoles_of(constants), lattice_sum(constants)
+
+    def sums_of(one: ForceConstants) -> list[LatticeSum]:
+        internal = internal_strain(one, dipoles)[0] if relaxed else None
+        return _lattice_sums(one, total, internal)
+
     n_modes = modes.omega.shape[1]
     n_values = 6 * n_modes**2 + 4 * n_modes * len(replicates)
     step = max(1, _CHUNK_BYTES // (16 * n_values))
     for start in range(0, max(1, len(modes.qpoints)), step):
         part = slice(start, start + step)
         chunk = _chunk(modes, part)
-        _, *mean = _lattice_sums(constants, total, relaxed=relaxed)
+        rest, *mean = sums_of(constants)
         p_cqmn = np.stack([_matrix_elements(one, chunk) for one in mean])
         slope = set_means(np.einsum("cqmm->qmc", p_cqmn).real, chunk.starts)
-        found = [
-            _replicate(_lattice_sums(one, total, relaxed=relaxed), chunk, p_cqmn)
-            for one in replicates
-        ]
+        # Replicates have the same dipole–dipole part.
+        apart_qmn = _matrix_elements(whole, chunk) - _matrix_elements(rest, chunk)
+        found = [_replicate(sums_of(one), chunk, p_cqmn, apart_qmn) for one in replicates]
         squares, slopes = ([one[k] for one in found] for k in (0, 1))
         both = (np.array(squares), np.array(slopes)) if found else None
         yield part, StrainResponse(chunk.square, slope, both)
@@ -314,16 +324,16 @@ def _chunk(modes: Modes, part: slice) -> _Chunk:
 
 
 def _lattice_sums(
-    constants: ForceConstants, total: TripletSum, *, relaxed: bool
+    constants: ForceConstants, total: TripletSum, internal: Floats | None
 ) -> list[LatticeSum]:
-    """Lattice sums of D and of each component of ∂D/∂ε."""
-    internal = internal_strain(constants)[0] if relaxed else None
+    """Lattice sums of D without dipole–dipole part, and of each component of ∂D/∂ε."""
     values = total.derivative(triplets_of(constants).values, internal)
     listed = ForceConstants(
         constants.crystal, total.first, total.second, total.lattice, values[..., 0, 0]
     )
     parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in COMPONENTS]
-    return [lattice_sum(constants), *lattice_sums(listed, np.array(parts))]
+    rest = lattice_sums(constants, constants.values[None])
+    return [*rest, *lattice_sums(listed, np.array(parts))]
 
 
 def _replicates(constants: ForceConstants, triplets: ClusterConstants) -> list[ForceConstants]:
@@ -356,10 +366,10 @@ def _matrix_elements(total: LatticeSum, chunk: _Chunk) -> Complexes:
 
 
 def _replicate(
-    sums: list[LatticeSum], chunk: _Chunk, p_cqmn: Complexes
+    sums: list[LatticeSum], chunk: _Chunk, p_cqmn: Complexes, apart_qmn: Complexes
 ) -> tuple[Floats, Floats]:
-    """ω² (q, m) and ∂ω²/∂ε (q, m, c) of one replicate."""
-    d_qmn = _matrix_elements(sums[0], chunk)
+    """ω² (q, m) and ∂ω²/∂ε (q, m, c) of one replicate, with the elements of the dipoles."""
+    d_qmn = _matrix_elements(sums[0], chunk) + apart_qmn
     square = np.einsum("qmm->qm", d_qmn).real
     changes = (dynamical_matrices(one, chunk.qpoints) for one in sums[1:])
     slope_qmc = np.stack([expectation(one, chunk.vectors) for one in changes], axis=-1)

@@ -36,7 +36,7 @@ from trajmodes.fit.normal_equations import (
 from trajmodes.fit.pair_range import choose_range, suspected_dipoles
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions, with_strength
-from trajmodes.formats.charges import charges_of_earlier
+from trajmodes.formats.charges import GivenCharges, charges_of_earlier
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.pipeline.check import with_noise_found
@@ -83,12 +83,13 @@ def fit_runs(
     log: Log,
     bars: StartBar = no_bars,
     earlier: NormalEquationBlocks | None = None,
+    charges: Charges | None = None,
 ) -> Fitted:
     """Fit effective force constants to one or several runs of a crystal.
 
     Each run is matched to the crystal of the first one; their supercells may differ. The runs
     are added to the normal equations of `earlier` fits if there are any; their parameters are
-    kept then.
+    kept then. Known `charges` take the place of those of the job and of its files.
 
     Raises
     ------
@@ -97,12 +98,12 @@ def fit_runs(
     DataError
         If a run has no forces, or all runs together do not determine the force constants.
     """
-    if earlier is None:
-        first = runs[0]
-        paths, crystal = first.trajectory.paths, first.supercell.crystal
-        found = charges_of_data(first.job.polar, crystal, paths)
+    polar, crystal = runs[0].job.polar, runs[0].supercell.crystal
+    if charges is not None:
+        found = GivenCharges(charges)
+    elif earlier is None:
+        found = charges_of_data(polar, crystal, runs[0].trajectory.paths)
     else:
-        polar, crystal = runs[0].job.polar, runs[0].supercell.crystal
         found = charges_of_earlier(polar, crystal, earlier.charges)
     fitted = _fit_once(runs, log, bars, earlier, found.charges)
     fitted = fitted._replace(notes=(*found.notes, *fitted.notes))

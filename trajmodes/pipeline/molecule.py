@@ -29,7 +29,6 @@ from trajmodes.molecules.eckart import EckartFrame
 from trajmodes.molecules.geometry import is_bonded_to_images, rigid_motions
 from trajmodes.molecules.hessian import hessian_reduction, pairs_of_hessian, read_hessian
 from trajmodes.molecules.normal_modes import (
-    ATOMIC_UNIT,
     ModeTable,
     external_part,
     ipi_amplitudes,
@@ -46,7 +45,7 @@ from trajmodes.project.selected_modes import AmplitudeSeries
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import THZ
+from trajmodes.units import ATOMIC_AMPLITUDE, THZ
 
 REFUSED_PART = 0.1
 """`external_part` above which a Hessian is not that of the reference."""
@@ -245,7 +244,7 @@ def normal_coordinates(
                 "frame": ("frame", block.indices),
             }
             | {
-                name: (("frame", "mode"), (values / ATOMIC_UNIT).T, units | more)
+                name: (("frame", "mode"), (values / ATOMIC_AMPLITUDE).T, units | more)
                 for name, (values, more) in series.items()
             },
             attrs={

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.config.job import Job
+from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
@@ -63,6 +64,8 @@ class FitData(NamedTuple):
     """Normal equations of an earlier fit, to which the runs are added."""
     crystal: Crystal | None = None
     """The crystal of the runs, where it is known."""
+    charges: Charges | None = None
+    """Its Born charges; None for those of the job or beside the files."""
 
 
 NEW_FIT = FitData()
@@ -178,7 +181,7 @@ def fit_only(
     for run in runs:
         require_usable(run, ["all", "fit"])
     with input_files([path for run in runs for path in run.files]) as hashes:
-        fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
+        fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier, charges=data.charges)
         results = _of_constants(fitted, command, log)
         if earlier is None:
             results = _with_static_check(results, fitted)

@@ -81,7 +81,10 @@ def _expansion(dataset: NamedArrays) -> str:
     known = "fit_temperature" in dataset
     place = int(np.abs(kelvin - float(dataset["fit_temperature"])).argmin()) if known else -1
     text = _text(dataset, "expansion_mean", 1e6, (place,))
-    return f"{text} · 10⁻⁶/K along a direction at {kelvin[place]:.4g} K, from third order"
+    return (
+        f"{text} · 10⁻⁶/K along a direction at {kelvin[place]:.4g} K, from third order on "
+        f"{mesh_of(dataset['expansion_mesh'].values)} points"
+    )
 
 
 def _measured(dataset: NamedArrays) -> str:

@@ -178,7 +178,10 @@ def _error_bars(dataset: NamedArrays) -> str:
     tail = "converged" if levelled else "NOT converged with the block length: lower bounds"
     if levelled and "lifetime_ps" not in dataset:
         # Short blocks hide the slowest part of the error.
-        tail = "converged if a block lasts four lifetimes of the modes"
+        tail = (
+            "longer blocks give no larger errors; they are too small if a block is shorter "
+            "than four lifetimes of the modes, which only a projection shows"
+        )
     return (
         f"{dataset['error_method'].item()} over "
         f"{counted(int(dataset['error_blocks']), 'block')} of "

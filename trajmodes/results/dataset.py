@@ -17,12 +17,12 @@ from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jac
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
-from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.project.selected_modes import AmplitudeSeries, ChosenMode
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
 from trajmodes.symmetry.stars import places_of_sets, set_mean
 from trajmodes.units import (
+    ATOMIC_AMPLITUDE,
     BOLTZMANN,
     DALTON,
     GIGAPASCAL,
@@ -301,7 +301,8 @@ _AMPLITUDE_CONVENTIONS = (
     "the atom positions; Q' the same of velocities; <|Q'|^2> = k_B T; Q_-q = conj(Q_q). The "
     "phase of e is arbitrary, and so is the choice of e within a degenerate set. Q and "
     "Q'/omega are the normal-mode position and velocity of i-PI; in its unit, a0 sqrt(m_e), "
-    f"they are larger by {1.0 / ATOMIC_UNIT:.9g}; Q'/omega is not a number where omega <= 0"
+    f"they are larger by {1.0 / ATOMIC_AMPLITUDE:.9g}; Q'/omega is not a number where "
+    "omega <= 0"
 )
 _AMPLITUDE_FIELDS = (
     ("Q", "sqrt(eV) ps", "mode coordinate"),

@@ -133,7 +133,10 @@ TABLES = (
     ),
     Output(
         "tables/force_constants.csv",
-        "second-order force constants by neighbour shell",
+        (
+            ("", "second-order force constants by neighbour shell"),
+            ("born_charge", ", without their dipole–dipole part"),
+        ),
         ("shell",),
         _columns(
             "Second-order force constants by neighbour shell",

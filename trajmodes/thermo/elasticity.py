@@ -32,26 +32,20 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats
-from trajmodes.coulomb.ewald import dipole_matrices, dipole_sum
-from trajmodes.data.charges import Charges
+from trajmodes.coulomb.long_waves import LongWaveDipoles
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.lattice import layer_of
 from trajmodes.data.thermo import Elasticity, Moduli
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import signed_root
-from trajmodes.phonons.strain import internal_strain
-from trajmodes.units import BOLTZMANN, COULOMB, HBAR
+from trajmodes.phonons.strain import dipoles_of, internal_strain
+from trajmodes.units import BOLTZMANN, HBAR
 
 _PAIRS = {
     3: ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)),
     2: ((0, 0), (1, 1), (0, 1)),
 }
-_SIX = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / np.sqrt(
-    [[1.0], [1.0], [1.0], [2.0], [2.0], [2.0]]
-)
-_STEP = 0.02
-"""In 1/Å."""
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, 181)
 
 
@@ -80,8 +74,10 @@ class SoundVelocities(NamedTuple):
     """(…, 3), unit: Å/ps. Standard error; None without replicates."""
 
 
-def acoustic_tensor(constants: ForceConstants) -> Floats:
+def acoustic_tensor(constants: ForceConstants, dipoles: LongWaveDipoles | None) -> Floats:
     """Λ (3, 3, 3, 3) in eV/Å³: two directions of polarisation, two of the wave vector.
+
+    ``dipoles`` are those of `trajmodes.phonons.strain.dipoles_of`.
 
     Raises
     ------
@@ -93,9 +89,9 @@ def acoustic_tensor(constants: ForceConstants) -> Floats:
     r_px = (apart - crystal.sites[constants.first]) @ crystal.cell
     moments = np.einsum("pc,pd->pcd", r_px, r_px)
     clamped = -0.5 * np.tensordot(constants.values, moments, axes=(0, 0))
-    if constants.charges is not None:
-        clamped += 0.5 * _dipole_curvature(crystal, constants.charges)
-    displacement, force = internal_strain(constants)
+    if dipoles is not None:
+        clamped += 0.5 * dipoles.curvature
+    displacement, force = internal_strain(constants, dipoles)
     relaxed = np.einsum("slac,slbd->abcd", force, displacement)
     whole = clamped - relaxed
     whole = 0.5 * (whole + whole.swapaxes(2, 3))
@@ -103,39 +99,12 @@ def acoustic_tensor(constants: ForceConstants) -> Floats:
     return found
 
 
-def _dipole_curvature(crystal: Crystal, charges: Charges) -> Floats:
-    """∂²C/∂k_c∂k_d (3, 3, 3, 3) at Γ of the dipoles, summed over sites, without their field.
-
-    The part with the direction of k is that of the macroscopic field. The rest is even in k and
-    zero at Γ, and its curvature is extrapolated from two short wave vectors.
-    """
-    dipoles = dipole_sum(crystal, charges)
-    field = 4.0 * np.pi * COULOMB / crystal.volume
-    total_charge = charges.born.sum(axis=0)
-    squares = []
-    for step in (_STEP, 2.0 * _STEP):
-        k_nx = step * _SIX
-        matrices = dipole_matrices(dipoles, k_nx @ crystal.cell.T / (2.0 * np.pi))
-        n = crystal.n_sites
-        summed = matrices.reshape(-1, n, 3, n, 3).sum(axis=(1, 3)).real
-        moment = k_nx @ total_charge
-        screened = np.einsum("nx,xy,ny->n", k_nx, charges.dielectric, k_nx)
-        outer = moment[:, :, None] * moment[:, None, :] / screened[:, None, None]
-        squares.append(2.0 * (summed - field * outer) / step**2)
-    curvature = (4.0 * squares[0] - squares[1]) / 3.0
-    # Along x, y, z, and along the diagonals between them.
-    found = np.empty((3, 3, 3, 3))
-    for k, (c, d) in enumerate(_PAIRS[3]):
-        mixed = curvature[k] if c == d else curvature[k] - 0.5 * (curvature[c] + curvature[d])
-        found[:, :, c, d] = found[:, :, d, c] = mixed
-    return found
-
-
 def _tensors(constants: ForceConstants) -> list[Floats]:
     """Acoustic tensor of the force constants, and of each replicate."""
     values = () if constants.replicates is None else constants.replicates
     others = (replace(constants, values=one, replicates=None) for one in values)
-    return [acoustic_tensor(one) for one in (constants, *others)]
+    dipoles = dipoles_of(constants)
+    return [acoustic_tensor(one, dipoles) for one in (constants, *others)]
 
 
 def sound_velocities(constants: ForceConstants, directions: npt.ArrayLike) -> SoundVelocities:
@@ -260,18 +229,21 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     )
 
 
-def compliance(constants: ForceConstants) -> Floats:
-    """Strain (3, 3, 3, 3) in 1/eV of a primitive cell, by the stress times its volume.
+def compliances(constants: ForceConstants) -> Floats:
+    """Strain (1 + b, 3, 3, 3, 3) in 1/eV of a primitive cell, by the stress times its volume.
 
-    That of a layer has no components out of its plane.
+    The first is that of the force constants, the others are those of the replicates. That of a
+    layer has no components out of its plane.
     """
     axes, unit = _axes(constants.crystal)
-    stiffness, _ = _stiffness(unit * _along(acoustic_tensor(constants), axes))
-    scale = _mandel(np.ones_like(stiffness))
-    # In the notation of Mandel the inverse of the matrix is the matrix of the inverse tensor.
-    soft = _full(np.asarray(np.linalg.inv(_checked(_mandel(stiffness)))) / scale)
-    turned: Floats = np.einsum("ijkl,ia,jb,kc,ld->abcd", soft, axes, axes, axes, axes)
-    return turned * (unit / constants.crystal.volume)
+    found = []
+    for tensor in _tensors(constants):
+        stiffness, _ = _stiffness(unit * _along(tensor, axes))
+        scale = _mandel(np.ones_like(stiffness))
+        # In Mandel's notation the inverse of the matrix is the matrix of the inverse tensor.
+        soft = _full(np.asarray(np.linalg.inv(_checked(_mandel(stiffness)))) / scale)
+        found.append(np.einsum("ijkl,ia,jb,kc,ld->abcd", soft, axes, axes, axes, axes))
+    return np.array(found) * (unit / constants.crystal.volume)
 
 
 def _checked(matrix: Floats) -> Floats:

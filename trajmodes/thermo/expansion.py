@@ -15,8 +15,6 @@ classical mode is k_B at all temperatures.
 A layer expands in its plane, by the elastic constants and the area of the layer.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -30,7 +28,7 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import mesh
 from trajmodes.phonons.strain import strain_responses, tensor_of
 from trajmodes.symmetry.operations import space_group
-from trajmodes.thermo.elasticity import compliance
+from trajmodes.thermo.elasticity import compliances
 from trajmodes.thermo.functions import checked_temperatures, quantum_functions
 from trajmodes.units import BOLTZMANN
 
@@ -74,18 +72,9 @@ def thermal_expansion(
         sums.append(np.array(found))
     # (constants and replicates, temperatures and classical, component)
     stresses = _symmetric(tensor_of(np.sum(sums, axis=0)), constants.crystal)
-    soft = [compliance(constants)]
-    if len(stresses) > 1 and constants.replicates is not None:
-        soft += [
-            compliance(replace(constants, values=one, replicates=None))
-            for one in constants.replicates
-        ]
-    expansions = np.array(
-        [
-            np.einsum("xyzw,tzw->txy", one, stress)
-            for one, stress in zip(soft, stresses, strict=True)
-        ]
-    )
+    # Without replicates of third order, those of second order are not used.
+    soft = compliances(constants)[: len(stresses)]
+    expansions = np.einsum("bxyzw,btzw->btxy", soft, stresses)
     layer = layer_of(constants.crystal.cell, constants.crystal.sites)
     means = np.einsum("btxx->bt", expansions) / (3 if layer is None else 2)
     value, others = expansions[0], expansions[1:]

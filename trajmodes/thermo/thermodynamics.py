@@ -9,6 +9,7 @@ from trajmodes.arrays import Bools, Floats
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.thermo import Thermodynamics
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.phonons.modes import set_means
 from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.debye import debye_temperatures, moments_of
@@ -77,6 +78,7 @@ def thermodynamics(
     acoustic = _uniform(points) & ~sums.counted
     n_branches = omega.shape[1]
     energy, energy_changes = sums.zero_point
+    sound, notes = _sound(constants)
     return Thermodynamics(
         crystal=constants.crystal,
         temperatures=kelvin,
@@ -85,15 +87,23 @@ def thermodynamics(
         classical=thermal_functions(*sums.classical),
         displacements=thermal_displacements(sums.displacements, group, constants.crystal),
         density=density,
-        debye=debye_temperatures(
-            moments, quantum, kelvin, n_branches, debye_temperature_of_sound(constants)
-        ),
+        debye=debye_temperatures(moments, quantum, kelvin, n_branches, sound),
         zero_point_energy=energy,
         zero_point_energy_sem=(
             float(jackknife_sem(energy_changes)) if len(energy_changes) else None
         ),
         left_out=float(points.weights[~sums.counted & ~acoustic].sum()) / n_branches,
+        notes=notes,
     )
+
+
+def _sound(constants: ForceConstants) -> tuple[tuple[float, float | None], tuple[Note, ...]]:
+    """Debye temperature of sound and its error, or a note on why there is none."""
+    try:
+        return debye_temperature_of_sound(constants), ()
+    except DataError as error:
+        text = f"the Debye temperature of sound is not known: {error.what}"
+        return (np.nan, None), (Note("note", text, why=error.why, fix=error.fix),)
 
 
 @dataclass(frozen=True, slots=True)

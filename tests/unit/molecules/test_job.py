@@ -16,10 +16,9 @@ from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.molecules.geometry import is_bonded_to_images, isolated, vibrational_space
-from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.pipeline.molecule import open_molecule
 from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
-from trajmodes.units import BOLTZMANN, DALTON, THZ
+from trajmodes.units import ATOMIC_AMPLITUDE, BOLTZMANN, DALTON, THZ
 
 N_FRAMES, STEP_FS = 600, 1.0
 POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]])
@@ -114,7 +113,7 @@ def test_coordinates_of_every_frame_are_written(folder):
         assert data["position"].shape == (N_FRAMES, 3)
         size = np.sqrt(data["position"][:] ** 2 + data["velocity"][:] ** 2)
         np.testing.assert_allclose(
-            size, np.tile(AMPLITUDE / ATOMIC_UNIT, (N_FRAMES, 1)), rtol=1e-4
+            size, np.tile(AMPLITUDE / ATOMIC_AMPLITUDE, (N_FRAMES, 1)), rtol=1e-4
         )
         np.testing.assert_array_equal(data["frame"][:], np.arange(N_FRAMES))
 
@@ -256,7 +255,7 @@ def test_amplitudes_of_all_vibrations_are_written(folder):
     with netCDF4.Dataset(folder / "out" / "amplitudes.nc") as data:
         assert data["Q"].shape == (N_FRAMES, 3, 2)
         for name, expected in (("Q", position), ("Qdot_over_omega", velocity)):
-            found = data[name][:, :, 0] / ATOMIC_UNIT
+            found = data[name][:, :, 0] / ATOMIC_AMPLITUDE
             np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
     with pytest.raises(UsageError, match="written to a folder, and none is given"):
         molecule(folder / "run.xyz", timestep_fs=STEP_FS, save_amplitudes=["all"])

@@ -10,7 +10,6 @@ from trajmodes.errors import DataError
 from trajmodes.molecules.geometry import isolated, rigid_motions, vibrational_space
 from trajmodes.molecules.hessian import pairs_of_hessian
 from trajmodes.molecules.normal_modes import (
-    ATOMIC_UNIT,
     external_part,
     ipi_amplitudes,
     mode_table,
@@ -20,7 +19,7 @@ from trajmodes.molecules.normal_modes import (
 from trajmodes.phonons.modes import modes_at
 from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
-from trajmodes.units import DALTON, HBAR, THZ
+from trajmodes.units import ATOMIC_AMPLITUDE, DALTON, HBAR, THZ
 
 CARBON, OXYGEN = 12.011 * DALTON, 15.999 * DALTON
 STRETCH, BEND, LENGTH = 90.0, 2.5, 1.16
@@ -170,7 +169,8 @@ def test_velocity_is_undefined_where_omega_is_not_positive(soft):
 
 def test_unit_is_the_atomic_one():
     bohr_m, electron_kg = codata.physical_constants["Bohr radius"][0], codata.electron_mass
-    joule_second = ATOMIC_UNIT * np.sqrt(codata.electron_volt) * 1e-12  # √(eV) ps in √(J) s
+    second = np.sqrt(codata.electron_volt) * 1e-12  # √(eV) ps in √(J) s
+    joule_second = ATOMIC_AMPLITUDE * second
     assert joule_second == pytest.approx(bohr_m * np.sqrt(electron_kg), rel=1e-12)
 
 
@@ -195,5 +195,5 @@ def test_crystals_are_refused(crystals, springs):
 def test_atomic_unit_is_bohr_times_the_root_of_the_electron_mass():
     """½ω²q̃² of one atomic unit at one hartree per ħ is half a hartree."""
     hartree = codata.physical_constants["Hartree energy in eV"][0]
-    energy = 0.5 * (hartree / HBAR * ATOMIC_UNIT) ** 2
+    energy = 0.5 * (hartree / HBAR * ATOMIC_AMPLITUDE) ** 2
     assert energy == pytest.approx(0.5 * hartree, rel=1e-8)

@@ -187,3 +187,17 @@ def test_self_consistent_constants_have_dipoles(model, hessian_of, tmp_path):
     assert found.charges is not None
     wanted = frequencies_at(constants, Q)[0] / THZ
     np.testing.assert_allclose(np.sort(found.frequencies(Q)), wanted, rtol=1e-3)
+
+
+def test_self_consistent_constants_keep_the_charges_of_their_start(model, hessian_of):
+    constants, supercell = model
+    found = tm.self_consistent(
+        tm.ForceConstants.of(constants, supercell=supercell),
+        _Harmonic(model, hessian_of(constants, supercell)),
+        50.0,
+        number=10,
+        cutoff2=3.2,
+    )
+    np.testing.assert_array_equal(found.charges.born, constants.charges.born)
+    wanted = frequencies_at(constants, Q)[0] / THZ
+    np.testing.assert_allclose(np.sort(found.frequencies(Q)), wanted, rtol=1e-3)

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.coulomb.long_waves import long_wave_dipoles
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.errors import UsageError
+from trajmodes.phonons import strain
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.thermo.elasticity import (
     acoustic_tensor,
@@ -181,4 +183,22 @@ def test_a_direction_of_zero_length_is_refused(crystals, springs):
     constants = springs(crystals["bcc"], 3.0)
     with pytest.raises(UsageError, match="not all zero"):
         sound_velocities(constants, [0.0, 0.0, 0.0])
-    assert acoustic_tensor(constants).shape == (3, 3, 3, 3)
+    assert acoustic_tensor(constants, None).shape == (3, 3, 3, 3)
+
+
+def test_dipoles_are_summed_once_for_all_replicates(fitted, monkeypatch):
+    constants = fitted("rock salt")
+    charges = Charges(np.array([1.1, -1.1])[:, None, None] * np.eye(3), 2.4 * np.eye(3))
+    polar, calls = replace(constants, charges=charges), []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return long_wave_dipoles(*arguments)
+
+    monkeypatch.setattr(strain, "long_wave_dipoles", counted)
+    found = elasticity(polar)
+    assert len(calls) == 1
+    # The part of the dipoles is the same in all replicates.
+    bare = elasticity(constants)
+    assert abs(found.stiffness - bare.stiffness).max() > 0.01 * bare.stiffness.max()
+    np.testing.assert_allclose(found.stiffness_sem, bare.stiffness_sem, rtol=1e-6, atol=1e-12)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import trajmodes as tm
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.errors import DataError
@@ -109,3 +110,21 @@ def test_a_layer_expands_in_its_plane_by_the_same_whatever_its_vacuum():
 def test_without_a_third_order_there_is_no_expansion():
     with pytest.raises(DataError, match="third order"):
         thermal_expansion(replace(simple_cubic(), triplets=None), MESH, KELVIN)
+
+
+def test_thermo_sums_the_expansion_over_the_mesh_that_is_given():
+    constants = tm.ForceConstants.of(simple_cubic())
+    found = constants.thermodynamics(temperatures=[300.0], mesh=5)
+    assert found["expansion_mesh"].values.tolist() == list(MESH)
+    wanted = thermal_expansion(constants, MESH, [300.0])
+    np.testing.assert_array_equal(found["expansion"].values, wanted.quantum)
+
+
+def test_thermo_goes_on_without_an_expansion():
+    """Bonds without bending forces resist no shear: the compliance is infinite."""
+    constants = tm.ForceConstants.of(simple_cubic(bend=0.0))
+    found = constants.thermodynamics(temperatures=[300.0], mesh=4)
+    assert "expansion" not in found
+    assert np.isfinite(found["free_energy"]).all()
+    (note,) = (text for text in found["notes"].values if "expansion" in text)
+    assert "singular" in note

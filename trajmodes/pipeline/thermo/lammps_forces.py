@@ -29,11 +29,11 @@ units metal
 atom_style charge
 atom_modify map array
 box tilt large
-read_data ideal.data
+read_data "{ideal}"
 {commands}
-dump forces all custom 1 forces.lammpstrj id x y z fx fy fz
+dump forces all custom 1 "{forces}" id x y z fx fy fz
 dump_modify forces sort id units yes format float %.17g
-rerun configurations.lammpstrj dump x y z box no
+rerun "{configurations}" dump x y z box no
 """
 
 
@@ -71,17 +71,20 @@ def forces_by_lammps(
         prism = Prism(supercell.cell)
         with TemporaryDirectory(prefix="trajmodes-") as name:
             folder = Path(name)
-            _write_ideal(folder / "ideal.data", supercell, prism)
-            places_tax = supercell.positions + configurations.displacements
-            _write_dump(folder / "configurations.lammpstrj", places_tax, prism)
-            script = folder / "in.forces"
             # Potential files are found in the present folder, all others in the temporary one.
-            text = _SCRIPT.format(commands="\n".join(commands))
-            for file in ("ideal.data", "forces.lammpstrj", "configurations.lammpstrj"):
-                text = text.replace(file, str(folder / file))
+            files = {
+                "ideal": folder / "ideal.data",
+                "configurations": folder / "configurations.lammpstrj",
+                "forces": folder / "forces.lammpstrj",
+            }
+            _write_ideal(files["ideal"], supercell, prism)
+            places_tax = supercell.positions + configurations.displacements
+            _write_dump(files["configurations"], places_tax, prism)
+            script = folder / "in.forces"
+            text = _SCRIPT.format(commands="\n".join(commands), **files)
             script.write_text(text, encoding="utf-8")
             _run([*words, "-in", str(script), "-log", "none"], commands)
-            found = open_trajectory([folder / "forces.lammpstrj"], ReadOptions(units="metal"))
+            found = open_trajectory([files["forces"]], ReadOptions(units="metal"))
             frames = found.frames.read(0, len(places_tax))
         assert frames.forces is not None
         turned: Floats = prism.vector_to_ase(frames.forces.reshape(-1, 3))

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from trajmodes.arrays import Floats
 from trajmodes.config.kinds import FINE_MESH
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import layer_of
 from trajmodes.data.results import CrystalProperties, Provenance
-from trajmodes.data.thermo import Thermodynamics
+from trajmodes.data.thermo import ThermalExpansion, Thermodynamics
+from trajmodes.errors import DataError
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
@@ -84,9 +86,7 @@ def thermo_job(
     temperatures = np.union1d(values["temperatures"], [kelvin])
     width = 0.0 if values["width_thz"] is None else values["width_thz"] * THZ
     found = thermodynamics(known, mesh_of(known, values["mesh"]), temperatures, width=width)
-    expansion = None
-    if known.triplets is not None:
-        expansion = thermal_expansion(known, mean_mesh(known.crystal), temperatures)
+    expansion, missing = _expansion(known, values["mesh"], temperatures)
     properties = CrystalProperties(
         known,
         Provenance(versions(), (), command, ""),
@@ -94,7 +94,7 @@ def thermo_job(
         expansion=expansion,
         **({} if run is None else _measured(run)),
         warnings=_warnings(found, known),
-        notes=_notes(known, _LAYER_MOVES),
+        notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
     )
     text = _cif_of(found, kelvin)
     about = f"crystal with mean square displacements U_ij at {kelvin:g} K"
@@ -122,6 +122,21 @@ def elastic_job(
         notes=_notes(known, _LAYER_YIELDS),
     )
     return _written(properties, values["output"], constants, {})
+
+
+def _expansion(
+    constants: ForceConstants, wanted: int | str, temperatures: Floats
+) -> tuple[ThermalExpansion | None, tuple[Note, ...]]:
+    """Thermal expansion where there is a third order, or a note on why there is none."""
+    if constants.triplets is None:
+        return None, ()
+    is_default = wanted == FINE_MESH
+    divisions = mean_mesh(constants.crystal) if is_default else mesh_of(constants, wanted)
+    try:
+        return thermal_expansion(constants, divisions, temperatures), ()
+    except DataError as error:
+        text = f"the thermal expansion is not known: {error.what}"
+        return None, (Note("note", text, why=error.why, fix=error.fix),)
 
 
 def show_properties(dataset: xr.Dataset, files: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from trajmodes.config.job import Job, job_from_mapping, of_groups
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.formats.cell_file import read_atoms, reduce_cell
 from trajmodes.formats.registry import has_force_constants, read_supercell
 from trajmodes.notes import Note
@@ -183,21 +183,17 @@ def self_consistent(
         constants.
     """
     rng = np.random.default_rng(settings.seed)
-    space = half_space(start.supercell)
+    space, constants = half_space(start.supercell), start.constants
+    # Charges that the options give take the place of those of the start.
+    charges = None if constants is None or job.polar.are_given else constants.charges
 
     def fitted(trajectories: Sequence[Trajectory], fit_job: Job) -> Analysis:
-        data = FitData(trajectories, crystal=start.crystal)
+        data = FitData(trajectories, crystal=start.crystal, charges=charges)
         return fit_only(fit_job, command=command, log=log, data=data)
 
     def sampled_modes(constants: ForceConstants) -> Modes:
         return modes_at(constants, space.qpoints, space.weights)
 
-    constants = start.constants
-    if constants is not None and constants.charges is not None and not job.polar.are_given:
-        raise UsageError(
-            "the force constants have Born charges, and the fit to the new forces has none",
-            fix="give the same charges (--born FILE, or --born-charges with --dielectric)",
-        )
     if constants is None:
         with log.stage("forces of small displacements", shown=True):
             trajectory = _trajectory(_small(start.supercell, settings, rng), forces)

@@ -67,7 +67,8 @@ def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
     log_axis_around(axes, norm, 3.0, 3.0)
     axes.set_xlim(0.0, 1.06 * distance.max())
     axes.set(xlabel="Distance (Å)", ylabel="Second-order force constants, rms |Φ| (eV/Å²)")
-    axes.legend(loc="upper right", borderaxespad=0.3)
+    title = "without the dipole–dipole part" if "born_charge" in dataset else None
+    axes.legend(loc="upper right", borderaxespad=0.3, title=title)
 
 
 def _draw_convergence(axes: Axes, dataset: NamedArrays) -> None:
