@@ -1,4 +1,4 @@
-"""Anharmonic properties: Grüneisen parameters, three-phonon linewidths, thermal conductivity.
+"""Anharmonic properties: Grüneisen parameters, self-energies, linewidths, conductivity.
 
 The lattice thermal conductivity in the relaxation-time approximation is κ = Σ C v⊗v τ / V.
 """
@@ -83,6 +83,76 @@ class PerturbativeWidths:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, qpoints="q 3", omega="q m", quantum="q m", classical="q m")
+
+
+@dataclass(frozen=True, slots=True)
+class SelfEnergies:
+    """Self-energies Δ − iΓ of three-phonon scattering at a list of q points.
+
+    Γ is linear between the frequencies of the grid. Beyond its end Γ is zero.
+    """
+
+    temperature: float
+    """In K."""
+    mesh: tuple[int, int, int]
+    """Number of points along each reciprocal lattice vector in the sum over scattering."""
+    qpoints: Floats
+    """(q, 3), reduced coordinates, no 2π."""
+    omega: Floats
+    """(q, m), unit: rad/ps. Harmonic frequencies; negative means imaginary."""
+    grid: Floats
+    """(w,), unit: rad/ps. Frequencies from 0 to above twice the highest of the crystal."""
+    quantum: Floats
+    """(q, m, w), unit: rad/ps. Γ with Bose–Einstein occupation; nan for imaginary modes and the
+    acoustic modes at Γ."""
+    classical: Floats
+    """(q, m, w), unit: rad/ps. Γ with the classical occupation k_BT/ħω."""
+    quantum_error: Floats | None
+    """(q, m) relative standard error of Γ at the harmonic frequency; None where the force
+    constants have none."""
+    classical_error: Floats | None
+    """(q, m) the same with classical occupation."""
+    left_out: float
+    """Fraction of the modes of the mesh that are left out because they are imaginary."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, qpoints="q 3", omega="q m", grid="w")
+        freeze(self, sizes, float, quantum="q m w", classical="q m w")
+        freeze(self, sizes, float, quantum_error="q m", classical_error="q m")
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralFunctions:
+    """Spectral functions A(ω) of the velocities of modes, of area 1, and their lines.
+
+    All are nan for imaginary modes and the acoustic modes at Γ.
+    """
+
+    mean: Floats
+    """(q, m, w), unit: ps/rad. Means over the bins about the frequencies of the grid."""
+    shift: Floats
+    """(q, m, w), unit: rad/ps. Δ(ω) as it is used in A, at the frequencies of the grid."""
+    static_shift: Floats
+    """(q, m), unit: rad/ps. Δ(0) of the scattering, whether used or removed."""
+    peak: Floats
+    """(q, m), unit: rad/ps. Frequency of the highest maximum of A."""
+    width: Floats
+    """(q, m), unit: rad/ps. Full width of A at half of this maximum."""
+    width_sem: Floats | None
+    """(q, m), unit: rad/ps. Standard error from the force constants; None without it."""
+    golden_rule: Floats
+    """(q, m), unit: rad/ps. 2Γ at the harmonic frequency, the width to lowest order."""
+    line_omega: Floats
+    """(q, m, b), unit: rad/ps. Frequencies about each maximum."""
+    line: Floats
+    """(q, m, b), unit: ps/rad. A at these frequencies."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, mean="q m w", shift="q m w", static_shift="q m")
+        freeze(self, sizes, float, peak="q m", width="q m", width_sem="q m", golden_rule="q m")
+        freeze(self, sizes, float, line_omega="q m b", line="q m b")
 
 
 @dataclass(frozen=True, slots=True)

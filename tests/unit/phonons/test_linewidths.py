@@ -12,11 +12,11 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic import linewidths
-from trajmodes.phonons.anharmonic.linewidths import (
+from trajmodes.phonons.anharmonic import three_phonon
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
+from trajmodes.phonons.anharmonic.three_phonon import (
     dense_triplets,
     longest_side,
-    perturbative_linewidths,
     smallest_supercell,
 )
 from trajmodes.phonons.qpoints import commensurate, joined_axes, shared_mesh
@@ -157,6 +157,6 @@ def test_shared_triplets_scatter_in_the_supercell_of_the_run_as_at_their_images(
     constants = replace(springs(crystal, 3.0), triplets=basis.clusters(free @ x))
     asked = constants, supercell, (4, 4, 4), 300.0, np.array([[0.25, 0, 0]])
     inside = perturbative_linewidths(*asked)
-    monkeypatch.setattr(linewidths, "are_of_nearest", lambda *_: False)
+    monkeypatch.setattr(three_phonon, "are_of_nearest", lambda *_: False)
     apart = perturbative_linewidths(*asked)
     np.testing.assert_allclose(inside.quantum, apart.quantum, rtol=1e-6)

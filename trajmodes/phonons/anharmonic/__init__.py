@@ -1,11 +1,12 @@
 """From force constants of third order to what cubic anharmonicity changes.
 
 In: `trajmodes.data.force_constants.ForceConstants` of both orders, and lifetimes of a run. Out:
-Grüneisen parameters, linewidths, thermal conductivity. Open `linewidths` first: it says how
-phono3py is driven and what the classical limit is.
+Grüneisen parameters, linewidths, spectral functions, thermal conductivity. Open `three_phonon`
+first: it says how phono3py is driven and what the classical limit is.
 
 - `gruneisen`: Grüneisen parameters
-- `linewidths`: linewidths of three-phonon scattering in perturbation theory
+- `linewidths`: linewidths of three-phonon scattering at the frequencies of the modes
+- `self_energy`, `spectral_function`: the scattering at all frequencies, and the form of lines
 - `conductivity`: thermal conductivity from the lifetimes of a run, with linewidths interpolated
   to any q by `lifetime_mesh`
 """
