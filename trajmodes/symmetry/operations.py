@@ -117,6 +117,18 @@ def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None
         return None
 
 
+def conventional_cell(crystal: Crystal, *, tolerance: float = 1e-4) -> Floats:
+    """(3, 3) M: the rows of M @ cell are the vectors of the standard conventional cell.
+
+    Those of the crystal itself if it has no symmetry.
+    """
+    dataset = symmetry_dataset(crystal, tolerance)
+    if dataset is None:
+        return np.eye(3)
+    found: Floats = np.rint(np.linalg.inv(dataset.transformation_matrix)).T
+    return found
+
+
 def standard_primitive(dataset: SpglibDataset) -> Floats:
     """Rows (3, 3): vectors of the standard primitive cell in terms of those of the cell."""
     centring = _CENTRING.get(dataset.international[0], np.eye(3))

@@ -13,5 +13,6 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `debye`: moments of the frequencies, Debye temperatures
 - `expansion`: thermal expansion from Grüneisen parameters
 - `thermodynamics`: all of these in one pass
+- `quasiharmonic`: a folder: equilibrium volume, thermal expansion, C_p from several volumes
 - `sampling`: displacements and velocities of the canonical distribution
 """

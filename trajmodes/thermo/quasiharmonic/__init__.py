@@ -1,0 +1,13 @@
+"""Quasiharmonic properties: the free energy as a function of volume and temperature.
+
+In: force constants at several volumes, and the energy of the crystal without vibrations at
+each. Out: the classes of `trajmodes.data.quasiharmonic`. Open `properties` first: it composes
+the rest.
+
+- `volume_functions`: free energy, entropy and heat capacity at one volume
+- `equations_of_state`: their interpolation between volumes
+- `equilibrium`: the volume at temperature and pressure, and what follows from it
+- `properties`: all of these, with errors and a comparison of equations of state
+- `mode_gruneisen`: Grüneisen parameters of modes from the change of D(q) with volume
+- `phases`: the temperature at which two phases have the same Gibbs free energy
+"""

@@ -1,0 +1,162 @@
+"""Volume at pressure and temperature, and the properties that follow from F(V, T).
+
+The volume is where −∂F/∂V = p. With the interpolated free energy F, entropy S and heat capacity
+C_V at this volume (Wallace, Thermodynamics of Crystals (1972), §2),
+
+K_T = V ∂²F/∂V²,   α = (1/3V) ∂V/∂T = (1/3K_T) ∂S/∂V,   C_p = C_V + 9α² K_T V T,
+G = F + pV,   γ = 3α K_T V/C_V,   K_S = K_T C_p/C_V.
+
+No derivative by temperature is taken numerically: α is exact for the interpolated S. Errors are
+first-order changes with each source of error of the values at each volume. Those of different
+volumes are independent.
+"""
+
+from dataclasses import fields
+from itertools import pairwise
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data.quasiharmonic import Equilibrium
+from trajmodes.errors import DataError
+from trajmodes.thermo.quasiharmonic.equations_of_state import Interpolation
+from trajmodes.units import GIGAPASCAL
+
+_GRID = 401
+"""Volumes at which a minimum is looked for."""
+_TOGETHER = 64
+"""Sources of error whose equilibria are found together."""
+_STEPS = 30
+"""Most steps of Newton's method."""
+
+
+def equilibrium(
+    equation: Interpolation, values: Floats, kelvin: Floats, pressures: Floats
+) -> Equilibrium:
+    """Equilibrium at pressures (p,) in eV/Å³ and temperatures (t,) of values (3, t, v).
+
+    The values are free energy, entropy and heat capacity at the volumes of the equation.
+
+    Raises
+    ------
+    DataError
+        If at a temperature and pressure there is no minimum between the volumes.
+    """
+    coefficients = equation.coefficients(values)
+    start = _minimum(equation, coefficients[0], kelvin, pressures)
+    volume = _newton(equation, coefficients[0], start, pressures)
+    return Equilibrium(*_properties(equation, coefficients, volume, kelvin, pressures))
+
+
+def equilibrium_changes(
+    equation: Interpolation,
+    values: Floats,
+    deviations: Floats,
+    kelvin: Floats,
+    pressures: Floats,
+    found: Equilibrium,
+) -> Floats:
+    """Compute the changes (m, f, p, t) of all fields (f) by deviations (m, 3, t, v)."""
+    whole = np.stack([getattr(found, field.name) for field in fields(Equilibrium)])
+    changes = []
+    for start in range(0, len(deviations), _TOGETHER):
+        moved = values + deviations[start : start + _TOGETHER]
+        coefficients = equation.coefficients(moved.swapaxes(0, 1))
+        start_at = np.broadcast_to(found.volume, (moved.shape[0], *found.volume.shape))
+        volume = _newton(equation, coefficients[0], start_at, pressures)
+        fields_fm = _properties(equation, coefficients, volume, kelvin, pressures)
+        changes.append(np.stack(fields_fm, axis=1) - whole)
+    return np.concatenate(changes)
+
+
+def _minimum(
+    equation: Interpolation, free: Floats, kelvin: Floats, pressures: Floats
+) -> Floats:
+    """Volumes (p, t) on a grid next to which F + pV has its lowest minimum."""
+    low, high = float(equation.volumes.min()), float(equation.volumes.max())
+    grid = np.linspace(low, high, _GRID)
+    value, slope, _ = equation.basis(np.broadcast_to(grid[:, None], (_GRID, len(kelvin))))
+    gibbs = np.einsum("gtk,tk->tg", value, free) + pressures[:, None, None] * grid
+    slopes = np.einsum("gtk,tk->tg", slope, free) + pressures[:, None, None]
+    rises = (slopes[..., :-1] < 0.0) & (slopes[..., 1:] >= 0.0)
+    lacks = ~rises.any(axis=-1)
+    if lacks.any():
+        raise _outside(equation, slopes, lacks, kelvin, pressures)
+    place = np.where(rises, gibbs[..., :-1], np.inf).argmin(axis=-1)
+    found: Floats = 0.5 * (grid[place] + grid[place + 1])
+    return found
+
+
+def _outside(
+    equation: Interpolation, slopes: Floats, lacks: Bools, kelvin: Floats, pressures: Floats
+) -> DataError:
+    """Error for a minimum that is outside the volumes."""
+    p, t = map(int, np.argwhere(lacks)[0])
+    volumes = np.sort(equation.volumes)
+    low, high = float(volumes[0]), float(volumes[-1])
+    widest = max(float(b - a) for a, b in pairwise(volumes))
+    falls = bool(slopes[p, t, -1] < 0.0)
+    wanted = high + widest if falls else low - widest
+    side = "larger" if falls else "smaller"
+    edge = high if falls else low
+    first = f"{kelvin[t]:g} K and {pressures[p] / GIGAPASCAL:.3g} GPa"
+    stable = kelvin[~lacks[p]]
+    span = (
+        f", or temperatures from {stable.min():g} to {stable.max():g} K alone"
+        if len(stable)
+        else ""
+    )
+    return DataError(
+        f"at {first} the equilibrium volume is not between the smallest volume {low:.4f} Å³ "
+        f"and the largest one {high:.4f} Å³ of a primitive cell",
+        why=f"F + pV still falls towards {side} volumes at {edge:.4f} Å³",
+        fix=f"add force constants and the energy at a {side} volume, such as {wanted:.4f} Å³ "
+        f"(lattice vectors {100.0 * ((wanted / edge) ** (1.0 / 3.0) - 1.0):+.2f} %){span}",
+    )
+
+
+def _newton(equation: Interpolation, free: Floats, start: Floats, pressures: Floats) -> Floats:
+    """Volumes (…, p, t) at which −∂F/∂V = p, from volumes nearby, of coefficients (…, t, k)."""
+    volume = start
+    for _ in range(_STEPS):
+        _, slope, curvature = (
+            np.einsum("...ptk,...tk->...pt", one, free) for one in equation.basis(volume)
+        )
+        step = (slope + pressures[:, None]) / curvature
+        volume = volume - step
+        if (np.abs(step) < 1e-13 * np.abs(volume)).all():
+            break
+    return volume
+
+
+def _properties(
+    equation: Interpolation,
+    coefficients: Floats,
+    volume: Floats,
+    kelvin: Floats,
+    pressures: Floats,
+) -> tuple[Floats, ...]:
+    """Fields of `Equilibrium` at volumes (…, p, t), of coefficients (3, …, t, k)."""
+    value, slope, curvature = equation.basis(volume)
+    free, entropy, capacity = np.einsum("...ptk,f...tk->f...pt", value, coefficients)
+    entropy_slope = np.einsum("...ptk,...tk->...pt", slope, coefficients[1])
+    modulus = volume * np.einsum("...ptk,...tk->...pt", curvature, coefficients[0])
+    expansion = entropy_slope / (3.0 * modulus)
+    gap = 9.0 * expansion**2 * modulus * volume * kelvin
+    gap = np.where(kelvin > 0.0, gap, 0.0)
+    warm = capacity > 0.0
+    safe = np.where(warm, capacity, 1.0)
+    ratio = np.where(warm, 1.0 + gap / safe, 1.0)
+    gruneisen = np.where(warm, volume * entropy_slope / safe, np.nan)
+    return (
+        volume,
+        expansion,
+        modulus,
+        modulus * ratio,
+        capacity,
+        capacity + gap,
+        entropy,
+        free,
+        free + pressures[:, None] * volume,
+        gruneisen,
+    )

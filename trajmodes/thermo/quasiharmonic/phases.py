@@ -1,0 +1,170 @@
+"""The temperatures at which two phases have the same Gibbs free energy.
+
+Along a temperature axis at fixed pressure ΔG = G₁ − G₂ changes by −ΔS dT, so it is interpolated
+by cubic polynomials that have its values and its derivatives −ΔS at the temperatures given. An
+error δ(ΔG) moves a crossing by δ(ΔG)/|ΔS|. The slope of the phase boundary is that of Clausius
+and Clapeyron, dp/dT = ΔS/ΔV.
+
+The errors of the two phases are independent.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+
+from trajmodes.arrays import Floats, freeze
+from trajmodes.errors import DataError
+
+Verdict = Literal["resolved", "not resolved", "first", "second"]
+
+_DECISIVE = 2.0
+"""Standard errors by which a free energy must differ from zero to have a sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class GibbsEnergy:
+    """Gibbs free energy of a phase per atom, at pressures (p) and temperatures (t)."""
+
+    pressures: Floats
+    """(p,), unit: eV/Å³."""
+    temperatures: Floats
+    """(t,), unit: K."""
+    gibbs: Floats
+    """(p, t), unit: eV."""
+    entropy: Floats
+    """(p, t), unit: eV/K."""
+    volume: Floats
+    """(p, t), unit: Å³."""
+    gibbs_sem: Floats
+    """(p, t), unit: eV. Standard error; zero where there is none."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, pressures="p", temperatures="t")
+        for name in ("gibbs", "entropy", "volume", "gibbs_sem"):
+            freeze(self, sizes, float, **{name: "p t"})
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where two phases have the same Gibbs free energy at one pressure."""
+
+    pressure: float
+    """In eV/Å³."""
+    verdict: Verdict
+    """``resolved``; ``not resolved`` if errors leave open where, or whether, the phases cross;
+    otherwise the phase that is stable at all temperatures given."""
+    temperature: float
+    """In K; nan without a crossing."""
+    temperature_sem: float
+    """Its standard error in K; nan without a crossing."""
+    low: float
+    """Lowest temperature in K at which errors allow the crossing; nan if they allow none."""
+    high: float
+    """Highest such temperature in K."""
+    latent_heat: float
+    """TΔS in eV per atom from the first to the second phase; nan without a crossing."""
+    slope: float
+    """dp/dT of the phase boundary in eV/(Å³ K); nan without a crossing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBoundary:
+    """Difference of the Gibbs free energies of two phases, and where it vanishes."""
+
+    pressures: Floats
+    """(p,), unit: eV/Å³."""
+    temperatures: Floats
+    """(t,), unit: K."""
+    difference: Floats
+    """(p, t), unit: eV per atom. G of the first phase less that of the second."""
+    difference_sem: Floats
+    """(p, t) standard error."""
+    crossings: tuple[Crossing, ...]
+    """At least one for each pressure, in their order."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, pressures="p", temperatures="t")
+        freeze(self, sizes, float, difference="p t", difference_sem="p t")
+
+
+def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
+    """Compare two phases at the pressures and temperatures that both have.
+
+    Raises
+    ------
+    DataError
+        If they share no pressure, or less than two temperatures.
+    """
+    (p1, p2), pressures = _shared(first.pressures, second.pressures, 1e-9)
+    (t1, t2), kelvin = _shared(first.temperatures, second.temperatures, 1e-6)
+    if not len(pressures) or len(kelvin) < 2:
+        raise DataError(
+            f"the two phases share {len(pressures)} pressures and {len(kelvin)} temperatures",
+            fix="repeat `trajmodes quasiharmonic` of both with the same --pressures-gpa and "
+            "--temperatures",
+        )
+
+    def apart(name: str) -> Floats:
+        one, other = getattr(first, name), getattr(second, name)
+        found: Floats = one[np.ix_(p1, t1)] - other[np.ix_(p2, t2)]
+        return found
+
+    difference, entropy, volume = apart("gibbs"), apart("entropy"), apart("volume")
+    sem = np.hypot(first.gibbs_sem[np.ix_(p1, t1)], second.gibbs_sem[np.ix_(p2, t2)])
+    crossings = [
+        one
+        for p, pressure in enumerate(pressures)
+        for one in _crossings(
+            float(pressure), kelvin, difference[p], sem[p], entropy[p], volume[p]
+        )
+    ]
+    return PhaseBoundary(pressures, kelvin, difference, sem, tuple(crossings))
+
+
+def _shared(
+    one: Floats, other: Floats, tolerance: float
+) -> tuple[tuple[list[int], list[int]], Floats]:
+    """Places in both arrays of the values that they share, and these."""
+    places = np.argwhere(np.abs(one[:, None] - other) <= tolerance)
+    return (places[:, 0].tolist(), places[:, 1].tolist()), one[places[:, 0]]
+
+
+def _crossings(
+    pressure: float,
+    kelvin: Floats,
+    difference: Floats,
+    sem: Floats,
+    entropy: Floats,
+    volume: Floats,
+) -> list[Crossing]:
+    curve = CubicHermiteSpline(kelvin, difference, -entropy)
+    roots = [float(t) for t in curve.roots(extrapolate=False)]
+    error = CubicHermiteSpline(kelvin, sem, np.gradient(sem, kelvin))
+    found = []
+    for t in roots:
+        heat = float(curve(t, 1)) * t
+        own = max(float(error(t)), 0.0) / abs(float(curve(t, 1)))
+        low, high = t - _DECISIVE * own, t + _DECISIVE * own
+        inside = low >= kelvin[0] and high <= kelvin[-1]
+        slope = -heat / t / float(np.interp(t, kelvin, volume)) if t > 0.0 else np.nan
+        found.append(
+            Crossing(
+                pressure, "resolved" if inside else "not resolved", t, own,
+                max(low, float(kelvin[0])), min(high, float(kelvin[-1])), heat, slope,
+            )
+        )  # fmt: skip
+    if found:
+        return found
+    open_ = np.abs(difference) <= _DECISIVE * sem
+    if open_.any():
+        span = kelvin[open_]
+        return [_none(pressure, "not resolved", float(span.min()), float(span.max()))]
+    return [_none(pressure, "first" if difference[0] < 0.0 else "second", np.nan, np.nan)]
+
+
+def _none(pressure: float, verdict: Verdict, low: float, high: float) -> Crossing:
+    return Crossing(pressure, verdict, np.nan, np.nan, low, high, np.nan, np.nan)
