@@ -94,10 +94,10 @@ def relative_displacements(apart: Floats, box: Floats) -> Floats:
     return result
 
 
-def cells_within(cell: Floats, radius: float) -> Ints:
-    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−½, ½]³, and a few more."""
+def cells_within(cell: Floats, radius: float, *, half: float = 0.5) -> Ints:
+    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−half, half]³, and more."""
     # Component i of a vector r is r · (column i of the inverse).
-    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
+    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + half).astype(int)
     axes = (np.arange(-n, n + 1) for n in reach)
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 

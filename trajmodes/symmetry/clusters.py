@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
@@ -216,7 +217,7 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
     n_sites = crystal.n_sites
     sites = np.arange(n_sites)[:, None]
     lattice = np.zeros((n_sites, 1, 3), dtype=np.int64)
-    around = [_neighbours(crystal, first, reach) for first in range(n_sites)]
+    around = _neighbours(crystal, reach)
     for _ in range(order - 1):
         # Add a member: any neighbour of the first that is also within reach of all others.
         parts = [
@@ -231,16 +232,25 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
     return sites, lattice
 
 
-def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints]:
-    """Sites (k,) and cells (k, 3) of atoms within reach of a home site, and in its layer."""
-    apart = (crystal.sites - crystal.sites[first])[:, None]
-    cells = cells_within(crystal.cell, float(reach[first].max())) - np.rint(apart).astype(int)
-    near = np.linalg.norm((apart + cells) @ crystal.cell, axis=2) < reach[first][:, None]
-    if (layer := single_layer(crystal)) is not None:
-        heights = crystal.sites[:, layer.axis]
-        copies = layer.copies(heights)
-        near &= copies[:, None] + cells[..., layer.axis] == copies[first]
-    return np.nonzero(near)[0], cells[near]
+def _neighbours(crystal: Crystal, reach: Floats) -> list[tuple[Ints, Ints]]:
+    """Sites (k,) and cells (k, 3) of atoms within reach (s, s) of each site, in its layer."""
+    folds = np.floor(crystal.sites).astype(np.int64)
+    inside, largest = crystal.sites - folds, float(reach.max())
+    cells = cells_within(crystal.cell, largest, half=1.0)
+    atoms = (cells[:, None] + inside).reshape(-1, 3) @ crystal.cell
+    near = cKDTree(atoms).query_ball_point(inside @ crystal.cell, largest, return_sorted=True)
+    layer = single_layer(crystal)
+    copies = None if layer is None else layer.copies(crystal.sites[:, layer.axis])
+    found = []
+    for first, atoms_near in enumerate(near):
+        cell, second = np.divmod(np.array(atoms_near, dtype=np.int64), crystal.n_sites)
+        lattice = cells[cell] + folds[first] - folds[second]
+        apart = (crystal.sites[second] + lattice - crystal.sites[first]) @ crystal.cell
+        kept = np.linalg.norm(apart, axis=1) < reach[first, second]
+        if layer is not None and copies is not None:
+            kept &= copies[second] + lattice[:, layer.axis] == copies[first]
+        found.append((second[kept], lattice[kept]))
+    return found
 
 
 def extended(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:

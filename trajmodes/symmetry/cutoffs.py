@@ -73,10 +73,11 @@ class Cutoff:
                     fix="name species of the crystal: "
                     + ", ".join(sorted(set(crystal.species))),
                 )
-        kinds = crystal.species
-        return np.array(
+        kinds, of_site = np.unique(crystal.species, return_inverse=True)
+        radii = np.array(
             [[self.by_species.get(_sorted(a, b), self.radius) for b in kinds] for a in kinds]
         )
+        return radii[of_site[:, None], of_site]
 
 
 def admissible_radius(supercell: Supercell) -> float:

@@ -114,15 +114,18 @@ def symmetry_basis(orbits: Orbits) -> SymmetryBasis:
     """Find the symmetry-adapted tensors of orbits of one order."""
     powers = _tensor_powers(orbits)
     rows = _reorderings(orbits.order)
-    spaces = [_invariant_space(mask, powers, rows) for mask in orbits.stabilisers]
-    starts = np.cumsum([0, *(space.shape[1] for space in spaces)])
-    width = max((space.shape[1] for space in spaces), default=0)
-    # (o, y, k) tensors of the representatives, padded with zeros
-    wide = np.zeros((orbits.n_orbits, 3**orbits.order, width))
-    for target, space in zip(wide, spaces, strict=True):
+    # Many orbits have the same stabiliser.
+    masks, kind = np.unique(orbits.stabilisers, axis=0, return_inverse=True)
+    spaces = [_invariant_space(mask, powers, rows) for mask in masks]
+    counts = np.array([space.shape[1] for space in spaces], dtype=np.int64)[kind.ravel()]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    padded = np.zeros((len(masks), 3**orbits.order, counts.max(initial=0)))
+    for target, space in zip(padded, spaces, strict=True):
         target[:, : space.shape[1]] = space
+    # (o, y, k) tensors of the representatives, padded with zeros
+    wide = padded[kind.ravel()]
     wide /= np.sqrt(np.bincount(orbits.orbit, orbits.share**2))[:, None, None]
-    tensors = np.empty((orbits.n_clusters, width, 3**orbits.order))
+    tensors = np.empty((orbits.n_clusters, wide.shape[2], 3**orbits.order))
     image = orbits.operation * len(rows) + orbits.permutation
     for one in np.unique(image):
         clusters = np.flatnonzero(image == one)
