@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.gruneisen import gruneisen_at
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
 from trajmodes.thermo.quasiharmonic.equations_of_state import interpolation
 from trajmodes.thermo.quasiharmonic.mode_gruneisen import mode_gruneisen
 from trajmodes.thermo.quasiharmonic.phases import GibbsEnergy, phase_boundary

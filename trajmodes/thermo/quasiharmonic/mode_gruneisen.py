@@ -7,7 +7,7 @@ of reference gives, by first-order perturbation theory,
 
 Crossings and degenerate branches need no special treatment, for no branch is followed from one
 volume to the next. Internal coordinates are those of each volume, so γ is that of the relaxed
-crystal. Third-order force constants give the same (`trajmodes.phonons.gruneisen`).
+crystal. Third-order force constants give the same (`trajmodes.phonons.anharmonic.gruneisen`).
 """
 
 from collections.abc import Iterator, Sequence
