@@ -53,7 +53,7 @@ def test_the_word_list_refuses_what_it_should():
     assert not _WORDS.search("A foretold outspill is no whole word.")
 
 
-_INTERNAL = ("data", "fit", "molecules", "phonons", "project", "thermo")
+_INTERNAL = ("data", "fit", "molecules", "phonons", "project", "scattering", "thermo")
 _CYCLIC = re.compile(r"(?<![^_])thz(?![^_])", re.IGNORECASE)
 
 

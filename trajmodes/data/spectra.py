@@ -1,4 +1,4 @@
-"""Spectra, line fits and lifetimes of each set of symmetry-equivalent modes."""
+"""Spectra, line fits and lifetimes of each set of modes; structure factors of scattering."""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal
 
 NARROWEST = 2.0
 """Smallest linewidth that is reported, in units of the resolution."""
@@ -207,3 +208,120 @@ class LineFits:
         narrow = [verdict is Verdict.TOO_NARROW for verdict in self.verdicts]
         floor: Floats = np.where(narrow, 1.0 / (NARROWEST * self.resolution), np.nan)
         return floor
+
+
+@dataclass(frozen=True, slots=True)
+class Wavevectors:
+    """Scattering vectors Q = q + G on a straight line or in a plane."""
+
+    crystal: Crystal
+    hkl: Floats
+    """(k, 3), in the reciprocal lattice units that the user chose, no 2π."""
+    qpoints: Floats
+    """(k, 3), the same Q in units of the reciprocal vectors of the primitive cell."""
+    places: Floats
+    """(k, d) position on the line (d = 1), or along both edges of the plane (d = 2), 0 to 1."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, hkl="k 3", qpoints="k 3", places="k d")
+
+    @property
+    def cartesian(self) -> Floats:
+        """(k, 3), unit: 1/Å, 2π included."""
+        waves: Floats = 2.0 * np.pi * self.qpoints @ np.linalg.inv(self.crystal.cell).T
+        return waves
+
+    @property
+    def lengths(self) -> Floats:
+        """(k,) |Q|, unit: 1/Å, 2π included."""
+        lengths: Floats = np.linalg.norm(self.cartesian, axis=1)
+        return lengths
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Scattering amplitudes f of the species: lengths b of neutrons, form factors of X-rays."""
+
+    species: tuple[str, ...]
+    """(e,) the species."""
+    values: Floats
+    """(k, e) at each Q."""
+    mean_square: Floats
+    """(k,) mean of f² over the atoms, by which structure factors are divided."""
+    unit: str
+    """Unit of the values: fm, electrons, or 1."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {"e": len(self.species)}, float, values="k e", mean_square="k")
+
+
+@dataclass(frozen=True, slots=True)
+class StructureFactor:
+    """Coherent dynamic structure factor of a run, divided by the mean square of the weights.
+
+    The spectra are even in ω; they are given for ω ≥ 0, and their integral is over both signs.
+    """
+
+    omega: Floats
+    """(w,), unit: rad/ps."""
+    power: Floats
+    """(k, w), unit: ps/rad. S(Q, ω) per atom, without the elastic part."""
+    power_sem: Floats
+    """(k, w) standard error."""
+    static: Floats
+    """(k,) S(Q) = ⟨|ρ − ⟨ρ⟩|²⟩/N f², the integral of S(Q, ω) over ω."""
+    static_sem: Floats
+    """(k,) standard error."""
+    bragg: Floats
+    """(k,) elastic part |⟨ρ⟩|²/N f²."""
+    segment_frames: int
+    """Frames used in one segment."""
+    interval_ps: float
+    """Time between the frames used."""
+    longitudinal: Floats | None = None
+    """(k, w), unit: Å²/(ps rad). Spectrum of the current along Q; None where not computed, nan
+    at Q = 0."""
+    longitudinal_sem: Floats | None = None
+    """(k, w) standard error."""
+    transverse: Floats | None = None
+    """(k, w), unit: Å²/(ps rad). Mean over the two directions normal to Q."""
+    transverse_sem: Floats | None = None
+    """(k, w) standard error."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="w", power="k w", power_sem="k w")
+        freeze(self, sizes, float, static="k", static_sem="k", bragg="k")
+        freeze(self, sizes, float, longitudinal="k w", longitudinal_sem="k w")
+        freeze(self, sizes, float, transverse="k w", transverse_sem="k w")
+
+
+@dataclass(frozen=True, slots=True)
+class OnePhonon:
+    """One-phonon lines of the coherent structure factor of force constants, at each Q.
+
+    Intensities are per atom, divided by the mean square of the weights. Those of degenerate
+    branches are their mean.
+    """
+
+    omega: Floats
+    """(k, m), unit: rad/ps, ascending. Negative means imaginary."""
+    created: Floats
+    """(k, m) intensity of the line at +ω, where a phonon is created. Zero for imaginary modes
+    and for the acoustic modes at reciprocal lattice points."""
+    annihilated: Floats
+    """(k, m) intensity of the line at −ω."""
+    debye_waller: Floats
+    """(k, s) exp(−W) of each site."""
+    omega_sem: Floats | None = None
+    """(k, m), unit: rad/ps. Standard error; None where the force constants have none."""
+    created_sem: Floats | None = None
+    """(k, m) standard error."""
+    width: Floats | None = None
+    """(k, m), unit: rad/ps. Full width at half maximum of each line; nan: not known."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="k m", created="k m", annihilated="k m")
+        freeze(self, sizes, float, omega_sem="k m", created_sem="k m", width="k m")
+        freeze(self, sizes, float, debye_waller="k s")

@@ -31,6 +31,9 @@ _CENTRING = {
 """Letter of the centring → primitive vectors, as columns, in the vectors of the standard
 conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
 
+TOLERANCE = 1e-4
+"""Largest distance in Å between a site and the image of another."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceGroup:
@@ -72,7 +75,7 @@ class SpaceGroup:
         )
 
 
-def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
+def space_group(crystal: Crystal, *, tolerance: float = TOLERANCE) -> SpaceGroup:
     """Find the space group of a crystal with spglib (Togo, Shinohara, Tanaka 2024).
 
     If its cell is not primitive, centring translations are among the operations.
@@ -133,6 +136,19 @@ def standard_primitive(dataset: SpglibDataset) -> Floats:
     """Rows (3, 3): vectors of the standard primitive cell in terms of those of the cell."""
     centring = _CENTRING.get(dataset.international[0], np.eye(3))
     vectors: Floats = (np.linalg.inv(dataset.transformation_matrix) @ centring).T
+    return vectors
+
+
+def conventional_vectors(crystal: Crystal) -> Floats:
+    """Rows (3, 3): vectors of the conventional cell in terms of those of the crystal.
+
+    It is that of spglib, in the orientation of the crystal. Raises a `DataError` as
+    `space_group` does.
+    """
+    space_group(crystal)
+    dataset = symmetry_dataset(crystal, TOLERANCE)
+    assert dataset is not None
+    vectors: Floats = np.array(np.linalg.inv(dataset.transformation_matrix).T.round(9))
     return vectors
 
 
