@@ -175,6 +175,20 @@ def test_figures_without_resolved_modes(results, verdict, tmp_path):
         save_png(draw_lifetimes(dataset), tmp_path / "figure.png")
 
 
+def test_a_panel_extends_to_a_line_far_from_the_harmonic_frequency(results):
+    dataset = unresolved(results, Verdict.TOO_NARROW).isel(set=slice(0, 1))
+    freq, power = dataset["line_freq_thz"].values[0], dataset["line_power"].copy()
+    place = int(np.flatnonzero(np.isfinite(freq))[-3])
+    power[:] = np.where(np.isfinite(freq), 1e-9, np.nan)
+    power[0, place] = 1.0
+    far = freq[place] - 40.0 * float(dataset["line_resolution_thz"][0])
+    dataset = dataset.assign(line_power=power, freq_harmonic_thz=("set", [far]))
+    with sheet():
+        (axes,) = draw_spectra(dataset).axes
+    assert axes.get_xlim()[0] < far
+    assert axes.get_xlim()[1] > freq[place]
+
+
 def test_energies_show_the_test_of_equipartition(full, figures):
     upper, histogram, heat, excess = figures["energies"].axes
     assert upper.get_title(loc="left").startswith("Equipartition holds (χ² = ")

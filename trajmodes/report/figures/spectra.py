@@ -93,7 +93,7 @@ def annotate_panel(axes: Axes, one: NamedArrays, text: str, *, resolved: bool) -
     title = f"q = {place_of(one.variables)}, branch {name}" if is_crystal else f"mode {name}"
     axes.set_title(title, fontsize=8.0, pad=3.0)
     axes.annotate(
-        text if resolved else textwrap.fill(text, 32),
+        text if resolved else textwrap.fill(text, 28),
         (0.03, 0.95),
         xycoords="axes fraction",
         va="top",
@@ -128,15 +128,19 @@ def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
     freq = one["line_freq_thz"].values
     power, model = one["line_power"].values / MEV, one["line_model"].values / MEV
     resolved = bool(one["resolved"])
-    harmonic = float(one["freq_harmonic_thz"])
-    centre = float(one["freq_spectrum_thz"]) if resolved else max(harmonic, 0.0)
+    harmonic, line = float(one["freq_harmonic_thz"]), float(one["freq_spectrum_thz"])
+    if not np.isfinite(line) and (power > 0.0).any():
+        line = float(freq[np.nanargmax(power)])
+    peak = line if np.isfinite(line) else harmonic
+    centres = (peak, peak) if resolved else (min(peak, harmonic), max(peak, harmonic))
     width = float(one["linewidth_thz"]) if resolved else 0.0
-    half = max(3.0 * width, 10.0 * float(one["line_resolution_thz"]))
-    seen = (np.abs(freq - centre) <= half) & (power > 0.0)
+    beyond = max(3.0 * width, 10.0 * float(one["line_resolution_thz"]))
+    lowest, highest = max(centres[0] - beyond, 0.0), max(centres[1], 0.0) + beyond
+    seen = (freq >= lowest) & (freq <= highest) & (power > 0.0)
     annotate_panel(axes, one, _line_text(one), resolved=resolved)
     # Below the text.
     axes.axvline(harmonic, ymax=0.72, color=BLACK, linewidth=0.7, linestyle=_DASHES)
-    axes.set_xlim(max(centre - half, 0.0), centre + half)
+    axes.set_xlim(lowest, highest)
     axes.locator_params(axis="x", nbins=5)
     if not seen.any():
         return
