@@ -26,6 +26,7 @@ from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, to_phonopy
 from trajmodes.formats.registry import read_supercell
+from trajmodes.notes import Note
 from trajmodes.pipeline.after_fit import export, movie_job, scan_rows, write_scan
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
@@ -33,6 +34,7 @@ from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.pipeline.thermo.sampling import sampled_supercell
 from trajmodes.report.scan import scan_table
+from trajmodes.report.summary import render, text_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS
@@ -288,6 +290,20 @@ class ForceConstants(PhononProperties):
         )
         return ensemble.draw(given["number"], np.random.default_rng(given["seed"]))
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Warnings and notes of the fit; none where the force constants were read."""
+        return () if self.record is None else self.record.results.notes
+
+    def __str__(self) -> str:
+        """Summary of the fit, as `trajmodes fit` prints it."""
+        return repr(self) if self.record is None else text_of(render(self.to_dataset()))
+
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        said, warned = super().__repr__(), sum(one.severity == "warning" for one in self.notes)
+        return f"{said[:-1]}; {warned} warning(s) in .notes>" if warned else said
+
     def _repr_html_(self) -> str:
         return html_table(f"Force constants of {self.crystal.formula}", self._rows())
 
@@ -308,6 +324,8 @@ class ForceConstants(PhononProperties):
             rows["R²"] = f"{self.quality.r_squared:.4f}"
             if (left_out := self.quality.r_squared_predicted) is not None:
                 rows["R² of frames left out"] = f"{left_out:.4f}"
+        warned = (note for note in self.notes if note.severity == "warning")
+        rows |= {f"warning {k}": str(note) for k, note in enumerate(warned, start=1)}
         return rows
 
     def _known_supercell(self) -> Supercell:

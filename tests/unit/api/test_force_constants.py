@@ -1,5 +1,7 @@
 """Force constants as an object: frequencies, other programs, files, scans, movies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.io import read
@@ -7,6 +9,7 @@ from ase.io import read
 import trajmodes as tm
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.units import THZ
 
 
@@ -97,3 +100,18 @@ def test_velocities_and_representations_are_methods(crystals, springs):
     assert optical.branches == (3, 4, 5)
     bands = constants.bands("G X")
     assert bands.connection.shape == bands.omega.shape
+
+
+def test_a_fit_tells_its_notes_and_counts_its_warnings(fc, tmp_path):
+    shown = " ".join(str(fc).split())
+    assert fc.notes
+    assert all(note.text in shown for note in fc.notes)
+    assert f"R² = {fc.quality.r_squared:.5f}" in shown
+    assert "warning" not in repr(fc)
+    warned = replace(fc.record.results, notes=(*fc.notes, Note("warning", "beyond the data")))
+    doubtful = replace(fc, record=fc.record._replace(results=warned))
+    assert repr(doubtful).endswith("; 1 warning(s) in .notes>")
+    assert "beyond the data" in doubtful._repr_html_()
+    fc.save(tmp_path / "fc.h5")
+    read = tm.read_force_constants(tmp_path / "fc.h5")
+    assert (str(read), read.notes) == (repr(read), ())
