@@ -49,17 +49,24 @@ class PhononDensity:
     """(w,) number of branches below each frequency."""
     sites: Floats
     """(s, 3, w), unit: ps/rad. Part of each site along each Cartesian direction."""
+    species: Floats
+    """(k, w), unit: ps/rad. Part of each species, in the order of the sites."""
     width: float
     """Standard deviation of the Gaussian in rad/ps; 0 for linear tetrahedra."""
     total_sem: Floats | None = None
     """(w,), unit: ps/rad. Standard error; None where the force constants have none."""
     number_sem: Floats | None = None
     """(w,)."""
+    sites_sem: Floats | None = None
+    """(s, 3, w), unit: ps/rad. That of a density smeared by 1 % of the range of frequencies."""
+    species_sem: Floats | None = None
+    """(k, w), unit: ps/rad. The same."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, omega="w", total="w", number="w", sites="s 3 w")
-        freeze(self, sizes, float, total_sem="w", number_sem="w")
+        freeze(self, sizes, float, total_sem="w", number_sem="w", sites_sem="s 3 w")
+        freeze(self, sizes, float, species="k w", species_sem="k w")
 
 
 @dataclass(frozen=True, slots=True)

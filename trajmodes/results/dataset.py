@@ -281,7 +281,9 @@ def _projection_roots(projection: Projection | None) -> _Roots:
         projection.lifetimes,
     )
     shape = projection.energies.travelling.shape[1:]
+    anharmonicity = projection.anharmonicity
     return {
+        "elements": None if anharmonicity is None else anharmonicity.species,
         "map": projection.spectral_map,
         "mode_covariance": None
         if covariance is None

@@ -35,6 +35,7 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
     if thermo is not None:
         values, sem = _moments(thermo.debye)
         roots |= {"thermo": thermo, "frequency_moments": values, "frequency_moments_sem": sem}
+        roots["elements"] = list(dict.fromkeys(thermo.crystal.species))
     if elastic is not None:
         roots |= {
             "elastic": elastic,

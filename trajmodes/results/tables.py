@@ -197,15 +197,20 @@ def density_table(dataset: NamedArrays) -> Table:
 
 def states_table(dataset: NamedArrays) -> Table:
     """One row for each frequency: density of states, total and by species, site, direction."""
-    sites, species = dataset["dos_sites"].values, dataset["species"].values
+    sites = dataset["dos_sites"].values
     names = ("dos_freq_thz", "dos", "dos_sem", "dos_number", "dos_number_sem")
     columns = {name: dataset[name].values for name in names if name in dataset}
-    for name in dict.fromkeys(species.tolist()):
-        columns[f"dos_{name}"] = sites[species == name].sum(axis=(0, 1))
+    for k, name in enumerate(dataset["element"].values):
+        for end in ("", "_sem"):
+            if f"dos_species{end}" in dataset:
+                columns[f"dos_{name}{end}"] = dataset[f"dos_species{end}"].values[k]
     for k, direction in enumerate("xyz"):
         columns[f"dos_{direction}"] = sites[:, k].sum(axis=0)
     for s, k in np.ndindex(len(sites), 3):
-        columns[f"dos_{s}_{'xyz'[k]}"] = sites[s, k]
+        for end in ("", "_sem"):
+            if f"dos_sites{end}" in dataset:
+                values = dataset[f"dos_sites{end}"].values[s, k]
+                columns[f"dos_{s}_{'xyz'[k]}{end}"] = values
     meanings = {name: variable_of(name).text for name in ("dos_freq_thz", "dos", "dos_number")}
     meanings["dos_A, dos_x, dos_s_x"] = (
         "contributions of species A, of direction x, and of site s (from 0) along x; each kind "

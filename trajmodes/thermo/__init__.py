@@ -7,6 +7,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `zone_modes`: modes on a mesh over the Brillouin zone, finer around Γ
 - `functions`: free energy, energy, entropy and heat capacity
 - `density`: density of states by linear tetrahedra or smearing
+- `density_errors`: standard errors of the density of sites and species
 - `displacements`: mean square displacements ⟨uu⟩ of the sites
 - `elasticity`: elastic constants, sound velocities
 - `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor

@@ -23,7 +23,7 @@ from trajmodes.units import BOLTZMANN, HBAR
 ORDERS = np.array([-2, -1, 0, 1, 2, 4])
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 # Debye temperatures between these multiples of T are looked for.
-_LEAST, _MOST = 1e-3, 300.0
+_LEAST, _MOST = 1e-3, 1e5
 
 
 def debye_capacity(reduced: Floats) -> Floats:

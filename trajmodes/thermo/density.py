@@ -81,7 +81,12 @@ def phonon_density(
         by_site += flat.T @ sites[part].reshape(len(flat), -1)
         moved -= changes[:, part].reshape(len(changes), len(flat)) @ flat
     tensors = by_site.reshape(len(grid), -1, 6)[..., PLACES]
-    diagonal = np.diagonal(symmetrised(tensors, group), axis1=2, axis2=3)
+    by_direction = np.diagonal(symmetrised(tensors, group), axis1=2, axis2=3)
+    by_direction = np.moveaxis(by_direction, 0, 2)
+    names = np.array(points.crystal.species)
+    by_species = [
+        by_direction[names == name].sum(axis=(0, 1)) for name in dict.fromkeys(names.tolist())
+    ]
     errors: dict[str, Floats] = {}
     if len(changes):
         errors = {
@@ -89,7 +94,7 @@ def phonon_density(
             "number_sem": jackknife_sem(moved),
         }
     return PhononDensity(
-        grid, total, number, np.moveaxis(diagonal, 0, 2), width=width, **errors
+        grid, total, number, by_direction, np.array(by_species), width=width, **errors
     )
 
 

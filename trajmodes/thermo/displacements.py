@@ -12,7 +12,7 @@ carry no 2π.
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.modes import Modes
@@ -61,23 +61,36 @@ def _sums(chunk: ModeChunk, weights: Floats, kelvin: Floats, part: slice) -> Flo
     changes = chunk.changes[:, part]
     if not len(changes):
         return whole.reshape(1, *shape)
+    pairs = np.triu_indices(n_m)
+    divided = _divided_differences(omega**2, weight, f, slope, pairs)
+    divided *= counted[:, pairs[0]] & counted[:, pairs[1]]
+    moved = changed_blocks(vectors, changes, divided.reshape(2 * len(kelvin), -1), pairs)
+    return np.concatenate([whole.reshape(1, *shape), moved.reshape(-1, *shape)])
+
+
+def changed_blocks(
+    vectors: Complexes, changes: Complexes, divided: Floats, pairs: tuple[Ints, Ints]
+) -> Floats:
+    """Sum changes (b, k, s, 6) of the diagonal blocks of functions of D over q points.
+
+    ``vectors`` are (q, m, s, 3), ``changes`` (b, q, m, m') of D in their basis, and ``divided``
+    (k, q · pair) the divided differences of the functions for each pair of modes m ≤ m'.
+    """
     # f[ω², ω'²] is symmetric, and δ Hermitian: pairs of modes count once.
-    first, second = np.triu_indices(n_m)
-    divided = _divided_differences(omega**2, weight, f, slope, (first, second))
-    divided *= counted[:, first] & counted[:, second]
+    first, second = pairs
     outer = vectors[:, first, :, :, None] * vectors[:, second, :, None, :].conj()
     outer += outer.swapaxes(3, 4)
     outer *= np.where(first == second, 0.5, 1.0)[:, None, None, None]
     real, imaginary = (
-        np.stack([one[..., x, y] for x, y in XY], axis=-1).reshape(n_q * len(first), -1)
+        np.stack([one[..., x, y] for x, y in XY], axis=-1).reshape(divided.shape[1], -1)
         for one in (outer.real, outer.imag)
     )
-    flat = divided.reshape(2 * len(kelvin), -1)
-    found = [whole.reshape(shape)]
-    for change in changes[:, :, first, second].reshape(len(changes), -1, 1):
-        moved = change.real * real - change.imag * imaginary
-        found.append((flat @ moved).reshape(shape))
-    return np.stack(found)
+    found = np.empty((len(changes), len(divided), real.shape[1]))
+    for one, change in zip(
+        found, changes[:, :, first, second].reshape(len(changes), -1, 1), strict=True
+    ):
+        np.matmul(divided, change.real * real - change.imag * imaginary, out=one)
+    return found.reshape(*found.shape[:2], -1, 6)
 
 
 def _variances(omega: Floats, kelvin: Floats) -> tuple[Floats, Floats]:

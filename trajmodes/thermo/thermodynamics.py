@@ -1,6 +1,6 @@
 """Thermodynamics of force constants: all sums over the modes of the zone, in one pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,11 @@ from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.thermo import Thermodynamics
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.phonons.modes import set_means
+from trajmodes.phonons.modes import frequencies_at, set_means
 from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.debye import debye_temperatures, moments_of
 from trajmodes.thermo.density import MeshModes, frequency_grid, phonon_density
+from trajmodes.thermo.density_errors import DensityErrors
 from trajmodes.thermo.displacements import XY, displacement_sums, thermal_displacements
 from trajmodes.thermo.elasticity import debye_temperature_of_sound
 from trajmodes.thermo.functions import (
@@ -63,14 +64,19 @@ def thermodynamics(
         are imaginary.
     """
     kelvin = checked_temperatures(temperatures)
-    points = zone_points(constants.crystal, divisions, fine_at_gamma=fine_at_gamma)
-    sums = _sums(constants, points, kelvin)
+    crystal = constants.crystal
+    points = zone_points(crystal, divisions, fine_at_gamma=fine_at_gamma)
+    of_density = None if constants.replicates is None else _errors(constants, points, width)
+    sums = _sums(constants, points, kelvin, of_density)
     on_mesh = slice(points.n_mesh)
-    group = space_group(constants.crystal)
+    group = space_group(crystal)
     omega = sums.omega[on_mesh]
     grid = frequency_grid(omega, GRID_POINTS, width)
     modes = MeshModes(omega, sums.sites, sums.moved[:, on_mesh])
     density = phonon_density(points, modes, group, grid, width)
+    if of_density is not None:
+        sites_sem, species_sem = of_density.errors(group, crystal)
+        density = replace(density, sites_sem=sites_sem, species_sem=species_sem)
     weights, counted = points.weights.ravel(), sums.counted.ravel()
     square_changes = sums.changes.reshape(len(sums.changes), counted.size)
     moments = moments_of(sums.omega.ravel(), weights, counted, square_changes)
@@ -80,12 +86,12 @@ def thermodynamics(
     energy, energy_changes = sums.zero_point
     sound, notes = _sound(constants)
     return Thermodynamics(
-        crystal=constants.crystal,
+        crystal=crystal,
         temperatures=kelvin,
         mesh=divisions,
         quantum=quantum,
         classical=thermal_functions(*sums.classical),
-        displacements=thermal_displacements(sums.displacements, group, constants.crystal),
+        displacements=thermal_displacements(sums.displacements, group, crystal),
         density=density,
         debye=debye_temperatures(moments, quantum, kelvin, n_branches, sound),
         zero_point_energy=energy,
@@ -132,11 +138,25 @@ class _Sums:
         return found
 
 
-def _sums(constants: ForceConstants, points: ZonePoints, kelvin: Floats) -> _Sums:
-    chunks = [
-        _ChunkSums(chunk, points, kelvin, constants.crystal.n_sites)
-        for chunk in mode_chunks(constants, points)
-    ]
+def _errors(constants: ForceConstants, points: ZonePoints, width: float) -> DensityErrors:
+    """Make sums for the errors of the density, on the grid of its frequencies."""
+    plain = replace(constants, replicates=None)
+    omega, _ = frequencies_at(plain, points.qpoints[: points.n_mesh])
+    share = points.members / points.members.sum()
+    return DensityErrors(frequency_grid(omega, GRID_POINTS, width), width, share)
+
+
+def _sums(
+    constants: ForceConstants,
+    points: ZonePoints,
+    kelvin: Floats,
+    of_density: DensityErrors | None,
+) -> _Sums:
+    chunks = []
+    for chunk in mode_chunks(constants, points):
+        chunks.append(_ChunkSums(chunk, points, kelvin, constants.crystal.n_sites))
+        if of_density is not None:
+            of_density.add(chunk)
     counted = np.concatenate([one.counted for one in chunks])
     if not counted.any():
         raise DataError("no mode of the mesh has a positive ω²: there is no free energy")
@@ -164,7 +184,7 @@ class _ChunkSums:
         self.omega, self.counted = chunk.omega, chunk.counted
         self.changes = np.einsum("bqmm->bqm", chunk.changes).real
         inside = max(0, min(points.n_mesh - chunk.part.start, len(chunk.omega)))
-        parts = chunk.vectors[:inside].reshape(inside, -1, n_sites, 3)
+        parts = chunk.vectors[:inside].reshape(inside, chunk.omega.shape[1], n_sites, 3)
         squares = np.stack(
             [(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1
         )

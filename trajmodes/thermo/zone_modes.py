@@ -33,8 +33,8 @@ from trajmodes.phonons.modes import branch_starts, signed_root
 from trajmodes.phonons.qpoints import numbered_mesh
 from trajmodes.phonons.zone import zone_of
 
-# Shells of finer points around Γ. The innermost spacing is a 81st of that of the mesh.
-_LEVELS = 4
+# Shells of finer points around Γ. The innermost spacing is a 729th of that of the mesh.
+_LEVELS = 6
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 32 * 2**20
 # ω² below this, relative to the mean ω² of the stiffest site, is zero.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
@@ -13,6 +14,7 @@ from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_omega
 from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.thermo import zone_modes
 from trajmodes.thermo.debye import ORDERS, debye_capacity, temperatures_of_moments
 from trajmodes.thermo.displacements import cif_tensors, displacements_of_sets
 from trajmodes.thermo.elasticity import debye_temperature_of_sound
@@ -150,14 +152,49 @@ def test_the_error_of_the_density_is_that_of_every_replicate(fitted):
     np.testing.assert_allclose(found.total_sem, anew, rtol=0.05, atol=0.02 * anew.max())
 
 
-def test_the_heat_capacity_has_its_limits(crystals, springs):
-    constants = springs(crystals["diamond"], 4.0)
+@pytest.mark.parametrize("name", ["diamond", "bcc", "wurtzite", "triclinic"])
+def test_the_heat_capacity_has_its_limits(name, crystals, springs):
+    """Dulong and Petit's, and T³ with the Debye temperature of the elastic constants."""
+    constants = springs(crystals[name], 4.0)
     theta, _ = debye_temperature_of_sound(constants)
-    found = thermodynamics(constants, (24, 24, 24), [theta / 150.0, 1e5])
+    cold = theta / np.array([1000.0, 400.0, 150.0])
+    found = thermodynamics(constants, (12, 12, 12), [*cold, 1e5])
     per_mode = found.quantum.heat_capacity / (3 * constants.crystal.n_sites * BOLTZMANN)
-    assert per_mode[1] == pytest.approx(1.0, rel=1e-4)
-    assert found.debye.from_capacity[0] == pytest.approx(theta, rel=0.02)
-    assert per_mode[0] == pytest.approx(0.8 * np.pi**4 / 150.0**3, rel=0.06)
+    assert per_mode[3] == pytest.approx(1.0, rel=1e-4)
+    of_law = cold * (0.8 * np.pi**4 / per_mode[:3]) ** (1.0 / 3.0)
+    np.testing.assert_allclose(of_law, theta, rtol=0.02)
+    np.testing.assert_allclose(found.debye.from_capacity[:3], theta, rtol=0.02)
+
+
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite"])
+def test_the_errors_of_sites_are_those_of_every_replicate(name, fitted):
+    """Also where polarisation vectors turn, and branches are degenerate."""
+    constants = fitted(name, 2e-4)
+    mesh, width = (4, 4, 4), 0.5 * THZ
+    found = thermodynamics(constants, mesh, [300.0], width=width).density
+    shapes = []
+    for values in constants.replicates:
+        one = replace(constants, values=values, replicates=None)
+        density = thermodynamics(one, mesh, [300.0], width=width).density
+        parts = (density.sites, density.species)
+        shapes.append([CubicSpline(density.omega, x, axis=-1)(found.omega[:-3]) for x in parts])
+    for k, name_of in enumerate(("sites_sem", "species_sem")):
+        anew = jackknife_sem(one[k] for one in shapes)
+        error = getattr(found, name_of)[..., :-3]
+        np.testing.assert_allclose(error, anew, rtol=0.1, atol=0.03 * anew.max())
+
+
+def test_the_sums_do_not_depend_on_the_chunks(fitted, monkeypatch):
+    constants = fitted("triclinic")
+    wanted = thermodynamics(constants, (4, 4, 4), KELVIN)
+    monkeypatch.setattr(zone_modes, "_CHUNK_BYTES", 1)
+    found = thermodynamics(constants, (4, 4, 4), KELVIN)
+    for name in ("free_energy", "heat_capacity", "free_energy_sem"):
+        values = getattr(found.quantum, name), getattr(wanted.quantum, name)
+        np.testing.assert_allclose(*values, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        found.density.sites, wanted.density.sites, atol=1e-9 * wanted.density.total.max()
+    )
 
 
 def test_a_debye_spectrum_has_one_debye_temperature():

@@ -43,11 +43,11 @@ def states_panel(axes: Axes, dataset: NamedArrays) -> None:
     freq, total = dataset["dos_freq_thz"].values, dataset["dos"].values
     axes.fill_between(freq, total, color=BLACK, alpha=0.08, linewidth=0)
     _line(axes, freq, total, sem_of(dataset, "dos"), BLACK, "total")
-    sites, species = dataset["dos_sites"].values.sum(axis=1), dataset["species"].values
-    kinds = list(dict.fromkeys(species.tolist()))
-    for name, colour in zip(kinds, _colours(len(kinds)), strict=True):
-        if len(kinds) > 1:
-            axes.plot(freq, sites[species == name].sum(axis=0), color=colour, label=name)
+    kinds, sem = dataset["element"].values.tolist(), sem_of(dataset, "dos_species")
+    if len(kinds) > 1:
+        for k, colour in enumerate(_colours(len(kinds))):
+            error = None if sem is None else sem[k]
+            _line(axes, freq, dataset["dos_species"].values[k], error, colour, kinds[k])
     axes.set(xlabel="Frequency (THz)", ylabel="Density of states (1/THz)")
     axes.set(xlim=(freq[0], freq[-1]), ylim=(0.0, 1.12 * float(total.max())))
     if freq[0] < 0.0:
