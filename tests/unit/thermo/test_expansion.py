@@ -17,6 +17,7 @@ from trajmodes.units import BOLTZMANN, DALTON
 
 SIDE = 3.0
 MESH = (5, 5, 5)
+RNG = np.random.default_rng(3)
 
 
 def simple_cubic(stiff=5.0, bend=0.4, cubic=-20.0) -> ForceConstants:
@@ -128,3 +129,25 @@ def test_thermo_goes_on_without_an_expansion():
     assert np.isfinite(found["free_energy"]).all()
     (note,) = (text for text in found["notes"].values if "expansion" in text)
     assert "singular" in note
+
+
+def test_z_scores_of_synthetic_runs_have_unit_spread():
+    """Each block of a run gives both orders with independent normal errors."""
+    truth, rng, n_blocks = thermal_expansion(simple_cubic(), (3, 3, 3), KELVIN), RNG, 20
+    scores = []
+    for _ in range(50):
+        strengths = [5.0, 0.4, -20.0] * (1.0 + 0.02 * rng.standard_normal((n_blocks, 3)))
+        mean = strengths.mean(axis=0)
+        left_out = [simple_cubic(*x) for x in (n_blocks * mean - strengths) / (n_blocks - 1)]
+        whole = simple_cubic(*mean)
+        third = np.array([one.triplets.values for one in left_out])
+        fitted = replace(
+            whole,
+            triplets=replace(whole.triplets, replicates=third),
+            replicates=np.array([one.values for one in left_out]),
+        )
+        found = thermal_expansion(fitted, (3, 3, 3), KELVIN)
+        scores.append((found.mean - truth.mean) / found.mean_sem)
+    spread = np.sqrt((np.array(scores) ** 2).mean(axis=0))
+    # Twenty blocks and fifty runs give 1.06 ± 0.11.
+    assert ((spread > 0.85) & (spread < 1.2)).all(), spread
