@@ -16,4 +16,5 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `thermodynamics`: all of these in one pass
 - `quasiharmonic`: a folder: equilibrium volume, thermal expansion, C_p from several volumes
 - `sampling`: displacements and velocities of the canonical distribution
+- `series`: runs at several temperatures and volumes
 """

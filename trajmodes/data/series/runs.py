@@ -1,0 +1,43 @@
+"""Runs of one crystal at several temperatures and volumes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLines:
+    """Spectral lines of a projected run, by set (h) of symmetry-equivalent modes."""
+
+    qpoints: Floats
+    """(q, 3) commensurate q points."""
+    sets: Ints
+    """(q, m) set of each mode; −1 for translations."""
+    omega: Floats
+    """(h,), unit: rad/ps; nan where not resolved."""
+    omega_sem: Floats
+    """(h,), unit: rad/ps."""
+    linewidth: Floats
+    """(h,), unit: rad/ps. Full width at half maximum γ; nan where not resolved."""
+    linewidth_sem: Floats
+    """(h,), unit: rad/ps."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, qpoints="q 3")
+        freeze(self, {}, np.int64, sets="q m")
+        names = ("omega", "omega_sem", "linewidth", "linewidth_sem")
+        freeze(self, {}, float, **dict.fromkeys(names, "h"))
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRun:
+    """One run of a series: fitted force constants, and its lines if it was projected."""
+
+    name: str
+    constants: ForceConstants
+    supercell: Supercell
+    lines: MeasuredLines | None = None

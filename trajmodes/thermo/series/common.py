@@ -1,0 +1,209 @@
+"""Force constants of several runs of one crystal, listed over the same pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.charges import same_charges
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants, jackknife_sem
+from trajmodes.data.lattice import SAME_CRYSTAL, crystal_difference
+from trajmodes.errors import DataError
+from trajmodes.symmetry.operations import space_group
+from trajmodes.thermo.series.interpolation import Conditions, Trend, best_order, polynomial
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantsTrend:
+    """Force constants as polynomials in temperature, with the same weights for all of them.
+
+    Every linear relation that the force constants of all runs obey, such as symmetry and sum
+    rules, holds at any temperature.
+    """
+
+    constants: tuple[ForceConstants, ...]
+    """(r,) of the runs, over the same pairs."""
+    trend: Trend
+    """Of (r, p·9) values; its solution is one for all."""
+    scaled: tuple[Floats, Floats | None]
+    """(r, n) values in units of their errors, and (r, 1) relative errors of the runs, that the
+    polynomials were fitted to."""
+    widening: float
+    """Factor of the standard errors where the polynomial does not describe the runs."""
+
+    def at(self, kelvin: float) -> ForceConstants:
+        """Force constants of second order at a temperature, and at the reference volume.
+
+        The replicates of all runs are listed, each about the interpolated values, so that their
+        jackknife covariance is that of the weighted sum.
+        """
+        weights = self.trend.weights(kelvin)[0]
+        first = self.constants[0]
+        values = np.tensordot(weights, np.stack([one.values for one in self.constants]), 1)
+        crystals = [one.crystal for one in self.constants]
+        cell = np.tensordot(weights, np.stack([one.cell for one in crystals]), 1)
+        sites = np.tensordot(weights, np.stack([one.sites for one in crystals]), 1)
+        if self.trend.conditions.is_separable:
+            cell *= np.cbrt(self.trend.conditions.volume / np.linalg.det(cell))
+        return replace(
+            first,
+            crystal=replace(first.crystal, cell=cell, sites=sites),
+            values=values,
+            replicates=self._replicates(weights, values),
+            temperature=kelvin,
+            quality=None,
+            triplets=None,
+            quartets=None,
+        )
+
+    def _replicates(self, weights: Floats, values: Floats) -> Floats | None:
+        listed = [one.replicates for one in self.constants]
+        known = [one for one in listed if one is not None]
+        if len(known) < len(listed):
+            return None
+        total = sum(map(len, known))
+        found = np.empty((total, *values.shape))
+        start = 0
+        for weight, one in zip(weights, known, strict=True):
+            n = len(one)
+            # (B − 1)/B of one run becomes that of all replicates together.
+            factor = weight * np.sqrt((n - 1) / n * total / (total - 1)) * self.widening
+            found[start : start + n] = values + factor * (one - one.mean(axis=0))
+            start += n
+        return found
+
+
+def common_constants(
+    names: Sequence[str], constants: Sequence[ForceConstants]
+) -> tuple[ForceConstants, ...]:
+    """List the force constants of all runs over the pairs of the first one.
+
+    Parameters
+    ----------
+    names
+        (r,) names of the runs, for error messages.
+
+    Raises
+    ------
+    DataError
+        If two runs are of different crystals, or have other pairs.
+    """
+    first = constants[0]
+    order = _order(first.first, first.second, first.lattice)
+    rank = np.argsort(order)
+    found = [first]
+    for name, one in zip(names[1:], constants[1:], strict=True):
+        cells = _require_same_crystal(names[0], first.crystal, name, one.crystal)
+        lattice = one.lattice + cells[one.second] - cells[one.first]
+        place = _order(one.first, one.second, lattice)
+        listed = (
+            len(place) == len(order)
+            and np.array_equal(one.first[place], first.first[order])
+            and np.array_equal(one.second[place], first.second[order])
+            and np.array_equal(lattice[place], first.lattice[order])
+        )
+        if not listed:
+            raise _other_pairs(names[0], first, name, one)
+        if not same_charges(one.charges, first.charges):
+            raise DataError(
+                f"the force constants of {name} and {names[0]} have different Born charges",
+                why="their dipole–dipole parts are not comparable",
+                fix="fit all runs with the same Born charges",
+            )
+        chosen = place[rank]
+        crystal = replace(one.crystal, sites=one.crystal.sites - cells)
+        replicates = None if one.replicates is None else one.replicates[:, chosen]
+        found.append(
+            replace(
+                one,
+                crystal=crystal,
+                first=first.first,
+                second=first.second,
+                lattice=first.lattice,
+                values=one.values[chosen],
+                replicates=replicates,
+            )
+        )
+    return tuple(found)
+
+
+def constants_trend(
+    conditions: Conditions, constants: Sequence[ForceConstants]
+) -> ConstantsTrend:
+    """Fit polynomials in temperature to force constants over the same pairs.
+
+    The covariances of the runs are those of one shape times a scale of each run: the mean of
+    its variances relative to those of all runs. Without replicates of all runs the weights are
+    equal.
+    """
+    values_rn = np.stack([one.values.ravel() for one in constants])
+    sems = _standard_errors(constants)
+    scale = None
+    used = values_rn
+    if sems is not None:
+        shared = np.sqrt((sems**2).mean(axis=0))
+        known = shared > 1e-12 * np.abs(values_rn).max()
+        scale = np.sqrt(((sems[:, known] / shared[known]) ** 2).mean(axis=1, keepdims=True))
+        used = values_rn[:, known] / shared[known]
+    order = best_order(conditions, used, scale)
+    fit = polynomial(conditions, used, scale, order)
+    free = fit.n_free
+    ratio = float(fit.chi2.mean()) / free if free and sems is not None else 1.0
+    return ConstantsTrend(tuple(constants), fit, (used, scale), float(np.sqrt(max(1.0, ratio))))
+
+
+def _standard_errors(constants: Sequence[ForceConstants]) -> Floats | None:
+    known = [one.replicates for one in constants if one.replicates is not None]
+    if len(known) < len(constants):
+        return None
+    return np.stack([jackknife_sem(one).ravel() for one in known])
+
+
+def _order(first: Ints, second: Ints, lattice: Ints) -> Ints:
+    order: Ints = np.lexsort((*lattice.T, second, first))
+    return order
+
+
+def _require_same_crystal(one_name: str, one: Crystal, other_name: str, other: Crystal) -> Ints:
+    """Lattice vectors (s, 3) from the sites of one crystal to those of the other."""
+
+    def error(why: str) -> DataError:
+        return DataError(
+            f"{other_name} and {one_name} hold different crystals",
+            why=why,
+            fix="give runs of one crystal, fitted with the same cell file",
+        )
+
+    if one.species != other.species:
+        kinds = " ".join(other.species), " ".join(one.species)
+        raise error(f"their sites are {kinds[0]} and {kinds[1]}")
+    found = crystal_difference(one, other)
+    if abs(found.largest_strain) > SAME_CRYSTAL.strain:
+        raise error(f"their cells differ by a strain of {100.0 * found.largest_strain:.2g} %")
+    if found.angle > SAME_CRYSTAL.angle:
+        raise error(f"their cells are rotated by {np.degrees(found.angle):.2g}°")
+    if found.shift.max() > SAME_CRYSTAL.site:
+        raise error(f"a site is displaced by {found.shift.max():.2g} Å")
+    if np.abs(found.mass).max() > SAME_CRYSTAL.mass:
+        raise error("the masses of a site differ")
+    groups = space_group(one), space_group(other)
+    if groups[0].n_operations != groups[1].n_operations:
+        counts = groups[1].n_operations, groups[0].n_operations
+        raise error(f"their space groups have {counts[0]} and {counts[1]} operations")
+    return found.cells
+
+
+def _other_pairs(
+    one_name: str, one: ForceConstants, other_name: str, other: ForceConstants
+) -> DataError:
+    def text(name: str, known: ForceConstants) -> str:
+        reach = "" if known.cutoff is None else f" within {known.cutoff:.4g} Å"
+        return f"{name} has {known.n_pairs} pairs{reach}"
+
+    return DataError(
+        f"the force constants of {other_name} and {one_name} are those of different pairs",
+        why=f"{text(other_name, other)}, {text(one_name, one)}",
+        fix="fit all runs with the same cutoff (--cutoff2), between two shells of neighbours",
+    )
