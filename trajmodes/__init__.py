@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trajmodes.api.runs import Run, fit_runs, from_arrays, run
     from trajmodes.api.runs import open_run as open  # noqa: A004 - a public name: tm.open
     from trajmodes.api.self_consistent import self_consistent
+    from trajmodes.api.series import Series, series
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _HOMES = {
     "ForceConstants": ("trajmodes.api.force_constants", "ForceConstants"),
     "Results": ("trajmodes.api.results", "Results"),
     "Run": ("trajmodes.api.runs", "Run"),
+    "Series": ("trajmodes.api.series", "Series"),
     "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
     "load": ("trajmodes.api.results", "load"),
@@ -36,12 +38,14 @@ _HOMES = {
     "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
     "run": ("trajmodes.api.runs", "run"),
     "self_consistent": ("trajmodes.api.self_consistent", "self_consistent"),
+    "series": ("trajmodes.api.series", "series"),
 }
 
 __all__ = [
     "ForceConstants",
     "Results",
     "Run",
+    "Series",
     "__version__",
     "fit_runs",
     "from_arrays",
@@ -51,6 +55,7 @@ __all__ = [
     "read_force_constants",
     "run",
     "self_consistent",
+    "series",
 ]
 
 

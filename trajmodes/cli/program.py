@@ -36,6 +36,7 @@ def main() -> None:
     trajmodes molecule run.xyz                       modes of a molecule or cluster
     trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
     trajmodes elastic fit/                           elastic constants, velocities of sound
+    trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
     trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
@@ -203,6 +204,26 @@ def elastic(force_constants: str, **given: Any) -> str:
     values = values_of("elastic", given)
     values["output"] = values["output"] or FOLDERS["elastic"]
     return show_properties(*elastic_job(force_constants, values, command=command_line()))
+
+
+@command(
+    main,
+    click.argument("runs", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | FILE…"),
+)
+def series(runs: tuple[str, ...], **given: Any) -> str:
+    """Combine runs of one crystal at several temperatures.
+
+    Force constants, frequencies, linewidths and lattice parameters as functions of T, with
+    error bars; soft modes; force constants at temperatures in between. A run is a folder of
+    results, or a file of force constants; a trajectory or a job file is fitted first.
+    """
+    from trajmodes.pipeline.thermo.series import series_job, show_series
+
+    values = values_of("series", given)
+    values["output"] = values["output"] or FOLDERS["series"]
+    with progress_bars() as bars:
+        written = series_job(runs, values, command=command_line(), bars=bars)
+    return show_series(*written)
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

@@ -25,6 +25,7 @@ FOLDERS = {
     "elastic": "elastic",
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
+    "series": "series",
 }
 """Command → its default folder of results."""
 
@@ -43,6 +44,7 @@ class ReadOptions(Group):
     timestep_fs: float | None = option(
         "Time step of the simulation in fs; the time between frames if the file does not "
         "number its steps.",
+        commands=f"{CRYSTAL} molecule series",
         metavar="FS",
         unset="from the file",
     )
@@ -100,6 +102,7 @@ class MatchOptions(Group):
     cell: str | None = option(
         "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads; in "
         "Python ASE Atoms too.",
+        commands=f"{CRYSTAL} series",
         metavar="FILE",
         keyword_type='"str | PathLike[str] | Atoms | None"',
         unset="found from the average structure",
@@ -151,6 +154,7 @@ class ForceConstantOptions(Group):
         "Cutoff in Å of the second-order force constants, or supercell for all pairs in it. "
         'Pairs of species may have cutoffs of their own: "8 Si-O:5".',
         kind=kinds.CUTOFF_OR_ALL,
+        commands="run fit sctdep series",
         also=("cutoff",),
         metavar="Å|supercell",
         unset="the largest that the supercell admits, with 4096 neighbours at most, or "
@@ -256,7 +260,7 @@ class PhononOptions(Group):
     path: str = option(
         'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
         default="auto",
-        commands="run project sed",
+        commands="run project sed series",
         metavar="POINTS",
     )
 
@@ -375,7 +379,7 @@ class RunningOptions(Group):
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed molecule scan thermo elastic demo sctdep",
+        commands="run fit project sed molecule scan thermo elastic demo sctdep series",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

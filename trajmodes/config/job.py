@@ -36,6 +36,7 @@ from trajmodes.config.result_groups import (
     FreeEnergyOptions,
     MovieOptions,
     SampleOptions,
+    SeriesOptions,
     TableOptions,
     ThermoOptions,
 )
@@ -61,6 +62,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     TableOptions,
     MovieOptions,
     ThermoOptions,
+    SeriesOptions,
     ExportOptions,
     FreeEnergyOptions,
     SampleOptions,

@@ -74,6 +74,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
     "SampleKeywords": ("`ForceConstants.sample`", "sample", ()),
     "SelfConsistentKeywords": ("`trajmodes.self_consistent`", "sctdep", ()),
+    "SeriesKeywords": ("`trajmodes.series`", "series", ()),
     "ArraysKeywords": ("`trajmodes.from_arrays`", "check", ("matching",)),
     "OpenKeywords": ("`trajmodes.open`", "check", ()),
     "FitKeywords": ("`Run.fit`", "fit", ("fit", *_OF_OPEN_RUN)),
@@ -92,6 +93,7 @@ _OWN = {
     "MovieKeywords": {"output"},
     "SelfConsistentKeywords": {"temperature", "lammps", "program", "output"},
     "SampleKeywords": {"temperature", "to", "output"},
+    "SeriesKeywords": {"at", "extrapolate", "output"},
 }
 """Class of keywords → options of the command that are no keywords: parameters of their own, and
 files that only the command writes."""

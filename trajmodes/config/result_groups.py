@@ -76,6 +76,32 @@ class ThermoOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesOptions(Group):
+    """Runs at several temperatures."""
+
+    title: ClassVar = "Series of runs"
+    commands: ClassVar = "series"
+
+    temperatures: tuple[float, ...] = option(
+        "Temperatures in K of the runs, in their order.",
+        default=(),
+        kind=kinds.TEMPERATURES,
+        metavar="K,K,K",
+        unset="those of the force constants",
+    )
+    at: tuple[float, ...] = option(
+        "Temperatures in K at which interpolated force constants are written.",
+        default=(),
+        kind=kinds.TEMPERATURES,
+        metavar="K,K",
+        unset="none",
+    )
+    extrapolate: bool = option(
+        "Accept temperatures outside the range of the runs; otherwise an error.", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Group):
     """Files for other programs."""
 

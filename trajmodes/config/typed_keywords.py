@@ -131,6 +131,16 @@ class SelfConsistentKeywords(SampleKeywords, total=False):
     iterations: int
 
 
+class SeriesKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.series`."""
+
+    timestep_fs: float | None
+    cell: "str | PathLike[str] | Atoms | None"
+    cutoff2: float | str | None
+    path: str
+    temperatures: str | Sequence[float]
+
+
 class ArraysKeywords(TypedDict, total=False):
     """Keywords of `trajmodes.from_arrays`."""
 

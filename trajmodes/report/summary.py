@@ -30,6 +30,7 @@ from trajmodes.report.sections import (
     lifetimes_line,
     thermostat_line,
 )
+from trajmodes.report.series import series_lines, series_parts
 from trajmodes.results.netcdf import read_arrays
 
 WIDTH = 100
@@ -105,7 +106,7 @@ def render(
     parts += [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
-    parts += property_parts(dataset)
+    parts += [*property_parts(dataset), *series_parts(dataset)]
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
@@ -164,6 +165,7 @@ def _overview(dataset: NamedArrays) -> Table:
         ("Lifetimes", lifetimes_line(dataset)),
         ("Conductivity", conductivity_line(dataset)),
         *property_lines(dataset),
+        *series_lines(dataset),
     ):
         if text:
             grid.add_row(name, Text(text))

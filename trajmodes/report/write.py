@@ -26,6 +26,7 @@ from trajmodes.report.figures.catalogue import (
     MAP_OUTPUTS,
     OUTPUTS,
     PROPERTY_OUTPUTS,
+    SERIES_OUTPUTS,
     place_of_drawing,
 )
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
@@ -41,6 +42,9 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 
 PROPERTY_FILES = (RESULTS.file, *(output.name for output in PROPERTY_OUTPUTS))
 """Files that `trajmodes thermo` and `trajmodes elastic` may write."""
+
+SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
+"""Files that `trajmodes series` may write, without interpolated force constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,15 @@ def is_property(dataset: xr.Dataset) -> bool:
     return not {"thermo_temperature", "strain"}.isdisjoint(dataset.dims)
 
 
+def is_series(dataset: xr.Dataset) -> bool:
+    """Whether these are a series of runs."""
+    return "series_run" in dataset.dims
+
+
 def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
     """Files that results of this kind may have."""
+    if is_series(dataset):
+        return SERIES_OUTPUTS
     if is_property(dataset):
         return PROPERTY_OUTPUTS
     return MAP_OUTPUTS if is_map(dataset) else OUTPUTS

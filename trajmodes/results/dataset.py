@@ -85,7 +85,7 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
 
 def bands_dataset(bands: Bands) -> xr.Dataset:
     """Put bands alone into a Dataset, with the variables that results have of them."""
-    return filled({**_path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
+    return filled({**path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
 
 
 def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
@@ -179,7 +179,7 @@ def attributes_of(provenance: Provenance) -> dict[str, str | int]:
 def _common_roots(results: Results | SpectralEnergy) -> _Roots:
     """Provide the sources that runs and maps have in common."""
     return {
-        **_path_roots(results.bands),
+        **path_roots(results.bands),
         "supercell": results.supercell,
         "bands": results.bands,
         "provenance": results.provenance,
@@ -188,7 +188,8 @@ def _common_roots(results: Results | SpectralEnergy) -> _Roots:
     }
 
 
-def _path_roots(bands: Bands) -> _Roots:
+def path_roots(bands: Bands) -> _Roots:
+    """Provide the sources of variables along the path of bands."""
     segment = np.zeros(len(bands.path.distance), dtype=np.int64)
     segment[bands.path.jumps] = 1
     places, names = bands.path.ticks()

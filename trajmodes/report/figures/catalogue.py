@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
+from trajmodes.results.series_outputs import SERIES_TABLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -187,6 +188,42 @@ PROPERTY_OUTPUTS = (
     ),
 )
 """Files of `trajmodes thermo` and `trajmodes elastic`, apart from results.nc."""
+
+
+SERIES_OUTPUTS = (
+    *SERIES_TABLES,
+    Output(
+        "figures/frequencies.png",
+        "frequencies at named points as functions of temperature",
+        ("series_set",),
+        _drawn("series.draw_frequencies"),
+    ),
+    Output(
+        "figures/bands.png",
+        "bands of all runs",
+        ("series_band_freq_thz",),
+        _drawn("series.draw_bands"),
+    ),
+    Output(
+        "figures/soft_modes.png",
+        "squared frequencies of the softest modes, and where they are zero",
+        ("series_set",),
+        _drawn("series.draw_soft_modes"),
+    ),
+    Output(
+        "figures/linewidths.png",
+        "linewidths as functions of temperature, and their exponents",
+        ("linewidth_exponent",),
+        _drawn("series.draw_linewidths"),
+    ),
+    Output(
+        "figures/lattice.png",
+        "lattice parameters as functions of temperature",
+        ("lattice_parameter",),
+        _drawn("series.draw_lattice"),
+    ),
+)
+"""Files of `trajmodes series`, apart from results.nc and interpolated force constants."""
 
 
 def place_of_drawing(folder: Path, output: Output) -> Path:

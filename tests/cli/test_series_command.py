@@ -1,0 +1,233 @@
+"""`trajmodes series` and `trajmodes.series`: from runs at several temperatures to files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import trajmodes as tm
+from silicon.results import make_results
+from trajmodes.cli.program import main
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.report.write import SERIES_FILES
+from trajmodes.results.dataset import to_dataset
+from trajmodes.symmetry.translations import build_supercell
+
+KELVIN = (300.0, 600.0, 900.0, 1200.0)
+SALT = Path(__file__).parents[2] / "examples" / "data" / "salt.lammpstrj.xz"
+
+
+def done(*words: object) -> str:
+    result = CliRunner().invoke(main, ["series", *map(str, words)])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.stdout.split())
+
+
+def refused(*words: object) -> str:
+    result = CliRunner().invoke(main, ["series", *map(str, words)])
+    assert result.exit_code != 0
+    return " ".join(result.output.split())
+
+
+def constants_at(whole: ForceConstants, kelvin: float, seed: int) -> ForceConstants:
+    """Force constants that soften linearly in T, with replicates."""
+    values = whole.values * (1.0 - 2e-4 * kelvin)
+    scale = 1.0 + 1e-3 * np.random.default_rng(seed).standard_normal(8)
+    cell = whole.crystal.cell * (1.0 + 1e-5 * kelvin)
+    return replace(
+        whole,
+        crystal=replace(whole.crystal, cell=cell),
+        values=values * scale.mean(),
+        replicates=values * scale[:, None, None, None],
+        temperature=kelvin,
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, crystals, springs) -> list[Path]:
+    """Files of force constants of four runs."""
+    whole = springs(crystals["rock salt"], 4.5)
+    home = tmp_path_factory.mktemp("runs")
+    paths = []
+    for k, kelvin in enumerate(KELVIN):
+        constants = constants_at(whole, kelvin, k)
+        paths.append(home / f"T{kelvin:g}.h5")
+        supercell = build_supercell(constants.crystal, 2 * np.eye(3, dtype=int))
+        write_hdf5(constants, supercell, paths[-1])
+    return paths
+
+
+@pytest.fixture(scope="module")
+def written(stored, tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("series") / "out"
+    # The order of the runs does not matter.
+    text = done(*stored[::-1], "-o", folder, "--at", "450,1000", "--path", "G X")
+    return folder, text
+
+
+def test_frequencies_soften_as_the_force_constants_do(written):
+    folder, text = written
+    dataset = tm.load(folder).to_dataset()
+    np.testing.assert_allclose(dataset["run_temperature"], KELVIN)
+    assert int(dataset["series_order"]) == 1
+    freq, sem = dataset["series_freq_thz"].values, dataset["series_freq_thz_sem"].values
+    scale = np.sqrt(1.0 - 2e-4 * np.array(KELVIN))
+    ratio = freq / freq[:, :1] * scale[0] / scale
+    assert (np.abs(ratio - 1.0) < 6.0 * sem / freq).all()
+    middle = freq[:, 0] / scale[0] * np.sqrt(1.0 - 2e-4 * 750.0)
+    slope = -0.5 * 2e-4 * middle / (1.0 - 2e-4 * 750.0)
+    error = dataset["freq_slope_thz_k_sem"].values
+    assert (np.abs(dataset["freq_slope_thz_k"].values - slope) < 5.0 * error).all()
+    assert float(dataset["linear_expansion"][0]) == pytest.approx(1e-5, rel=0.02)
+    assert "4 runs, 300 to 1200 K" in text
+    assert "of order 1 in T" in text
+    assert "no ω² is zero" in text
+    assert str(dataset["series_kind"].item()) == "isobaric"
+
+
+def test_all_files_are_written_and_the_tables_agree_with_the_results(written):
+    folder, _ = written
+    names = set(SERIES_FILES) - {"figures/linewidths.png"}
+    assert all((folder / name).stat().st_size > 100 for name in names)
+    results = tm.load(folder)
+    assert set(results.tables) == {"runs", "series", "curves", "lattice", "bands"}
+    table = pd.read_csv(folder / "tables" / "series.csv", comment="#")
+    freq = results["series_freq_thz"].values
+    np.testing.assert_allclose(table["series_freq_thz_300K"], freq[:, 0], rtol=1e-9)
+    bands = results.table("bands")
+    own = results["series_band_freq_thz"].values
+    np.testing.assert_allclose(bands["series_band_freq_thz_900K_2"], own[:, 1, 2])
+    curves = results.table("curves")
+    np.testing.assert_allclose(curves["curve_freq_thz_0"], results["curve_freq_thz"][:, 0])
+    assert "series of runs" in str(results) or "4 runs" in str(results)
+
+
+def test_interpolated_constants_are_read_as_any_others(written, stored, crystals, springs):
+    found = tm.read_force_constants(written[0] / "force_constants_450K.h5")
+    assert found.temperature == 450.0
+    exact = springs(crystals["rock salt"], 4.5).values * (1.0 - 2e-4 * 450.0)
+    np.testing.assert_allclose(found.values, exact, rtol=3e-3, atol=1e-9)
+    series = tm.series(stored, path="G X")
+    at = series.at(450.0)
+    np.testing.assert_array_equal(at.values, found.values)
+    np.testing.assert_allclose(at.replicates, found.replicates)
+    omega = at.modes("X")
+    assert (omega.omega_sem > 0.0).all()
+
+
+def test_temperatures_outside_the_runs_are_refused_unless_asked_for(stored, tmp_path):
+    folder = tmp_path / "out"
+    assert "1500 K is outside the range of the runs, 300 to 1200 K" in refused(
+        *stored, "-o", folder, "--at", "1500"
+    )
+    assert not folder.exists()
+    done(*stored, "-o", folder, "--at", "1500", "--extrapolate", "--path", "G X")
+    assert (folder / "force_constants_1500K.h5").is_file()
+    series = tm.series(stored, path="G X")
+    with pytest.raises(UsageError, match="outside the range"):
+        series.at(100.0)
+    assert series.at(100.0, extrapolate=True).temperature == 100.0
+
+
+def test_runs_in_memory_give_the_same_as_files(stored, written, tmp_path):
+    given = [tm.read_force_constants(path) for path in stored]
+    series = tm.series(given, path="G X")
+    on_disk = tm.load(written[0])
+    for name in ("series_freq_thz", "curve_freq_thz", "lattice_parameter"):
+        np.testing.assert_array_equal(series[name], on_disk[name])
+    assert series.temperatures == KELVIN
+    assert series.volumes == pytest.approx([one.crystal.volume for one in given])
+    assert [one.n_pairs for one in series.force_constants] == [given[0].n_pairs] * 4
+    assert len(series.modes) == series.dataset.sizes["series_set"]
+    assert series.soft_modes.empty
+    assert "4 runs" in str(series)
+    assert "300 to 1200 K" in repr(series)
+    series.save(tmp_path / "saved", at=[700.0])
+    assert (tmp_path / "saved" / "force_constants_700K.h5").is_file()
+    assert (tmp_path / "saved" / "figures" / "soft_modes.png").is_file()
+
+
+def test_a_trajectory_is_fitted_first(tmp_path):
+    fitted = tm.open(SALT).fit(cutoff2=4.2)
+    warmer = tmp_path / "warmer.h5"
+    replace(fitted, values=0.9 * fitted.values, temperature=300.0).save(warmer)
+    words = ("--cutoff2", "4.2", "-o", tmp_path / "out", "--path", "G X")
+    # The run has no velocities.
+    text = done(SALT, warmer, "--temperatures", "100,300", *words)
+    assert "pass through all runs" in text
+    dataset = tm.load(tmp_path / "out").to_dataset()
+    np.testing.assert_allclose(
+        dataset["series_freq_thz"][:, 1], np.sqrt(0.9) * dataset["series_freq_thz"][:, 0]
+    )
+
+
+@pytest.fixture(scope="module")
+def projected(tmp_path_factory) -> list[tm.Results]:
+    """Results of silicon with lines whose width is proportional to the temperature."""
+    whole, found = make_results(), []
+    for kelvin in (200.0, 300.0, 450.0):
+        values = whole.constants.values
+        # The same for both directions of a pair, unlike those of the made-up results.
+        replicates = values * np.linspace(0.99, 1.01, 10)[:, None, None, None]
+        constants = replace(whole.constants, replicates=replicates, temperature=kelvin)
+        lines = whole.projection.lines
+        scale = kelvin / 300.0
+        lines = replace(
+            lines, linewidth=scale * lines.linewidth, linewidth_sem=scale * lines.linewidth_sem
+        )
+        projection = replace(whole.projection, lines=lines)
+        dataset = to_dataset(replace(whole, constants=constants, projection=projection))
+        dataset["temperature"] = ((), kelvin, dataset["temperature"].attrs)
+        folder = tmp_path_factory.mktemp("projected")
+        write_hdf5(constants, whole.supercell, folder / "force_constants.h5")
+        found.append(tm.Results(dataset, folder=folder))
+    return found
+
+
+def test_linewidths_of_projected_runs_have_an_exponent(projected, tmp_path):
+    series = tm.series(projected, path="G X")
+    exponent = series["linewidth_exponent"].values
+    known = np.isfinite(exponent)
+    assert known.sum() > 5
+    np.testing.assert_allclose(exponent[known], 1.0, rtol=1e-9)
+    width = series["series_linewidth_thz"].values[known]
+    np.testing.assert_allclose(width[:, 2], 1.5 * width[:, 1])
+    assert "Γ ∝ Tⁿ with n = 1" in " ".join(str(series).split())
+    series.save(tmp_path / "series")
+    assert (tmp_path / "series" / "figures" / "linewidths.png").stat().st_size > 10_000
+
+
+def test_modes_of_another_temperature_are_refused(projected):
+    first, *others = projected
+    dataset = first.to_dataset()
+    dataset["temperature"] = ((), 700.0, dataset["temperature"].attrs)
+    foreign = tm.Results(dataset, folder=first.folder)
+    with pytest.raises(DataError, match="modes are those of force constants at 200 K"):
+        tm.series([foreign, *others])
+
+
+def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, springs):
+    other = tmp_path / "other.h5"
+    diamond = replace(springs(crystals["diamond"], 4.5), temperature=700.0)
+    write_hdf5(diamond, build_supercell(diamond.crystal, 2 * np.eye(3, dtype=int)), other)
+    text = refused(stored[0], other, "-o", tmp_path / "out")
+    assert "hold different crystals" in text
+    assert "other.h5" in text
+    static = tmp_path / "static.h5"
+    salt = springs(crystals["rock salt"], 4.5)
+    write_hdf5(salt, build_supercell(salt.crystal, 2 * np.eye(3, dtype=int)), static)
+    assert "--temperatures" in refused(stored[0], static, "-o", tmp_path / "out")
+    done(stored[1], static, "--temperatures", "600,0", "-o", tmp_path / "out", "--path", "G X")
+    one = ("--temperatures", "600", "-o", tmp_path / "out")
+    assert "1 temperatures are given for 2 runs" in refused(stored[1], static, *one)
+    assert "two temperatures or more" in refused(stored[0], "-o", tmp_path / "single")
+    near = tmp_path / "near.h5"
+    short = replace(springs(crystals["rock salt"], 3.0), temperature=900.0)
+    write_hdf5(short, build_supercell(short.crystal, 2 * np.eye(3, dtype=int)), near)
+    assert "same cutoff" in refused(stored[0], near, "-o", tmp_path / "pairs")
+    assert "cannot read" in refused(stored[0], tmp_path / "no.such", "-o", tmp_path / "none")

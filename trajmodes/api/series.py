@@ -1,0 +1,187 @@
+"""Runs of one crystal at several temperatures as an object."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+import xarray as xr
+
+from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.force_constants import ForceConstants, plain_constants
+from trajmodes.api.results import Results
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import SeriesKeywords
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.labels import html_table
+from trajmodes.data.series.runs import SeriesRun
+from trajmodes.errors import DataError
+from trajmodes.pipeline.thermo import series as pipeline
+from trajmodes.results.series import series_dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
+Given = PathLike | ForceConstants | Results
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Series:
+    """Force constants, frequencies, linewidths and lattice parameters as functions of T.
+
+    ``series["series_freq_thz"]`` is a variable of the Dataset.
+    """
+
+    fitted: pipeline.FittedSeries
+    """Results as the pipeline made them."""
+    dataset: xr.Dataset
+    """All results, each variable with its unit and convention."""
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """Temperatures of the runs in K, ascending."""
+        return tuple(map(float, self.fitted.results.temperatures))
+
+    @property
+    def volumes(self) -> tuple[float, ...]:
+        """Volume of the primitive cell in Å³ in each run."""
+        return tuple(map(float, self.fitted.results.lattice.volumes))
+
+    @property
+    def force_constants(self) -> tuple[ForceConstants, ...]:
+        """Force constants of the runs, by ascending temperature."""
+        return tuple(
+            ForceConstants.of(run.constants, supercell=run.supercell, origin=run.name)
+            for run in self.fitted.results.runs
+        )
+
+    def at(self, temperature: float, *, extrapolate: bool = False) -> ForceConstants:
+        """Force constants of second order at a temperature in K, with error bars.
+
+        Raises
+        ------
+        UsageError
+            If it is outside the range of the runs, and `extrapolate` is not set.
+        """
+        found = self.fitted.at(temperature, extrapolate=extrapolate)
+        supercell = pipeline.supercell_of(self.fitted, found)
+        origin = f"{self.fitted.results.provenance.command}.at({temperature:g})"
+        return ForceConstants.of(found, supercell=supercell, origin=origin)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Give all results in one Dataset with named dimensions, units and provenance."""
+        return self.dataset.copy()
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Return one variable."""
+        if name not in self.dataset.variables:
+            raise KeyError(f"the series holds no {name}")
+        return self.dataset[name]
+
+    @property
+    def modes(self) -> "pd.DataFrame":
+        """Sets of symmetry-equivalent modes, one row each, as in ``series.csv``."""
+        return Results(self.dataset).table("series").set_index("series_set")
+
+    @property
+    def soft_modes(self) -> "pd.DataFrame":
+        """Sets whose ω² is zero in or near the range of the runs, with T_c and verdict."""
+        modes = self.modes
+        names = ["series_q_a", "series_q_b", "series_q_c", "series_point"]
+        names += ["series_branch_first", "series_branch_last", "soft_temperature"]
+        names += ["soft_temperature_sem", "soft_verdict"]
+        found: pd.DataFrame = modes[modes["soft_verdict"] != ""][names]
+        return found
+
+    def save(self, folder: PathLike, *, at: Iterable[float] = ()) -> None:
+        """Write results, tables and figures to a folder, as `trajmodes series` does.
+
+        Parameters
+        ----------
+        at
+            Temperatures in K at which force constants are written.
+
+        Raises
+        ------
+        UsageError
+            If a file is in the way that trajmodes did not write, or a temperature is outside
+            the range of the runs.
+        StorageError
+            If the system refuses to write.
+        """
+        extra = pipeline.constants_writers(self.fitted, at, extrapolate=False)
+        pipeline.write_series_results(self.fitted.results, folder, extra)
+
+    def __str__(self) -> str:
+        """Summary, as `trajmodes series` prints it."""
+        return pipeline.show_series(self.dataset, {})
+
+    def __repr__(self) -> str:
+        """Say what there is, in a line."""
+        rows = ", ".join(f"{name} {value}" for name, value in self._rows().items())
+        return f"<Series of {self.fitted.results.crystal.formula}: {rows}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Series of {self.fitted.results.crystal.formula}", self._rows())
+
+    def _rows(self) -> dict[str, object]:
+        low, high = self.temperatures[0], self.temperatures[-1]
+        return {
+            "runs": len(self.temperatures),
+            "temperatures": f"{low:.4g} to {high:.4g} K",
+            "order": self.fitted.results.order,
+            "sets of modes": len(self.fitted.results.modes.sets.points),
+        }
+
+
+@takes("series")
+def series(runs: Iterable[Given], **options: Unpack[SeriesKeywords]) -> Series:
+    """Combine runs of one crystal at several temperatures.
+
+    Parameters
+    ----------
+    runs
+        Results or force constants, or folders or files with them. Trajectories and job files
+        are fitted first.
+    **options
+        Options of `trajmodes series`.
+
+    Raises
+    ------
+    UsageError
+        If there are not as many temperatures as runs.
+    DataError
+        If the runs are of different crystals, their force constants of different pairs, or a
+        temperature is unknown.
+    """
+    given = list(runs)
+    values = values_of("series", options)
+    origin = call_text("trajmodes.series", Expression(f"<{len(given)} runs>"), **options)
+    found = pipeline.read_runs([_input(one) for one in given], values)
+    fitted = pipeline.series_of(found, path=values["path"], command=origin)
+    return Series(fitted, series_dataset(fitted.results))
+
+
+def _input(one: Given) -> str | SeriesRun:
+    if isinstance(one, Results):
+        constants = one.force_constants
+        name = (
+            f"{constants.temperature or 0.0:.4g} K" if one.folder is None else str(one.folder)
+        )
+        return pipeline.run_of(
+            name, plain_constants(constants), _supercell(constants), one.dataset
+        )
+    if isinstance(one, ForceConstants):
+        return SeriesRun(one.origin, plain_constants(one), _supercell(one))
+    return os.fspath(one)
+
+
+def _supercell(constants: ForceConstants) -> Supercell:
+    if constants.supercell is None:
+        raise DataError(
+            "the supercell of these force constants is not known",
+            fix="read them with trajmodes.read_force_constants(path, supercell=...)",
+        )
+    return constants.supercell

@@ -1,0 +1,320 @@
+"""`trajmodes series`: runs of one crystal at several temperatures and volumes."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.config.job import job_of
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.results import Provenance
+from trajmodes.data.series.runs import MeasuredLines, SeriesRun
+from trajmodes.data.series.trends import TemperatureSeries
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.formats.registry import has_force_constants, read_supercell
+from trajmodes.notes import Note
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import band_path
+from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
+from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.run import fit_only
+from trajmodes.report.summary import render, text_of
+from trajmodes.report.write import SERIES_FILES, write_results
+from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.results.netcdf import RESULTS, read_results
+from trajmodes.results.series import series_dataset
+from trajmodes.thermo.series.common import ConstantsTrend, common_constants, constants_trend
+from trajmodes.thermo.series.interpolation import (
+    SAME_TEMPERATURE,
+    Conditions,
+    leave_one_out_by_order,
+)
+from trajmodes.thermo.series.modes import common_qpoints, follow_modes
+from trajmodes.thermo.series.trends import curve_temperatures, lattice_trend, mode_trends
+from trajmodes.units import THZ
+
+_OF_FIT = ("cell", "timestep_fs", "cutoff2")
+"""Options for inputs that are fitted first."""
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSeries:
+    """A series, and the polynomials of its force constants."""
+
+    results: TemperatureSeries
+    constants: ConstantsTrend
+
+    def at(self, kelvin: float, *, extrapolate: bool = False) -> ForceConstants:
+        """Force constants at a temperature.
+
+        Raises
+        ------
+        UsageError
+            If it is outside the range of the runs, and `extrapolate` is not set.
+        """
+        low, high = self.constants.trend.conditions.span
+        margin = _ROUNDING * high
+        if not (extrapolate or low - margin <= kelvin <= high + margin):
+            raise UsageError(
+                f"{kelvin:g} K is outside the range of the runs, {low:.4g} to {high:.4g} K",
+                why="a polynomial is not reliable where there are no runs",
+                fix="add a run there, or set extrapolate (--extrapolate)",
+            )
+        return self.constants.at(kelvin)
+
+
+def series_job(
+    inputs: Sequence[str],
+    values: Mapping[str, Any],
+    *,
+    command: str,
+    bars: StartBar = no_bars,
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Fit a series of runs, and write the results.
+
+    Parameters
+    ----------
+    inputs
+        Folders of results or files of force constants; trajectories and job files are fitted.
+    values
+        Values of the options of `trajmodes series`.
+
+    Returns
+    -------
+    dataset
+        All results.
+    files
+        Path → description of the files that were written.
+
+    Raises
+    ------
+    UsageError
+        If a temperature is outside the range of the runs, or a file is in the way.
+    DataError
+        If the runs are of different crystals, or their force constants of different pairs.
+    """
+    output, kelvins = values["output"], values["at"]
+    require_replaceable(output, (*SERIES_FILES, *map(_constants_file, kelvins)), inputs)
+    runs = read_runs(inputs, values, bars=bars)
+    found = series_of(runs, path=values["path"], command=command)
+    extra = constants_writers(found, kelvins, extrapolate=values["extrapolate"])
+    return write_series_results(found.results, output, extra)
+
+
+def write_series_results(
+    results: TemperatureSeries, output: str | os.PathLike[str], extra: Mapping[str, Writer]
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Write a series to a folder; return its Dataset and path → description.
+
+    Raises
+    ------
+    UsageError
+        If a file is in the way that trajmodes did not write.
+    StorageError
+        If a file cannot be written.
+    """
+    dataset = series_dataset(results)
+    require_replaceable(output, (*SERIES_FILES, *extra))
+    with open_folder(output) as folder:
+        files = write_results(dataset, folder, lambda: extra)
+    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+
+
+def show_series(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
+    """Summary of a series, and the files that hold it."""
+    return text_of(render(dataset, files=files))
+
+
+def constants_writers(
+    found: FittedSeries, temperatures: Iterable[float], *, extrapolate: bool
+) -> dict[str, Writer]:
+    """Files of interpolated force constants by name; see `FittedSeries.at`."""
+    writers = {}
+    for kelvin in temperatures:
+        constants = found.at(kelvin, extrapolate=extrapolate)
+        write = partial(write_hdf5, constants, supercell_of(found, constants))
+        text = f"force constants at {kelvin:g} K, by polynomials of order {found.results.order}"
+        writers[_constants_file(kelvin)] = Writer(text, write)
+    return writers
+
+
+def supercell_of(found: FittedSeries, constants: ForceConstants) -> Supercell:
+    """Supercell of the first run with the crystal of interpolated force constants."""
+    return replace(found.results.runs[0].supercell, crystal=constants.crystal)
+
+
+def read_runs(
+    inputs: Sequence[str | SeriesRun], values: Mapping[str, Any], *, bars: StartBar = no_bars
+) -> list[SeriesRun]:
+    """Read the runs of a series that are not known; fit those without force constants first.
+
+    Raises
+    ------
+    UsageError
+        If there are not as many temperatures as inputs.
+    DataError
+        If a file is damaged, or a run has no forces.
+    """
+    given = values["temperatures"]
+    if given and len(given) != len(inputs):
+        raise UsageError(
+            f"{len(given)} temperatures are given for {len(inputs)} runs",
+            fix="give one temperature for each run, in their order",
+        )
+    runs = [
+        one if isinstance(one, SeriesRun) else _read_or_fitted(one, values, bars)
+        for one in inputs
+    ]
+    kelvins = given or [run.constants.temperature for run in runs]
+    return [
+        replace(run, constants=replace(run.constants, temperature=kelvin))
+        for run, kelvin in zip(runs, kelvins, strict=True)
+    ]
+
+
+def run_of(
+    name: str, constants: ForceConstants, supercell: Supercell, dataset: xr.Dataset | None
+) -> SeriesRun:
+    """Take a run from force constants and, if it was projected, its results.
+
+    Raises
+    ------
+    DataError
+        If the run was projected on force constants of another temperature.
+    """
+    if dataset is None or "linewidth_thz" not in dataset:
+        return SeriesRun(name, constants, supercell)
+    _require_own_constants(name, dataset)
+    return SeriesRun(name, constants, supercell, lines_in(dataset))
+
+
+def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSeries:
+    """Fit force constants, frequencies, linewidths and lattice parameters of runs.
+
+    Raises
+    ------
+    UsageError
+        If the path names an unknown point.
+    DataError
+        If a temperature is unknown, or the runs are not comparable.
+    """
+    runs = sorted(runs, key=_temperature)
+    kelvin = np.array([_temperature(run) for run in runs])
+    names = [run.name for run in runs]
+    constants = common_constants(names, [run.constants for run in runs])
+    crystals = [one.crystal for one in constants]
+    conditions = Conditions(kelvin, np.array([one.volume for one in crystals]))
+    fitted = constants_trend(conditions, constants)
+    middle = fitted.at(float(np.mean(conditions.span)))
+    qpoints, weights = common_qpoints([run.supercell for run in runs])
+    followed = follow_modes(middle, constants, qpoints, weights)
+    bands_path = band_path(middle.crystal, PATH_SPACING, path)
+    directions = bands_path.directions()
+    alone = (replace(one, replicates=None) for one in constants)
+    band_omega = [frequencies_at(one, bands_path.qpoints, directions)[0] for one in alone]
+    results = TemperatureSeries(
+        runs=tuple(runs),
+        crystal=middle.crystal,
+        temperatures=kelvin,
+        curve_temperatures=curve_temperatures(conditions),
+        order=fitted.trend.order,
+        leave_one_out=leave_one_out_by_order(conditions, *fitted.scaled),
+        modes=mode_trends(conditions, followed, runs, fitted),
+        lattice=lattice_trend(conditions, crystals),
+        bands=connected_bands(middle, bands_path),
+        band_omega=np.stack(band_omega),
+        provenance=Provenance(versions(), (), command, ""),
+    )
+    results = replace(results, warnings=_warnings(fitted), notes=_notes(results, fitted))
+    return FittedSeries(results, fitted)
+
+
+def _temperature(run: SeriesRun) -> float:
+    if run.constants.temperature is None:
+        raise DataError(
+            "the temperature of these force constants is not known",
+            where=run.name,
+            fix="give one for each run, in their order: --temperatures 100,300,600",
+        )
+    return run.constants.temperature
+
+
+def _read_or_fitted(name: str, values: Mapping[str, Any], bars: StartBar) -> SeriesRun:
+    place = Path(name)
+    if not has_force_constants(place):
+        return _fitted(name, values, bars)
+    has_results = place.is_dir() and (place / RESULTS.file).is_file()
+    dataset = read_results(place) if has_results else None
+    return run_of(name, read_force_constants(place), read_supercell(place), dataset)
+
+
+def lines_in(dataset: xr.Dataset) -> MeasuredLines:
+    """Spectral lines that results of a projected run hold."""
+    names = ("freq_spectrum_thz", "freq_spectrum_thz_sem", "linewidth_thz", "linewidth_thz_sem")
+    omega, omega_sem, width, width_sem = (dataset[name].values * THZ for name in names)
+    return MeasuredLines(
+        qpoints=dataset["q"].values,
+        sets=dataset["mode_set"].values,
+        omega=omega,
+        omega_sem=omega_sem,
+        linewidth=width,
+        linewidth_sem=width_sem,
+    )
+
+
+def _require_own_constants(name: str, dataset: xr.Dataset) -> None:
+    """Refuse runs that were projected on force constants of another temperature."""
+    if "fit_temperature" not in dataset:
+        return
+    own, of_constants = float(dataset["temperature"]), float(dataset["fit_temperature"])
+    if abs(own - of_constants) > SAME_TEMPERATURE * own:
+        raise DataError(
+            f"the run is at {own:.4g} K, and its modes are those of force constants at "
+            f"{of_constants:.4g} K",
+            where=name,
+            why="a series needs force constants of every temperature",
+            fix="fit each run: trajmodes run FILE, or trajmodes fit FILE",
+        )
+
+
+def _fitted(name: str, values: Mapping[str, Any], bars: StartBar) -> SeriesRun:
+    given = {key: values[key] for key in _OF_FIT if values[key] is not None}
+    job = job_of("fit", [name], given)
+    found = fit_only(job, command=f"trajmodes fit {name}", log=Log(bars), bars=bars).results
+    return SeriesRun(name, found.constants, found.supercell)
+
+
+def _constants_file(kelvin: float) -> str:
+    return f"force_constants_{kelvin:g}K.h5"
+
+
+def _warnings(fitted: ConstantsTrend) -> tuple[Note, ...]:
+    if fitted.widening < 1.5:
+        return ()
+    return (
+        Note(
+            "warning",
+            f"the force constants scatter by {fitted.widening:.2g} times their errors about "
+            f"polynomials of order {fitted.trend.order} in T, and their errors are widened",
+            why="they are not smooth in temperature, or the errors of the runs are too small",
+            fix="add runs at other temperatures, or run longer",
+        ),
+    )
+
+
+def _notes(results: TemperatureSeries, fitted: ConstantsTrend) -> tuple[Note, ...]:
+    texts = []
+    if fitted.trend.n_free == 0:
+        texts.append("the polynomials pass through all runs: there is no test of them")
+    elif any(one.constants.replicates is None for one in results.runs):
+        texts.append("not all runs have error bars: all have the same weight")
+    return tuple(Note("note", text) for text in texts)

@@ -1,0 +1,79 @@
+"""A series of runs → one flat Dataset, as `schema` declares it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Floats
+from trajmodes.data.series.trends import ModeTrends, TemperatureSeries
+from trajmodes.results.dataset import attributes_of, filled, path_roots
+
+
+def series_dataset(series: TemperatureSeries) -> xr.Dataset:
+    """Collect all results of a series in one Dataset, with units."""
+    trends, lattice = series.modes, series.lattice
+    first = series.runs[0].constants
+    roots: dict[str, Any] = {
+        **path_roots(series.bands),
+        **_mode_roots(trends),
+        "supercell": SimpleNamespace(crystal=series.crystal, matrix=None),
+        "bands": series.bands,
+        "series": series,
+        "series_lattice": lattice,
+        "series_modes": trends,
+        "series_names": [run.name for run in series.runs],
+        "series_labels": _labels(series),
+        "series_bands": np.moveaxis(series.band_omega, 0, -1),
+        "series_orders": np.arange(len(series.leave_one_out)) + _lowest(series),
+        "series_cutoff": first.cutoff,
+        "provenance": series.provenance,
+        "warnings": [str(note) for note in series.warnings],
+        "notes": [str(note) for note in series.notes],
+    }
+    return filled(roots, attributes_of(series.provenance))
+
+
+def _lowest(series: TemperatureSeries) -> int:
+    return 1 if np.ptp(series.curve_temperatures) > 0.0 else 0
+
+
+def _labels(series: TemperatureSeries) -> list[str]:
+    """Short labels of the runs: temperatures, with volumes where these are different."""
+    plain = [f"{kelvin:.4g}K" for kelvin in series.temperatures]
+    if series.lattice.kind != "separable":
+        return plain
+    volumes = series.lattice.volumes
+    return [f"{one}_{volume:.4g}" for one, volume in zip(plain, volumes, strict=True)]
+
+
+def _mode_roots(trends: ModeTrends) -> dict[str, Any]:
+    omega, omega_sem = _frequencies(trends.squared.T, _turned(trends.squared_sem))
+    curve, curve_sem = _frequencies(trends.curve_squared, trends.curve_squared_sem)
+    parts = {
+        name: _turned(getattr(trends, name))
+        for name in ("line", "line_sem", "linewidth", "linewidth_sem")
+    }
+    return {
+        "series_sets": np.arange(len(trends.sets.points)),
+        "series_first": trends.sets.lowest + 1,
+        "series_last": trends.sets.highest + 1,
+        "series_omega": omega,
+        "series_omega_sem": omega_sem,
+        "series_curve": curve,
+        "series_curve_sem": curve_sem,
+        "series_lines": SimpleNamespace(**parts),
+    }
+
+
+def _turned(values: Floats | None) -> Floats | None:
+    return None if values is None else values.T
+
+
+def _frequencies(squared: Floats, sem: Floats | None) -> tuple[Floats, Floats | None]:
+    """Signed roots of ω², and their errors as in `trajmodes.phonons.modes`."""
+    omega: Floats = np.copysign(np.sqrt(np.abs(squared)), squared)
+    if sem is None:
+        return omega, None
+    return omega, sem / np.maximum(2.0 * np.abs(omega), np.sqrt(np.maximum(sem, 1e-300)))

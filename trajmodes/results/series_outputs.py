@@ -1,0 +1,99 @@
+"""Tables of a series of runs, declared as those in `outputs`."""
+
+from functools import partial
+
+import numpy as np
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.outputs import Output
+from trajmodes.results.schema import variable_of
+from trajmodes.results.tables import Table, table_of
+
+
+def curves_table(dataset: NamedArrays) -> Table:
+    """One row for each temperature: fitted frequencies of all sets of modes."""
+    columns = {"curve_temperature": dataset["curve_temperature"].values}
+    for name in ("curve_freq_thz", "curve_freq_thz_sem"):
+        if name in dataset:
+            values = dataset[name].values
+            columns |= {f"{name}_{g}": values[:, g] for g in range(values.shape[1])}
+    meanings = {
+        "curve_temperature": "in K",
+        "curve_freq_thz_n": variable_of("curve_freq_thz").text + "; set n of series.csv",
+    }
+    return Table("Fitted frequencies of the sets of modes of series.csv", columns, meanings)
+
+
+def bands_table(dataset: NamedArrays) -> Table:
+    """One row for each point of the path: frequencies of all branches in all runs."""
+    path = ("path_segment", "path_distance", "path_q")
+    start = table_of(dataset, "Frequencies along the band path in each run", path)
+    columns = dict(start.columns)
+    values = dataset["series_band_freq_thz"].values
+    labels = dataset["series_run"].values
+    for r, m in np.ndindex(values.shape[2], values.shape[1]):
+        columns[f"series_band_freq_thz_{labels[r]}_{m + 1}"] = values[:, m, r]
+    text = variable_of("series_band_freq_thz").text
+    meanings = {**start.meanings, "series_band_freq_thz_run_m": text}
+    return Table(start.title, columns, meanings)
+
+
+SERIES_TABLES = (
+    Output(
+        "tables/runs.csv",
+        "temperature, volume and lattice parameters of the runs",
+        ("run_temperature",),
+        partial(
+            table_of,
+            title="Runs of the series",
+            names=(
+                *("series_run", "run_name", "run_temperature", "run_volume"),
+                "lattice_parameter",
+            ),
+        ),
+    ),
+    Output(
+        "tables/series.csv",
+        (
+            ("", "frequencies of the sets of modes in all runs, slopes, soft modes"),
+            ("series_linewidth_thz", ", linewidths"),
+            ("series_gruneisen", ", Grüneisen parameters"),
+        ),
+        ("series_set",),
+        partial(
+            table_of,
+            title="Sets of symmetry-equivalent modes in all runs; x_sem is the standard error "
+            "of x",
+            names=(
+                *("series_set", "series_q", "series_point", "series_star_size"),
+                *("series_degeneracy", "series_branch_first", "series_branch_last"),
+                *("series_freq_thz", "freq_slope_thz_k", "series_probability"),
+                *("series_gruneisen", "soft_temperature", "soft_order", "soft_verdict"),
+                *("series_line_freq_thz", "series_linewidth_thz", "linewidth_exponent"),
+            ),
+        ),
+    ),
+    Output(
+        "tables/curves.csv",
+        "fitted frequencies as functions of temperature",
+        ("curve_freq_thz",),
+        curves_table,
+    ),
+    Output(
+        "tables/lattice.csv",
+        "fitted lattice parameters as functions of temperature",
+        ("curve_lattice_parameter",),
+        partial(
+            table_of,
+            title="Fitted lattice parameters",
+            names=("curve_temperature", "curve_lattice_parameter"),
+        ),
+    ),
+    Output(
+        "tables/bands.csv",
+        "bands of all runs",
+        ("series_band_freq_thz",),
+        bands_table,
+    ),
+)
+"""Tables of `trajmodes series`."""
