@@ -73,6 +73,23 @@ def test_a_fixed_total_energy_removes_one_degree_of_freedom() -> None:
     assert np.mean(chi_squared) == pytest.approx(11.0, abs=0.7)
 
 
+def test_modes_that_keep_their_energies_are_judged_as_a_snapshot() -> None:
+    """Their energies are exponential variables; a mode at fifteen times the mean is hot."""
+    rng = np.random.default_rng(4)
+    relative = np.ones(30)
+    z = []
+    for _ in range(400):
+        result = equipartition(_energies(_gamma(rng, relative), TEMPERATURE * relative))
+        z.append(result.z)
+    far = np.abs(np.array(z)) > stats.norm.isf(5e-3)
+    assert 0.003 < far.mean() < 0.02
+    temperature = _gamma(rng, relative)
+    temperature[7] = 15.0 * temperature.mean()
+    result = equipartition(_energies(temperature, temperature.mean() * relative))
+    assert result.failing.tolist() == [7]
+    assert not result.holds
+
+
 def test_hot_and_cold_sets_are_found() -> None:
     rng = np.random.default_rng(3)
     relative = np.full(60, 0.05)

@@ -364,7 +364,10 @@ def equipartition(energies: ModeEnergies) -> Equipartition | None:
     variance = np.where(known, sem_g**2 - 1.0 / weights.sum(), np.nan)
     left = np.clip(energies.members * (sem_g / temperature) ** 2, 0.0, 1.0)
     narrower = np.sqrt(1.0 - 2.0 / _STUDENT * (1.0 - left) ** _SETTLING)
-    z = _normal_score(temperature_g / temperature, variance / temperature**2, narrower)
+    # The error of a mode that keeps its energy is that of a snapshot, which is known exactly.
+    freedom_g = _STUDENT / np.maximum(1.0 - left, np.finfo(float).eps)
+    ratio, relative = temperature_g / temperature, variance / temperature**2
+    z = _normal_score(ratio, relative, narrower, freedom_g)
     chi_squared, freedom = float(np.nansum(z**2)), int(known.sum()) - 1
     probability = erfc(np.abs(z) / np.sqrt(2.0))
     return Equipartition(
@@ -379,9 +382,12 @@ def equipartition(energies: ModeEnergies) -> Equipartition | None:
     )
 
 
-def _normal_score(ratio: Floats, variance: Floats, narrower: Floats) -> Floats:
-    """Transform a gamma variable of mean 1 and uncertain variance into a normal deviate."""
+def _normal_score(ratio: Floats, variance: Floats, narrower: Floats, freedom: Floats) -> Floats:
+    """Transform a gamma variable of mean 1 and uncertain variance into a normal deviate.
+
+    The degrees of freedom are those of the variance.
+    """
     spread = variance / 9.0
     off = (np.cbrt(ratio) - (1.0 - spread)) / np.sqrt(spread) / narrower
-    score: Floats = -np.sign(off) * ndtri(stdtr(_STUDENT, -np.abs(off)))
+    score: Floats = -np.sign(off) * ndtri(stdtr(freedom, -np.abs(off)))
     return score
