@@ -22,6 +22,7 @@ from trajmodes.errors import UsageError
 from trajmodes.phonons.bands import (
     VelocityOperator,
     group_velocities,
+    velocity_errors,
     velocity_operator,
 )
 from trajmodes.phonons.irreps import Irrep, irreps_at_gamma
@@ -30,11 +31,13 @@ from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
-from trajmodes.pipeline.thermo.properties import elastic_job, thermo_job
+from trajmodes.pipeline.thermo.properties import elastic_job, mesh_of, thermo_job
 from trajmodes.results.dataset import bands_dataset
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
+from trajmodes.thermo.displacements import DebyeWaller, debye_waller_factors
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
 from trajmodes.thermo.functions import ModeFunctions, mode_functions
+from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import THZ
 
 if TYPE_CHECKING:
@@ -132,6 +135,52 @@ class PhononProperties(plain.ForceConstants):
         points = self._points(q)
         found = group_velocities(self, points.reshape(-1, 3)).velocity
         return found.reshape(*points.shape[:-1], *found.shape[1:])
+
+    def group_velocity_errors(self, q: str | npt.ArrayLike) -> Floats:
+        """Return standard errors of `group_velocities`, from the blocks of the fit.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+
+        Returns
+        -------
+        (m, 3) for one q, (q, m, 3) for a list; nan for uniform shifts.
+
+        Raises
+        ------
+        DataError
+            If the force constants have no replicates.
+        """
+        points = self._points(q)
+        found = velocity_errors(self, points.reshape(-1, 3))
+        return found.reshape(*points.shape[:-1], *found.shape[1:])
+
+    def debye_waller(
+        self,
+        wave_vectors: npt.ArrayLike,
+        temperature: float,
+        *,
+        quantum: bool = True,
+        mesh: int | Literal["auto"] = "auto",
+    ) -> DebyeWaller:
+        """Debye–Waller factors exp(−½ k·⟨uu⟩·k) of the sites, with their errors.
+
+        Parameters
+        ----------
+        wave_vectors
+            k, (3,) or (k, 3), Cartesian, in 1/Å with 2π.
+        temperature
+            In K.
+        quantum
+            Whether modes are occupied as Bose and Einstein, or as in molecular dynamics.
+        mesh
+            Points along each reciprocal lattice vector of the sum over the zone.
+        """
+        divisions = mesh_of(self, values_of("thermo", {"mesh": mesh})["mesh"])
+        found = thermodynamics(self, divisions, [temperature]).displacements
+        return debye_waller_factors(found, wave_vectors, quantum=quantum)
 
     def velocity_operator(self, q: str | npt.ArrayLike) -> VelocityOperator:
         """Velocity operator in Å/ps between all branches of each q point.

@@ -85,12 +85,18 @@ class ThermalDisplacements:
     """(t, s, 3, 3), unit: Å²."""
     cif_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å²."""
+    quantum_changes: Floats | None = None
+    """(b, t, s, 3, 3), unit: Å². Change with each replicate of the force constants."""
+    classical_changes: Floats | None = None
+    """(b, t, s, 3, 3), unit: Å²."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, quantum="t s 3 3", classical="t s 3 3")
         freeze(self, sizes, float, quantum_sem="t s 3 3", classical_sem="t s 3 3")
         freeze(self, sizes, float, cif="t s 3 3", cif_sem="t s 3 3")
+        changes = dict.fromkeys(("quantum_changes", "classical_changes"), "b t s 3 3")
+        freeze(self, sizes, float, **changes)
 
 
 @dataclass(frozen=True, slots=True)

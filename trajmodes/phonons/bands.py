@@ -32,7 +32,7 @@ from scipy.optimize import linear_sum_assignment
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
 from trajmodes.data.bands import BandPath, Bands, SpectralMap
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
@@ -41,6 +41,7 @@ from trajmodes.phonons.dynamical_matrix import (
     checked_qpoints,
     dynamical_matrices,
     lattice_sum,
+    lattice_sums,
     matrix_gradient,
     matrix_slopes,
     q_chunks,
@@ -144,16 +145,105 @@ def branches_by_chunk(
 def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
     square_qm, columns_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx))
     # (q, m, m') of each direction
-    v_xqmn = [
-        columns_qkm.conj().swapaxes(1, 2) @ slope @ columns_qkm
-        for slope in matrix_slopes(total, q_qx)
-    ]
+    v_xqmn = [_in_basis(slope, columns_qkm) for slope in matrix_slopes(total, q_qx)]
     slope_qmx = np.stack([np.einsum("qmm->qm", v_qmn).real for v_qmn in v_xqmn], axis=-1)
     _split_degenerate(np.stack(v_xqmn), branch_starts(total, square_qm), slope_qmx)
     uniform = np.abs(square_qm) < _ZERO * total.scale
     omega = np.where(uniform, 0.0, signed_root(square_qm))
     velocity = slope_qmx / np.where(uniform, np.nan, 2.0 * np.abs(omega))[:, :, None]
     return Branches(omega, velocity)
+
+
+def velocity_errors(constants: ForceConstants, qpoints: npt.ArrayLike) -> Floats:
+    """Jackknife errors (q, m, 3) in Å/ps of the group velocities, to first order.
+
+    A replicate changes D by δ and ∂D/∂k by δ'. The slope of ω_m² changes by e†δ'e and, as e
+    turns towards the vectors of other sets, by Σ_m' 2 Re(P_mm' δ_m'm)/(ω_m² − ω_m'²) with
+    P = e†(∂D/∂k)e. The gap is bounded as in `trajmodes.phonons.strain`.
+
+    Raises
+    ------
+    DataError
+        If the force constants have fewer than two replicates.
+    """
+    q_qx, replicates = checked_qpoints(qpoints), constants.replicates
+    if replicates is None or len(replicates) < 2:
+        raise DataError(
+            "an error bar needs at least two delete-one-block replicates",
+            fix="fit force constants, with several time blocks",
+        )
+    total = lattice_sum(constants)
+    (rest,) = lattice_sums(constants, constants.values[None])
+    found = np.empty((len(q_qx), 3 * constants.crystal.n_sites, 3))
+    for part in q_chunks(total, len(q_qx)):
+        modes = _SlopedModes.of(total, q_qx[part])
+        apart = modes.elements(rest)
+        changes = [
+            modes.change(modes.elements(one) - apart)
+            for one in lattice_sums(constants, replicates)
+        ]
+        found[part] = jackknife_sem(changes)
+    return found
+
+
+class _SlopedModes(NamedTuple):
+    """Modes at a few q points, in degenerate sets those that leave along `_DIRECTION`."""
+
+    qpoints: Floats
+    square: Floats
+    """(q, m)"""
+    columns: Complexes
+    """(q, 3s, m)"""
+    slopes: Complexes
+    """(x, q, m, m') e†(∂D/∂k_x)e, unit: (rad/ps)² Å."""
+    same: Bools
+    """(q, m, m') whether two branches are degenerate."""
+    root: Floats
+    """(q, m) 2|ω|; nan for uniform shifts."""
+
+    @classmethod
+    def of(cls, total: LatticeSum, q_qx: Floats) -> "_SlopedModes":
+        square, columns = np.linalg.eigh(dynamical_matrices(total, q_qx))
+        slopes = [_in_basis(one, columns) for one in matrix_slopes(total, q_qx)]
+        starts = branch_starts(total, square)
+        for place, rows, basis in _degenerate_bases(np.stack(slopes), starts):
+            kets = columns[place[:, None], :, rows].swapaxes(1, 2) @ basis
+            columns[place[:, None], :, rows] = kets.swapaxes(1, 2)
+        rank = starts.cumsum(axis=1)
+        uniform = np.abs(square) < _ZERO * total.scale
+        return cls(
+            q_qx,
+            square,
+            columns,
+            np.stack([_in_basis(one, columns) for one in matrix_slopes(total, q_qx)]),
+            rank[:, :, None] == rank[:, None, :],
+            np.where(uniform, np.nan, 2.0 * np.sqrt(np.abs(square))),
+        )
+
+    def elements(self, total: LatticeSum) -> Complexes:
+        """Elements (4, q, m, m') of D and of ∂D/∂k along x, y, z."""
+        q_qx = self.qpoints
+        matrices = (dynamical_matrices(total, q_qx), *matrix_slopes(total, q_qx))
+        return np.stack([_in_basis(one, self.columns) for one in matrices])
+
+    def change(self, changes: Complexes) -> Floats:
+        """Change (q, m, 3) of the group velocities with those (4, q, m, m') of D and ∂D/∂k."""
+        d_qmn, *slopes = changes
+        gap = self.square[:, :, None] - self.square[:, None, :]
+        size = np.where(self.same, np.inf, np.sqrt(gap**2 + 4.0 * np.abs(d_qmn) ** 2))
+        mixing = (d_qmn * np.copysign(1.0, gap) / size).conj()
+        turned = 2.0 * np.einsum("xqmn,qmn->qmx", self.slopes, mixing).real
+        own = np.stack([np.einsum("qmm->qm", one).real for one in slopes], axis=-1)
+        slope = np.einsum("xqmm->qmx", self.slopes).real
+        stiffer = np.einsum("qmm->qm", d_qmn).real / (2.0 * self.square)
+        found: Floats = (own + turned - slope * stiffer[..., None]) / self.root[..., None]
+        return found
+
+
+def _in_basis(d_qkl: Complexes, columns_qkm: Complexes) -> Complexes:
+    """Elements (q, m, m') between modes."""
+    found: Complexes = columns_qkm.conj().swapaxes(1, 2) @ d_qkl @ columns_qkm
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +347,21 @@ def _continued(
 
 def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) -> None:
     """Set ∂ω²/∂k of degenerate branches to that of the branches that leave along n."""
+    for place, rows, basis_gmn in _degenerate_bases(v_xqmn, starts_qm):
+        v_xgmn = v_xqmn[:, place[:, None, None], rows[:, :, None], rows[:, None, :]]
+        split_xgm = np.einsum("gam,xgab,gbm->xgm", basis_gmn.conj(), v_xgmn, basis_gmn)
+        slope_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
+
+
+def _degenerate_bases(
+    v_xqmn: Complexes, starts_qm: Bools
+) -> Iterator[tuple[Ints, Ints, Complexes]]:
+    """Q points (g,), branches (g, d) and basis (g, d, d) of sets of d degenerate branches."""
     lowest = np.flatnonzero(starts_qm)
     sizes = np.diff(lowest, append=starts_qm.size)
     for size in np.unique(sizes[sizes > 1]):
         place, first = np.divmod(lowest[sizes == size], starts_qm.shape[1])
         rows = first[:, None] + np.arange(size)
-        # (x, group of branches, size, size)
         v_xgmn = v_xqmn[:, place[:, None, None], rows[:, :, None], rows[:, None, :]]
         _, basis_gmn = np.linalg.eigh(np.tensordot(_DIRECTION, v_xgmn, axes=1))
-        split_xgm = np.einsum("gam,xgab,gbm->xgm", basis_gmn.conj(), v_xgmn, basis_gmn)
-        slope_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
+        yield place, rows, basis_gmn

@@ -10,13 +10,17 @@ U^{ij} = ⟨Δξ_i Δξ_j⟩ (Trueblood et al., Acta Cryst. A 52, 770 (1996)). T
 carry no 2π.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.data.thermo import ThermalDisplacements
+from trajmodes.errors import UsageError
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.thermo.functions import quantum_functions
 from trajmodes.thermo.zone_modes import ModeChunk
@@ -129,7 +133,43 @@ def thermal_displacements(
     if len(tensors) == 1:
         return ThermalDisplacements(quantum, classical, cif[0])
     errors = (*jackknife_sem(tensors[1:]), jackknife_sem(cif[1:]))
-    return ThermalDisplacements(quantum, classical, cif[0], *errors)
+    changes = tensors[1:, 0], tensors[1:, 1]
+    return ThermalDisplacements(quantum, classical, cif[0], *errors, *changes)
+
+
+class DebyeWaller(NamedTuple):
+    """Debye–Waller factors of the sites (s), for wave vectors (…)."""
+
+    factor: Floats
+    """(…, s), multiplies the amplitude that a site scatters; the intensity by its square."""
+    factor_sem: Floats | None
+    """(…, s) standard error; None where the force constants have none."""
+
+
+def debye_waller_factors(
+    displacements: ThermalDisplacements, wave_vectors: npt.ArrayLike, *, quantum: bool
+) -> DebyeWaller:
+    """Debye–Waller factors at the first temperature, for Cartesian k (…, 3) in 1/Å.
+
+    Raises
+    ------
+    UsageError
+        If a wave vector is not three finite numbers.
+    """
+    k = np.asarray(wave_vectors, dtype=float)
+    if k.shape[-1:] != (3,) or not np.isfinite(k).all():
+        raise UsageError(
+            f"a wave vector is three finite numbers in 1/Å, got an array of shape {k.shape}"
+        )
+    name = "quantum" if quantum else "classical"
+    tensors, changes = (
+        getattr(displacements, attribute) for attribute in (name, f"{name}_changes")
+    )
+    factor = np.exp(-0.5 * np.einsum("...x,sxy,...y->...s", k, tensors[0], k))
+    if changes is None:
+        return DebyeWaller(factor, None)
+    along = np.einsum("...x,bsxy,...y->b...s", k, changes[:, 0], k)
+    return DebyeWaller(factor, 0.5 * factor * jackknife_sem(along))
 
 
 def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
