@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
     from trajmodes.api.molecule import molecule
+    from trajmodes.api.quasiharmonic import quasiharmonic
     from trajmodes.api.results import Results, load
     from trajmodes.api.runs import Run, fit_runs, from_arrays, run
     from trajmodes.api.runs import open_run as open  # noqa: A004 - a public name: tm.open
@@ -35,6 +36,7 @@ _HOMES = {
     "load": ("trajmodes.api.results", "load"),
     "molecule": ("trajmodes.api.molecule", "molecule"),
     "open": ("trajmodes.api.runs", "open_run"),
+    "quasiharmonic": ("trajmodes.api.quasiharmonic", "quasiharmonic"),
     "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
     "run": ("trajmodes.api.runs", "run"),
     "self_consistent": ("trajmodes.api.self_consistent", "self_consistent"),
@@ -52,6 +54,7 @@ __all__ = [
     "load",
     "molecule",
     "open",
+    "quasiharmonic",
     "read_force_constants",
     "run",
     "self_consistent",

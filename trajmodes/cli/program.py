@@ -37,6 +37,7 @@ def main() -> None:
     trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
     trajmodes elastic fit/                           elastic constants, velocities of sound
     trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
+    trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
     trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
@@ -224,6 +225,24 @@ def series(runs: tuple[str, ...], **given: Any) -> str:
     with progress_bars() as bars:
         written = series_job(runs, values, command=command_line(), bars=bars)
     return show_series(*written)
+
+
+@command(
+    main,
+    click.argument("folders", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS..."),
+)
+def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
+    """Calculate thermal expansion, moduli and heat capacities from several volumes.
+
+    Each argument has the force constants of one crystal at a volume; several of one volume are
+    of runs at different temperatures. Three volumes are needed, four or more recommended.
+    """
+    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.pipeline.thermo.quasiharmonic import quasiharmonic_job
+
+    values = values_of("quasiharmonic", given)
+    values["output"] = values["output"] or FOLDERS["quasiharmonic"]
+    return show_properties(*quasiharmonic_job(folders, values, command=command_line()))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

@@ -23,6 +23,7 @@ FOLDERS = {
     "molecule": "modes",
     "thermo": "thermo",
     "elastic": "elastic",
+    "quasiharmonic": "quasiharmonic",
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
     "series": "series",
@@ -379,7 +380,8 @@ class RunningOptions(Group):
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed molecule scan thermo elastic demo sctdep series",
+        commands="run fit project sed molecule scan thermo elastic quasiharmonic demo sctdep "
+        "series",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -31,15 +31,7 @@ from trajmodes.config.groups import (
 )
 from trajmodes.config.option import Group, Option, options_in
 from trajmodes.config.polar import PolarOptions
-from trajmodes.config.result_groups import (
-    ExportOptions,
-    FreeEnergyOptions,
-    MovieOptions,
-    SampleOptions,
-    SeriesOptions,
-    TableOptions,
-    ThermoOptions,
-)
+from trajmodes.config.result_groups import OF_OTHER_COMMANDS
 from trajmodes.errors import UsageError
 
 PathName = str | PathLike[str]
@@ -57,17 +49,6 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
     }
 )
 """Attribute of `Job` → group of options."""
-
-OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
-    TableOptions,
-    MovieOptions,
-    ThermoOptions,
-    SeriesOptions,
-    ExportOptions,
-    FreeEnergyOptions,
-    SampleOptions,
-)
-"""Options of commands that read results and not a run."""
 
 _LARGEST = 2**20
 """Largest size of a job file in bytes."""

@@ -19,7 +19,7 @@ LEAST, MOST = 1e-6, 1e9
 from where products of such numbers overflow."""
 
 
-_MOST_TEMPERATURES = 10_000
+_MOST_NUMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +219,18 @@ def _frames_text(value: tuple[int, int | None, int]) -> str:
     return f"{start}:{'' if stop is None else stop}:{stride}"
 
 
-def _read_temperatures(text: str) -> tuple[float, ...]:
+def _read_range(text: str, least: float) -> tuple[float, ...]:
     if ":" not in text:
         return tuple(map(float, text.replace(",", " ").split()))
     first, last, step = map(float, text.split(":"))
-    if not (step > 0.0 and 0.0 <= first <= last and (last - first) / step < _MOST_TEMPERATURES):
+    if not (step > 0.0 and least <= first <= last and (last - first) / step < _MOST_NUMBERS):
         raise ValueError(text)
     return tuple(first + step * k for k in range(int((last - first) / step + 1e-9) + 1))
 
 
-def _are_temperatures(value: Any) -> bool:
-    is_row = isinstance(value, tuple) and 0 < len(value) <= _MOST_TEMPERATURES
-    return is_row and all(_is_number(one, 0.0) for one in value)
+def _are_numbers(value: Any, least: float) -> bool:
+    is_row = isinstance(value, tuple) and 0 < len(value) <= _MOST_NUMBERS
+    return is_row and all(_is_number(one, least) for one in value)
 
 
 def _read_cutoff(text: str) -> float | str:
@@ -276,8 +276,16 @@ FRAMES = Kind(
 
 TEMPERATURES = Kind(
     "FIRST:LAST:STEP in K, such as 0:1500:10, or up to 10000 numbers of 0 or more",
-    _are_temperatures,
-    _read_temperatures,
+    partial(_are_numbers, least=0.0),
+    partial(_read_range, least=0.0),
+    from_text=True,
+    tidy=lambda value: (value,) if isinstance(value, int | float) else value,
+)
+
+PRESSURES = Kind(
+    "FIRST:LAST:STEP in GPa, such as 0:10:1, or up to 10000 numbers",
+    partial(_are_numbers, least=-MOST),
+    partial(_read_range, least=-MOST),
     from_text=True,
     tidy=lambda value: (value,) if isinstance(value, int | float) else value,
 )

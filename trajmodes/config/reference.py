@@ -9,9 +9,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from trajmodes.config.job import OF_A_JOB, OF_OTHER_COMMANDS, of_groups, options_of
+from trajmodes.config.job import OF_A_JOB, of_groups, options_of
 from trajmodes.config.kinds import members_of
 from trajmodes.config.option import Option, options_in
+from trajmodes.config.result_groups import OF_OTHER_COMMANDS
 
 _HEAD = """\
 # Options
@@ -72,6 +73,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "MovieKeywords": ("`ForceConstants.movie`", "movie", ()),
     "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
     "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
+    "QuasiharmonicKeywords": ("`trajmodes.quasiharmonic`", "quasiharmonic", ()),
     "SampleKeywords": ("`ForceConstants.sample`", "sample", ()),
     "SelfConsistentKeywords": ("`trajmodes.self_consistent`", "sctdep", ()),
     "SeriesKeywords": ("`trajmodes.series`", "series", ()),
@@ -91,6 +93,7 @@ _OWN = {
     "ProjectKeywords": {"force_constants"},
     "ArraysKeywords": {"species"},
     "MovieKeywords": {"output"},
+    "QuasiharmonicKeywords": {"energies"},
     "SelfConsistentKeywords": {"temperature", "lammps", "program", "output"},
     "SampleKeywords": {"temperature", "to", "output"},
     "SeriesKeywords": {"at", "extrapolate", "output"},

@@ -49,6 +49,7 @@ class ThermoOptions(Group):
     temperatures: tuple[float, ...] = option(
         "Temperatures in K: FIRST:LAST:STEP, or numbers separated by commas.",
         default=tuple(map(float, range(0, 1501, 10))),
+        commands="thermo quasiharmonic",
         kind=kinds.TEMPERATURES,
         metavar="K:K:K",
         unset="0:1500:10",
@@ -57,7 +58,7 @@ class ThermoOptions(Group):
         "Mesh of N × N × N points over the Brillouin zone; auto: one that is fine enough.",
         default=kinds.FINE_MESH,
         kind=kinds.MESH,
-        commands="thermo free-energy",
+        commands="thermo free-energy quasiharmonic",
         metavar="N|auto",
     )
     width_thz: float | None = option(
@@ -137,6 +138,39 @@ class FreeEnergyOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuasiharmonicOptions(Group):
+    """Free energy as a function of volume."""
+
+    title: ClassVar = "Volumes"
+    commands: ClassVar = "quasiharmonic"
+
+    energies: str | None = option(
+        "Energy of the crystal without vibrations at each volume in eV per atom: one line for "
+        "each folder, in their order, with the standard error after it if there is one.",
+        is_path=True,
+        metavar="FILE",
+        unset="U0 that `trajmodes free-energy` has written into each folder",
+    )
+    pressures_gpa: tuple[float, ...] = option(
+        "Pressures in GPa: FIRST:LAST:STEP, or numbers separated by commas.",
+        default=(0.0,),
+        kind=kinds.PRESSURES,
+        also=("pressure",),
+        metavar="GPA",
+        unset="0",
+    )
+    equation: Literal["birch-murnaghan", "vinet", "polynomial"] = option(
+        "Equation of state that is fitted to F(V); the others are compared with it.",
+        default="birch-murnaghan",
+    )
+    classical: bool = option(
+        "Treat vibrations as classical, as molecular dynamics does; otherwise with Bose–"
+        "Einstein statistics.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleOptions(Group):
     """Configurations drawn from the canonical distribution of force constants."""
 
@@ -204,3 +238,16 @@ class SampleOptions(Group):
         commands="sctdep",
         metavar="COMMAND",
     )
+
+
+OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
+    TableOptions,
+    MovieOptions,
+    ThermoOptions,
+    SeriesOptions,
+    ExportOptions,
+    FreeEnergyOptions,
+    QuasiharmonicOptions,
+    SampleOptions,
+)
+"""Options of commands that read results and not a run."""

@@ -30,6 +30,7 @@ Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
+Equation = Literal["birch-murnaghan", "vinet", "polynomial"]
 Imaginary = Literal["refuse", "absolute"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
@@ -98,6 +99,16 @@ class ElasticKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.elasticity`."""
 
     output: str | PathLike[str] | None
+
+
+class QuasiharmonicKeywords(ElasticKeywords, total=False):
+    """Keywords of `trajmodes.quasiharmonic`."""
+
+    temperatures: str | Sequence[float]
+    mesh: int | Literal["auto"]
+    pressures_gpa: str | Sequence[float]
+    equation: Equation
+    classical: bool
 
 
 class SampleKeywords(TypedDict, total=False):

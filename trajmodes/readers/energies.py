@@ -47,6 +47,52 @@ class EnergySeries:
         freeze(self, sizes, np.int64, steps="n")
 
 
+def read_energy_list(path: Path) -> tuple[Floats, Floats]:
+    """Read energies (n,) and their standard errors (n,), zero where there is none.
+
+    A line has an energy and perhaps its error, separated by spaces or a comma. Empty lines, and
+    text behind a ``#``, are ignored.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    DataError
+        If a line is not of this form, or an error is negative.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the energies cannot be read", where=str(path), why=str(error)
+        ) from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        words = line.partition("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            values = []
+        if (
+            len(values) not in (1, 2)
+            or not np.isfinite(values).all()
+            or min(values[1:], default=0) < 0
+        ):
+            raise DataError(
+                f"“{line.strip()[:60]}” is not an energy",
+                where=f"{path}, line {number}",
+                fix="write one energy in eV per atom on each line, and its error after it if "
+                "there is one",
+            )
+        rows.append((values[0], values[1] if len(values) == 2 else 0.0))
+    if not rows:
+        raise DataError("there are no energies", where=str(path))
+    energies, errors = np.array(rows).T
+    return energies, errors
+
+
 def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, ...]:
     """Read the potential energies of a log of LAMMPS, of its YAML output, or of extended XYZ.
 

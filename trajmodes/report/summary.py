@@ -21,6 +21,7 @@ from trajmodes.notes import Note
 from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.report.properties import property_lines, property_parts
+from trajmodes.report.quasiharmonic import volume_lines, volume_parts
 from trajmodes.report.sections import (
     conductivity_line,
     empty_sections_line,
@@ -106,7 +107,7 @@ def render(
     parts += [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
-    parts += [*property_parts(dataset), *series_parts(dataset)]
+    parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
@@ -166,6 +167,7 @@ def _overview(dataset: NamedArrays) -> Table:
         ("Conductivity", conductivity_line(dataset)),
         *property_lines(dataset),
         *series_lines(dataset),
+        *volume_lines(dataset),
     ):
         if text:
             grid.add_row(name, Text(text))

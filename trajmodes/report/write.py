@@ -27,6 +27,7 @@ from trajmodes.report.figures.catalogue import (
     OUTPUTS,
     PROPERTY_OUTPUTS,
     SERIES_OUTPUTS,
+    VOLUME_OUTPUTS,
     place_of_drawing,
 )
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
@@ -45,6 +46,10 @@ PROPERTY_FILES = (RESULTS.file, *(output.name for output in PROPERTY_OUTPUTS))
 
 SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
 """Files that `trajmodes series` may write, without interpolated force constants."""
+
+
+VOLUME_FILES = (RESULTS.file, *(output.name for output in VOLUME_OUTPUTS))
+"""Files that `trajmodes quasiharmonic` may write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         return SERIES_OUTPUTS
     if is_property(dataset):
         return PROPERTY_OUTPUTS
+    if "qha_run_volume" in dataset.dims:
+        return VOLUME_OUTPUTS
     return MAP_OUTPUTS if is_map(dataset) else OUTPUTS
 
 

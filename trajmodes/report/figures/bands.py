@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -273,19 +273,13 @@ def draw_gruneisen(dataset: NamedArrays) -> Figure:
     figure = new_figure(3.45)
     axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
     side = figure.add_axes((0.7, 0.13, 0.29, 0.69))
-    low, high = _limits(dataset)
-    _draw_along_path(axes, dataset)
+    low, high = gruneisen_limits(dataset)
+    draw_along_path(axes, dataset)
     has_errors = is_visible(sem_of(dataset, "band_gruneisen"), high - low)
     errors, n_branches = "±2 standard errors; " * has_errors, dataset.sizes["branch"]
     if n_branches <= _MOST_NAMED:
-        legend_above(
-            axes,
-            title=f"{errors}branch",
-            ncols=n_branches,
-            columnspacing=0.9,
-            handlelength=1.2,
-            alignment="left",
-        )
+        look: dict[str, Any] = {"columnspacing": 0.9, "handlelength": 1.2, "alignment": "left"}
+        legend_above(axes, title=f"{errors}branch", ncols=n_branches, **look)
     else:
         axes.set_title(f"{errors}branches from low (dark) to high (bright)")
     _draw_sets(side, dataset)
@@ -296,9 +290,10 @@ def draw_gruneisen(dataset: NamedArrays) -> Figure:
     return figure
 
 
-def _limits(dataset: NamedArrays) -> tuple[float, float]:
+def gruneisen_limits(dataset: NamedArrays) -> tuple[float, float]:
     """Limits that include nearly all values; close to Γ some are large and inaccurate."""
-    value = np.concatenate([dataset[n].values.ravel() for n in ("band_gruneisen", "gruneisen")])
+    names = (n for n in ("band_gruneisen", "gruneisen") if n in dataset)
+    value = np.concatenate([dataset[n].values.ravel() for n in names])
     known = value[np.isfinite(value)]
     if not known.size:
         return -1.0, 1.0
@@ -307,7 +302,8 @@ def _limits(dataset: NamedArrays) -> tuple[float, float]:
     return min(low - margin, -margin), max(high + margin, margin)
 
 
-def _draw_along_path(axes: Axes, dataset: NamedArrays) -> None:
+def draw_along_path(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw γ of each branch along the band path."""
     place, freq = dataset["path_distance"].values, dataset["band_freq_thz"].values
     gamma, sem = dataset["band_gruneisen"].values, sem_of(dataset, "band_gruneisen")
     n_branches = gamma.shape[1]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
 from trajmodes.results.series_outputs import SERIES_TABLES
+from trajmodes.results.volume_tables import VOLUME_TABLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -224,6 +225,24 @@ SERIES_OUTPUTS = (
     ),
 )
 """Files of `trajmodes series`, apart from results.nc and interpolated force constants."""
+
+
+VOLUME_OUTPUTS = (
+    *VOLUME_TABLES,
+    Output(
+        "figures/quasiharmonic.png",
+        "free energy by volume, equilibrium volume, thermal expansion, moduli, heat capacities",
+        ("qha_volume",),
+        _drawn("quasiharmonic.draw_quasiharmonic"),
+    ),
+    Output(
+        "figures/gruneisen.png",
+        "Grüneisen parameters along the bands, from volumes",
+        ("band_gruneisen",),
+        _drawn("quasiharmonic.draw_mode_gruneisen"),
+    ),
+)
+"""Files of `trajmodes quasiharmonic`, apart from results.nc."""
 
 
 def place_of_drawing(folder: Path, output: Output) -> Path:

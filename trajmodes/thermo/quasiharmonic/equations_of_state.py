@@ -4,7 +4,7 @@ With V₀ a volume of reference and u = (V/V₀)^ν − 1, the forms are
 
 - Birch–Murnaghan: a polynomial in u with ν = −2/3, of third degree (Birch, Phys. Rev. 71, 809
   (1947)), or of second degree with three volumes, which is the form with B' = 4;
-- polynomial: the same with ν = 1, of fourth degree with six volumes or more;
+- polynomial: the same with ν = 1, of fourth degree with seven volumes or more;
 - Vinet: a + (b + cu) e^{−du} with ν = 1/3 (Vinet, Smith, Ferrante, Rose, Phys. Rev. B 35, 1945
   (1987), in terms of its parameters: d = 3(B' − 1)/2 where V₀ is the volume without pressure).
 
@@ -24,6 +24,8 @@ from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
 
 EquationName = Literal["birch-murnaghan", "vinet", "polynomial"]
+
+EQUATIONS: tuple[EquationName, ...] = ("birch-murnaghan", "vinet", "polynomial")
 
 _PARAMETERS = 4
 _DECAYS = np.linspace(0.5, 30.0, 119)
@@ -116,7 +118,7 @@ def interpolation(
     """
     form, n_volumes = _FORMS[name], len(volumes)
     powers = form.powers
-    if name == "polynomial" and n_volumes > _PARAMETERS + 1:
+    if name == "polynomial" and n_volumes > _PARAMETERS + 2:
         powers = (*powers, 4)
     if n_volumes < _PARAMETERS:
         if name == "vinet" or n_volumes < 3:

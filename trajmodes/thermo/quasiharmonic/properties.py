@@ -19,6 +19,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.symmetry.operations import conventional_cell, space_group
 from trajmodes.thermo.functions import checked_temperatures
 from trajmodes.thermo.quasiharmonic.equations_of_state import (
+    EQUATIONS,
     EquationName,
     Interpolation,
     interpolation,
@@ -29,7 +30,6 @@ from trajmodes.thermo.zone_modes import ZonePoints, zone_points
 
 _SAME_VOLUME = 1e-5
 """Relative difference of volumes that are the same."""
-_NAMES: tuple[EquationName, ...] = ("birch-murnaghan", "vinet", "polynomial")
 
 
 def quasiharmonic(
@@ -193,7 +193,7 @@ def _fits(
     """Equations of state and their equilibria, the wanted one first; others where they fit."""
     fits: dict[EquationName, Interpolation] = {}
     found: dict[EquationName, Equilibrium] = {}
-    for name in (wanted, *(one for one in _NAMES if one != wanted)):
+    for name in (wanted, *(one for one in EQUATIONS if one != wanted)):
         try:
             fit = interpolation(name, volumes, values[0], weights)
             found[name] = equilibrium(fit, values, kelvin, pressures)

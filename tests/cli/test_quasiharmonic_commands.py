@@ -1,0 +1,166 @@
+"""The command `trajmodes quasiharmonic`, from force constants at volumes to files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import trajmodes as tm
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.cli.program import main
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.report.write import VOLUME_FILES
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
+from trajmodes.thermo.quasiharmonic.volume_functions import State
+from trajmodes.units import BOLTZMANN, GIGAPASCAL
+
+SCALES = np.linspace(0.985, 1.025, 5)
+WORDS = ("--temperatures", "0:300:150", "--mesh", "4", "--pressure", "0,1")
+
+
+def done(*words: object) -> str:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory, crystals, springs) -> tuple[list[ForceConstants], list[Path]]:
+    """Force constants of rock salt at five volumes, and their files."""
+    folder = tmp_path_factory.mktemp("volumes")
+    rng, found, paths = np.random.default_rng(3), [], []
+    for k, scale in enumerate(SCALES):
+        crystal = crystals["rock salt"]
+        crystal = replace(crystal, cell=crystal.cell * scale)
+        values = springs(crystal, 4.3 * scale).values * scale**-12.0
+        moved = 1.0 + 1e-3 * rng.standard_normal(6)
+        supercell = build_supercell(crystal, 3 * np.eye(3, dtype=int))
+        plain = replace(
+            springs(crystal, 4.3 * scale),
+            values=values,
+            replicates=values * moved[:, None, None, None],
+            temperature=300.0,
+        )
+        found.append(ForceConstants.of(plain, supercell=supercell))
+        paths.append(folder / f"v{k}.h5")
+        write_hdf5(plain, supercell, paths[-1])
+    return found, paths
+
+
+def energies() -> np.ndarray:
+    x = SCALES**-2.0
+    return 8.0 * ((x - 1.0) ** 3 * 5.0 + (x - 1.0) ** 2 * (6.0 - 4.0 * x)) - 3.5
+
+
+@pytest.fixture(scope="module")
+def written(volumes, tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("quasiharmonic")
+    file = folder / "energies.txt"
+    lines = (f"{one:.9f}, 1e-5" for one in energies())
+    file.write_text("# eV per atom\n" + "\n".join(lines) + "\n")
+    text = done("quasiharmonic", *volumes[1], "--energies", file, *WORDS, "-o", folder / "out")
+    return folder / "out", text
+
+
+def test_the_command_writes_what_the_library_computes(volumes, written):
+    folder, text = written
+    states = [
+        State(one, 2.0 * round(energy, 9), 2e-5)
+        for one, energy in zip(volumes[0], energies(), strict=True)
+    ]
+    wanted = quasiharmonic(states, (4, 4, 4), [0.0, 150.0, 300.0], [0.0, GIGAPASCAL])
+    dataset = tm.load(folder).to_dataset()
+    for name, values in (
+        ("qha_volume", wanted.equilibrium.volume),
+        ("qha_volume_sem", wanted.sem.volume),
+        ("qha_volume_spread", wanted.spread.volume),
+        ("qha_length", wanted.lengths),
+        ("qha_expansion", wanted.equilibrium.expansion),
+        ("qha_modulus_gpa_sem", wanted.sem.bulk_modulus / GIGAPASCAL),
+        ("qha_capacity_p_kb", wanted.equilibrium.capacity_p / BOLTZMANN),
+        ("qha_gibbs", wanted.equilibrium.gibbs),
+        ("qha_run_free_energy", wanted.free_energies),
+        ("equation_volume", wanted.comparison.volume),
+    ):
+        np.testing.assert_allclose(dataset[name], values, rtol=1e-9, err_msg=name)
+    assert dataset["qha_volume"].sel(pressure_gpa=1.0).dims == ("qha_temperature",)
+    assert "Equilibrium at 1 GPa" in text
+    assert "those of runs at 300 K" in text
+
+
+def test_tables_and_figures_hold_the_results(written):
+    folder, _ = written
+    files = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    assert files == set(VOLUME_FILES)
+    dataset = tm.load(folder).to_dataset()
+    table = pd.read_csv(folder / "tables" / "quasiharmonic.csv", comment="#")
+    warm = table[(table["pressure_gpa"] == 1.0) & (table["qha_temperature"] == 150.0)]
+    assert warm["qha_volume"].item() == pytest.approx(float(dataset["qha_volume"][1, 1]))
+    assert warm["qha_length_a"].item() == pytest.approx(float(dataset["qha_length"][1, 1, 0]))
+    by_volume = pd.read_csv(folder / "tables" / "free_energies.csv", comment="#")
+    assert len(by_volume) == 15
+    bands = pd.read_csv(folder / "tables" / "bands.csv", comment="#")
+    assert bands["band_gruneisen_6"].notna().all()
+    for name in ("quasiharmonic", "gruneisen"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
+    assert "Equilibrium at 0 GPa" in str(tm.load(folder))
+
+
+def test_the_function_gives_the_same_in_memory(volumes, written):
+    found = tm.quasiharmonic(
+        volumes[0], energies().round(9), 1e-5, temperatures="0:300:150", mesh=4,
+        pressures_gpa=[0, 1],
+    )  # fmt: skip
+    on_disk = tm.load(written[0]).to_dataset()
+    for name in ("qha_gibbs", "qha_expansion_sem", "band_gruneisen", "band_gruneisen_sem"):
+        np.testing.assert_allclose(found[name], on_disk[name], rtol=1e-9)
+
+
+def test_energies_of_free_energy_are_found_in_the_folders(volumes, written, tmp_path):
+    folders = []
+    for path, energy in zip(volumes[1], energies(), strict=True):
+        folder = tmp_path / path.stem
+        folder.mkdir()
+        (folder / path.name).write_bytes(path.read_bytes())
+        (folder / "free-energy").mkdir()
+        (folder / "free-energy" / "free_energy.csv").write_text(
+            f"# Free energy\norder,term_ev,term_ev_sem\n1,{energy:.9f},1e-5\n2,0.1,\n3,0.1,\n"
+        )
+        folders.append(folder)
+    done("quasiharmonic", *folders, *WORDS, "-o", tmp_path / "out")
+    found, other = (tm.load(one).to_dataset() for one in (tmp_path / "out", written[0]))
+    np.testing.assert_allclose(found["qha_gibbs"], other["qha_gibbs"], rtol=1e-12)
+    np.testing.assert_allclose(found["qha_gibbs_sem"], other["qha_gibbs_sem"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "lines", "said"),
+    [
+        ((), None, "the energy at this volume is not known"),
+        ((), ["-3.5"] * 4, "4 energies, and 5 force constants"),
+        ((), ["-3.5"] * 4 + ["low"], "is not an energy"),
+        (("--pressure", "high"), ["-3.5"] * 5, "FIRST:LAST:STEP in GPa"),
+        ((), [f"{-0.1 * k}" for k in range(5)], "larger volume"),
+    ],
+)
+def test_wrong_input_is_refused(volumes, tmp_path, words, lines, said):
+    given = []
+    if lines is not None:
+        (tmp_path / "e.txt").write_text("\n".join(lines) + "\n")
+        given = ["--energies", str(tmp_path / "e.txt")]
+    paths = [str(path) for path in volumes[1]]
+    out = str(tmp_path / "out")
+    result = CliRunner().invoke(
+        main, ["quasiharmonic", *paths, *given, *words, "--mesh", "2", "-o", out]
+    )
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()

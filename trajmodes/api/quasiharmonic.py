@@ -1,0 +1,63 @@
+"""Equilibrium at temperature and pressure from force constants at several volumes."""
+
+import os
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trajmodes.api.calls import call_text
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import QuasiharmonicKeywords
+from trajmodes.pipeline.thermo.quasiharmonic import Energies, quasiharmonic_job
+
+PathLike = str | os.PathLike[str]
+
+
+@takes("quasiharmonic")
+def quasiharmonic(
+    constants: Sequence[PathLike | ForceConstants],
+    energies: npt.ArrayLike | PathLike | None = None,
+    energies_sem: npt.ArrayLike = 0.0,
+    **options: Unpack[QuasiharmonicKeywords],
+) -> xr.Dataset:
+    """Thermal expansion, moduli, heat capacities and Gibbs free energy from several volumes.
+
+    The variables are those of the results of `trajmodes quasiharmonic`, which are written if a
+    folder is named.
+
+    Parameters
+    ----------
+    constants
+        Force constants of one crystal at three volumes or more, or their files or folders.
+        Several of one volume are of runs at different temperatures.
+    energies
+        (v,) energy of the crystal without vibrations for each in eV per atom, or a file with a
+        line for each; without them, U0 that `trajmodes free-energy` has written into the
+        folders.
+    energies_sem
+        Standard errors of these energies in eV per atom.
+    **options
+        Options of `trajmodes quasiharmonic`.
+
+    Raises
+    ------
+    UsageError
+        If the energies are missing.
+    DataError
+        If the volumes are too few, of different crystals, or do not enclose the equilibrium.
+    """
+    sources = [one if isinstance(one, ForceConstants) else os.fspath(one) for one in constants]
+    file, own = None, None
+    if isinstance(energies, str | os.PathLike):
+        file = os.fspath(energies)
+    elif energies is not None:
+        found = np.atleast_1d(np.asarray(energies, dtype=float))
+        own = Energies(found, np.broadcast_to(np.asarray(energies_sem, float), found.shape))
+    origin = call_text("trajmodes.quasiharmonic", list(constants), energies, **options)
+    values = values_of("quasiharmonic", {**options, "energies": file})
+    return quasiharmonic_job(sources, values, command=origin, energies=own)[0]

@@ -1,0 +1,211 @@
+"""`trajmodes quasiharmonic`: equilibrium at temperature from force constants at volumes."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Floats
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.quasiharmonic import Quasiharmonic
+from trajmodes.data.results import Provenance
+from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
+from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
+from trajmodes.phonons.qpoints import band_path
+from trajmodes.pipeline.derived import PATH_SPACING
+from trajmodes.pipeline.job_folder import versions
+from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.thermo.properties import mesh_of
+from trajmodes.readers.energies import read_energy_list
+from trajmodes.report.write import VOLUME_FILES, write_results
+from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.results.quasiharmonic import quasiharmonic_dataset
+from trajmodes.thermo.expansion import thermal_expansion
+from trajmodes.thermo.quasiharmonic.equations_of_state import EQUATIONS
+from trajmodes.thermo.quasiharmonic.mode_gruneisen import mode_gruneisen
+from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
+from trajmodes.thermo.quasiharmonic.volume_functions import State
+from trajmodes.units import GIGAPASCAL
+
+_TABLE = "free_energy.csv"
+_SAME_SHAPE = 1e-4
+"""Relative change of the ratios of lengths of a cell that is rounding."""
+
+
+class Energies(NamedTuple):
+    """Energies without vibrations in eV per atom, one of each volume (v)."""
+
+    values: Floats
+    """(v,)."""
+    sem: Floats
+    """(v,) standard error; zero where there is none."""
+
+
+def quasiharmonic_job(
+    constants: Sequence[str | ForceConstants],
+    values: Mapping[str, Any],
+    *,
+    command: str,
+    energies: Energies | None = None,
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Quasiharmonic properties; write the results if ``values`` name a folder.
+
+    Parameters
+    ----------
+    constants
+        Force constants at several volumes, or the paths of their files or folders.
+    values
+        Values of the options of `trajmodes quasiharmonic`.
+    command
+        The command line, or the call.
+    energies
+        Energies of the volumes, where no file is named for them.
+
+    Returns
+    -------
+    dataset
+        All results.
+    files
+        Path → description of the files that were written.
+
+    Raises
+    ------
+    UsageError
+        If the results would replace their own input, or there are no energies.
+    DataError
+        If the volumes are too few, of different crystals, or do not enclose the equilibrium.
+    """
+    known = [read_force_constants(one) if isinstance(one, str) else one for one in constants]
+    given = energies or _energies(constants, values["energies"])
+    if len(given.values) != len(known):
+        raise DataError(
+            f"there are {len(given.values)} energies, and {len(known)} force constants",
+            fix="give one energy for each, in the same order",
+        )
+    states = [
+        State(one, float(energy) * one.crystal.n_sites, float(sem) * one.crystal.n_sites)
+        for one, energy, sem in zip(known, *given, strict=True)
+    ]
+    kelvin = np.array(sorted(set(values["temperatures"])))
+    found = quasiharmonic(
+        states,
+        mesh_of(known[0], values["mesh"]),
+        kelvin,
+        GIGAPASCAL * np.array(sorted(set(values["pressures_gpa"]))),
+        equation=values["equation"],
+        classical=values["classical"],
+    )
+    own = _one_of_each_volume(known)
+    reference = _reference(own, found)
+    path = band_path(own[reference].crystal, PATH_SPACING)
+    dataset = quasiharmonic_dataset(
+        found,
+        path,
+        mode_gruneisen(own, reference, path.qpoints, path.directions()),
+        _third_order(own[reference], kelvin, classical=found.is_classical),
+        Provenance(versions(), (), command, ""),
+        tuple(_notes(known, found)),
+    )
+    return _written(dataset, values["output"], constants)
+
+
+def _written(
+    dataset: xr.Dataset, output: str | None, sources: Sequence[str | ForceConstants]
+) -> tuple[xr.Dataset, dict[str, str]]:
+    if output is None:
+        return dataset, {}
+    inputs = [source for source in sources if isinstance(source, str)]
+    require_replaceable(output, VOLUME_FILES, inputs)
+    with open_folder(output) as folder:
+        files = write_results(dataset, folder, dict)
+    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+
+
+def _energies(constants: Sequence[str | ForceConstants], file: str | None) -> Energies:
+    """Energies of a file, or those that `trajmodes free-energy` wrote."""
+    if file is not None:
+        return Energies(*read_energy_list(Path(file)))
+    rows = [_own_energy(one) for one in constants]
+    return Energies(np.array([row[0] for row in rows]), np.array([row[1] for row in rows]))
+
+
+def _own_energy(source: str | ForceConstants) -> tuple[float, float]:
+    """U0 and its error in eV per atom, of the folder of a fit."""
+    fix = (
+        "give the energies of all volumes, in eV per atom (--energies FILE), or run "
+        "`trajmodes free-energy FOLDER --energies LOG -o FOLDER/free-energy` for each folder"
+    )
+    if not isinstance(source, str):
+        raise UsageError("the energies of the volumes are not given", fix=fix)
+    places = [Path(source) / name for name in (_TABLE, f"free-energy/{_TABLE}")]
+    place = next((place for place in places if place.is_file()), None)
+    if place is None:
+        raise UsageError("the energy at this volume is not known", where=source, fix=fix)
+    lines = place.read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    try:
+        (first,) = (row for row in rows if row["order"] == "1")
+        return float(first["term_ev"]), float(first["term_ev_sem"] or 0.0)
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            "the table of the free energy has no U0", where=str(place), fix=fix
+        ) from error
+
+
+def _one_of_each_volume(known: Sequence[ForceConstants]) -> list[ForceConstants]:
+    """Force constants of ascending volume; of those of one volume, the first given."""
+    chosen: dict[float, ForceConstants] = {}
+    for one in known:
+        chosen.setdefault(round(one.crystal.volume, 3), one)
+    return [chosen[volume] for volume in sorted(chosen)]
+
+
+def _reference(own: Sequence[ForceConstants], found: Quasiharmonic) -> int:
+    volumes = np.array([one.crystal.volume for one in own])
+    return int(np.abs(volumes - found.crystal.volume).argmin())
+
+
+def _third_order(constants: ForceConstants, kelvin: Floats, *, classical: bool) -> Any:
+    """Thermal expansion of third-order force constants; None without them."""
+    if constants.triplets is None or classical:
+        return None
+    return thermal_expansion(constants, mean_mesh(constants.crystal), kelvin)
+
+
+def _notes(known: Sequence[ForceConstants], found: Quasiharmonic) -> Iterable[Note]:
+    temperatures = {one.temperature for one in known}
+    several = len(known) > len(found.volumes)
+    if several:
+        yield Note(
+            "note", "free energies are interpolated between the temperatures of the runs"
+        )
+    elif temperatures != {None}:
+        listed = ", ".join(f"{t:.4g} K" for t in sorted(t for t in temperatures if t))
+        yield Note(
+            "note",
+            f"the force constants are those of runs at {listed}; their change with temperature "
+            "at constant volume is not included",
+        )
+    if missing := [name for name in EQUATIONS if name not in found.comparison.names]:
+        yield Note("note", f"no comparison with {', '.join(missing)}: it does not fit")
+    if found.sem is None:
+        yield Note("note", "there are no error bars: neither force constants nor energies have")
+    lengths = np.array([_shape(one) for one in known])
+    crystal = known[0].crystal
+    if np.ptp(lengths, axis=0).max() > _SAME_SHAPE:
+        yield Note(
+            "note",
+            "the cells differ in shape too: the free energy is that along these shapes, which "
+            f"are not relaxed at each temperature ({crystal.formula})",
+        )
+
+
+def _shape(constants: ForceConstants) -> Floats:
+    """Metric of the cell, of unit volume."""
+    cell = constants.crystal.cell / constants.crystal.volume ** (1.0 / 3.0)
+    shape: Floats = cell @ cell.T
+    return shape

@@ -1,0 +1,167 @@
+"""Free energy by volume, and equilibrium properties by temperature."""
+
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.figures.bands import draw_along_path, gruneisen_limits
+from trajmodes.report.figures.style import (
+    BLACK,
+    GREY,
+    branch_colours,
+    legend_above,
+    letter_panels,
+    line_entry,
+    new_figure,
+    sem_of,
+)
+
+_CURVES = 6
+"""Temperatures at which F(V) is drawn."""
+_MOST_PRESSURES = 6
+_SHADE = 0.25
+_DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
+
+
+def draw_quasiharmonic(dataset: NamedArrays) -> Figure:
+    """Draw F(V), volume, thermal expansion, moduli, heat capacities, Grüneisen parameter."""
+    figure = new_figure(5.2)
+    places = [(0.075 + 0.337 * k, foot) for foot in (0.57, 0.09) for k in range(3)]
+    panels = [figure.add_axes((left, foot, 0.24, 0.335)) for left, foot in places]
+    free_energy_panel(panels[0], dataset)
+    volume_panel(panels[1], dataset)
+    expansion_panel(panels[2], dataset)
+    modulus_panel(panels[3], dataset)
+    capacity_panel(panels[4], dataset)
+    gruneisen_panel(panels[5], dataset)
+    letter_panels(panels)
+    return figure
+
+
+def draw_mode_gruneisen(dataset: NamedArrays) -> Figure:
+    """Draw the Grüneisen parameters of all branches along the band path."""
+    figure = new_figure(3.3)
+    axes = figure.add_axes((0.085, 0.1, 0.89, 0.78))
+    draw_along_path(axes, dataset)
+    axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
+    low, high = gruneisen_limits(dataset)
+    sem = sem_of(dataset, "band_gruneisen")
+    room = 0.0 if sem is None else 2.0 * float(np.nanmedian(sem))
+    axes.set_ylim(low - room, high + room)
+    axes.set_title("from the change of D(q) with volume; branches from low to high")
+    return figure
+
+
+def free_energy_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw F by volume at some temperatures, and the minima at the first pressure."""
+    kelvin, volumes = dataset["qha_temperature"].values, dataset["qha_run_volume"].values
+    free = 1e3 * dataset["qha_run_free_energy"].values / dataset.sizes["site"]
+    lowest = free.min()
+    chosen = np.unique(np.linspace(0, len(kelvin) - 1, _CURVES).round().astype(int))
+    for t, colour in zip(chosen.tolist(), branch_colours(len(chosen)), strict=True):
+        axes.plot(
+            *(volumes, free[:, t] - lowest), color=colour, marker="o", markersize=2.8,
+            linewidth=0.9, label=f"{kelvin[t]:g} K",
+        )  # fmt: skip
+    place = dataset["qha_volume"].values[0]
+    depth = 1e3 * dataset["qha_free_energy"].values[0] / dataset.sizes["site"] - lowest
+    axes.plot(place, depth, color=BLACK, linestyle=_DASHED, linewidth=1.0)
+    axes.set(xlabel="Volume of a primitive cell (Å³)", ylabel="F per atom (meV)")
+    axes.text(0.5, 0.97, "dashed: equilibrium", transform=axes.transAxes, ha="center", va="top")
+    axes.margins(y=0.12)
+    legend_above(axes, ncols=3, columnspacing=0.7, handlelength=1.0, handletextpad=0.4)
+
+
+def volume_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the equilibrium volume, and that of the other equations of state."""
+    _by_pressure(axes, dataset, "qha_volume")
+    kelvin, others = dataset["qha_temperature"].values, dataset["equation_volume"].values[1:]
+    for other in others:
+        axes.plot(kelvin, other[0], color=GREY, linestyle=_DOTTED, linewidth=1.0)
+    axes.set_ylabel("Volume (Å³)")
+    handles = [line_entry("other equations", GREY, linestyle=_DOTTED)] if len(others) else []
+    pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
+    if len(pressures) > 1:
+        colours = branch_colours(len(pressures))
+        handles += [
+            line_entry(f"{pressure:g} GPa", colour)
+            for pressure, colour in zip(pressures, colours, strict=True)
+        ]
+    if handles:
+        legend_above(axes, handles, ncols=2, columnspacing=0.7, handletextpad=0.4)
+
+
+def expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the linear thermal expansion, and that of third-order force constants."""
+    _by_pressure(axes, dataset, "qha_expansion", scale=1e6)
+    if "qha_expansion_phi3" in dataset:
+        kelvin = dataset["qha_temperature"].values
+        third = 1e6 * dataset["qha_expansion_phi3"].values
+        axes.plot(kelvin, third, color=GREY, linestyle=_DASHED, label="third order")
+        axes.legend(loc="lower right")
+    axes.axhline(0.0, color=GREY, linewidth=0.6)
+    axes.set_ylabel("α (10⁻⁶/K)")
+
+
+def modulus_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the bulk modulus, isothermal and adiabatic."""
+    _by_pressure(axes, dataset, "qha_modulus_gpa")
+    _by_pressure(axes, dataset, "qha_adiabatic_modulus_gpa", dashed=True)
+    axes.set_ylabel("Bulk modulus (GPa)")
+    _two_kinds(axes, "K at constant T", "at constant S", "lower left")
+
+
+def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the heat capacity, at constant pressure and volume, per atom."""
+    scale = 1.0 / dataset.sizes["site"]
+    _by_pressure(axes, dataset, "qha_capacity_p_kb", scale=scale)
+    _by_pressure(axes, dataset, "qha_capacity_v_kb", scale=scale, dashed=True)
+    axes.axhline(3.0, color=GREY, linewidth=0.6)
+    axes.set_ylabel(r"Per atom (k$_\mathrm{B}$)")
+    axes.set_ylim(bottom=0.0)
+    _two_kinds(axes, r"C$_\mathrm{p}$", r"C$_\mathrm{V}$", "lower right")
+
+
+def gruneisen_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the thermodynamic Grüneisen parameter."""
+    _by_pressure(axes, dataset, "qha_gruneisen")
+    known = dataset["qha_gruneisen"].values
+    known = known[np.isfinite(known)]
+    if known.size:
+        # At the lowest temperatures errors diverge.
+        middle = float(np.median(known))
+        reach = 1.3 * float(np.quantile(np.abs(known - middle), 0.95)) + 0.1 * abs(middle)
+        axes.set_ylim(middle - reach, middle + reach)
+    axes.set_ylabel("Grüneisen parameter γ")
+
+
+def _by_pressure(
+    axes: Axes, dataset: NamedArrays, name: str, *, scale: float = 1.0, dashed: bool = False
+) -> None:
+    """Draw a line for each pressure with a band of ±2 standard errors, where known."""
+    kelvin, values = dataset["qha_temperature"].values, scale * dataset[name].values
+    sem, shown = sem_of(dataset, name), min(len(values), _MOST_PRESSURES)
+    style = _DASHED if dashed else "solid"
+    for p, colour in enumerate(branch_colours(shown)):
+        axes.plot(kelvin, values[p], color=colour, linestyle=style, linewidth=1.1)
+        if sem is not None:
+            _band(axes, kelvin, values[p], 2.0 * scale * sem[p], colour)
+    axes.set(xlabel="Temperature (K)")
+    if len(kelvin) > 1:
+        axes.set_xlim(kelvin[0], kelvin[-1])
+
+
+def _band(axes: Axes, place: Floats, value: Floats, half: Floats, colour: str) -> None:
+    low, high = value - half, value + half
+    axes.fill_between(place, low, high, color=colour, alpha=_SHADE, linewidth=0)
+
+
+def _two_kinds(
+    axes: Axes, solid: str, dashed: str, loc: Literal["lower left", "lower right"]
+) -> None:
+    handles = [line_entry(solid, BLACK), line_entry(dashed, BLACK, linestyle=_DASHED)]
+    axes.legend(handles=handles, loc=loc)
