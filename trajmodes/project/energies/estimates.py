@@ -43,7 +43,7 @@ from trajmodes.project.energies.block_means import (
     accumulate,
 )
 from trajmodes.project.energies.end_terms import EdgeFrame, Ends, EndTerms
-from trajmodes.project.energies.modulations import Populations, modulated_sems
+from trajmodes.project.energies.modulations import modulated_sems, relaxation
 from trajmodes.project.energies.standard_errors import (
     energy_sem,
     fluctuation_sem,
@@ -165,8 +165,8 @@ def _pooled(means: Means) -> ModeEnergies:
     steady = _steady_kinetic(parts, set_mean(means.ends, modes))
     ratio = np.sqrt(shares @ steady / square)
     ratio_b = steady / (shares @ steady) - parts.square / square
-    populations = Populations.of(parts.energy / equal, members, ratio)
-    ratio_relative, temperature_sem = modulated_sems(ratio_b, temperature_b, populations)
+    relaxing = relaxation(parts.energy / equal, members, snapshot)
+    ratio_relative, temperature_sem = modulated_sems(ratio_b, temperature_b, relaxing)
     relative = 0.5 * np.hypot(parts.square_relative(slow), temperature_sem / temperature)
     virial = virial_sem = anharmonicity = anharmonicity_sem = None
     if parts.virial is not None:

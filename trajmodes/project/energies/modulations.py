@@ -4,93 +4,84 @@ In an anharmonic crystal the frequency of every mode depends on the energies of 
 at constant total energy the kinetic temperature does so too. These energies change within
 lifetimes, which may exceed the run. Then blocks of the run do not show the whole variation.
 
-Populations. What matters most is how much energy is in fast modes and how much in slow ones:
+The variance of a mean over n blocks follows from the spectrum of the block means. Its cosine
+components k = 1, 2, … are independent, with the variances
 
-    X(t) = Σ_j n_j (ω̄_j − ω̄) ε_j(t)
+    S_k = A [F_k + r D_k(x)/D_1(x)] .
 
-with the energies ε_j of the slow, the middle and the fast third of all modes, n_j degrees of
-freedom each. (In silicon at 1000 K the correlation of T and X is 0.9.) The standard error σ_X
-of its mean is known even if lifetimes exceed the run (`standard_errors`). The regression of a
-quantity on X gives its share s in X, and hence the error sσ_X, besides that of the remainder.
-The probability that there is a share at all is that of the Bayesian information criterion (G.
-Schwarz, Ann. Statist. 6, 461 (1978)), and the variance is the mean over both cases.
+F is fast noise. For frequencies it is white. The kinetic energy is exchanged fast and strongly
+with the potential energy, but slowly very little at constant energy: F is then white, or 1 +
+(k/k₀)². D is a modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ, whose
+mean over the run has a variance that the components k ≥ 1 of a short run hardly show.
 
-Remainder of the frequencies. In the noise of one set a modulation that all sets share hardly
-shows; in the first principal component of all sets it does. The share of each set in this
-component has the error of the component, and the remainder its own.
+τ is known from the energies of the modes. The scatter of their block means, in units of the
+known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
+(`standard_errors`), and the distribution of lifetimes over the modes is the probability of x
+before the spectrum is known. With it and the likelihood of the spectrum the variance of the
+mean is averaged over x, r and k₀; the level A is integrated out.
 
-Remainder of the temperature. The variance of a mean over n blocks is S(0)/n, with the spectrum
-S of block means at zero frequency. At constant energy the kinetic energy fluctuates fast and
-strongly, by exchange with the potential energy, but slowly very little: S increases with
-frequency, and blocks that are not very long give errors up to five times too large. With a slow
-thermostat S decreases. The spectrum over the lowest cosine components k is therefore described
-by A/(1 + (k/k₀)²), A and A(1 + (k/k₀)²), and A averaged over the models and over k₀.
+The temperature is the sum over all modes. To first order in the anharmonicity δT/T is the mean
+of δω/ω over all modes, so a modulation is expected there; it may be absent in single sets.
 
 All errors are nan with fewer than eight blocks.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.project.energies.standard_errors import (
     FEWEST_BLOCKS,
-    PLAIN_BLOCKS,
-    coarser,
-    correlation_factor,
-    energy_sem,
+    RUN_PER_LIFETIME,
+    likely_durations,
+    smoothing,
 )
 
-_PARTS = 3
-"""Number of groups of modes whose energies are distinguished."""
-_SHARE = 4
-"""The lowest of this many parts of the spectrum of block means counts as slow."""
-_KNEES = 7
-"""Number of values of k₀, from two components to twice as many as are used."""
+_RUN_PER_TAU = np.geomspace(0.3, 300.0, 25)
+"""Values of x."""
+_UNCERTAINTY = 0.5
+"""Standard deviation of ln x within one set."""
+_LEVELS = np.geomspace(0.3, 100.0, 6)
+"""Values of r."""
+_KNEES = 5
+"""Number of values of k₀, from two components to all that are used."""
+_STEADY_SET, _STEADY_TEMPERATURE = 0.5, 0.3
+"""Probabilities that nothing modulates a set, and the temperature."""
 _TINY = np.finfo(float).tiny
 
 
-class Populations(NamedTuple):
-    """The distribution of energy over slow and fast modes in blocks of time."""
+def relaxation(energies: Floats, members: Ints, snapshot: Floats) -> Floats:
+    """Distribution (x,) of run length over lifetime among the modes.
 
-    blocks: Floats
-    """(b,) X, in units of the mean energy and frequency of a mode."""
-    sem: float
-    """Standard error of the mean of X."""
-
-    @staticmethod
-    def of(energies: Floats, members: Ints, omega: Floats) -> "Populations":
-        """Sum the energies of slow and fast modes.
-
-        Parameters
-        ----------
-        energies
-            (b, g) energies of the sets in blocks of time, in units of the expected one.
-        members
-            (g,) number of real degrees of freedom in each set.
-        omega
-            (g,) frequencies of the sets.
-        """
-        known = np.isfinite(energies).all(axis=0) & np.isfinite(omega)
-        order = np.flatnonzero(known)[np.argsort(omega[known])]
-        count = members[order].astype(float)
-        middle = np.cumsum(count) - 0.5 * count
-        part = np.minimum((_PARTS * middle / max(count.sum(), 1.0)).astype(int), _PARTS - 1)
-        _, part = np.unique(part, return_inverse=True)
-        sizes = np.bincount(part, count)
-        frequency = np.bincount(part, count * omega[order]) / sizes
-        energy_bj = np.array([np.bincount(part, count * row) for row in energies[:, order]])
-        energy_bj = energy_bj.reshape(len(energies), len(sizes)) / sizes
-        mean = float(sizes @ frequency) / max(float(sizes.sum()), 1.0)
-        weight = sizes * (frequency / max(mean, _TINY) - 1.0)
-        sems = energy_sem(energy_bj, np.rint(sizes).astype(np.int64), np.ones(len(sizes)))
-        return Populations(energy_bj @ weight, float(np.sqrt(((weight * sems) ** 2).sum())))
+    Parameters
+    ----------
+    energies
+        (b, g) energies of the sets in blocks of time, in units of the expected one; nan where
+        unknown.
+    members
+        (g,) number of real degrees of freedom in each set.
+    snapshot
+        (g,) variance of the energy of a set from frame to frame, relative to its squared mean;
+        nan if unknown.
+    """
+    likely_gx = likely_durations(energies, members, np.ones(len(members)), snapshot)
+    center = likely_gx @ np.log(RUN_PER_LIFETIME)
+    known = np.isfinite(center)
+    if not known.any():
+        return np.full(len(_RUN_PER_TAU), 1.0 / len(_RUN_PER_TAU))
+    off_gx = (np.log(_RUN_PER_TAU) - center[known, None]) / _UNCERTAINTY
+    log_gx = -0.5 * off_gx**2
+    share_gx = np.exp(log_gx - log_gx.max(axis=1, keepdims=True))
+    share_gx /= share_gx.sum(axis=1, keepdims=True)
+    weight = members[known] / members[known].sum()
+    share: Floats = weight @ share_gx
+    return share
 
 
 def modulated_sems(
-    ratios: Floats, temperatures: Floats, populations: Populations
+    ratios: Floats, temperatures: Floats, relaxing: Floats
 ) -> tuple[Floats, float]:
     """Estimate errors of ⟨|Q̇|²⟩/⟨|Q|²⟩, relative (g,), and of the temperature.
 
@@ -100,113 +91,105 @@ def modulated_sems(
         (b, g) relative deviations of the ratio in blocks of time, to first order.
     temperatures
         (b,) temperature in these blocks.
+    relaxing
+        (x,) distribution of lifetimes of `relaxation`.
     """
-    if len(ratios) < FEWEST_BLOCKS:
-        return np.full(ratios.shape[1:], np.nan), np.nan
-    plain = shared_sem(ratios)
-    share, probability = _share_in(populations.blocks, ratios)
-    rest = shared_sem(_without(populations.blocks, share, ratios))
-    sems = _mixed_sem(probability, np.hypot(share * populations.sem, rest), plain)
-    whole = spectral_sem(temperatures)
-    share, probability = _share_in(populations.blocks, temperatures)
-    rest = spectral_sem(_without(populations.blocks, share, temperatures), used=1)
-    modulated = np.hypot(share * populations.sem, rest)
-    return sems, float(_mixed_sem(probability, modulated, whole))
+    sems = slow_sem(ratios, relaxing)
+    sem = slow_sem(temperatures[:, None], relaxing, steady=_STEADY_TEMPERATURE, fast_rises=True)
+    return sems, float(sem[0])
 
 
-def shared_sem(blocks: Floats) -> Floats:
-    """Estimate the standard errors (g,) of means that share a slow modulation.
+def slow_sem(
+    blocks: Floats, relaxing: Floats, *, steady: float = _STEADY_SET, fast_rises: bool = False
+) -> Floats:
+    """Estimate the standard errors (g,) of means that slow modes may modulate.
 
-    `blocks` (b, g) are relative deviations in blocks of time.
+    Parameters
+    ----------
+    blocks
+        (b, g) means over time blocks of equal length.
+    steady
+        Probability that there is no modulation.
+    fast_rises
+        Whether the fast noise may increase with frequency.
     """
-    component = _first_component(blocks)
-    joined, part = (coarser(one, PLAIN_BLOCKS)[-1] for one in (blocks, component))
-    part = part - part.mean()
-    share = part @ (joined - joined.mean(axis=0)) / max(float(part @ part), _TINY)
-    rest = blocks - np.multiply.outer(component, share)
-    sem: Floats = np.hypot(_slow_sem(rest), share * _slow_sem(component))
-    return sem
-
-
-def spectral_sem(blocks: Floats, used: int = 0) -> Floats:
-    """Estimate the standard error (…) of a mean from the spectrum at zero frequency.
-
-    It is valid for noise of which the slow part is stronger or weaker than the fast one, in
-    runs of twenty correlation times or more. `blocks` (b, …) are means over time blocks of
-    equal length, and `used` the number of regressors that were subtracted.
-    """
-    if len(blocks) < FEWEST_BLOCKS:
-        return np.full(blocks.shape[1:], np.nan)
-    power_kx = _slow_components(blocks).reshape(_n_slow(blocks), -1) ** 2
-    count = len(power_kx)
-    steps = np.arange(1.0, count + 1.0)
-    slope = (steps / np.geomspace(2.0, 2.0 * count, _KNEES)[:, None]) ** 2
-    shapes_jk = np.concatenate([1.0 / (1.0 + slope), np.ones((1, count)), 1.0 + slope])
-    level_jx = np.maximum((1.0 / shapes_jk) @ power_kx / (count - used), _TINY)
-    log_jx = (
-        -0.5 * (count - used) * np.log(level_jx) - 0.5 * np.log(shapes_jk).sum(axis=1)[:, None]
-    )
-    likely = np.exp(log_jx - log_jx.max(axis=0))
-    variance = (likely * level_jx).sum(axis=0) / likely.sum(axis=0) / len(blocks)
-    sem: Floats = np.sqrt(variance).reshape(blocks.shape[1:])
-    return sem
-
-
-def _n_slow(blocks: Floats) -> int:
-    return max(len(blocks) // _SHARE, FEWEST_BLOCKS // 2)
-
-
-def _slow_components(blocks: Floats) -> Floats:
-    """Lowest cosine components (k, …) of blocks (b, …), of unit norm, without the mean."""
     n_blocks = len(blocks)
-    k, middle = np.arange(1, _n_slow(blocks) + 1), np.arange(n_blocks) + 0.5
-    waves_kb = np.sqrt(2.0 / n_blocks) * np.cos(np.pi / n_blocks * np.outer(k, middle))
-    found: Floats = np.tensordot(waves_kb, blocks - blocks.mean(axis=0), axes=1)
-    return found
-
-
-def _share_in(known: Floats, blocks: Floats) -> tuple[Floats, Floats]:
-    """Share (…) of a series (b,) in blocks (b, …), and the probability that it has one."""
-    x_k, y_k = _slow_components(known), _slow_components(blocks)
-    square = float(x_k @ x_k)
-    if not square > 0.0:
-        return np.zeros(blocks.shape[1:]), np.zeros(blocks.shape[1:])
-    share: Floats = np.tensordot(x_k, y_k, axes=1) / square
-    rest = y_k - np.multiply.outer(x_k, share)
-    gain = np.log(np.maximum((y_k**2).sum(axis=0), _TINY))
-    gain -= np.log(np.maximum((rest**2).sum(axis=0), _TINY))
-    probability: Floats = expit(0.5 * (len(x_k) * gain - np.log(len(x_k))))
-    return share, probability
-
-
-def _without(known: Floats, share: Floats, blocks: Floats) -> Floats:
-    """Blocks (b, …) without a share (…) of a known series (b,)."""
-    rest: Floats = blocks - np.multiply.outer(known - known.mean(), share)
-    return rest
-
-
-def _mixed_sem(probability: Floats, modulated: Floats, plain: Floats) -> Floats:
-    """Root of the mean variance (…) over two cases."""
-    sem: Floats = np.sqrt(probability * modulated**2 + (1.0 - probability) * plain**2)
+    if n_blocks < FEWEST_BLOCKS:
+        return np.full(blocks.shape[1:], np.nan)
+    shapes = _shapes(n_blocks, fast_rises=fast_rises)
+    count = shapes.spectra.shape[1]
+    waves_kb = _cosines(n_blocks, count)
+    power_kg = (waves_kb @ (blocks - blocks.mean(axis=0))) ** 2
+    level_jg = np.maximum((1.0 / shapes.spectra) @ power_kg, _TINY)
+    prior_j = shapes.prior(relaxing, steady)
+    log_jg = (np.log(prior_j) - 0.5 * np.log(shapes.spectra).sum(axis=1))[:, None]
+    log_jg = log_jg - 0.5 * count * np.log(level_jg)
+    likely_jg = np.exp(log_jg - log_jg.max(axis=0))
+    # The mean of the level over its posterior distribution, an inverse χ².
+    variance_jg = level_jg / (count - 2.0) * shapes.means[:, None]
+    variance = (likely_jg * variance_jg).sum(axis=0) / likely_jg.sum(axis=0)
+    sem: Floats = np.sqrt(variance / n_blocks)
     return sem
 
 
-def _first_component(blocks: Floats) -> Floats:
-    """First principal component (b,) of blocks (b, g), found at 16 to 31 blocks."""
-    known = np.isfinite(blocks).all(axis=0)
-    deviation = blocks[:, known] - blocks[:, known].mean(axis=0)
-    joined = coarser(deviation, PLAIN_BLOCKS)[-1]
-    unit = np.maximum(joined.std(axis=0), _TINY)
-    _, _, shares = np.linalg.svd(joined / unit, full_matrices=False)
-    component: Floats = (deviation / unit) @ shares[0]
-    return component
+class _Shapes(NamedTuple):
+    """Spectra of block means (j)."""
+
+    spectra: Floats
+    """(j, k) S_k/A."""
+    means: Floats
+    """(j,) variance of the mean over the run times the number of blocks, relative to A."""
+    durations: Ints
+    """(j,) index of x; −1 without a modulation."""
+
+    def prior(self, relaxing: Floats, steady: float) -> Floats:
+        """Probability (j,) of each spectrum before the blocks are known."""
+        modulated = self.durations >= 0
+        n_each = modulated.sum() / len(relaxing)
+        slow = (1.0 - steady) * np.maximum(relaxing, _TINY)[self.durations] / n_each
+        prior: Floats = np.where(modulated, slow, steady / (~modulated).sum())
+        return prior
 
 
-def _slow_sem(blocks: Floats) -> Floats:
-    """Larger standard error (…) from the two longest block lengths, neighbours correlated."""
-    longest = coarser(blocks, FEWEST_BLOCKS)[-2:]
-    sems = [
-        one.std(axis=0, ddof=1) / np.sqrt(len(one)) * correlation_factor(one) for one in longest
-    ]
-    sem: Floats = np.max(sems, axis=0)
-    return sem
+@cache
+def _shapes(n_blocks: int, *, fast_rises: bool) -> _Shapes:
+    """Spectra of all x, r and k₀, at the lower half of the components."""
+    count = n_blocks // 2
+    steps = np.arange(1.0, count + 1.0)
+    fast_fk = np.ones((1, count))
+    if fast_rises:
+        slopes = (steps / np.geomspace(2.0, count, _KNEES)[:, None]) ** 2
+        fast_fk = np.concatenate([fast_fk, 1.0 + slopes])
+    slow_xk, mean_x = _slow_spectra(n_blocks, count)
+    unit = slow_xk[:, 0]
+    slow = (_LEVELS[:, None, None] * slow_xk / unit[:, None])[:, :, None] + fast_fk
+    means = 1.0 + _LEVELS[:, None] * mean_x / unit
+    durations = np.arange(len(unit))
+    return _Shapes(
+        np.concatenate([fast_fk, slow.reshape(-1, count)]),
+        np.concatenate([np.ones(len(fast_fk)), np.repeat(means.ravel(), len(fast_fk))]),
+        np.concatenate(
+            [
+                np.full(len(fast_fk), -1),
+                np.tile(np.repeat(durations, len(fast_fk)), len(_LEVELS)),
+            ]
+        ),
+    )
+
+
+def _slow_spectra(n_blocks: int, count: int) -> tuple[Floats, Floats]:
+    """D (x, k), and n times the variance (x,) of the mean, of a modulation of variance one."""
+    step = (_RUN_PER_TAU / n_blocks)[:, None, None]
+    lag_bc = np.abs(np.subtract.outer(np.arange(n_blocks), np.arange(n_blocks)))
+    apart = (np.expm1(-step) / step) ** 2 * np.exp(-step * np.maximum(lag_bc - 1, 0))
+    covariance_xbc = np.where(lag_bc == 0, smoothing(step), apart)
+    waves_kb = _cosines(n_blocks, count)
+    spectra_xk = np.einsum("kb,xbc,kc->xk", waves_kb, covariance_xbc, waves_kb, optimize=True)
+    return spectra_xk, n_blocks * smoothing(_RUN_PER_TAU)
+
+
+def _cosines(n_blocks: int, count: int) -> Floats:
+    """Lowest cosine waves (k, b) of unit norm, without the constant."""
+    k, middle = np.arange(1, count + 1), np.arange(n_blocks) + 0.5
+    waves: Floats = np.sqrt(2.0 / n_blocks) * np.cos(np.pi / n_blocks * np.outer(k, middle))
+    return waves

@@ -37,7 +37,7 @@ _TRUST = 0.4
 _TOLERANCE = 0.2
 FEWEST_BLOCKS = 8
 PLAIN_BLOCKS = 16
-_RUN_PER_LIFETIME = np.geomspace(1e-2, 1e6, 400)
+RUN_PER_LIFETIME = np.geomspace(1e-2, 1e6, 400)
 
 
 def energy_sem(
@@ -58,9 +58,9 @@ def energy_sem(
         (g,) variance of the total energy of a set from frame to frame, relative to its squared
         mean; nan if unknown.
     """
-    likely = _likely_durations(blocks, members, expected, snapshot)
-    smoothing = likely @ _smoothing(_RUN_PER_LIFETIME)
-    sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
+    likely = likely_durations(blocks, members, expected, snapshot)
+    share = likely @ smoothing(RUN_PER_LIFETIME)
+    sem: Floats = np.abs(expected) * np.sqrt(share / members)
     return sem
 
 
@@ -81,38 +81,38 @@ def fluctuation_sem(
     sizes
         (g,) number n of degrees of freedom that move together; a set has members/n such groups.
     """
-    likely = _likely_durations(blocks, members, expected, snapshot)
-    variance_gx = _fluctuation_variance(sizes, _RUN_PER_LIFETIME) * (sizes / members)[:, None]
+    likely = likely_durations(blocks, members, expected, snapshot)
+    variance_gx = _fluctuation_variance(sizes, RUN_PER_LIFETIME) * (sizes / members)[:, None]
     sem: Floats = (likely * np.sqrt(variance_gx)).sum(axis=1)
     return sem
 
 
 def _fluctuation_variance(sizes: Floats, x: Floats) -> Floats:
     """Relative variance (g, x) of the squared fluctuation of n degrees of freedom."""
-    inverse, slow, fast = 1.0 / sizes[:, None], _smoothing(x), _smoothing(2.0 * x)
+    inverse, slow, fast = 1.0 / sizes[:, None], smoothing(x), smoothing(2.0 * x)
     variance: Floats = 4.0 * inverse * slow + (2.0 + 2.0 * inverse) * fast
     return variance
 
 
-def _likely_durations(
+def likely_durations(
     blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None
 ) -> Floats:
     """Probability of each run length over lifetime x, as (g, x), normalised for each set."""
     if len(blocks) < FEWEST_BLOCKS:
-        return np.full((len(members), len(_RUN_PER_LIFETIME)), np.nan)
+        return np.full((len(members), len(RUN_PER_LIFETIME)), np.nan)
     mean = blocks.mean(axis=0)
     tiny = np.finfo(float).tiny
     unit = np.maximum(np.abs(mean * expected) / members, tiny)
-    x = _RUN_PER_LIFETIME
+    x = RUN_PER_LIFETIME
     chi2 = np.zeros((len(members), len(x)))
     for level in coarser(blocks, FEWEST_BLOCKS):
         measured = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
-        model = _smoothing(x / len(level)) - _smoothing(x)
+        model = smoothing(x / len(level)) - smoothing(x)
         chi2 += _TRUST * len(level) * np.log(measured[:, None] / model) ** 2
     if snapshot is not None:
         measured = np.maximum(snapshot * members * np.abs(mean / expected), tiny)
         variance_gx = _fluctuation_variance(members.astype(float), x) + _TOLERANCE**2
-        deviation = np.log(measured[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
+        deviation = np.log(measured[:, None] / (1.0 - smoothing(x))) ** 2 / variance_gx
         chi2 += np.where(np.isfinite(snapshot)[:, None], deviation + np.log(variance_gx), 0.0)
     likely = np.exp(-0.5 * (chi2 - chi2.min(axis=1, keepdims=True)))
     share: Floats = likely / likely.sum(axis=1, keepdims=True)
@@ -179,7 +179,7 @@ def coarser(blocks: Floats, fewest: int) -> list[Floats]:
     return levels
 
 
-def _smoothing(x: Floats) -> Floats:
+def smoothing(x: Floats) -> Floats:
     """h(x): relative variance of the mean of an exponentially correlated series."""
     # The series avoids cancellation at small x in h(x/n) − h(x).
     series = 1.0 - x / 3.0 + x**2 / 12.0 - x**3 / 60.0
