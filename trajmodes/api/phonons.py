@@ -12,7 +12,7 @@ from trajmodes.api.calls import call_text
 from trajmodes.arrays import Floats
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
-from trajmodes.config.typed_keywords import ElasticKeywords, ThermoKeywords
+from trajmodes.config.typed_keywords import ElasticKeywords, OnePhononKeywords, ThermoKeywords
 from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Splitting
@@ -30,6 +30,7 @@ from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.scattering.one_phonon import one_phonon_job
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.pipeline.thermo.properties import elastic_job, mesh_of, thermo_job
 from trajmodes.results.dataset import bands_dataset
@@ -232,6 +233,27 @@ class PhononProperties(plain.ForceConstants):
         values = values_of("thermo", options)
         origin = call_text(f"{self.origin}.thermodynamics", **options)
         return thermo_job(self, values, command=origin)[0]
+
+    @takes("one-phonon")
+    def one_phonon(self, **options: Unpack[OnePhononKeywords]) -> xr.Dataset:
+        """One-phonon coherent structure factor S(Q, ω), for neutrons or X-rays.
+
+        The variables are those of the results of `trajmodes one-phonon`, which are written if a
+        folder is named.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes one-phonon`.
+
+        Raises
+        ------
+        UsageError
+            If no line or no temperature is given.
+        """
+        values = values_of("one-phonon", options)
+        origin = call_text(f"{self.origin}.one_phonon", **options)
+        return one_phonon_job(self, values, command=origin)[0]
 
     def mode_functions(
         self, q: str | npt.ArrayLike, temperatures: npt.ArrayLike

@@ -1,14 +1,15 @@
 """A run as an object, and the calls that read, fit and project runs."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy.typing as npt
 
 from trajmodes.api.calls import Expression, call_text, cell_in_file, in_memory, selected
-from trajmodes.api.force_constants import ForceConstants, plain_constants
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.api.mapped_run import MappedRun
 from trajmodes.api.results import Results, load, results_of
 from trajmodes.config.job import Job, job_of, of_groups, require_taken
 from trajmodes.config.keywords import takes
@@ -19,7 +20,6 @@ from trajmodes.config.typed_keywords import (
     OpenKeywords,
     ProjectKeywords,
     RunKeywords,
-    SedKeywords,
 )
 from trajmodes.data import force_constants as plain
 from trajmodes.data.energies import Anharmonicity
@@ -28,9 +28,8 @@ from trajmodes.pipeline.check import show_check
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import load as load_run
-from trajmodes.pipeline.project_job import Given, project_job, project_only, sigma_about
+from trajmodes.pipeline.project_job import project_job, project_only, sigma_about
 from trajmodes.pipeline.run import FitData, analyse, fit_job, fit_only, run_job
-from trajmodes.pipeline.scattering.sed import sed_job, spectral_energy
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 
@@ -42,14 +41,11 @@ _OF_OPEN_RUNS = of_groups(("fit", "polar", "phonons", "projection", "running"))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Run(LoadedRun):
+class Run(MappedRun):
     """A trajectory matched to its crystal. Nothing but a sample of frames has been read yet.
 
     Iterate over it for blocks of motion; `arrays` gives the file as Dask arrays.
     """
-
-    origin: str = ""
-    """The call that opened it."""
 
     def check(self) -> str:
         """Report what is right and wrong with the run, as `trajmodes check` prints it."""
@@ -125,56 +121,6 @@ class Run(LoadedRun):
         """
         job, given, _ = self._job_on(force_constants, "anharmonicity", {})
         return sigma_about(job, given)
-
-    @takes("sed")
-    def sed(
-        self,
-        force_constants: plain.ForceConstants | PathLike | None = None,
-        **options: Unpack[SedKeywords],
-    ) -> Results:
-        """Map the spectral energy density of the run along a path through the zone.
-
-        Parameters
-        ----------
-        force_constants
-            Force constants whose bands are drawn and whose branches are separated; optional.
-        **options
-            Options of `trajmodes sed`.
-
-        Raises
-        ------
-        UsageError
-            If no commensurate q lies on the path, or it names a point that is not known.
-        DataError
-            If the frames are too far apart, or the run is too short for spectra.
-        """
-        job, given, command = self._job_on(force_constants, "sed", options)
-        if job.running.output is None:
-            return results_of(spectral_energy(job, command=command, given=given))
-        sed_job(job, command=command, given=given)
-        return load(job.running.output)
-
-    def _job_on(
-        self,
-        force_constants: plain.ForceConstants | PathLike | None,
-        method: str,
-        options: Mapping[str, Any],
-    ) -> tuple[Job, Given, str]:
-        """Job of a method, what is in memory, and the text of the call.
-
-        Nothing is written where no output is given.
-        """
-        named, constants = None, None
-        if isinstance(force_constants, str | os.PathLike):
-            named = os.fspath(force_constants)
-        elif force_constants is not None:
-            constants = plain_constants(force_constants)
-        given = {"output": None, **options, "force_constants": named}
-        origin = getattr(force_constants, "origin", "")
-        first = Expression(origin) if origin else force_constants
-        arguments = () if force_constants is None else (first,)
-        command = call_text(f"{self.origin}.{method}", *arguments, **options)
-        return self.job.with_options(**given), Given(constants, self.trajectory), command
 
     def __repr__(self) -> str:
         """Say what it is; the arrays would fill screens."""

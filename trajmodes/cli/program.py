@@ -31,10 +31,12 @@ def main() -> None:
     trajmodes fit   a/*.lammpstrj b/*.lammpstrj …    force constants alone, of several runs
     trajmodes project run.xyz --force-constants fit/ energies, lifetimes of given modes
     trajmodes sed   run.lammpstrj --path auto        spectral energy density along a path
+    trajmodes sqw   run.lammpstrj --to 4,0,0         dynamic structure factor S(Q, ω)
     trajmodes modes modes/results.nc                 the table of all modes
     trajmodes movie fit/ "1/2 1/2 0:4"               a mode as extended XYZ
     trajmodes molecule run.xyz                       modes of a molecule or cluster
     trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
+    trajmodes one-phonon fit/ --to 4,0,0             one-phonon S(Q, ω), such as of neutrons
     trajmodes elastic fit/                           elastic constants, velocities of sound
     trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
     trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
@@ -113,6 +115,19 @@ def sed(**given: Any) -> str:
     from trajmodes.pipeline.scattering.sed import sed_job, show_sed
 
     return show_sed(*done("sed", sed_job, given))
+
+
+@command(main, TRAJECTORY)
+def sqw(**given: Any) -> str:
+    """Calculate the coherent dynamic structure factor S(Q, ω) along a line or in a plane.
+
+    All Q that the supercell admits there are taken. With --force-constants the one-phonon
+    scattering of these is drawn beside it.
+    """
+    from trajmodes.pipeline.scattering.structure_factor import structure_factor_job
+    from trajmodes.pipeline.thermo.properties import show_properties
+
+    return show_properties(*done("sqw", structure_factor_job, given))
 
 
 @command(main, TRAJECTORY)
@@ -195,6 +210,20 @@ def free_energy(folder: str, **given: Any) -> str:
     with progress_bars() as bars:
         _, text = free_energy_job(folder, values_of("free-energy", given), bars=bars)
     return text
+
+
+@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+def one_phonon(force_constants: str, **given: Any) -> str:
+    """Calculate the one-phonon structure factor S(Q, ω) of force constants.
+
+    Quantum or classical, with the Debye–Waller factor, for neutrons or X-rays.
+    """
+    from trajmodes.pipeline.scattering.one_phonon import one_phonon_job
+    from trajmodes.pipeline.thermo.properties import show_properties
+
+    values = values_of("one-phonon", given)
+    values["output"] = values["output"] or FOLDERS["one-phonon"]
+    return show_properties(*one_phonon_job(force_constants, values, command=command_line()))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

@@ -12,7 +12,7 @@ from trajmodes.config import kinds
 from trajmodes.config.option import Group, option
 from trajmodes.errors import UsageError
 
-CRYSTAL = "check run fit project sed"
+CRYSTAL = "check run fit project sed sqw"
 """Commands that read a run of a crystal."""
 
 FOLDERS = {
@@ -20,6 +20,8 @@ FOLDERS = {
     "fit": "fit",
     "project": "modes",
     "sed": "sed",
+    "sqw": "sqw",
+    "one-phonon": "one-phonon",
     "molecule": "modes",
     "thermo": "thermo",
     "elastic": "elastic",
@@ -276,16 +278,16 @@ class ProjectionOptions(Group):
     force_constants: str | None = option(
         "Force constants that define the modes: a results folder, FORCE_CONSTANTS, fc2.hdf5, "
         "or those of TDEP.",
-        commands="project sed",
+        commands="project sed sqw",
         also=("constants",),
         metavar="FILE|FOLDER",
         is_path=True,
     )
     resolution_thz: float | None = option(
         "Resolution of the spectra in THz.",
-        commands="run project sed molecule",
+        commands="run project sed sqw one-phonon molecule",
         metavar="THZ",
-        unset="chosen for each line from several segment lengths; one for all in sed",
+        unset="chosen for each line from several segment lengths; one for all in sed and sqw",
     )
     line: Literal["oscillator", "fano", "two-oscillators"] = option(
         "Line shape of the fits: a damped oscillator, one with Fano asymmetry, or two that "
@@ -376,12 +378,12 @@ class RunningOptions(Group):
     """Folder of the results, and number of threads."""
 
     title: ClassVar = "Output and threads"
-    commands: ClassVar = "run fit project sed molecule sctdep"
+    commands: ClassVar = "run fit project sed sqw molecule sctdep"
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed molecule scan thermo elastic quasiharmonic demo sctdep "
-        "series",
+        commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
+        "quasiharmonic demo sctdep series",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -32,6 +32,7 @@ from trajmodes.config.groups import (
 from trajmodes.config.option import Group, Option, options_in
 from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import OF_OTHER_COMMANDS
+from trajmodes.config.scattering import ScatteringOptions
 from trajmodes.errors import UsageError
 
 PathName = str | PathLike[str]
@@ -44,6 +45,7 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
         "polar": PolarOptions,
         "phonons": PhononOptions,
         "projection": ProjectionOptions,
+        "scattering": ScatteringOptions,
         "molecule": MoleculeOptions,
         "running": RunningOptions,
     }
@@ -77,6 +79,7 @@ class Job:
     polar: PolarOptions = field(default_factory=PolarOptions)
     phonons: PhononOptions = field(default_factory=PhononOptions)
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
+    scattering: ScatteringOptions = field(default_factory=ScatteringOptions)
     molecule: MoleculeOptions = field(default_factory=MoleculeOptions)
     running: RunningOptions = field(default_factory=RunningOptions)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,6 +21,8 @@ from where products of such numbers overflow."""
 
 
 _MOST_NUMBERS = 10_000
+_FARTHEST = 100.0
+"""Largest component of a scattering vector in reciprocal lattice units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,18 @@ def _are_numbers(value: Any, least: float) -> bool:
     return is_row and all(_is_number(one, least) for one in value)
 
 
+def _read_vector(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(Fraction(word)) for word in text.replace(",", " ").split())
+    except ZeroDivisionError:
+        raise ValueError(text) from None
+
+
+def _are_components(value: Any) -> bool:
+    is_row = isinstance(value, tuple) and len(value) == 3
+    return is_row and all(_is_number(one, -_FARTHEST, _FARTHEST) for one in value)
+
+
 def _read_cutoff(text: str) -> float | str:
     try:
         return float(text)
@@ -274,6 +289,12 @@ FRAMES = Kind(
     write=_frames_text,
 )
 
+VECTOR = Kind(
+    "three numbers, such as 4,0,0 or 1/2,1/2,3",
+    _are_components,
+    _read_vector,
+    from_text=True,
+)
 TEMPERATURES = Kind(
     "FIRST:LAST:STEP in K, such as 0:1500:10, or up to 10000 numbers of 0 or more",
     partial(_are_numbers, least=0.0),

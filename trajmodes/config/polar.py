@@ -13,7 +13,7 @@ class PolarOptions(Group):
     """Born charges and dielectric tensor, which give the dipole–dipole forces."""
 
     title: ClassVar = "Polar crystals"
-    commands: ClassVar = "run fit project sed sctdep"
+    commands: ClassVar = "run fit project sed sqw sctdep"
 
     born: str | None = option(
         "File with Born charges and dielectric tensor: BORN or a yaml file of phonopy, "

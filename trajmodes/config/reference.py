@@ -81,6 +81,8 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "OpenKeywords": ("`trajmodes.open`", "check", ()),
     "FitKeywords": ("`Run.fit`", "fit", ("fit", *_OF_OPEN_RUN)),
     "SedKeywords": ("`Run.sed`", "sed", _OF_OPEN_RUN),
+    "SqwKeywords": ("`Run.sqw`", "sqw", (*_OF_OPEN_RUN, "scattering")),
+    "OnePhononKeywords": ("`ForceConstants.one_phonon`", "one-phonon", ()),
     "ProjectKeywords": ("`Run.project`", "project", _OF_OPEN_RUN),
     "FitRunsKeywords": ("`trajmodes.fit_runs`", "fit", ()),
     "RunKeywords": ("`trajmodes.run`", "run", ()),
@@ -90,6 +92,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 
 _OWN = {
     "SedKeywords": {"force_constants"},
+    "SqwKeywords": {"force_constants"},
     "ProjectKeywords": {"force_constants"},
     "ArraysKeywords": {"species"},
     "MovieKeywords": {"output"},

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from trajmodes.config import kinds
 from trajmodes.config.option import Group, option
+from trajmodes.config.scattering import OnePhononOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,5 +250,6 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     FreeEnergyOptions,
     QuasiharmonicOptions,
     SampleOptions,
+    OnePhononOptions,
 )
 """Options of commands that read results and not a run."""

@@ -34,6 +34,8 @@ Equation = Literal["birch-murnaghan", "vinet", "polynomial"]
 Imaginary = Literal["refuse", "absolute"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
+Axes = Literal["primitive", "conventional"]
+Widths = Literal["measured", "phi3"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
 
 
@@ -194,6 +196,38 @@ class SedKeywords(ElasticKeywords, total=False):
     path: str
     resolution_thz: float | None
     workers: int | None
+
+
+class SqwKeywords(ElasticKeywords, total=False):
+    """Keywords of `Run.sqw`."""
+
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
+    resolution_thz: float | None
+    q_from: str | Sequence[float] | None
+    q_to: str | Sequence[float] | None
+    q_across: str | Sequence[float] | None
+    axes: Axes
+    weights: str
+    currents: bool
+    widths: Widths | None
+    workers: int | None
+
+
+class OnePhononKeywords(ElasticKeywords, total=False):
+    """Keywords of `ForceConstants.one_phonon`."""
+
+    resolution_thz: float | None
+    q_from: str | Sequence[float] | None
+    q_to: str | Sequence[float] | None
+    q_across: str | Sequence[float] | None
+    axes: Axes
+    weights: str
+    widths: Widths | None
+    temperature: float | None
+    classical: bool
+    points: int | None
 
 
 class ProjectKeywords(SedKeywords, total=False):

@@ -40,7 +40,11 @@ from trajmodes.data.spectra import (
     LineData,
     LineFits,
     MaximumEntropySpectra,
+    OnePhonon,
     PowerSpectra,
+    StructureFactor,
+    Wavevectors,
+    Weights,
 )
 from trajmodes.data.thermo import Elasticity, ThermalExpansion, Thermodynamics
 from trajmodes.errors import DataError
@@ -260,6 +264,45 @@ class SpectralEnergy:
     provenance: Provenance
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scattering:
+    """Coherent dynamic structure factor of a run, of force constants, or of both."""
+
+    waves: Wavevectors
+    """The Q; with a run those that its supercell admits."""
+    weights: Weights
+    axes: str
+    """Reciprocal lattice units of hkl: primitive or conventional."""
+    omega: Floats
+    """(w,), unit: rad/ps."""
+    resolution: float
+    """Full width at half maximum of a narrow line, in rad/ps."""
+    provenance: Provenance
+    supercell: Supercell | None = None
+    """The simulated crystal; None without a run."""
+    measured: StructureFactor | None = None
+    """None without a run."""
+    temperature: float | None = None
+    """In K, of the occupations and of the Debye–Waller factor of the force constants."""
+    quantum: bool | None = None
+    """Whether these are those of Bose and Einstein; None without force constants."""
+    lines: OnePhonon | None = None
+    """One-phonon lines at the Q; None without force constants."""
+    power: Floats | None = None
+    """(k, w), unit: ps/rad. One-phonon S(Q, ω) of the lines, as broad as the resolution."""
+    power_sem: Floats | None = None
+    """(k, w) standard error; None where the force constants have none."""
+    path: Wavevectors | None = None
+    """With a run and force constants on a line: Q between those of the run."""
+    path_lines: OnePhonon | None = None
+    """One-phonon lines there."""
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, omega="w", power="k w", power_sem="k w")
 
 
 @dataclass(frozen=True, slots=True)

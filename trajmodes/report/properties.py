@@ -39,6 +39,49 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         yield "Misfit", _misfit(float(dataset["elastic_misfit"]))
 
 
+def scattering_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
+    """Names and texts of structure factors, where there are any."""
+    if "sqw_hkl" not in dataset:
+        return
+    hkl, freq = dataset["sqw_hkl"].values, dataset["scattering_freq_thz"].values
+    ends = " to ".join(" ".join(f"{x:.4g}" for x in q + 0.0) for q in hkl[[0, -1]])
+    where = "line" if dataset.sizes["section_edge"] == 1 else "plane"
+    lengths = dataset["sqw_length"].values
+    axes = dataset["sqw_axes"].item()
+    text = f"{len(hkl)} on a {where}, {ends} in units of the {axes} cell"
+    yield "Q", f"{text}, |Q| up to {lengths.max():.3g}/Å"
+    yield (
+        "Frequencies",
+        (
+            f"up to {freq[-1]:.4g} THz in steps of {freq[1] - freq[0]:.3g} THz, resolution "
+            f"{float(dataset['sqw_resolution_thz']):.3g} THz"
+        ),
+    )
+    names = dataset["scattering_species"].values.tolist()
+    first = dataset["scattering_amplitude"].values[0]
+    unit = str(dataset["scattering_unit"].item())
+    values = ", ".join(f"{name} {f:.5g}" for name, f in zip(names, first, strict=True))
+    yield "Amplitudes", values if unit == "1" else f"{values} {unit}"
+    if "sqw_temperature" in dataset:
+        kind = "quantum" if bool(dataset["sqw_quantum"]) else "classical"
+        yield "One phonon", f"{kind}, {float(dataset['sqw_temperature']):.4g} K"
+    if "sqw_static" in dataset and "one_phonon_created" in dataset:
+        yield "Beyond", _multiphonon(dataset)
+
+
+def _multiphonon(dataset: NamedArrays) -> str:
+    """Part of the intensity of the run that one-phonon scattering does not have."""
+    # At reciprocal lattice points the acoustic modes are left out.
+    q = dataset["sqw_q"].values
+    inside = np.abs(q - np.rint(q)).max(axis=1) > 1e-6
+    if not inside.any():
+        return ""
+    both = dataset["one_phonon_created"].values + dataset["one_phonon_annihilated"].values
+    one, static = both[inside].sum(), float(dataset["sqw_static"].values[inside].sum())
+    error = float(np.sqrt((dataset["sqw_static_sem"].values[inside] ** 2).sum()))
+    return f"{plus_minus(1.0 - one / static, error / static)} of S(Q) is not of one phonon"
+
+
 def property_parts(dataset: NamedArrays) -> list[RenderableType]:
     """Tables of thermodynamic functions and elastic constants, where there are any."""
     parts: list[RenderableType] = []

@@ -20,7 +20,7 @@ from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
 from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
-from trajmodes.report.properties import property_lines, property_parts
+from trajmodes.report.properties import property_lines, property_parts, scattering_lines
 from trajmodes.report.quasiharmonic import volume_lines, volume_parts
 from trajmodes.report.sections import (
     conductivity_line,
@@ -168,6 +168,7 @@ def _overview(dataset: NamedArrays) -> Table:
         *property_lines(dataset),
         *series_lines(dataset),
         *volume_lines(dataset),
+        *scattering_lines(dataset),
     ):
         if text:
             grid.add_row(name, Text(text))

@@ -26,6 +26,7 @@ from trajmodes.report.figures.catalogue import (
     MAP_OUTPUTS,
     OUTPUTS,
     PROPERTY_OUTPUTS,
+    SCATTERING_OUTPUTS,
     SERIES_OUTPUTS,
     VOLUME_OUTPUTS,
     place_of_drawing,
@@ -50,6 +51,8 @@ SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
 
 VOLUME_FILES = (RESULTS.file, *(output.name for output in VOLUME_OUTPUTS))
 """Files that `trajmodes quasiharmonic` may write."""
+SCATTERING_FILES = (RESULTS.file, *(output.name for output in SCATTERING_OUTPUTS))
+"""Files that `trajmodes sqw` and `trajmodes one-phonon` may write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ def is_series(dataset: xr.Dataset) -> bool:
     return "series_run" in dataset.dims
 
 
+def is_scattering(dataset: xr.Dataset) -> bool:
+    """Whether these are dynamic structure factors, and no results of a run."""
+    return "wavevector" in dataset.dims
+
+
 def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
     """Files that results of this kind may have."""
     if is_series(dataset):
@@ -149,6 +157,8 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         return PROPERTY_OUTPUTS
     if "qha_run_volume" in dataset.dims:
         return VOLUME_OUTPUTS
+    if is_scattering(dataset):
+        return SCATTERING_OUTPUTS
     return MAP_OUTPUTS if is_map(dataset) else OUTPUTS
 
 

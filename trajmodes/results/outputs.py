@@ -182,6 +182,13 @@ TABLES = (
         tables.energies_table,
     ),
     Output(
+        "tables/widths.csv",
+        "frequencies and linewidths of every mode by q and branch",
+        ("linewidth_thz", "linewidth_phi3_classical_thz"),
+        tables.widths_table,
+        lambda dataset: "mode_set" in dataset,
+    ),
+    Output(
         "tables/sigma.csv",
         "anharmonicity σ about the force constants, in successive parts of the run",
         ("sigma_time",),

@@ -1,4 +1,4 @@
-"""Properties of force constants alone → one flat Dataset, as `schema` declares it."""
+"""Properties of force constants, and structure factors → one flat Dataset of `schema`."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ import xarray as xr
 
 from trajmodes.arrays import Floats
 from trajmodes.data.modes import DECISIVE
-from trajmodes.data.results import CrystalProperties
+from trajmodes.data.results import CrystalProperties, Scattering
 from trajmodes.data.thermo import DebyeTemperatures, Elasticity
 from trajmodes.results.dataset import attributes_of, filled
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
@@ -46,6 +46,19 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
             "elastic_verdict": _verdict(elastic),
         }
     return filled(roots, attributes_of(properties.provenance))
+
+
+def scattering_dataset(found: Scattering) -> xr.Dataset:
+    """Collect structure factors in one Dataset, with units and provenance."""
+    crystal = found.waves.crystal
+    roots: dict[str, Any] = {
+        "supercell": found.supercell or SimpleNamespace(crystal=crystal, matrix=None),
+        "scattering": found,
+        "provenance": found.provenance,
+        "warnings": [str(note) for note in found.warnings],
+        "notes": [str(note) for note in found.notes],
+    }
+    return filled(roots, attributes_of(found.provenance))
 
 
 def _moments(debye: DebyeTemperatures) -> tuple[Floats, Floats | None]:

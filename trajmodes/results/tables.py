@@ -136,6 +136,34 @@ def energies_table(dataset: NamedArrays) -> Table:
     return table_of(rows, title, ["q", "branch", *wanted])
 
 
+def widths_table(dataset: NamedArrays) -> Table:
+    """One row for each commensurate q and branch: frequencies and linewidths."""
+    sets = dataset["mode_set"].values.astype(np.int64)
+    n_qpoints, n_branches = sets.shape
+    columns = {
+        "reciprocal": PlainArray(("reciprocal",), dataset["reciprocal"].values),
+        "q": PlainArray(
+            ("mode", "reciprocal"), np.repeat(dataset["q"].values, n_branches, axis=0)
+        ),
+        "branch": PlainArray(("mode",), np.tile(dataset["branch"].values, n_qpoints)),
+    }
+    own = ("mode_set", "mode_freq_thz")
+    measured = ("freq_spectrum_thz", "linewidth_thz")
+    phi3 = ("linewidth_phi3_classical_thz", "linewidth_phi3_quantum_thz")
+    for name in (one for base in own for one in (base, f"{base}_sem") if one in dataset):
+        columns[name] = PlainArray(("mode",), dataset[name].values.ravel())
+    names = [one for base in (*measured, *phi3) for one in (base, f"{base}_sem")]
+    for name in (one for one in names if one in dataset):
+        # Acoustic modes at Γ belong to no set.
+        values = np.append(dataset[name].values, np.nan)
+        columns[name] = PlainArray(("mode",), values[sets.ravel()])
+    title = (
+        "Frequencies and linewidths (full widths at half maximum) of each single mode; those "
+        "of a set are equal; empty: not resolved; x_sem is the standard error of x"
+    )
+    return table_of(PlainArrays(columns, {}), title, ["q", "branch", *own, *measured, *phi3])
+
+
 def by_set(dataset: NamedArrays, title: str, axis: str, name: str) -> Table:
     """One row for each point of the axis, one column for each set of modes."""
     columns: dict[str, npt.NDArray[Any]] = {axis: dataset[axis].values}

@@ -25,6 +25,7 @@ COMMANDS = (
     "fit",
     "project",
     "sed",
+    "sqw",
     "molecule",
     "modes",
     "movie",

@@ -193,3 +193,14 @@ def test_a_run_shorter_than_a_segment_is_refused(harmonic):
     _, reduction = _reduction(harmonic.supercell, LINE, ((0, 90),))
     with pytest.raises(DataError, match="too short"):
         reduction.chunk(_random_motion(harmonic.supercell, 90))
+
+
+def test_memory_is_that_of_one_segment(harmonic):
+    """However long the run, only frames of open segments are kept."""
+    _, reduction = _reduction(harmonic.supercell, LINE, ((0, 900),))
+    motion = _random_motion(harmonic.supercell, 900)
+    state = reduction.chunk(motion.part(slice(0, 50)))
+    for start in range(50, 850, 50):
+        state = reduction.combine(state, reduction.chunk(motion.part(slice(start, start + 50))))
+        kept = sum(one.values.shape[-1] for one in state["spectra"].pending)
+        assert kept < LENGTH

@@ -25,7 +25,7 @@ this ratio is between 1.2 and 2."""
 _LONGEST_PS = 200.0
 _PENDING_BYTES = 16 << 20
 _USEFUL_FRAMES = 128
-_FEWEST_FRAMES = 64
+SHORTEST_OF_RUN = 64
 """Smallest number of frames in a segment of a run: with fewer a line has only a few bins."""
 
 
@@ -87,13 +87,13 @@ def plan_spectra(
     longest = max(stop - start for start, stop in motion.segments)
     if resolution is None:
         frames = default_segment(longest, interval_ps, n_series)
-        if frames < _FEWEST_FRAMES:
+        if frames < SHORTEST_OF_RUN:
             raise _too_short(motion, longest, interval_ps)
         bands = default_bands(longest, interval_ps, n_series, highest, frames)
         return SpectralPlan(frames, bands)
     frames = 2 * round(resolution_of(2, interval_ps) / resolution)
-    if not _FEWEST_FRAMES <= frames <= longest:
-        ends = (resolution_of(n, interval_ps) / THZ for n in (longest, _FEWEST_FRAMES))
+    if not SHORTEST_OF_RUN <= frames <= longest:
+        ends = (resolution_of(n, interval_ps) / THZ for n in (longest, SHORTEST_OF_RUN))
         finest, coarsest = ends
         raise UsageError(
             f"this run does not allow a resolution of {resolution / THZ:g} THz",
@@ -111,7 +111,7 @@ def _too_short(motion: StridedMotion, longest: int, interval_ps: float) -> DataE
             f"of {whole} frames without a gap one in {motion.stride} is used, as the highest "
             f"frequency allows: {longest} frames"
         )
-    least = 2 * _FEWEST_FRAMES
+    least = 2 * SHORTEST_OF_RUN
     return DataError(
         f"the run is too short for spectra: {counted}; at least {least} are needed "
         f"({least * interval_ps:.3g} ps)",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
+from trajmodes.results.scattering import SCATTERING_TABLES
 from trajmodes.results.series_outputs import SERIES_TABLES
 from trajmodes.results.volume_tables import VOLUME_TABLES
 
@@ -243,6 +244,33 @@ VOLUME_OUTPUTS = (
     ),
 )
 """Files of `trajmodes quasiharmonic`, apart from results.nc."""
+SCATTERING_OUTPUTS = (
+    *SCATTERING_TABLES,
+    Output(
+        "figures/sqw.png",
+        "dynamic structure factor along the line",
+        ("sqw", "one_phonon_sqw"),
+        _drawn("scattering.draw_line"),
+        lambda dataset: dataset.sizes["section_edge"] == 1,
+    ),
+    Output(
+        "figures/sqw_plane.png",
+        "dynamic structure factor in the plane, at constant frequencies",
+        ("sqw", "one_phonon_sqw"),
+        _drawn("scattering.draw_plane"),
+        lambda dataset: dataset.sizes["section_edge"] == 2,
+    ),
+    Output(
+        "figures/sqw_spectra.png",
+        (
+            ("", "spectra at single Q with error bars"),
+            ("one_phonon_sqw", ", beside one-phonon scattering of the force constants"),
+        ),
+        ("sqw",),
+        _drawn("scattering.draw_spectra"),
+    ),
+)
+"""Files of `trajmodes sqw` and `trajmodes one-phonon`, apart from results.nc."""
 
 
 def place_of_drawing(folder: Path, output: Output) -> Path:

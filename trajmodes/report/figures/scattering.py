@@ -1,0 +1,290 @@
+"""Dynamic structure factors: maps along a line, cuts through a plane, spectra at single Q.
+
+In the maps the colour is the logarithm of S(Q, f). Each Q of a run has a column as wide as the
+distance of its neighbours; a plane is tiled by the Wigner–Seitz cells of the lattice of its Q.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from scipy.spatial import Voronoi
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.figures.style import (
+    BLUE,
+    RED,
+    letter_panels,
+    line_entry,
+    new_figure,
+    sem_of,
+)
+
+_DECADES = 3.0
+"""The colours span this many powers of ten below the strong signals."""
+_STRONG = 0.9
+"""The colours end at the maximum that this part of the Q does not exceed: S diverges as 1/f²
+near reciprocal lattice points."""
+_FAINT = 1e-3
+"""One-phonon lines weaker than this part of the strongest are not drawn."""
+_STRONG_CUT = 0.98
+"""The same for the cells of cuts through a plane."""
+_COLUMNS = 3
+_SPECTRA = 6
+_COLOURS = "magma_r"
+_LABEL = "S(Q, f) (1/THz)"
+_TICKS = (5, 6, 4, 3)
+"""Numbers of ticks, the best one first."""
+
+
+class _Map(NamedTuple):
+    """A structure factor and the name of its source."""
+
+    name: str
+    title: str
+
+
+def _maps(dataset: NamedArrays) -> list[_Map]:
+    kind = (
+        "quantum" if "sqw_quantum" in dataset and dataset["sqw_quantum"].item() else "classical"
+    )
+    texts = {"sqw": "run", "one_phonon_sqw": f"force constants, one phonon, {kind}"}
+    return [_Map(name, text) for name, text in texts.items() if name in dataset]
+
+
+def draw_line(dataset: NamedArrays) -> Figure:
+    """Draw S(Q, f) along the line; of run and force constants below each other."""
+    shown = _maps(dataset)
+    tall = 2.4
+    height = 0.45 + (tall + 0.3) * len(shown)
+    figure = new_figure(height)
+    norm = _norm(dataset, shown)
+    panels = []
+    for k, one in enumerate(shown):
+        foot = 1.0 - (0.3 + tall) * (k + 1) / height
+        axes = figure.add_axes((0.085, foot, 0.78, tall / height))
+        mesh = _draw_columns(axes, dataset, one.name, norm)
+        axes.set_title(one.title, loc="right")
+        if k == 0 and "line_one_phonon_freq_thz" in dataset:
+            _draw_dispersion(axes, dataset)
+        panels.append(axes)
+        place = figure.add_axes((0.885, foot, 0.02, tall / height))
+        bar = figure.colorbar(mesh, cax=place, extend="both")
+        bar.set_label(_LABEL)
+    for axes in panels[:-1]:
+        axes.set_xticklabels([])
+        axes.set_xlabel("")
+    letter_panels(panels if len(panels) > 1 else [])
+    return figure
+
+
+def _norm(dataset: NamedArrays, shown: list[_Map]) -> LogNorm:
+    highest = [np.nanmax(_inelastic(dataset, one.name), axis=1) for one in shown]
+    top = max(float(np.quantile(one, _STRONG)) for one in highest)
+    return LogNorm(10.0**-_DECADES * top, top)
+
+
+def _inelastic(dataset: NamedArrays, name: str) -> Floats:
+    """S without the bins next to the elastic line, which are strong at Bragg points."""
+    values: Floats = dataset[name].values[:, 2 if name == "sqw" else 0 :]
+    return values
+
+
+def _draw_columns(axes: Axes, dataset: NamedArrays, name: str, norm: LogNorm) -> QuadMesh:
+    place = dataset["sqw_place"].values[:, 0]
+    freq = dataset["scattering_freq_thz"].values
+    inner = 0.5 * (place[1:] + place[:-1])
+    half = 0.5 * np.median(np.diff(place)) if len(place) > 1 else 0.5
+    edges = np.concatenate([[place[0] - half], inner, [place[-1] + half]])
+    step = freq[1] - freq[0]
+    levels = np.append(freq - 0.5 * step, freq[-1] + 0.5 * step)
+    shown = np.maximum(dataset[name].values, norm.vmin or 0.0)
+    mesh = axes.pcolormesh(
+        edges, levels, shown.T, norm=norm, cmap=_COLOURS, rasterized=True, zorder=0
+    )
+    axes.set(
+        xlim=(edges[0], edges[-1]),
+        ylim=(0.0, _highest(dataset)),
+        ylabel="Frequency (THz)",
+        xlabel=f"Q ({dataset['sqw_axes'].item()} cell)",
+    )
+    count = next((n for n in _TICKS if (len(place) - 1) % (n - 1) == 0), _TICKS[0])
+    chosen = _spread(len(place), count)
+    axes.set_xticks(
+        place[chosen].tolist(), [_hkl(q) for q in dataset["sqw_hkl"].values[chosen]]
+    )
+    return mesh
+
+
+def _highest(dataset: NamedArrays) -> float:
+    """Highest frequency shown: above the phonons, or where the signal ends."""
+    freq = dataset["scattering_freq_thz"].values
+    for name in ("line_one_phonon_freq_thz", "one_phonon_freq_thz"):
+        if name in dataset:
+            return float(min(1.25 * dataset[name].values.max(), freq[-1]))
+    seen = _inelastic(dataset, "sqw").max(axis=0) > 1e-3 * _inelastic(dataset, "sqw").max()
+    last = int(np.flatnonzero(seen)[-1]) + 2 if seen.any() else len(freq) - 1
+    return float(min(1.1 * freq[last], freq[-1]))
+
+
+def _draw_dispersion(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the branches of the force constants, as strong as they scatter."""
+    place = dataset["line_place"].values[:, 0]
+    freq, strength = (
+        dataset[f"line_one_phonon_{name}"].values for name in ("freq_thz", "created")
+    )
+    # The part of the intensity that decays as 1/f² near reciprocal lattice points saturates.
+    moment = strength * np.maximum(freq, 0.0) ** 2
+    opacity = np.clip(moment / max(float(moment.max()), 1e-300), 0.0, 1.0) ** 0.25
+    opacity[moment < _FAINT * moment.max()] = 0.08
+    for m in range(freq.shape[1]):
+        points = np.stack([place, freq[:, m]], axis=1)
+        parts = np.stack([points[:-1], points[1:]], axis=1)
+        axes.add_collection(
+            LineCollection(
+                list(parts),
+                colors=BLUE,
+                alpha=np.clip(0.5 * (opacity[1:, m] + opacity[:-1, m]), 0.0, 1.0),
+                linewidths=1.1,
+            )
+        )
+    axes.legend(
+        handles=[line_entry("one-phonon lines of the force constants", BLUE)],
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=0.1,
+    )
+
+
+def draw_plane(dataset: NamedArrays) -> Figure:
+    """Draw cuts at constant frequency through the plane, a row for run and force constants."""
+    shown = _maps(dataset)
+    rows = 2
+    windows = _windows(dataset, _COLUMNS * rows // len(shown))
+    waves, tile = _tiles(dataset)
+    cuts = [
+        (one, band, dataset[one.name].values[:, band].mean(axis=1))
+        for one in shown
+        for band in windows
+    ]
+    top = float(np.quantile(np.concatenate([cut for *_, cut in cuts]), _STRONG_CUT))
+    norm = LogNorm(10.0**-_DECADES * top, top)
+    corners = waves[:, None] + tile
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    wide = 1.8
+    tall = float(np.clip(wide * (high - low)[1] / (high - low)[0], 0.5, 3.0))
+    height = 0.45 + (tall + 0.32) * rows
+    figure = new_figure(height)
+    freq = dataset["scattering_freq_thz"].values
+    for k, (one, band, cut) in enumerate(cuts):
+        row, column = divmod(k, _COLUMNS)
+        foot = 1.0 - (tall + 0.32) * (row + 1) / height
+        box = (0.085 + column * (wide + 0.1) / 7.0, foot, wide / 7.0, tall / height)
+        axes = figure.add_axes(box)
+        drawn = PolyCollection(list(corners), norm=norm, cmap=_COLOURS, linewidths=0.0)
+        drawn.set_array(np.maximum(cut, norm.vmin or 0.0))
+        drawn.set_rasterized(True)
+        axes.add_collection(drawn)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        axes.set_title(f"{freq[band][0]:.3g}–{freq[band][-1]:.3g} THz")
+        if column:
+            axes.set_yticklabels([])
+        else:
+            axes.set_ylabel(f"{one.title.split(',')[0]}\nq⊥ (1/Å)")
+        if row < rows - 1:
+            axes.set_xticklabels([])
+        elif column == 1:
+            axes.set_xlabel(_axis_text(dataset))
+    foot = 0.45 / height
+    place = figure.add_axes((0.9, foot, 0.02, 1.0 - foot - 0.32 / height))
+    bar = figure.colorbar(drawn, cax=place, extend="both")
+    bar.set_label(f"mean {_LABEL}")
+    return figure
+
+
+def _axis_text(dataset: NamedArrays) -> str:
+    places, hkl = dataset["sqw_place"].values, dataset["sqw_hkl"].values
+    start = hkl[np.argmin(places.sum(axis=1))]
+    end = hkl[np.argmax(places[:, 0] - places[:, 1])]
+    return f"distance from {_hkl(start)} towards {_hkl(end)} (1/Å)"
+
+
+def _windows(dataset: NamedArrays, count: int) -> list[slice]:
+    """Ranges of frequencies from zero to the highest, as wide as each other."""
+    freq = dataset["scattering_freq_thz"].values
+    stop = int(np.searchsorted(freq, _highest(dataset) / 1.1))
+    edges = np.linspace(2, max(stop, count + 2), count + 1).astype(int)
+    return [slice(a, max(b, a + 1)) for a, b in pairwise(edges.tolist())]
+
+
+def _tiles(dataset: NamedArrays) -> tuple[Floats, Floats]:
+    """Places (k, 2) in the plane in 1/Å, and the corners (n, 2) of the cell around each."""
+    q = 2.0 * np.pi * dataset["sqw_q"].values @ np.linalg.inv(dataset["cell"].values).T
+    about = q - q[0]
+    places = dataset["sqw_place"].values
+    edges, *_ = np.linalg.lstsq(places - places[0], about)
+    first = edges[0] / np.linalg.norm(edges[0])
+    second = edges[1] - (edges[1] @ first) * first
+    second = second / np.linalg.norm(second)
+    waves = np.stack([about @ first, about @ second], axis=1)
+    # The cell of the point nearest to the middle, which has neighbours on all sides.
+    middle = int(np.argmin(((waves - waves.mean(axis=0)) ** 2).sum(axis=1)))
+    found = Voronoi(waves)
+    region = found.regions[found.point_region[middle]]
+    if -1 in region or not region:
+        size = np.sqrt(np.ptp(waves[:, 0]) * np.ptp(waves[:, 1]) / len(waves))
+        return waves, 0.5 * size * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1.0]])
+    return waves, found.vertices[region] - waves[middle]
+
+
+def draw_spectra(dataset: NamedArrays) -> Figure:
+    """Draw the spectra at single Q with error bars, and one-phonon scattering beside them."""
+    known = np.flatnonzero(dataset["sqw_length"].values > 1e-6)
+    chosen = known[_spread(len(known), _SPECTRA)]
+    rows = -(-len(chosen) // _COLUMNS)
+    figure = new_figure(0.45 + 1.75 * rows)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True)
+    height = figure.get_figheight()
+    figure.subplots_adjust(0.1, 0.42 / height, 0.985, 1.0 - 0.42 / height, 0.27, 0.22)
+    freq, sem = dataset["scattering_freq_thz"].values, sem_of(dataset, "sqw")
+    top = _highest(dataset)
+    for axes, k in zip(grid.ravel(), chosen.tolist(), strict=False):
+        power = dataset["sqw"].values[k]
+        shown = (freq <= top) & (np.arange(len(freq)) >= 2)
+        if sem is not None:
+            low = np.maximum(power - sem[k], 0.1 * power)
+            axes.fill_between(freq, low, power + sem[k], color=BLUE, alpha=0.25, linewidth=0.0)
+        axes.plot(freq, power, color=BLUE, linewidth=1.0)
+        highest = float(power[shown].max())
+        if "one_phonon_sqw" in dataset:
+            one = dataset["one_phonon_sqw"].values[k]
+            axes.plot(freq, one, color=RED, linewidth=0.9, linestyle="--")
+            highest = max(highest, float(one[shown].max()))
+        axes.set_yscale("log")
+        axes.set(xlim=(0.0, top), ylim=(3e-5 * highest, 2.0 * highest))
+        axes.set_title(f"Q = {_hkl(dataset['sqw_hkl'].values[k])}")
+    for axes in grid.ravel()[len(chosen) :]:
+        axes.set_visible(False)
+    handles = [line_entry("run ± standard error", BLUE)]
+    if "one_phonon_sqw" in dataset:
+        handles.append(
+            line_entry("force constants, one phonon", RED, linestyle="--", linewidth=0.9)
+        )
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.09, 1.0), ncols=2)
+    figure.supxlabel("Frequency (THz)", y=0.01, fontsize=9.0)
+    figure.supylabel(_LABEL, x=0.005, fontsize=9.0)
+    return figure
+
+
+def _spread(count: int, most: int) -> Ints:
+    """At most ``most`` of ``count`` places, evenly spread, with both ends."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _hkl(q: Floats) -> str:
+    return " ".join(f"{x + 0.0:.3g}" for x in q.round(6))
