@@ -57,10 +57,6 @@ class ForceConstants(PhononProperties):
     q points are reduced coordinates without 2π, or names of special points such as ``X``.
     """
 
-    supercell: Supercell | None = None
-    """Supercell that they were fitted on, or that their file describes; None if unknown."""
-    origin: str = ""
-    """The call that made them."""
     record: Analysis | None = None
     """Results of the fit; None where they were read or given."""
     equations: NormalEquationBlocks | None = None
@@ -327,14 +323,6 @@ class ForceConstants(PhononProperties):
         warned = (note for note in self.notes if note.severity == "warning")
         rows |= {f"warning {k}": str(note) for k, note in enumerate(warned, start=1)}
         return rows
-
-    def _known_supercell(self) -> Supercell:
-        if self.supercell is None:
-            raise DataError(
-                "the supercell of these force constants is not known",
-                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
-            )
-        return self.supercell
 
     def _own_fit(self) -> Analysis:
         if self.record is None:

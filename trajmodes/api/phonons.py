@@ -12,13 +12,19 @@ from trajmodes.api.calls import call_text
 from trajmodes.arrays import Floats
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
-from trajmodes.config.typed_keywords import ElasticKeywords, OnePhononKeywords, ThermoKeywords
+from trajmodes.config.typed_keywords import (
+    ElasticKeywords,
+    OnePhononKeywords,
+    SpectralKeywords,
+    ThermoKeywords,
+)
 from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Splitting
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.modes import Modes
 from trajmodes.data.thermo import FreeEnergy
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.bands import (
     VelocityOperator,
     group_velocities,
@@ -31,6 +37,7 @@ from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.scattering.one_phonon import one_phonon_job
+from trajmodes.pipeline.scattering.spectral_function import spectral_function_job
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.pipeline.thermo.properties import elastic_job, mesh_of, thermo_job
 from trajmodes.results.dataset import bands_dataset
@@ -47,11 +54,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PhononProperties(plain.ForceConstants):
-    """Force constants with the methods that need nothing else.
+    """Force constants with the methods that need nothing else but their supercell.
 
     q points are reduced coordinates without 2π, or names of special points such as ``X``.
     """
 
+    supercell: Supercell | None = None
+    """Supercell that they were fitted on, or that their file describes; None if unknown."""
     origin: str = ""
     """The call that made them."""
 
@@ -269,6 +278,30 @@ class PhononProperties(plain.ForceConstants):
         """
         return mode_functions(self.modes(q), temperatures)
 
+    @takes("spectral-function")
+    def spectral_functions(self, **options: Unpack[SpectralKeywords]) -> xr.Dataset:
+        """Self-energies and spectral functions of modes from third-order force constants.
+
+        The variables are those of the results of `trajmodes spectral-function`, which are
+        written if a folder is named.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes spectral-function`.
+
+        Raises
+        ------
+        UsageError
+            If phono3py is not installed, or a q is not a point of the mesh.
+        DataError
+            If there is no third order, or no temperature or supercell is known.
+        """
+        values = values_of("spectral-function", options)
+        origin = call_text(f"{self.origin}.spectral_functions", **options)
+        supercell = self._known_supercell()
+        return spectral_function_job(self, values, command=origin, supercell=supercell)[0]
+
     @takes("elastic")
     def elasticity(self, **options: Unpack[ElasticKeywords]) -> xr.Dataset:
         """Elastic constants, their averages, and velocities of sound in three planes.
@@ -327,6 +360,14 @@ class PhononProperties(plain.ForceConstants):
             If a direction is zero.
         """
         return sound_velocities(self, directions)
+
+    def _known_supercell(self) -> Supercell:
+        if self.supercell is None:
+            raise DataError(
+                "the supercell of these force constants is not known",
+                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
+            )
+        return self.supercell
 
     def _points(self, q: str | npt.ArrayLike) -> Floats:
         points: Floats = (

@@ -40,6 +40,7 @@ def main() -> None:
     trajmodes elastic fit/                           elastic constants, velocities of sound
     trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
     trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
+    trajmodes spectral-function fit/                 lines of the modes from third order
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
     trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
@@ -272,6 +273,22 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
     values = values_of("quasiharmonic", given)
     values["output"] = values["output"] or FOLDERS["quasiharmonic"]
     return show_properties(*quasiharmonic_job(folders, values, command=command_line()))
+
+
+@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+def spectral_function(force_constants: str, **given: Any) -> str:
+    """Calculate spectral functions of modes from third-order force constants.
+
+    Self-energies of three-phonon scattering, classical and quantum, the form of the lines, and
+    their widths (needs phono3py). With the results of a projected run, its spectra beside.
+    """
+    from trajmodes.pipeline.scattering.spectral_function import spectral_function_job
+    from trajmodes.pipeline.thermo.properties import show_properties
+
+    values = values_of("spectral-function", given)
+    values["output"] = values["output"] or FOLDERS["spectral-function"]
+    line = command_line()
+    return show_properties(*spectral_function_job(force_constants, values, command=line))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

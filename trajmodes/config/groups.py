@@ -26,6 +26,7 @@ FOLDERS = {
     "thermo": "thermo",
     "elastic": "elastic",
     "quasiharmonic": "quasiharmonic",
+    "spectral-function": "spectral-function",
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
     "series": "series",
@@ -383,7 +384,7 @@ class RunningOptions(Group):
     output: str | None = option(
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
-        "quasiharmonic demo sctdep series",
+        "quasiharmonic demo sctdep series spectral-function",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -74,6 +74,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
     "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
     "QuasiharmonicKeywords": ("`trajmodes.quasiharmonic`", "quasiharmonic", ()),
+    "SpectralKeywords": ("`ForceConstants.spectral_functions`", "spectral-function", ()),
     "SampleKeywords": ("`ForceConstants.sample`", "sample", ()),
     "SelfConsistentKeywords": ("`trajmodes.self_consistent`", "sctdep", ()),
     "SeriesKeywords": ("`trajmodes.series`", "series", ()),

@@ -104,6 +104,58 @@ class SeriesOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpectralOptions(Group):
+    """Spectral functions of modes from third-order force constants."""
+
+    title: ClassVar = "Spectral functions"
+    commands: ClassVar = "spectral-function"
+
+    temperature: float | None = option(
+        "Temperature in K.",
+        kind=kinds.number(1e-3, 1e5),
+        metavar="K",
+        unset="that of the measured run, or that of the force constants",
+    )
+    mesh: int | Literal["auto"] = option(
+        "Mesh of at least N × N × N points in the sum over scattering that includes the q "
+        "points of the supercell; auto: one for a first look. Compare two.",
+        default=kinds.FINE_MESH,
+        kind=kinds.MESH,
+        metavar="N|auto",
+    )
+    qpoints: tuple[str, ...] = option(
+        'Point of the mesh, such as X or "1/2 0 0". May be repeated.',
+        default=(),
+        metavar="Q",
+        unset="the points of the mesh on the path",
+    )
+    path: str = option(
+        'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
+        default="auto",
+        metavar="POINTS",
+    )
+    frequencies: int = option(
+        "Frequencies at which the self-energy is calculated, up to twice the highest of the "
+        "crystal.",
+        default=400,
+        kind=kinds.whole(50, 100_000),
+        metavar="N",
+    )
+    static_part: Literal["auto", "remove", "keep"] = option(
+        "Remove the static part of the self-energy, which force constants fitted to a run "
+        "contain, or keep it, for those of the potential minimum or of sctdep; auto: remove it "
+        "if the force constants have a temperature.",
+        default="auto",
+    )
+    measured: str | None = option(
+        "Results of a projected run of the same crystal, whose spectra are drawn beside.",
+        metavar="FOLDER",
+        is_path=True,
+        unset="the folder of the force constants, if it has spectra",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Group):
     """Files for other programs."""
 
@@ -244,6 +296,7 @@ class SampleOptions(Group):
 OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     TableOptions,
     MovieOptions,
+    SpectralOptions,
     ThermoOptions,
     SeriesOptions,
     ExportOptions,

@@ -31,6 +31,7 @@ Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
 Equation = Literal["birch-murnaghan", "vinet", "polynomial"]
+StaticPart = Literal["auto", "remove", "keep"]
 Imaginary = Literal["refuse", "absolute"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
@@ -111,6 +112,18 @@ class QuasiharmonicKeywords(ElasticKeywords, total=False):
     pressures_gpa: str | Sequence[float]
     equation: Equation
     classical: bool
+
+
+class SpectralKeywords(ElasticKeywords, total=False):
+    """Keywords of `ForceConstants.spectral_functions`."""
+
+    temperature: float | None
+    mesh: int | Literal["auto"]
+    qpoints: str | Sequence[str]
+    path: str
+    frequencies: int
+    static_part: StaticPart
+    measured: str | PathLike[str] | None
 
 
 class SampleKeywords(TypedDict, total=False):

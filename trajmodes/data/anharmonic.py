@@ -4,10 +4,12 @@ The lattice thermal conductivity in the relaxation-time approximation is κ = Σ
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, freeze
+from trajmodes.data.bands import Bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class SelfEnergies:
     """(q, 3), reduced coordinates, no 2π."""
     omega: Floats
     """(q, m), unit: rad/ps. Harmonic frequencies; negative means imaginary."""
+    omega_sem: Floats | None
+    """(q, m), unit: rad/ps. Standard error; None where the force constants have none."""
     grid: Floats
     """(w,), unit: rad/ps. Frequencies from 0 to above twice the highest of the crystal."""
     quantum: Floats
@@ -117,7 +121,7 @@ class SelfEnergies:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        freeze(self, sizes, float, qpoints="q 3", omega="q m", grid="w")
+        freeze(self, sizes, float, qpoints="q 3", omega="q m", omega_sem="q m", grid="w")
         freeze(self, sizes, float, quantum="q m w", classical="q m w")
         freeze(self, sizes, float, quantum_error="q m", classical_error="q m")
 
@@ -153,6 +157,60 @@ class SpectralFunctions:
         freeze(self, sizes, float, mean="q m w", shift="q m w", static_shift="q m")
         freeze(self, sizes, float, peak="q m", width="q m", width_sem="q m", golden_rule="q m")
         freeze(self, sizes, float, line_omega="q m b", line="q m b")
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpectra:
+    """Velocity spectra of a run beside spectral functions; nan at q that the run has not."""
+
+    temperature: float
+    """Kinetic temperature of the run in K."""
+    omega: Floats
+    """(q, m), unit: rad/ps. Frequency of the fitted line; nan where it is not resolved."""
+    omega_sem: Floats
+    """(q, m), unit: rad/ps. Standard error."""
+    width: Floats
+    """(q, m), unit: rad/ps. Full width at half maximum of the fitted line."""
+    width_sem: Floats
+    """(q, m), unit: rad/ps. Standard error."""
+    line_omega: Floats
+    """(q, m, b), unit: rad/ps. Frequencies around each line."""
+    line: Floats
+    """(q, m, b), unit: eV ps/rad. Spectrum at these frequencies."""
+    predicted: Floats
+    """(q, m, b), unit: eV ps/rad. ½k_BT A as segments of the same length would show it."""
+    map_omega: Floats
+    """(v,), unit: rad/ps. Frequencies of the spectra on one axis."""
+    map: Floats
+    """(q, v), unit: eV ps/rad. Sum of the spectra of all branches."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="q m", omega_sem="q m", width="q m", width_sem="q m")
+        freeze(self, sizes, float, line_omega="q m b", line="q m b", predicted="q m b")
+        freeze(self, sizes, float, map_omega="v", map="q v")
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSpectra:
+    """Self-energies and spectral functions of modes, and the spectra of a run beside them."""
+
+    energies: SelfEnergies
+    classical: SpectralFunctions
+    quantum: SpectralFunctions
+    static_part: Literal["removed", "kept"]
+    """Whether Δ(0) is removed, because the force constants contain it."""
+    names: tuple[str, ...]
+    """(q,) names of special points; empty for other q points."""
+    bands: Bands | None = None
+    """Bands along the path that the q points are on; None where they are on none."""
+    distance: Floats | None = None
+    """(q,), unit: 1/Å. Distance along the path; None without a path."""
+    measured: MeasuredSpectra | None = None
+    """None without a run."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {"q": len(self.names)}, float, distance="q")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.data.anharmonic import (
     Conductivity,
     GruneisenParameters,
+    ModeSpectra,
     PerturbativeWidths,
     WidthComparison,
 )
@@ -315,6 +316,7 @@ class CrystalProperties:
     elasticity: Elasticity | None = None
     expansion: ThermalExpansion | None = None
     """None without force constants of third order."""
+    spectra: ModeSpectra | None = None
     measured: Floats | None = None
     """(s, 3, 3), unit: Å². ⟨uu⟩ of each site in the run; None without a run."""
     measured_sem: Floats | None = None

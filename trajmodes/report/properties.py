@@ -9,6 +9,7 @@ from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import compact, mesh_of, plus_minus
+from trajmodes.report.spectral import lines_of_modes
 
 _ROWS = 8
 """Temperatures in the table of the summary."""
@@ -29,6 +30,8 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         yield "Expansion", _expansion(dataset)
     if "u2_measured" in dataset:
         yield "⟨u²⟩ of the run", _measured(dataset)
+    if "spectral_mesh" in dataset:
+        yield "Scattering", _scattering(dataset)
     if "elastic_stability_text" in dataset:
         yield "Stability", str(dataset["elastic_stability_text"].item())
         anisotropic = abs(float(dataset["elastic_anisotropy"])) > _ROUNDING
@@ -87,6 +90,8 @@ def property_parts(dataset: NamedArrays) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if "free_energy" in dataset:
         parts += [Text(), _functions(dataset)]
+    if "spectral_harmonic_thz" in dataset:
+        parts += [Text(), lines_of_modes(dataset)]
     for name, unit in (("stiffness_gpa", "GPa"), ("layer_stiffness", "N/m, per layer")):
         if name in dataset:
             parts += [Text(), _stiffness(dataset, name, unit), Text(), _averages(dataset)]
@@ -107,6 +112,16 @@ def _known(
     error = np.nan if sem is None else scale * float(sem.values[place])
     is_rounding = error < _ROUNDING * max(abs(value), float(np.abs(dataset[name].values).max()))
     return value, None if sem is None or is_rounding else error
+
+
+def _scattering(dataset: NamedArrays) -> str:
+    """Temperature and mesh of the sum over scattering, and what becomes of the static part."""
+    kelvin, mesh = float(dataset["spectral_temperature"]), dataset["spectral_mesh"].values
+    part = dataset["spectral_static_part"].item()
+    return (
+        f"three phonons at {kelvin:.6g} K on a mesh of {mesh_of(mesh)} points; static part of "
+        f"the self-energy {part}"
+    )
 
 
 def _debye(dataset: NamedArrays) -> str:

@@ -7,10 +7,11 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Floats
+from trajmodes.data.anharmonic import ModeSpectra
 from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Scattering
 from trajmodes.data.thermo import DebyeTemperatures, Elasticity
-from trajmodes.results.dataset import attributes_of, filled
+from trajmodes.results.dataset import attributes_of, filled, path_roots
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
 _COMPONENTS = {6: ["xx", "yy", "zz", "yz", "xz", "xy"], 3: ["xx", "yy", "xy"]}
@@ -45,6 +46,8 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
             "sound_angles": np.degrees(elastic.angles),
             "elastic_verdict": _verdict(elastic),
         }
+    if properties.spectra is not None:
+        roots |= _spectral_roots(properties.spectra)
     return filled(roots, attributes_of(properties.provenance))
 
 
@@ -59,6 +62,12 @@ def scattering_dataset(found: Scattering) -> xr.Dataset:
         "notes": [str(note) for note in found.notes],
     }
     return filled(roots, attributes_of(found.provenance))
+
+
+def _spectral_roots(spectra: ModeSpectra) -> dict[str, Any]:
+    bands = spectra.bands
+    along = {} if bands is None else {**path_roots(bands), "bands": bands}
+    return {**along, "spectra": spectra, "spectral_names": spectra.names}
 
 
 def _moments(debye: DebyeTemperatures) -> tuple[Floats, Floats | None]:

@@ -32,6 +32,7 @@ COMMANDS = (
     "export",
     "thermo",
     "elastic",
+    "spectral-function",
 )
 FUNCTIONS = {
     "check": open_run,

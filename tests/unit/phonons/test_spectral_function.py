@@ -22,7 +22,8 @@ def energies(omegas, gamma, grid) -> tuple[SelfEnergies, np.ndarray]:
     gamma = np.broadcast_to(gamma, (1, len(omegas), len(grid)))
     omega = np.array([omegas])
     return SelfEnergies(
-        *(300.0, (1, 1, 1), np.zeros((1, 3)), omega, grid, gamma, gamma, None, None, 0.0)
+        *(300.0, (1, 1, 1), np.zeros((1, 3)), omega, None, grid, gamma, gamma),
+        *(None, None, 0.0),
     ), gamma
 
 

@@ -5,8 +5,13 @@ import pytest
 import xarray as xr
 
 from silicon.crystal import born_constants
+from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import ThermalExpansion
+from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import band_path
 from trajmodes.phonons.shells import shells_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset
@@ -30,12 +35,36 @@ def properties() -> list[xr.Dataset]:
     thermo = thermodynamics(bulk, (3, 3, 3), [300.0])
     tensors = np.ones((1, 3, 3))
     expansion = ThermalExpansion(tensors, tensors[0], np.ones(1), (1, 1, 1))
-    return [
-        properties_dataset(
-            CrystalProperties(bulk, provenance, thermo, one, expansion, **measured)
-        )
+    scattered = CrystalProperties(bulk, provenance, spectra=mode_spectra(bulk))
+    properties = [
+        CrystalProperties(bulk, provenance, thermo, one, expansion, **measured)
         for one in (elasticity(bulk), flat)
     ]
+    return [properties_dataset(one) for one in (*properties, scattered)]
+
+
+def mode_spectra(constants) -> ModeSpectra:
+    """Spectral functions of an invented self-energy, and an invented run."""
+    path = band_path(constants.crystal, 0.5)
+    qpoints = path.qpoints[:2]
+    omega, _ = frequencies_at(constants, qpoints)
+    grid = np.linspace(0.0, 2.5 * omega.max(), 80)
+    # The acoustic modes at Γ have none.
+    strength = np.where(omega > 1.0, 1e-2, np.nan)[..., None]
+    gamma = strength * grid * (1.0 - grid / grid[-1])
+    error = np.full(omega.shape, 0.1)
+    energies = SelfEnergies(
+        *(300.0, (4, 4, 4), qpoints, omega, error, grid, gamma, gamma, error, error, 0.0)
+    )
+    lines = spectral_functions(energies, gamma, error, remove_static=True)
+    run = MeasuredSpectra(
+        *(300.0, omega, error, error, error),
+        *(lines.line_omega, lines.line, lines.line, grid, np.ones((2, len(grid)))),
+    )
+    bands = dispersion(constants, path)
+    return ModeSpectra(
+        energies, lines, lines, "removed", ("Γ", ""), bands, path.distance[:2], run
+    )
 
 
 def test_every_variable_is_declared(full, properties):

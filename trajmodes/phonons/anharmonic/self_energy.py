@@ -29,6 +29,7 @@ from trajmodes.phonons.anharmonic.three_phonon import (
     scattering_on,
 )
 from trajmodes.phonons.dynamical_matrix import checked_qpoints
+from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.strain import triplets_of
 from trajmodes.units import THZ
 
@@ -87,6 +88,7 @@ def self_energies(
         mesh=mesh,
         qpoints=q_qx,
         omega=omega,
+        omega_sem=frequencies_at(constants, q_qx)[1],
         grid=grid,
         quantum=quantum,
         classical=classical,

@@ -31,7 +31,10 @@ Between the points of a finer grid Π is taken as linear, so that ω/(…) is a 
 whose integral over a bin is known. Lines narrower than a bin keep their area.
 """
 
+import math
+
 import numpy as np
+from scipy.signal import fftconvolve
 from scipy.special import xlogy
 
 from trajmodes.arrays import Complexes, Floats
@@ -43,6 +46,8 @@ _FINER = 4
 _LEAST = 1e-12
 # Points of each line on either side of its maximum, and the farthest, in full widths.
 _SIDE, _REACH = 100, 8.0
+# Bins of a segment to which a line leaks, steps in one bin, and the area of the response.
+_WINDOW_REACH, _WINDOW_STEPS, _WINDOW_AREA = 12, 16, 1.5
 
 
 def real_part(grid: Floats, gamma: Floats, omega: Floats) -> Floats:
@@ -101,6 +106,42 @@ def spectral_functions(
     )
 
 
+def seen_in_segments(
+    omega: float,
+    grid: Floats,
+    energy: tuple[Floats, Floats],
+    centres: Floats,
+    duration: float,
+) -> Floats:
+    """Compute A (b,) in ps/rad as periodograms of Hann-windowed segments show it.
+
+    The power response of the window is [sin πx/πx(1 − x²)]², with x in bins of a segment.
+
+    Parameters
+    ----------
+    omega
+        Harmonic frequency of the mode in rad/ps.
+    energy
+        (w,) Δ and Γ in rad/ps at the frequencies of the grid (w,).
+    centres
+        (b,) frequencies in rad/ps; A is nan where they are.
+    duration
+        Length of a segment in ps.
+    """
+    bin_width = 2.0 * np.pi / duration
+    low = max(float(np.nanmin(centres)) - _WINDOW_REACH * bin_width, 0.0)
+    high = float(np.nanmax(centres)) + _WINDOW_REACH * bin_width
+    edges = np.linspace(low, high, 1 + _WINDOW_STEPS * math.ceil((high - low) / bin_width))
+    line = _Line(omega, edges, *(np.interp(edges, grid, part) for part in energy))
+    reach = math.ceil(_WINDOW_REACH * bin_width / (edges[1] - edges[0]))
+    x = np.arange(-reach, reach + 1) * (edges[1] - edges[0]) / bin_width
+    # sin πx/πx(1 − x²) without its removable singularities.
+    response = np.sinc(x) + 0.5 * (np.sinc(x - 1.0) + np.sinc(x + 1.0))
+    smooth = fftconvolve(line.areas(), response**2 / (_WINDOW_AREA * bin_width), mode="same")
+    seen: Floats = np.interp(centres, 0.5 * (edges[1:] + edges[:-1]), smooth)
+    return seen
+
+
 class _Line:
     """Spectral function of one mode on a fine grid, with Π linear between its points."""
 
@@ -117,14 +158,14 @@ class _Line:
 
     def means(self) -> Floats:
         """(w,) means of A over the bins about the points of the coarse grid."""
-        areas = self._areas()
+        areas = self.areas()
         edges = np.concatenate([[0.0], np.cumsum(areas)])
         half = _FINER // 2
         ends = np.concatenate([[0], np.arange(half, len(edges), _FINER), [len(edges) - 1]])
         found: Floats = np.diff(edges[ends]) / np.diff(self.fine[ends])
         return found
 
-    def _areas(self) -> Floats:
+    def areas(self) -> Floats:
         """(v,) integrals of A over the intervals of the fine grid."""
         start, end = self.fine[:-1], self.fine[1:]
         first, second = self._poles()

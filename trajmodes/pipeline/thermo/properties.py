@@ -99,7 +99,7 @@ def thermo_job(
     text = _cif_of(found, kelvin)
     about = f"crystal with mean square displacements U_ij at {kelvin:g} K"
     extra = {CIF_FILE: Writer(about, text_writer(text))}
-    return _written(properties, values["output"], constants, extra)
+    return written_properties(properties, values["output"], constants, extra)
 
 
 def elastic_job(
@@ -121,7 +121,7 @@ def elastic_job(
         elasticity=elasticity(known),
         notes=_notes(known, _LAYER_YIELDS),
     )
-    return _written(properties, values["output"], constants, {})
+    return written_properties(properties, values["output"], constants, {})
 
 
 def _expansion(
@@ -156,12 +156,13 @@ def _loaded(
     return known, run
 
 
-def _written(
+def written_properties(
     properties: CrystalProperties,
     output: str | None,
     source: str | ForceConstants,
     extra: Mapping[str, Writer],
 ) -> tuple[xr.Dataset, dict[str, str]]:
+    """Make the Dataset of properties, and write it to the folder of the output, if any."""
     dataset = properties_dataset(properties)
     if output is None:
         return dataset, {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
 from trajmodes.results.scattering import SCATTERING_TABLES
 from trajmodes.results.series_outputs import SERIES_TABLES
@@ -188,8 +189,33 @@ PROPERTY_OUTPUTS = (
         ("sound_plane",),
         _drawn("thermo.draw_sound"),
     ),
+    *SPECTRAL_TABLES,
+    Output(
+        "figures/spectral_lines.png",
+        (
+            ("", "spectral functions of selected modes"),
+            ("measured_line_power", " over the measured spectra"),
+        ),
+        ("spectral_point",),
+        _drawn("spectral_function.draw_lines"),
+    ),
+    Output(
+        "figures/spectral_map.png",
+        (
+            ("", "spectral functions along the path"),
+            ("measured_power", ", beside those of the run"),
+        ),
+        ("spectral_distance",),
+        _drawn("spectral_function.draw_function_map"),
+    ),
+    Output(
+        "figures/spectral_widths.png",
+        "widths and shifts of the modes against frequency",
+        ("spectral_point",),
+        _drawn("spectral_function.draw_widths"),
+    ),
 )
-"""Files of `trajmodes thermo` and `trajmodes elastic`, apart from results.nc."""
+"""Files of `trajmodes thermo`, `elastic` and `spectral-function`, apart from results.nc."""
 
 
 SERIES_OUTPUTS = (

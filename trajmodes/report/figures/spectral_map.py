@@ -92,7 +92,7 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
     handles: list[Artist] = []
     if has_map:
         power = dataset["map_power"].values
-        mesh = _draw_map(axes, dataset, power, span, float(power.max()))
+        mesh = draw_map(axes, dataset, power, span, float(power.max()))
         handles = _mark_points(axes, dataset)
     if has_bands:
         draw_branches(axes, dataset, over_map=has_map)
@@ -124,7 +124,7 @@ def draw_energy_density(dataset: NamedArrays) -> Figure:
         axes = figure.add_axes((left + column * step, foot, wide, tall))
         span = _span(dataset, m)
         axes.set(xlim=(place[0], place[-1]), ylim=span, title=f"branch {m + 1}")
-        mesh = _draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
+        mesh = draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
         draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
         handles = [_bands_entry(), *_mark_points(axes, dataset)]
         name_points(axes, dataset, _SMALL_NAME_SIZE)
@@ -274,7 +274,7 @@ def _shortest(cell: Floats, q: Floats) -> Floats:
     return lengths
 
 
-def _draw_map(
+def draw_map(
     axes: Axes, dataset: NamedArrays, power: Floats, span: tuple[float, float], strongest: float
 ) -> QuadMesh:
     """Draw the patches of all commensurate points on the path.

@@ -1,0 +1,1 @@
+"""Tables of single commands, one module for each; see `trajmodes.results.outputs`."""
