@@ -9,7 +9,7 @@ from trajmodes.phonons.modes import frequencies_at
 from trajmodes.thermo.series.common import constants_trend
 from trajmodes.thermo.series.interpolation import Conditions, polynomial
 from trajmodes.thermo.series.modes import follow_modes
-from trajmodes.thermo.series.soft_mode import soft_modes
+from trajmodes.thermo.series.soft_mode import RESOLVED, soft_modes
 from trajmodes.units import THZ
 
 N_SERIES, N_BLOCKS = 50, 24
@@ -68,7 +68,7 @@ def test_z_scores_of_synthetic_series_have_unit_spread(exact):
         here = np.argsort(fitted[0])
         of_modes.append((fitted[0, here] - truth**2) / error[0, here])
         soft = soft_modes(conditions, squares[:, here[:1]], sems[:, here[:1]])
-        assert soft.verdicts == ("resolved",)
+        assert soft.verdicts == (RESOLVED,)
         zeros.append((soft.temperature[0] - 500.0) / soft.temperature_sem[0])
     assert np.mean(np.array(orders) == 1) > 0.8
     spreads = [np.sqrt(np.mean(np.square(one))) for one in (of_constants, of_modes, zeros)]

@@ -120,14 +120,15 @@ def _orders(dataset: NamedArrays) -> str:
 def _soft(dataset: NamedArrays) -> str:
     verdicts = [str(one) for one in dataset["soft_verdict"].values]
     zero, sem = dataset["soft_temperature"].values, dataset["soft_temperature_sem"].values
-    resolved = [g for g, one in enumerate(verdicts) if one == "resolved"]
-    others = [g for g, one in enumerate(verdicts) if one and one != "resolved"]
+    resolved = [g for g, one in enumerate(verdicts) if one.startswith("resolved")]
+    others = [g for g, one in enumerate(verdicts) if one.startswith("not resolved")]
     if resolved:
         # The transition comes first on cooling at the highest T_c.
         resolved.sort(key=lambda g: -float(zero[g]))
         parts = [
             f"{_place(dataset, g)}:{_branches(dataset, g)} at "
             f"{plus_minus(float(zero[g]), float(sem[g]))} K"
+            + (" (by extrapolation)" if "extrapolation" in verdicts[g] else "")
             for g in resolved[:_SOFT]
         ]
         more = len(resolved) - len(parts)

@@ -18,7 +18,7 @@ from trajmodes.thermo.series.interpolation import (
     polynomial,
 )
 from trajmodes.thermo.series.modes import common_qpoints, follow_modes, lines_of
-from trajmodes.thermo.series.soft_mode import soft_modes
+from trajmodes.thermo.series.soft_mode import EXTRAPOLATED, RESOLVED, soft_modes
 from trajmodes.thermo.series.widths import width_laws
 
 KELVIN = np.array([200.0, 500.0, 700.0, 900.0, 1200.0])
@@ -52,7 +52,7 @@ def test_leave_one_out_is_the_error_of_the_fit_without_the_run():
         kept = np.arange(5) != k
         line = np.polyfit(KELVIN[kept], values[kept, 0], 1, w=1.0 / sems[kept, 0])
         error = values[k, 0] - np.polyval(line, KELVIN[k])
-        assert found[k] == pytest.approx((error / sems[k, 0]) ** 2)
+        assert found[k, 0] == pytest.approx((error / sems[k, 0]) ** 2)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_a_soft_mode_is_resolved_or_it_is_said_why_not():
     squares = np.stack(
         [
             *(0.01 * (KELVIN - 350.0), 20.0 + 1e-3 * KELVIN, 1e-4 * (KELVIN - 400.0)),
-            *(2.0 - 0.001 * KELVIN, np.full(5, 0.1)),
+            *(2.5 - 0.001 * KELVIN, np.full(5, 0.1)),
         ]
     ).T
     found = soft_modes(conditions(), squares, np.full((5, 5), 0.1))
     assert found.temperature[0] == pytest.approx(350.0)
-    assert found.verdicts[0] == "resolved"
+    assert found.verdicts[0] == RESOLVED
     # The error of a straight line at its zero.
     line = np.polyfit(KELVIN, squares[:, 0], 1, w=np.full(5, 10.0), cov="unscaled")[1]
     variance = np.array([350.0, 1.0]) @ line @ np.array([350.0, 1.0])
@@ -237,9 +237,12 @@ def test_a_soft_mode_is_resolved_or_it_is_said_why_not():
     assert found.verdicts[1] == ""
     assert np.isnan(found.temperature[1])
     assert "slope" in found.verdicts[2]
-    # Far above the runs: 2000 K is beyond half of their range.
+    # Far above the runs: 2500 K is beyond twice their range.
     assert found.verdicts[3] == ""
     assert "at all temperatures" in found.verdicts[4]
+    above = soft_modes(conditions(), 0.01 * (1500.0 - KELVIN[:, None]), np.full((5, 1), 0.1))
+    assert above.temperature == pytest.approx(1500.0)
+    assert above.verdicts == (EXTRAPOLATED,)
     unknown = soft_modes(conditions(), squares, None)
     assert unknown.temperature[0] == pytest.approx(350.0)
 

@@ -139,11 +139,11 @@ def soft_panel(axes: Axes, dataset: NamedArrays) -> None:
     drawn = [np.zeros(1), square[chosen].ravel()]
     for g, colour in zip(chosen, branch_colours(len(chosen)), strict=True):
         label = _label(dataset, int(g))
-        is_resolved = str(verdict[g]) == "resolved"
+        is_resolved = str(verdict[g]).startswith("resolved")
         if is_resolved and zero_sem is not None:
             label += f": {zero[g]:.0f} ± {zero_sem[g]:.0f} K"
             axes.errorbar(
-                *(zero[g], 0.0), xerr=2.0 * zero_sem[g], color=colour, marker="D",
+                *(zero[g], 0.0), xerr=zero_sem[g], color=colour, marker="D",
                 markersize=4.5, elinewidth=1.4, zorder=4,
             )  # fmt: skip
         least = min(kelvin.min(), zero[g]) if is_resolved else kelvin.min()
@@ -162,10 +162,10 @@ def soft_panel(axes: Axes, dataset: NamedArrays) -> None:
 def draw_linewidths(dataset: NamedArrays) -> Figure:
     """Draw linewidths against temperature, and the exponents of all sets."""
     figure = new_figure(3.2)
-    left = figure.add_axes((0.085, 0.145, 0.36, 0.73))
-    right = figure.add_axes((0.61, 0.145, 0.375, 0.73))
+    left = figure.add_axes((0.085, 0.145, 0.395, 0.78))
+    right = figure.add_axes((0.59, 0.145, 0.395, 0.78))
     widths_panel(left, dataset)
-    left.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1)
+    left.legend(loc="upper left", borderaxespad=0.3)
     exponents_panel(right, dataset)
     letter_panels([left, right])
     return figure
@@ -207,10 +207,10 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
         axes.axhline(mean, color=RED, linewidth=0.9)
         axes.axhspan(mean - 2.0 * error, mean + 2.0 * error, color=RED, alpha=_SHADE, lw=0)
         handles.append(line_entry(f"mean {mean:.2f} ± {error:.2f}", RED))
-        reach = max(1.0, 1.2 * float(np.nanquantile(np.abs(value - 1.0), 0.95)))
+        reach = max(0.5, 1.5 * float(np.nanquantile(np.abs(value - 1.0) + sem, 0.95)))
         axes.set_ylim(1.0 - reach, 1.0 + reach)
     axes.set(xlabel="Frequency (THz)", ylabel="n of Γ ∝ T$^n$")
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
+    axes.legend(handles=handles, loc="lower left", borderaxespad=0.3)
 
 
 def draw_lattice(dataset: NamedArrays) -> Figure:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 
 SAME_TEMPERATURE = 0.02
@@ -28,6 +28,8 @@ _SAME_VOLUME = 1e-3
 """Difference of ln V below which two runs have the same volume."""
 _HIGHEST = 3
 """Highest order of a polynomial."""
+_UNDETERMINED = 1e100
+"""Error in place of that of a run that the others do not determine."""
 _DOUBTFUL = 0.05
 """Probability of χ² below which standard errors are widened."""
 
@@ -240,10 +242,10 @@ def polynomial(
 def leave_one_out(
     conditions: Conditions, values: Floats, sems: Floats | None, order: int
 ) -> Floats:
-    """Compute the mean square error (r,) of each run left out, in units of its variance.
+    """Compute the squared error (r, g) of each run left out, in units of its variance.
 
-    The mean is over the quantities; see `polynomial` for the parameters. It is infinite where
-    the others do not determine the run.
+    See `polynomial` for the parameters. It is infinite where the others do not determine the
+    run.
     """
     x_rk = conditions.design(order)
     known = np.ones((len(x_rk), 1)) if sems is None else sems
@@ -252,36 +254,46 @@ def leave_one_out(
     free_rg = 1.0 - np.einsum("rk,gkr->rg", x_rk, solution)
     determined = free_rg > 1e-9
     error = (values - fitted) / (known * np.where(determined, free_rg, 1.0))
-    mean: Floats = np.where(determined, error**2, np.inf).mean(axis=1)
-    return mean
+    squared: Floats = np.where(determined, error**2, np.inf)
+    return squared
 
 
 def best_order(conditions: Conditions, values: Floats, sems: Floats | None) -> int:
-    """Choose the order by the leave-one-out error, see the module; 1 at least."""
-    orders = _orders(conditions)
-    if len(orders) == 1:
-        return orders[0]
-    scores = {order: leave_one_out(conditions, values, sems, order) for order in orders}
-    best = min(scores, key=lambda order: float(scores[order].mean()))
-    for order in orders:
-        excess = scores[order] - scores[best]
-        if not np.isfinite(excess).all():
-            continue
-        if excess.mean() <= excess.std(ddof=1) / np.sqrt(len(excess)):
-            return order
-    return best
+    """Choose one order for all quantities by the leave-one-out error, see the module."""
+    scores = _scores(conditions, values, sems).mean(axis=2, keepdims=True)
+    return int(_chosen(scores)[0]) + conditions.lowest_order
+
+
+def best_orders(conditions: Conditions, values: Floats, sems: Floats | None) -> Ints:
+    """Choose an order for each quantity (g,)."""
+    return _chosen(_scores(conditions, values, sems)) + conditions.lowest_order
+
+
+def _scores(conditions: Conditions, values: Floats, sems: Floats | None) -> Floats:
+    """(o, r, g) leave-one-out errors of all orders."""
+    orders = range(conditions.lowest_order, conditions.highest_order + 1)
+    return np.stack([leave_one_out(conditions, values, sems, order) for order in orders])
+
+
+def _chosen(scores: Floats) -> Ints:
+    """(g,) lowest order whose error exceeds the smallest by less than its standard error."""
+    finite = np.where(np.isfinite(scores), scores, _UNDETERMINED)
+    best = finite.mean(axis=1).argmin(axis=0)
+    excess = finite - np.take_along_axis(finite, best[None, None], axis=0)
+    error = excess.std(axis=1, ddof=1) / np.sqrt(excess.shape[1])
+    is_known = np.isfinite(scores).all(axis=1)
+    admissible = (excess.mean(axis=1) <= error) & is_known
+    # Where the runs determine no order without one of them, the lowest is taken.
+    chosen: Ints = admissible.argmax(axis=0)
+    return chosen
 
 
 def leave_one_out_by_order(
     conditions: Conditions, values: Floats, sems: Floats | None
 ) -> Floats:
     """Compute the mean leave-one-out error (o,) of each order from the lowest one."""
-    errors = [leave_one_out(conditions, values, sems, one) for one in _orders(conditions)]
-    return np.array([one.mean() for one in errors])
-
-
-def _orders(conditions: Conditions) -> range:
-    return range(conditions.lowest_order, conditions.highest_order + 1)
+    mean: Floats = _scores(conditions, values, sems).mean(axis=(1, 2))
+    return mean
 
 
 def _solution(x_rk: Floats, sems: Floats) -> tuple[Floats, Floats]:

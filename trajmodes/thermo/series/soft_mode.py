@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.modes import DECISIVE
-from trajmodes.thermo.series.interpolation import Conditions, Trend, best_order, polynomial
+from trajmodes.thermo.series.interpolation import Conditions, Trend, best_orders, polynomial
 
-_REACH = 0.5
+_REACH = 1.0
 """Part of the range of temperatures by which a zero may lie outside it."""
+RESOLVED = "resolved"
+EXTRAPOLATED = "resolved, by extrapolation"
+_VANISHING = "not resolved: ω² is zero within its error at all temperatures"
 
-_GRID = 81
+_GRID = 301
 """Temperatures of the curves."""
 
 
@@ -30,10 +33,11 @@ class SoftModes:
     """(g,), unit: K. Zero of ω² within or near the range of the runs; nan without one."""
     temperature_sem: Floats
     """(g,), unit: K. nan where unknown."""
-    orders: tuple[int, ...]
+    orders: Ints
     """(g,) order of each polynomial."""
     verdicts: tuple[str, ...]
-    """(g,) ``resolved``, ``not resolved`` with the reason, or empty without a zero."""
+    """(g,) resolved, within the range of the runs or by extrapolation; not resolved, with the
+    reason; or empty without a zero."""
     grid: Floats
     """(t,), unit: K. Temperatures within which zeros are sought."""
     curve: Floats
@@ -52,31 +56,28 @@ def soft_modes(conditions: Conditions, squares: Floats, sems: Floats | None) -> 
     sems
         (r, g) their standard errors.
     """
-    n_sets = squares.shape[1]
-    found = np.full((2, n_sets), np.nan)
-    orders, verdicts, curves, curve_sems = [], [], [], []
+    orders = best_orders(conditions, squares, sems)
     grid = np.linspace(*_within(conditions), _GRID)
-    for g in range(n_sets):
-        own, error = squares[:, g : g + 1], None if sems is None else sems[:, g : g + 1]
-        trend = polynomial(conditions, own, error, best_order(conditions, own, error))
-        zero = _zero(trend)
-        orders.append(trend.order)
-        curve, curve_sem = trend.at(grid)
-        curves.append(curve[:, 0])
-        curve_sems += [] if curve_sem is None else [curve_sem[:, 0]]
-        if zero is None:
-            verdicts.append(_without_zero(trend))
-            continue
-        found[:, g], verdict = _judged(trend, zero)
-        verdicts.append(verdict)
+    zero, zero_sem = np.full((2, len(orders)), np.nan)
+    curve, curve_sem = np.empty((2, _GRID, len(orders)))
+    verdicts = [""] * len(orders)
+    for order in np.unique(orders).tolist():
+        own = np.flatnonzero(orders == order)
+        errors = None if sems is None else sems[:, own]
+        trend = polynomial(conditions, squares[:, own], errors, order)
+        curve[:, own], error = trend.at(grid)
+        curve_sem[:, own] = np.nan if error is None else error
+        zero[own], zero_sem[own], found = _zeros(trend, has_errors=sems is not None)
+        for g, verdict in zip(own.tolist(), found, strict=True):
+            verdicts[g] = verdict
     return SoftModes(
-        temperature=found[0],
-        temperature_sem=found[1],
-        orders=tuple(orders),
+        temperature=zero,
+        temperature_sem=zero_sem,
+        orders=orders,
         verdicts=tuple(verdicts),
         grid=grid,
-        curve=np.stack(curves, axis=1),
-        curve_sem=np.stack(curve_sems, axis=1) if curve_sems else None,
+        curve=curve,
+        curve_sem=None if sems is None else curve_sem,
     )
 
 
@@ -87,42 +88,54 @@ def _within(conditions: Conditions) -> tuple[float, float]:
     return max(0.0, low - reach), high + reach
 
 
-def _zero(trend: Trend) -> float | None:
-    """Zero of the polynomial nearest to the range, if it is within reach of it."""
+def _zeros(trend: Trend, *, has_errors: bool) -> tuple[Floats, Floats, list[str]]:
+    """T_c (g,) of polynomials of one order, their errors, and verdicts."""
+    zero = np.array([_zero(trend, one) for one in trend.coefficients[:, : trend.order + 1]])
+    known = np.isfinite(zero)
+    places = np.where(known, zero, trend.conditions.span[0])
+    value_at, sem_at = trend.at(trend.conditions.temperatures)
+    if not has_errors or sem_at is None:
+        text = "not resolved: the errors of the runs are unknown"
+        return zero, np.full(len(zero), np.nan), [text if one else "" for one in known]
+    _, sem = _each(trend, trend.conditions.rows(trend.order, places))
+    slope, slope_sem = _each(trend, trend.conditions.slope_rows(trend.order, places))
+    steep = np.abs(slope)
+    error = np.where(known, sem / np.where(steep > 0.0, steep, np.inf), np.nan)
+    is_steep = steep > DECISIVE * slope_sem
+    vanishes = (np.abs(value_at) / DECISIVE - sem_at).max(axis=0) <= 0.0
+    low, high = trend.conditions.span
+    verdicts = []
+    for g in range(len(zero)):
+        if not known[g]:
+            verdicts.append(_VANISHING if vanishes[g] else "")
+        elif not is_steep[g]:
+            verdicts.append("not resolved: the slope of ω² is zero within its error")
+        elif error[g] > high - low:
+            verdicts.append("not resolved: the error exceeds the range of the runs")
+        else:
+            verdicts.append(RESOLVED if low <= zero[g] <= high else EXTRAPOLATED)
+    return zero, error, verdicts
+
+
+def _each(trend: Trend, rows: Floats) -> tuple[Floats, Floats]:
+    """Values (g,) of the polynomials, each with a row (g, k) of its own, and their errors."""
+    assert trend.covariance is not None
+    values = np.einsum("gk,gk->g", rows, trend.coefficients)
+    variance = np.einsum("gk,gkl,gl->g", rows, trend.covariance, rows)
+    return values, np.sqrt(np.maximum(variance, 0.0)) * trend.widening
+
+
+def _zero(trend: Trend, powers: Floats) -> float:
+    """Zero of the polynomial nearest to the range; nan if none is within reach of it."""
     low, high = trend.conditions.span
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
-    powers = trend.coefficients[0, : trend.order + 1]
-    if trend.order == 0:
-        return None
+    if len(powers) == 1:
+        return np.nan
     roots = np.roots(powers[::-1])
     kelvin = middle + half * roots[np.abs(roots.imag) < 1e-9].real
     least, most = _within(trend.conditions)
     kelvin = kelvin[(kelvin > least) & (kelvin < most)]
     if not len(kelvin):
-        return None
+        return np.nan
     outside = np.maximum(low - kelvin, 0.0) + np.maximum(kelvin - high, 0.0)
     return float(kelvin[np.lexsort((np.abs(kelvin - middle), outside))[0]])
-
-
-def _without_zero(trend: Trend) -> str:
-    """Judge a polynomial without a zero: its ω² may be zero within its error."""
-    square, sem = trend.at(trend.conditions.temperatures)
-    if sem is None or (np.abs(square) > DECISIVE * sem).any():
-        return ""
-    return "not resolved: ω² is zero within its error at all temperatures"
-
-
-def _judged(trend: Trend, zero: float) -> tuple[tuple[float, float], str]:
-    """T_c with its error, and the verdict on it."""
-    place = np.array([zero])
-    _, sem = trend.at(place)
-    slope, slope_sem = trend.slope(place)
-    if sem is None or slope_sem is None:
-        return (zero, np.nan), "not resolved: the errors of the runs are unknown"
-    error = float(sem[0, 0] / abs(slope[0, 0]))
-    low, high = trend.conditions.span
-    if abs(slope[0, 0]) <= DECISIVE * slope_sem[0, 0]:
-        return (zero, error), "not resolved: the slope of ω² is zero within its error"
-    if error > high - low:
-        return (zero, error), "not resolved: the error exceeds the range of the runs"
-    return (zero, error), "resolved"

@@ -68,7 +68,7 @@ def mode_trends(
         gruneisen_sem=gruneisen_sem,
         soft=soft.temperature,
         soft_sem=soft.temperature_sem,
-        soft_order=np.array(soft.orders),
+        soft_order=soft.orders,
         soft_verdict=soft.verdicts,
         soft_grid=soft.grid,
         soft_curve=soft.curve,
