@@ -75,6 +75,17 @@ def test_every_example_is_tested():
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
 
 
+def test_series(example, tmp_path):
+    text = example("series.py")
+    zero = text.split("ω² of N branch 1 is zero at ")[1]
+    kelvin, sem = (float(word) for word in zero.split(" K")[0].split(" ± "))
+    # From seven longer runs between 800 and 1400 K: 503 ± 33 K.
+    assert abs(kelvin - 503.0) < 3.0 * sem
+    assert "by extrapolation" in zero
+    assert (tmp_path / "results" / "force_constants_900K.h5").is_file()
+    assert (tmp_path / "results" / "figures" / "bands.png").is_file()
+
+
 def test_polar(example, tmp_path):
     text = example("polar.py")
     without, with_charges = (
