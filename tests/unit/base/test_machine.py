@@ -132,6 +132,7 @@ def test_a_command_runs_without_the_calls_of_some_systems(tmp_path):
     copper = Path(__file__).parents[3] / "examples" / "data"
     words = ["fit", copper / "copper.lammpstrj.xz", "--cell", copper / "copper.POSCAR"]
     words += ["--units", "metal", "--timestep-fs", "2", "-o", tmp_path / "out"]
-    program = WITHOUT.format(names=LINUX_ONLY)
+    # From Python 3.13 on every system has `process_cpu_count`, and Dask uses it.
+    program = WITHOUT.format(names=LINUX_ONLY - {"process_cpu_count"})
     subprocess.run([sys.executable, "-c", program, *map(str, words)], check=True, timeout=120)
     assert (tmp_path / "out" / "results.nc").exists()

@@ -79,10 +79,17 @@ def test_invalid_input_is_refused(crystals, springs):
     constants = with_nothing_cubic(plain)
     with pytest.raises(UsageError, match="temperature must be positive"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 0.0)
-    with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is not a point of the mesh"):
-        perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [[0.25, 0.0, 0.0]])
     with pytest.raises(DataError, match="finite numbers of shape"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [0.25, 0.0, 0.0])
+
+
+@pytest.mark.peer
+def test_points_beside_the_mesh_are_refused(crystals, springs):
+    pytest.importorskip("phono3py")
+    constants = with_nothing_cubic(springs(crystals["bcc"], 3.0))
+    supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int) * 2)
+    with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is not a point of the mesh"):
+        perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [[0.25, 0.0, 0.0]])
 
 
 def random_triplets(crystal: Crystal, seed: int) -> ClusterConstants:
