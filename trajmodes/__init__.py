@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
     from trajmodes.api.molecule import molecule
-    from trajmodes.api.quasiharmonic import quasiharmonic
+    from trajmodes.api.quasiharmonic import phases, quasiharmonic
     from trajmodes.api.results import Results, load
     from trajmodes.api.runs import Run, fit_runs, from_arrays, run
     from trajmodes.api.runs import open_run as open  # noqa: A004 - a public name: tm.open
@@ -36,6 +36,7 @@ _HOMES = {
     "load": ("trajmodes.api.results", "load"),
     "molecule": ("trajmodes.api.molecule", "molecule"),
     "open": ("trajmodes.api.runs", "open_run"),
+    "phases": ("trajmodes.api.quasiharmonic", "phases"),
     "quasiharmonic": ("trajmodes.api.quasiharmonic", "quasiharmonic"),
     "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
     "run": ("trajmodes.api.runs", "run"),
@@ -54,6 +55,7 @@ __all__ = [
     "load",
     "molecule",
     "open",
+    "phases",
     "quasiharmonic",
     "read_force_constants",
     "run",

@@ -16,7 +16,8 @@ from numba import njit
 from rich.console import Console
 
 from trajmodes.api.runs import open_run
-from trajmodes.cli.program import demo_job, main
+from trajmodes.cli.demo import demo_job
+from trajmodes.cli.program import main
 from trajmodes.cli.terminal import compilation_announced, progress_bars
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.results.folder import open_folder

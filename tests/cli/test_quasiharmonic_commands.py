@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.cli.program import main
+from trajmodes.errors import DataError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.report.write import VOLUME_FILES
 from trajmodes.symmetry.translations import build_supercell
@@ -164,3 +165,56 @@ def test_wrong_input_is_refused(volumes, tmp_path, words, lines, said):
     assert result.exit_code != 0
     assert said in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def soft(volumes, tmp_path_factory) -> Path:
+    """Results of a softer phase, higher in energy."""
+    folder = tmp_path_factory.mktemp("soft") / "out"
+    constants = [
+        ForceConstants.of(
+            replace(one, values=0.6 * one.values, replicates=0.6 * one.replicates)
+        )
+        for one in volumes[0]
+    ]
+    tm.quasiharmonic(
+        constants, energies() + 0.018, 1e-5, temperatures="0:300:150", mesh=4,
+        pressures_gpa=[0, 1], output=folder,
+    )  # fmt: skip
+    return folder
+
+
+def test_phases_are_compared_by_their_gibbs_energies(written, soft, tmp_path):
+    text = done("phases", written[0], soft, "-o", tmp_path / "phases")
+    one, other = (tm.load(folder).to_dataset() for folder in (written[0], soft))
+    found = tm.phases(one, other)
+    apart = (one["qha_gibbs"] - other["qha_gibbs"]).values / 2.0
+    np.testing.assert_allclose(found.difference, apart)
+    sem = np.hypot(one["qha_gibbs_sem"], other["qha_gibbs_sem"]) / 2.0
+    np.testing.assert_allclose(found.difference_sem, sem)
+    crossing = found.crossings[0]
+    assert crossing.verdict == "resolved"
+    assert 0.0 < crossing.temperature < 300.0
+    assert "stable below" in " ".join(text.split())
+    table = pd.read_csv(tmp_path / "phases" / "crossings.csv", comment="#")
+    assert table["temperature"][0] == pytest.approx(crossing.temperature)
+    assert (tmp_path / "phases" / "phases.png").stat().st_size > 10_000
+    differences = pd.read_csv(tmp_path / "phases" / "differences.csv", comment="#")
+    np.testing.assert_allclose(differences["difference"], apart.ravel())
+    swapped = tm.phases(soft, written[0]).crossings[0]
+    assert swapped.temperature == pytest.approx(crossing.temperature)
+    assert swapped.latent_heat == pytest.approx(-crossing.latent_heat)
+    assert swapped.slope == pytest.approx(crossing.slope)
+
+
+def test_phases_that_cannot_be_compared_are_refused(written, volumes):
+    classical = tm.quasiharmonic(
+        volumes[0], energies(), temperatures="150:300:150", mesh=2, classical=True
+    )
+    with pytest.raises(DataError, match="one phase has quantum"):
+        tm.phases(written[0], classical)
+    dataset = tm.load(written[0]).to_dataset()
+    with pytest.raises(DataError, match="different compositions"):
+        tm.phases(dataset, dataset.assign_coords(species=["Na", "Na"]))
+    with pytest.raises(DataError, match="no Gibbs free energy"):
+        tm.phases(dataset, dataset.drop_vars("qha_gibbs"))

@@ -13,6 +13,8 @@ from trajmodes.api.force_constants import ForceConstants
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import QuasiharmonicKeywords
+from trajmodes.data.quasiharmonic import PhaseBoundary
+from trajmodes.pipeline.thermo.phases import phases_job
 from trajmodes.pipeline.thermo.quasiharmonic import Energies, quasiharmonic_job
 
 PathLike = str | os.PathLike[str]
@@ -61,3 +63,28 @@ def quasiharmonic(
     origin = call_text("trajmodes.quasiharmonic", list(constants), energies, **options)
     values = values_of("quasiharmonic", {**options, "energies": file})
     return quasiharmonic_job(sources, values, command=origin, energies=own)[0]
+
+
+def phases(
+    first: PathLike | xr.Dataset,
+    second: PathLike | xr.Dataset,
+    output: PathLike | None = None,
+) -> PhaseBoundary:
+    """Temperatures at which two phases have the same Gibbs free energy, with errors.
+
+    Parameters
+    ----------
+    first
+        Results of `quasiharmonic` of one phase, or their folder.
+    second
+        Those of the other phase, at the same temperatures and pressures.
+    output
+        Folder for tables and a figure.
+
+    Raises
+    ------
+    DataError
+        If the phases have different compositions, statistics, temperatures or pressures.
+    """
+    one, other = (x if isinstance(x, xr.Dataset) else os.fspath(x) for x in (first, second))
+    return phases_job(one, other, None if output is None else os.fspath(output))[0]

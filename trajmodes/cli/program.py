@@ -3,17 +3,16 @@
 import gc
 import os
 import sys
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import click
 
 from trajmodes import __version__
+from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.cli.options import command, command_line, done, given_job
 from trajmodes.cli.terminal import print_result, progress_bars
-from trajmodes.config.groups import FOLDERS, MatchOptions, RunningOptions
-from trajmodes.config.job import Job, values_of
+from trajmodes.config.groups import FOLDERS
+from trajmodes.config.job import values_of
 from trajmodes.errors import DataError
 
 TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
@@ -41,6 +40,7 @@ def main() -> None:
     trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
     trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
     trajmodes spectral-function fit/                 lines of the modes from third order
+    trajmodes phases a_qha/ b_qha/                   where two phases have the same G
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
     trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
@@ -275,6 +275,23 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
     return show_properties(*quasiharmonic_job(folders, values, command=command_line()))
 
 
+@command(
+    main,
+    click.argument("first", metavar="FOLDER"),
+    click.argument("second", metavar="FOLDER"),
+)
+def phases(first: str, second: str, **given: Any) -> str:
+    """Find the temperatures at which two phases have the same Gibbs free energy.
+
+    The folders are those of `trajmodes quasiharmonic`, with the same temperatures and
+    pressures, and energies on one scale.
+    """
+    from trajmodes.pipeline.thermo.phases import phases_job
+
+    output = values_of("phases", given)["output"] or FOLDERS["phases"]
+    return phases_job(first, second, output)[1]
+
+
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def spectral_function(force_constants: str, **given: Any) -> str:
     """Calculate spectral functions of modes from third-order force constants.
@@ -351,46 +368,3 @@ def demo(output: str | None) -> str:
     with progress_bars() as bars:
         written = run_job(job, command=command_line(), bars=bars)
     return show_results(*written) + demo_epilogue(job)
-
-
-def demo_job(output: str) -> Job:
-    """Job of the demonstration: the main job on a LAMMPS run that is part of the package."""
-    folder = Path(str(files("trajmodes.pipeline"))) / "demo_run"
-    return Job(
-        trajectory=(str(folder / "zirconium.lammpstrj.xz"),),
-        matching=MatchOptions(cell=str(folder / "POSCAR")),
-        running=RunningOptions(output=output),
-    )
-
-
-def demo_prologue(job: Job) -> str:
-    """Text that explains the demonstration before it starts."""
-    script = Path(job.trajectory[0]).with_name("zirconium.in")
-    return f"""\
-bcc zirconium at 1400 K: unstable in harmonic theory, stabilised by anharmonicity.
-128 atoms, 64 ps at constant energy, run with LAMMPS ({script}).
-
-This is the same as
-
-  trajmodes run {job.trajectory[0]} \\
-      --cell {job.matching.cell} -o {job.folder}
-
-  first pass   displacements and forces → effective force constants → phonons at 1400 K
-  second pass  displacements and velocities → energy, spectrum and lifetime of every mode
-
-"""
-
-
-def demo_epilogue(job: Job) -> str:
-    """Text that says which files to look at next."""
-    return f"""
-Look at
-  {job.folder}/figures/     first the bands over the measured spectra: no branch is imaginary,
-                            although the crystal is unstable at 0 K; lines are broad at N
-  {job.folder}/results.nc   all results, for xarray; `trajmodes show` prints them again
-  {job.folder}/run.toml     the job; change it and run it again
-
-Your own run:
-  trajmodes check run.lammpstrj --cell POSCAR --timestep-fs 1
-  trajmodes run   run.lammpstrj --cell POSCAR --timestep-fs 1 -o results/
-"""

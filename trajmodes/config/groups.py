@@ -27,6 +27,7 @@ FOLDERS = {
     "elastic": "elastic",
     "quasiharmonic": "quasiharmonic",
     "spectral-function": "spectral-function",
+    "phases": "phases",
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
     "series": "series",
@@ -384,7 +385,7 @@ class RunningOptions(Group):
     output: str | None = option(
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
-        "quasiharmonic demo sctdep series spectral-function",
+        "quasiharmonic phases demo sctdep series spectral-function",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

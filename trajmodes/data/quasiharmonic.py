@@ -1,11 +1,14 @@
 """Equilibrium of a crystal at temperature and pressure, from several volumes."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data.crystal import Crystal
+
+PhaseVerdict = Literal["resolved", "not resolved", "first", "second"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +136,80 @@ class Quasiharmonic:
         freeze(self, sizes, float, temperatures="t", pressures="p", volumes="v")
         freeze(self, sizes, float, free_energies="v t", free_energies_sem="v t")
         freeze(self, sizes, float, lengths="p t 3", lengths_sem="p t 3")
+
+
+@dataclass(frozen=True, slots=True)
+class GibbsEnergy:
+    """Gibbs free energy of a phase per atom, at pressures (p) and temperatures (t)."""
+
+    pressures: Floats
+    """(p,), unit: eV/Å³."""
+    temperatures: Floats
+    """(t,), unit: K."""
+    gibbs: Floats
+    """(p, t), unit: eV."""
+    entropy: Floats
+    """(p, t), unit: eV/K."""
+    volume: Floats
+    """(p, t), unit: Å³."""
+    gibbs_sem: Floats
+    """(p, t), unit: eV. Standard error; zero where there is none."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, pressures="p", temperatures="t")
+        for name in ("gibbs", "entropy", "volume", "gibbs_sem"):
+            freeze(self, sizes, float, **{name: "p t"})
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where two phases have the same Gibbs free energy at one pressure."""
+
+    pressure: float
+    """In eV/Å³."""
+    verdict: PhaseVerdict
+    """``resolved``; ``not resolved`` if errors leave open where, or whether, the phases cross;
+    otherwise the phase that is stable at all temperatures given."""
+    temperature: float
+    """In K; nan without a crossing."""
+    temperature_sem: float
+    """Its standard error in K; nan without a crossing."""
+    low: float
+    """Lowest temperature in K at which errors allow the crossing; nan if they allow none."""
+    high: float
+    """Highest such temperature in K."""
+    latent_heat: float
+    """TΔS in eV per atom from the first to the second phase; nan without a crossing."""
+    slope: float
+    """dp/dT of the phase boundary in eV/(Å³ K); nan without a crossing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBoundary:
+    """Difference of the Gibbs free energies of two phases, and where it vanishes."""
+
+    pressures: Floats
+    """(p,), unit: eV/Å³."""
+    temperatures: Floats
+    """(t,), unit: K."""
+    difference: Floats
+    """(p, t), unit: eV per atom. G of the first phase less that of the second."""
+    difference_sem: Floats
+    """(p, t) standard error."""
+    crossings: tuple[Crossing, ...]
+    """At least one for each pressure, in their order."""
+    names: tuple[str, str] = ("first", "second")
+    """Names of the phases."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, pressures="p", temperatures="t")
+        freeze(self, sizes, float, difference="p t", difference_sem="p t")
+
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        found = [
+            f"{one.temperature:.4g} ± {one.temperature_sem:.2g} K" for one in self.crossings
+        ]
+        return f"<PhaseBoundary of {' and '.join(self.names)}: {', '.join(found)}>"

@@ -8,11 +8,12 @@ from scipy.optimize import brentq
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
+from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
 from trajmodes.thermo.quasiharmonic.equations_of_state import interpolation
 from trajmodes.thermo.quasiharmonic.mode_gruneisen import mode_gruneisen
-from trajmodes.thermo.quasiharmonic.phases import GibbsEnergy, phase_boundary
+from trajmodes.thermo.quasiharmonic.phases import phase_boundary
 from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
 from trajmodes.thermo.quasiharmonic.volume_functions import State, volume_functions
 from trajmodes.thermo.zone_modes import zone_points

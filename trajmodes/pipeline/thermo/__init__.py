@@ -4,6 +4,7 @@
 - `free_energy`: free energy of a run from its potential energies
 - `series`: runs at several temperatures
 - `quasiharmonic`: equilibrium at temperature and pressure from force constants at volumes
+- `phases`: where two phases have the same Gibbs free energy
 - `sampling`: canonical configurations, written by `structures`
 - `self_consistent`: self-consistent force constants, with forces by `lammps_forces` or ASE
 """

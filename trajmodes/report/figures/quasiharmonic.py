@@ -165,3 +165,24 @@ def _two_kinds(
 ) -> None:
     handles = [line_entry(solid, BLACK), line_entry(dashed, BLACK, linestyle=_DASHED)]
     axes.legend(handles=handles, loc=loc)
+
+
+def draw_phases(dataset: NamedArrays) -> Figure:
+    """Draw the difference of the Gibbs free energies of two phases by temperature."""
+    figure = new_figure(3.3)
+    axes = figure.add_axes((0.09, 0.13, 0.88, 0.74))
+    kelvin = dataset["temperature"].values
+    pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
+    for p, colour in enumerate(branch_colours(len(pressures))):
+        value, sem = (
+            1e3 * dataset[name].values[p] for name in ("difference", "difference_sem")
+        )
+        axes.plot(kelvin, value, color=colour, label=f"{pressures[p]:g} GPa")
+        _band(axes, kelvin, value, 2.0 * sem, colour)
+    axes.axhline(0.0, color=GREY, linewidth=0.8)
+    first, second = dataset["phase"].values.tolist()
+    axes.set(xlabel="Temperature (K)", xlim=(kelvin[0], kelvin[-1]))
+    axes.set_ylabel("ΔG per atom (meV)")
+    axes.set_title(f"G of {first} less G of {second}; below zero {first} is stable", pad=4.0)
+    axes.legend(loc="best")
+    return figure

@@ -8,87 +8,15 @@ and Clapeyron, dp/dT = ΔS/ΔV.
 The errors of the two phases are independent.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Floats
+from trajmodes.data.quasiharmonic import Crossing, GibbsEnergy, PhaseBoundary, PhaseVerdict
 from trajmodes.errors import DataError
-
-Verdict = Literal["resolved", "not resolved", "first", "second"]
 
 _DECISIVE = 2.0
 """Standard errors by which a free energy must differ from zero to have a sign."""
-
-
-@dataclass(frozen=True, slots=True)
-class GibbsEnergy:
-    """Gibbs free energy of a phase per atom, at pressures (p) and temperatures (t)."""
-
-    pressures: Floats
-    """(p,), unit: eV/Å³."""
-    temperatures: Floats
-    """(t,), unit: K."""
-    gibbs: Floats
-    """(p, t), unit: eV."""
-    entropy: Floats
-    """(p, t), unit: eV/K."""
-    volume: Floats
-    """(p, t), unit: Å³."""
-    gibbs_sem: Floats
-    """(p, t), unit: eV. Standard error; zero where there is none."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, pressures="p", temperatures="t")
-        for name in ("gibbs", "entropy", "volume", "gibbs_sem"):
-            freeze(self, sizes, float, **{name: "p t"})
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Where two phases have the same Gibbs free energy at one pressure."""
-
-    pressure: float
-    """In eV/Å³."""
-    verdict: Verdict
-    """``resolved``; ``not resolved`` if errors leave open where, or whether, the phases cross;
-    otherwise the phase that is stable at all temperatures given."""
-    temperature: float
-    """In K; nan without a crossing."""
-    temperature_sem: float
-    """Its standard error in K; nan without a crossing."""
-    low: float
-    """Lowest temperature in K at which errors allow the crossing; nan if they allow none."""
-    high: float
-    """Highest such temperature in K."""
-    latent_heat: float
-    """TΔS in eV per atom from the first to the second phase; nan without a crossing."""
-    slope: float
-    """dp/dT of the phase boundary in eV/(Å³ K); nan without a crossing."""
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseBoundary:
-    """Difference of the Gibbs free energies of two phases, and where it vanishes."""
-
-    pressures: Floats
-    """(p,), unit: eV/Å³."""
-    temperatures: Floats
-    """(t,), unit: K."""
-    difference: Floats
-    """(p, t), unit: eV per atom. G of the first phase less that of the second."""
-    difference_sem: Floats
-    """(p, t) standard error."""
-    crossings: tuple[Crossing, ...]
-    """At least one for each pressure, in their order."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, pressures="p", temperatures="t")
-        freeze(self, sizes, float, difference="p t", difference_sem="p t")
 
 
 def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
@@ -166,5 +94,5 @@ def _crossings(
     return [_none(pressure, "first" if difference[0] < 0.0 else "second", np.nan, np.nan)]
 
 
-def _none(pressure: float, verdict: Verdict, low: float, high: float) -> Crossing:
+def _none(pressure: float, verdict: PhaseVerdict, low: float, high: float) -> Crossing:
     return Crossing(pressure, verdict, np.nan, np.nan, low, high, np.nan, np.nan)
