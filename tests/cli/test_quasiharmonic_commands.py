@@ -131,9 +131,10 @@ def test_energies_of_free_energy_are_found_in_the_folders(volumes, written, tmp_
         folder = tmp_path / path.stem
         folder.mkdir()
         (folder / path.name).write_bytes(path.read_bytes())
-        (folder / "free-energy").mkdir()
-        (folder / "free-energy" / "free_energy.csv").write_text(
-            f"# Free energy\norder,term_ev,term_ev_sem\n1,{energy:.9f},1e-5\n2,0.1,\n3,0.1,\n"
+        (folder / "free-energy" / "tables").mkdir(parents=True)
+        (folder / "free-energy" / "tables" / "free_energy.csv").write_text(
+            "# Free energy\nexpansion_order,run_free_energy_term,run_free_energy_term_sem\n"
+            f"1,{energy:.9f},1e-5\n2,0.1,\n3,0.1,\n"
         )
         folders.append(folder)
     done("quasiharmonic", *folders, *WORDS, "-o", tmp_path / "out")

@@ -22,8 +22,8 @@ from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Splitting
 from trajmodes.data.crystal import Supercell
+from trajmodes.data.energies import FreeEnergy
 from trajmodes.data.modes import Modes
-from trajmodes.data.thermo import FreeEnergy
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.bands import (
     VelocityOperator,
@@ -326,7 +326,7 @@ class PhononProperties(plain.ForceConstants):
     def free_energy(
         self,
         run: LoadedRun,
-        energies: str | os.PathLike[str] | npt.ArrayLike,
+        energies: str | os.PathLike[str] | npt.ArrayLike | None = None,
         *,
         mesh: int | Literal["auto"] = "auto",
     ) -> FreeEnergy:
@@ -337,8 +337,9 @@ class PhononProperties(plain.ForceConstants):
         run
             The run that was fitted, as `trajmodes.open` returns it.
         energies
-            Potential energies: a log of LAMMPS, its YAML output, extended XYZ, or (t,) numbers
-            in eV, nan where unknown.
+            Potential energies: a file (a log of LAMMPS, its YAML output, extended XYZ, a yaml
+            file of phonopy, or what ASE reads), or (t,) numbers in eV, nan where unknown. By
+            default those in the trajectory.
         mesh
             Points of the mesh of the harmonic part along each direction.
 
@@ -347,9 +348,12 @@ class PhononProperties(plain.ForceConstants):
         DataError
             If the energies are not those of the frames, or a mode is imaginary.
         """
-        if isinstance(energies, str | os.PathLike):
-            return free_energy_of(run, self, os.fspath(energies), mesh)
-        return free_energy_of(run, self, np.asarray(energies, dtype=float), mesh)
+        given: Floats | tuple[str, ...]
+        if energies is None or isinstance(energies, str | os.PathLike):
+            given = () if energies is None else (os.fspath(energies),)
+        else:
+            given = np.asarray(energies, dtype=float)
+        return free_energy_of([run], self, given, mesh).found
 
     def sound_velocities(self, directions: npt.ArrayLike) -> SoundVelocities:
         """Velocities of sound in Å/ps along Cartesian directions (…, 3), with errors.

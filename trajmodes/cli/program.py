@@ -41,6 +41,7 @@ def main() -> None:
     trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
     trajmodes spectral-function fit/                 lines of the modes from third order
     trajmodes phases a_qha/ b_qha/                   where two phases have the same G
+    trajmodes free-energy fit/ --energies log.lammps free energy of the run, by order
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes sample fit/ --temperature 300          configurations in thermal equilibrium
     trajmodes sctdep fit/ --lammps "pair_style …"    self-consistent phonons, without a run
@@ -203,14 +204,17 @@ def thermo(force_constants: str, **given: Any) -> str:
 def free_energy(folder: str, **given: Any) -> str:
     """Calculate the free energy of a run from its potential energies.
 
-    FOLDER is that of its fit; the trajectory is read again. The mean of the energy beyond that
-    of the force constants and its fluctuations are added to their free energy.
+    FOLDER is that of its fit; the trajectories are read again. The mean of the energy beyond
+    that of the force constants and its fluctuations are added to their free energy.
     """
     from trajmodes.pipeline.thermo.free_energy import free_energy_job
+    from trajmodes.pipeline.thermo.properties import show_properties
 
+    values = values_of("free-energy", given)
+    values["output"] = values["output"] or FOLDERS["free-energy"]
     with progress_bars() as bars:
-        _, text = free_energy_job(folder, values_of("free-energy", given), bars=bars)
-    return text
+        found = free_energy_job(folder, values, command=command_line(), bars=bars)
+    return show_properties(*found)
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

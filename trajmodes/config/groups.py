@@ -28,6 +28,7 @@ FOLDERS = {
     "quasiharmonic": "quasiharmonic",
     "spectral-function": "spectral-function",
     "phases": "phases",
+    "free-energy": "free-energy",
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
     "series": "series",
@@ -385,7 +386,8 @@ class RunningOptions(Group):
     output: str | None = option(
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
-        "quasiharmonic phases demo sctdep series spectral-function",
+        "quasiharmonic phases demo sctdep series spectral-function "
+        "free-energy",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

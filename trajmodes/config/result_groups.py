@@ -181,13 +181,14 @@ class FreeEnergyOptions(Group):
     title: ClassVar = "Free energy"
     commands: ClassVar = "free-energy"
 
-    energies: str = option(
-        "Potential energies of the frames: a log of LAMMPS, its YAML output, or extended XYZ.",
+    energies: tuple[str, ...] = option(
+        "Potential energies of the frames: a log of LAMMPS, its YAML output, extended XYZ, a "
+        "yaml file of phonopy, or any file that ASE reads. May be repeated, once for each run.",
+        default=(),
         is_path=True,
-        is_required=True,
         metavar="FILE",
+        unset="those in the trajectory",
     )
-    output: str = option("Folder to write to.", default="free-energy", metavar="FOLDER")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,10 @@
-"""Energies of modes, and what they say on equipartition and on the ensemble of the run."""
+"""Energies of modes, equipartition, the ensemble of a run, and its free energy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 
@@ -212,3 +215,151 @@ class Ensemble:
     """Statement on a significant drift of the temperature by at least 1 %; else empty."""
     step_text: str
     """Statement on modes in phase, as after a start from the perfect lattice; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyDifferences:
+    """Potential energies U of frames (t) of a run beyond those of its force constants."""
+
+    harmonic: Floats
+    """(t,), unit: eV. U − U_h in order of time, of the frames with an energy."""
+    higher: Floats | None = None
+    """(t,), unit: eV. U_3 + U_4; None without force constants of these orders."""
+    changes: Floats | None = None
+    """(b, t), unit: eV. Change of U_h by each replicate of the force constants, from the mean
+    of all; None without replicates."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, harmonic="t", higher="t", changes="b t")
+
+    @classmethod
+    def joined(cls, parts: Sequence["EnergyDifferences"]) -> "EnergyDifferences":
+        """Those of several runs, one after the other."""
+
+        def all_of(name: str) -> Floats | None:
+            values = [getattr(part, name) for part in parts]
+            return None if values[0] is None else np.concatenate(values, axis=-1)
+
+        harmonic = np.concatenate([part.harmonic for part in parts])
+        return cls(harmonic, all_of("higher"), all_of("changes"))
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergyTerms:
+    """Expansion of the free energy of a run about that of its force constants, per atom."""
+
+    temperature: float
+    """In K."""
+    n_atoms: int
+    """Atoms of the supercell, whose fluctuations are measured."""
+    n_frames: int
+    """Frames with an energy."""
+    terms: Floats
+    """(4,), unit: eV per atom. U0 and the terms of second, third and fourth order."""
+    terms_sem: Floats
+    """(4,) standard error."""
+    converges: bool
+    """Whether no term of higher order is larger than the one before."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, terms="4", terms_sem="4")
+
+
+@dataclass(frozen=True, slots=True)
+class AnharmonicReference:
+    """Free energy of a run about second-, third- and fourth-order constants, per atom."""
+
+    orders: tuple[int, ...]
+    """Those of the force constants beyond the second."""
+    model: FreeEnergyTerms
+    """Terms of F_34 − F_h, by sampling the harmonic crystal."""
+    rest: FreeEnergyTerms
+    """Terms of U − U_h − U_3 − U_4 in the run."""
+    integrated: float
+    """In eV per atom. F − F_h by integration between the harmonic crystal and the run."""
+    integrated_sem: float
+    """Its standard error, without that of the force constants."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergy:
+    """Free energy of a run per atom, to first, second and third order."""
+
+    terms: FreeEnergyTerms
+    mesh: tuple[int, int, int]
+    """Mesh of the harmonic free energy."""
+    harmonic: Floats
+    """(2,), unit: eV per atom. Harmonic free energy on the mesh, classical and quantum."""
+    harmonic_sem: Floats
+    """(2,) standard error; nan if unknown."""
+    commensurate: Floats
+    """(2,), unit: eV per atom. The same at the q points of the supercell alone."""
+    total_sem: Floats
+    """(2, 3), unit: eV per atom. Standard error of `total`; the force constants are varied in
+    the harmonic part and in the terms together."""
+    order: int
+    """Highest order that the run resolves; 0 if none."""
+    left_out: float
+    """Part of the modes of the mesh that are left out because they are imaginary."""
+    energies: EnergyDifferences
+    """Those of all frames, for the supercell."""
+    anharmonic: AnharmonicReference | None = None
+    """None without force constants of third or fourth order."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, harmonic="2", harmonic_sem="2", commensurate="2")
+        freeze(self, {}, float, total_sem="2 3")
+
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        place = max(self.order, 1) - 1
+        values = zip(self.total[:, place], self.total_sem[:, place], strict=True)
+        classical, quantum = (f"{value:.4f} ± {error:.4f}" for value, error in values)
+        return (
+            f"<FreeEnergy at {self.terms.temperature:.4g} K to order {place + 1}: {classical} "
+            f"(classical), {quantum} (quantum) eV per atom>"
+        )
+
+    @property
+    def total(self) -> Floats:
+        """(2, 3), unit: eV per atom. Classical and quantum F to first, second, third order."""
+        total: Floats = self.harmonic[:, None] + np.cumsum(self.terms.terms[:3])
+        return total
+
+    @property
+    def anharmonic_total(self) -> Floats | None:
+        """(2, 3), unit: eV per atom. The same about force constants of all orders."""
+        if self.anharmonic is None:
+            return None
+        both = self.anharmonic.model.terms + self.anharmonic.rest.terms
+        total: Floats = self.harmonic[:, None] + np.cumsum(both[:3])
+        return total
+
+    @property
+    def anharmonic_total_sem(self) -> Floats | None:
+        """(2, 3), unit: eV per atom. Standard error, with that of the force constants."""
+        if self.anharmonic is None:
+            return None
+        squares = self.anharmonic.model.terms_sem**2 + self.anharmonic.rest.terms_sem**2
+        sem: Floats = np.hypot(self.total_sem[:, :1], np.sqrt(np.cumsum(squares[:3])))
+        return sem
+
+    @property
+    def integrated(self) -> Floats | None:
+        """(2,), unit: eV per atom. F by integration between the harmonic crystal and the run.
+
+        Classical and quantum; None without force constants of third or fourth order.
+        """
+        if self.anharmonic is None:
+            return None
+        total: Floats = self.harmonic + self.anharmonic.integrated
+        return total
+
+    @property
+    def integrated_sem(self) -> Floats | None:
+        """(2,), unit: eV per atom. Standard error, with that of the force constants."""
+        if self.anharmonic is None:
+            return None
+        sem: Floats = np.hypot(self.total_sem[:, 0], self.anharmonic.integrated_sem)
+        return sem

@@ -26,6 +26,7 @@ from trajmodes.data.energies import (
     EnergyCovariance,
     Ensemble,
     Equipartition,
+    FreeEnergy,
     ModeEnergies,
 )
 from trajmodes.data.force_constants import (
@@ -317,6 +318,8 @@ class CrystalProperties:
     expansion: ThermalExpansion | None = None
     """None without force constants of third order."""
     spectra: ModeSpectra | None = None
+    free_energy: FreeEnergy | None = None
+    """That of the runs that the force constants were fitted to; None without energies."""
     measured: Floats | None = None
     """(s, 3, 3), unit: Å². ⟨uu⟩ of each site in the run; None without a run."""
     measured_sem: Floats | None = None

@@ -56,6 +56,11 @@ _FIELD = re.compile(
     re.MULTILINE,
 )
 _FRAME = re.compile(rb"^  - ", re.MULTILINE)
+_BLOCK_NAMES = (b"dataset", b"phonon_dataset")
+_LISTED_ENERGIES = re.compile(rb"^  supercell_energies:\n((?:  - .*\n)+)", re.MULTILINE)
+_ENERGY = re.compile(rb"^  supercell_energy: +(\S+)", re.MULTILINE)
+_ENERGY_OF_PAIR = re.compile(rb"^    supercell_energy: +(\S+)", re.MULTILINE)
+_CALCULATOR = re.compile(rb"^  calculator: +\"?(\w+)", re.MULTILINE)
 _ROW = re.compile(rb"\[([^\]\n]*)\]")
 
 
@@ -187,6 +192,35 @@ def _frames_of(
         unit_style=data.calculator or data.command_name,
         notes=notes,
     )
+
+
+def read_supercell_energies(path: Path) -> Floats:
+    """(t,) energies in eV of the displaced supercells, in the order of `read_data_set`.
+
+    Raises
+    ------
+    DataError
+        If the file has none.
+    """
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
+
+    text = read_yaml_text(path)
+    blocks = {block[1]: block[0] for block in _BLOCK.finditer(text + b"\n")}
+    listed = [_LISTED_ENERGIES.search(blocks.get(name, b"")) for name in _BLOCK_NAMES]
+    found = next((re.findall(rb"- +(\S+)", one[1]) for one in listed if one), [])
+    # Those of pairs of displaced atoms are indented further, and come last.
+    found = found or [*_ENERGY.findall(text), *_ENERGY_OF_PAIR.findall(text)]
+    if not found:
+        raise DataError(
+            "the file has no energies of the displaced supercells",
+            where=str(path),
+            why="phonopy writes them where it was given them, as supercell_energies",
+            fix="give the energies in another file: --energies FILE",
+        )
+    calculator = _CALCULATOR.search(text)
+    with _errors_name(path):
+        units = get_calculator_physical_units(calculator and calculator[1].decode())
+        return float(units.energy_to_eV) * np.array([float(one) for one in found])
 
 
 def unit_cell_of(path: Path) -> "Atoms":

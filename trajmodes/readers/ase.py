@@ -211,6 +211,46 @@ def open_ase(path: Path) -> ForeignFile:
     return replace(made, notes=(Note("note", f"{path.name} is read by ASE, as “{kind}”"),))
 
 
+def read_ase_energies(path: Path) -> Floats:
+    """(t,) potential energy in eV of each frame of a file, as calculators store it in ASE.
+
+    The energy that is consistent with the forces is taken where a file has several, such as
+    the free energy of the electrons in VASP.
+
+    Raises
+    ------
+    DataError
+        If ASE does not read the file, or a frame has no energy.
+    """
+    from ase.io import iread  # noqa: PLC0415 - ase loads slowly
+    from ase.io.formats import UnknownFileTypeError  # noqa: PLC0415
+
+    try:
+        kind = ase_format(path)
+        place = str(path.resolve())
+        images = iread(place, index=":", format=kind, do_not_split_by_at_sign=True)
+        results = [{} if one.calc is None else one.calc.results for one in images]
+    except UnknownFileTypeError:
+        raise DataError(
+            "there are no potential energies in the file",
+            where=str(path),
+            why="it is no log of LAMMPS, no extended XYZ, and ASE does not know its format",
+            fix="give the file in which the program of the run wrote its energies",
+        ) from None
+    found = [one.get("free_energy", one.get("energy")) for one in results]
+    missing = [t for t, energy in enumerate(found) if energy is None]
+    if missing or not found:
+        raise DataError(
+            f"{len(missing)} of {len(found)} frames have no energy, the first one frame "
+            f"{missing[0]}"
+            if missing
+            else "the file contains no frames",
+            where=str(path),
+            fix="write frames with the energy of their calculator, or give a file of energies",
+        )
+    return np.array(found, dtype=float)
+
+
 def _kept_frames(
     kept: tuple[ForeignFrame, ...], start: int, stop: int
 ) -> Iterator[ForeignFrame]:

@@ -2,18 +2,22 @@
 
 Logs of LAMMPS have them in the thermodynamic output (styles one, custom, multi and yaml), which
 is matched to frames by the step. A log may hold several runs, and steps may begin anew in each:
-every run is one series. Extended XYZ has ``energy=`` in the comment of each frame.
+every run is one series. Extended XYZ has ``energy=`` in the comment of each frame, and possibly
+``step=`` or ``timestep=``. All other files are read by ASE, frame by frame.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.ase import read_ase_energies
+from trajmodes.readers.text.source import open_source, read_head
 from trajmodes.readers.units import unit_factors
 from trajmodes.readers.xyz.comment import parse_comment, parse_real
 
@@ -26,6 +30,12 @@ _MULTI = re.compile(r"^-+\s*Step\s+(\d+)\s*-")
 _PAIR = re.compile(r"([A-Za-z_][\w/\[\]]*)\s*=\s*(\S+)")
 _KEYWORDS = re.compile(r"^\s*keywords:\s*\[(.*)\]\s*$")
 _ROW = re.compile(r"^\s*-\s*\[(.*)\]\s*$")
+_XYZ = re.compile(r"\.(?:ext)?xyz(?:\.\w+)?$")
+_OF_ASE = (".traj", ".xml")
+_LOG = re.compile(rb"LAMMPS|^\s*units\s|^\s*Step\s|^Per MPI rank|^keywords:", re.MULTILINE)
+_ALL = slice(None)
+_PIECE = 1 << 24
+"""Bytes of text that are read at once."""
 _FIX = (
     "write it at every frame: thermo_style custom step pe, thermo N with the N of the dump, "
     "and thermo_modify norm no format float %.12g"
@@ -94,7 +104,7 @@ def read_energy_list(path: Path) -> tuple[Floats, Floats]:
 
 
 def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, ...]:
-    """Read the potential energies of a log of LAMMPS, of its YAML output, or of extended XYZ.
+    """Read the potential energies of a log of LAMMPS, its YAML output, extended XYZ, or ASE.
 
     Parameters
     ----------
@@ -106,12 +116,19 @@ def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, .
     DataError
         If the file has no energies, they are per atom, or their unit is unknown.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}", fix="check the path")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix in (".xyz", ".extxyz"):
-        return (EnergySeries(_of_comments(text, path), None),)
-    lines = text.splitlines()
+    head = read_head(path)
+    if _XYZ.search(path.name):
+        return _of_comments(path)
+    if b"\0" in head or path.suffix in _OF_ASE:
+        return (EnergySeries(read_ase_energies(path), None),)
+    if head.startswith(b"ITEM:"):
+        raise UsageError(
+            "a dump of LAMMPS has no potential energies",
+            where=str(path),
+            fix="give the log of the run: --energies log.lammps",
+        )
+    source = open_source(path)
+    lines = source.text(0, source.size).splitlines()
     named = [match[1] for line in lines if (match := _UNITS.match(line))]
     style = named[-1] if named else units
     if any(_PER_ATOM.match(line) for line in lines) or style == "lj":
@@ -120,6 +137,13 @@ def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, .
             where=str(path),
             fix="thermo_modify norm no writes those of all atoms",
         )
+    runs = list(_runs(_thermo_rows(lines, path)))
+    if not runs:
+        if _LOG.search(head):
+            raise DataError(
+                "there are no potential energies in the file", where=str(path), fix=_FIX
+            )
+        return (EnergySeries(read_ase_energies(path), None),)
     if style is None:
         raise DataError(
             "the unit of the energies is not known",
@@ -128,43 +152,50 @@ def read_energies(path: Path, units: str | None = None) -> tuple[EnergySeries, .
             fix="keep the line `units metal` of the input in the log, or give --units",
         )
     factors = unit_factors(style)
-    factor = factors.force * factors.length
-    series = [_series(rows, factor) for rows in _runs(_thermo_rows(lines, path))]
-    if not series:
-        raise DataError(
-            "there are no potential energies in the file", where=str(path), fix=_FIX
-        )
-    return tuple(series)
+    return tuple(_series(run, factors.force * factors.length) for run in runs)
 
 
 def energies_of_frames(
-    series: Sequence[EnergySeries], steps: Ints, *, where: str = ""
+    series: Sequence[EnergySeries],
+    steps: Ints,
+    *,
+    where: str = "",
+    chosen: slice = _ALL,
+    least: float = 0.5,
 ) -> Floats:
     """(t,) potential energy in eV of frames with given steps (t,); nan for frames without one.
 
-    The last run of a file that has them is used.
+    The last run of a file that has most of them is used.
+
+    Parameters
+    ----------
+    chosen
+        The frames among those of the file of frames.
+    least
+        Part of the frames that must have an energy.
 
     Raises
     ------
     DataError
-        If less than half of the frames have an energy, or their number is another one.
+        If fewer frames have an energy, or energies without steps are not as many as the frames.
     """
     best = np.full(len(steps), np.nan)
     for one in reversed(series):
         if one.steps is None:
-            if len(one.energies) != len(steps):
-                raise DataError(
-                    f"the file has {len(one.energies)} energies, the run {len(steps)} frames",
-                    where=where,
-                    fix="give the file of the same frames",
-                )
-            return one.energies
+            for energies in (one.energies, one.energies[chosen]):
+                if len(energies) == len(steps):
+                    return energies
+            raise DataError(
+                f"the file has {len(one.energies)} energies, the run {len(steps)} frames",
+                where=where,
+                fix="give the file of the same frames",
+            )
         place = np.searchsorted(one.steps, steps)
         place = np.minimum(place, len(one.steps) - 1)
         found = np.where(one.steps[place] == steps, one.energies[place], np.nan)
         if np.isfinite(found).sum() > np.isfinite(best).sum():
             best = found
-    if np.isfinite(best).sum() < 0.5 * len(steps):
+    if np.isfinite(best).sum() < least * len(steps):
         known = [one.steps for one in series if one.steps is not None]
         shown = ", ".join(f"{own[0]}–{own[-1]}" for own in known)
         raise DataError(
@@ -176,25 +207,49 @@ def energies_of_frames(
     return best
 
 
-def _of_comments(text: str, path: Path) -> Floats:
-    lines, found, at = text.splitlines(), [], 0
-    while at + 1 < len(lines) and lines[at].strip():
+def _of_comments(path: Path) -> tuple[EnergySeries, ...]:
+    """Energies in the comments of extended XYZ, by step if all comments have one."""
+    lines = _lines(path)
+    energies, steps, number = [], [], 0
+    for line in lines:
+        number += 1
+        if not line.strip():
+            break
         try:
-            n_atoms = int(lines[at])
+            n_atoms = int(line)
         except ValueError:
             raise DataError(
-                "the number of atoms is not a number", where=f"{path}, line {at + 1}"
+                "the number of atoms is not a number", where=f"{path}, line {number}"
             ) from None
-        values = {name.lower(): text for name, text in parse_comment(lines[at + 1]).items()}
+        comment = next(lines, b"").decode("utf-8", errors="replace")
+        values = parse_comment(comment)
         if "energy" not in values:
             raise DataError(
                 "a frame has no energy",
-                where=f"{path}, line {at + 2}",
-                fix="write energy=… in the comment of every frame, in eV",
+                where=f"{path}, line {number + 1}",
+                fix="write energy=… in the comment of every frame, in eV; or give a log with "
+                "--energies",
             )
-        found.append(parse_real(values["energy"], "energy"))
-        at += n_atoms + 2
-    return np.array(found)
+        energies.append(parse_real(values["energy"], "energy"))
+        step = values.get("timestep", values.get("step", ""))
+        steps += [int(step)] if step.isdecimal() else []
+        next(islice(lines, n_atoms - 1, n_atoms), None) if n_atoms else None
+        number += n_atoms + 1
+    if len(steps) < len(energies) or len(set(steps)) < 2:
+        return (EnergySeries(np.array(energies), None),)
+    runs = _runs(zip(steps, energies, strict=True))
+    return tuple(_series(run, 1.0) for run in runs)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines of a text, compressed or not, without the whole of it in memory."""
+    source, rest = open_source(path), b""
+    for start in range(0, source.size, _PIECE):
+        piece = rest + source.data(start, min(_PIECE, source.size - start))
+        *lines, rest = piece.split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _thermo_rows(lines: Sequence[str], path: Path) -> Iterator[tuple[int, float]]:
@@ -248,7 +303,7 @@ def _number(word: str, path: Path) -> float:
         raise DataError(f"{word!r} is not a number", where=str(path)) from None
 
 
-def _runs(rows: Iterator[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
+def _runs(rows: Iterable[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
     """Cut the output where steps begin anew; a step that stands twice is kept once."""
     run: list[tuple[int, float]] = []
     for step, energy in rows:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.free_energy import free_energy_by_order, free_energy_lines
 from trajmodes.report.numbers import compact, mesh_of, plus_minus
 from trajmodes.report.spectral import lines_of_modes
 
@@ -32,6 +33,8 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         yield "⟨u²⟩ of the run", _measured(dataset)
     if "spectral_mesh" in dataset:
         yield "Scattering", _scattering(dataset)
+    if "run_free_energy" in dataset:
+        yield from free_energy_lines(dataset)
     if "elastic_stability_text" in dataset:
         yield "Stability", str(dataset["elastic_stability_text"].item())
         anisotropic = abs(float(dataset["elastic_anisotropy"])) > _ROUNDING
@@ -92,6 +95,8 @@ def property_parts(dataset: NamedArrays) -> list[RenderableType]:
         parts += [Text(), _functions(dataset)]
     if "spectral_harmonic_thz" in dataset:
         parts += [Text(), lines_of_modes(dataset)]
+    if "run_free_energy" in dataset:
+        parts += [Text(), free_energy_by_order(dataset)]
     for name, unit in (("stiffness_gpa", "GPa"), ("layer_stiffness", "N/m, per layer")):
         if name in dataset:
             parts += [Text(), _stiffness(dataset, name, unit), Text(), _averages(dataset)]

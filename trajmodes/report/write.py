@@ -43,7 +43,7 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 """Files that `trajmodes sed` may write."""
 
 PROPERTY_FILES = (RESULTS.file, *(output.name for output in PROPERTY_OUTPUTS))
-"""Files that `trajmodes thermo`, `elastic` and `spectral-function` may write."""
+"""Files that `thermo`, `elastic`, `free-energy` and `spectral-function` may write."""
 
 SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
 """Files that `trajmodes series` may write, without interpolated force constants."""
@@ -136,7 +136,8 @@ def is_map(dataset: xr.Dataset) -> bool:
 
 def is_property(dataset: xr.Dataset) -> bool:
     """Whether these are properties of force constants alone, and no results of a run."""
-    return not {"thermo_temperature", "strain", "spectral_point"}.isdisjoint(dataset.dims)
+    axes = {"thermo_temperature", "strain", "spectral_point", "expansion_order"}
+    return not axes.isdisjoint(dataset.dims)
 
 
 def is_series(dataset: xr.Dataset) -> bool:

@@ -11,6 +11,7 @@ from trajmodes.data.anharmonic import ModeSpectra
 from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Scattering
 from trajmodes.data.thermo import DebyeTemperatures, Elasticity
+from trajmodes.results.by_command.free_energy import free_energy_roots
 from trajmodes.results.dataset import attributes_of, filled, path_roots
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
@@ -48,6 +49,11 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
         }
     if properties.spectra is not None:
         roots |= _spectral_roots(properties.spectra)
+    if properties.free_energy is not None:
+        roots |= {
+            "run_free_energy": properties.free_energy,
+            "free": free_energy_roots(properties.free_energy),
+        }
     return filled(roots, attributes_of(properties.provenance))
 
 

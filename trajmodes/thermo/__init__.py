@@ -13,6 +13,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor
 - `debye`: moments of the frequencies, Debye temperatures
 - `expansion`: thermal expansion from Grüneisen parameters
+- `free_energy`: free energy of a run from its potential energies
 - `thermodynamics`: all of these in one pass
 - `quasiharmonic`: a folder: equilibrium volume, thermal expansion, C_p from several volumes
 - `sampling`: displacements and velocities of the canonical distribution

@@ -24,7 +24,13 @@ from trajmodes.thermo.functions import (
     summed,
     thermal_functions,
 )
-from trajmodes.thermo.zone_modes import ModeChunk, ZonePoints, mode_chunks, zone_points
+from trajmodes.thermo.zone_modes import (
+    ModeChunk,
+    ZonePoints,
+    mode_chunks,
+    part_left_out,
+    zone_points,
+)
 from trajmodes.units import HBAR
 
 GRID_POINTS = 501
@@ -81,7 +87,6 @@ def thermodynamics(
     square_changes = sums.changes.reshape(len(sums.changes), counted.size)
     moments = moments_of(sums.omega.ravel(), weights, counted, square_changes)
     quantum = thermal_functions(*sums.quantum)
-    acoustic = _uniform(points) & ~sums.counted
     n_branches = omega.shape[1]
     energy, energy_changes = sums.zero_point
     sound, notes = _sound(constants)
@@ -98,7 +103,7 @@ def thermodynamics(
         zero_point_energy_sem=(
             float(jackknife_sem(energy_changes)) if len(energy_changes) else None
         ),
-        left_out=float(points.weights[~sums.counted & ~acoustic].sum()) / n_branches,
+        left_out=part_left_out(points, sums.counted),
         notes=notes,
     )
 
@@ -203,9 +208,3 @@ class _ChunkSums:
 def _added(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     values, changes = zip(*parts, strict=True)
     return np.sum(values, axis=0), np.sum(changes, axis=0)
-
-
-def _uniform(points: ZonePoints) -> Bools:
-    """Whether each mode (q, 1) is at Γ, where modes that are not counted are shifts."""
-    at_gamma: Bools = np.all(np.abs(points.qpoints) < 1e-9, axis=1, keepdims=True)
-    return at_gamma

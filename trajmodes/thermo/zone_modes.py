@@ -132,6 +132,14 @@ def mode_chunks(constants: ForceConstants, points: ZonePoints) -> Iterator[ModeC
         yield _solved(total, (fitted, *replicates), points.qpoints[part], part)
 
 
+def part_left_out(points: ZonePoints, counted: Bools) -> float:
+    """Part of the modes (q, m) of the zone that are imaginary, and therefore not counted."""
+    at_gamma = np.all(np.abs(points.qpoints) < 1e-9, axis=1, keepdims=True)
+    # Modes at Γ that are not counted are shifts.
+    lost = ~counted & ~at_gamma
+    return float(points.weights[lost].sum()) / len(points.weights[0])
+
+
 def _solved(
     total: LatticeSum, fitted: tuple[LatticeSum, ...], q_qx: Floats, part: slice
 ) -> ModeChunk:

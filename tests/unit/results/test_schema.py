@@ -1,3 +1,4 @@
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def test_all_dimensions_and_units_are_declared():
     used = {axis for variable in VARIABLES.values() for axis in variable.dimensions}
     assert used == set(DIMENSIONS)
     assert {variable.divide_by for variable in VARIABLES.values()} == {"", *_FACTORS}
+
+
+def test_no_variable_is_declared_twice():
+    text = files("trajmodes.results").joinpath("variables.csv").read_text("utf-8")
+    names = [line.partition(",")[0] for line in text.splitlines() if line[0] != "#"]
+    assert len(set(names)) == len(names)
 
 
 def test_a_standard_error_has_the_unit_and_meaning_of_its_variable():

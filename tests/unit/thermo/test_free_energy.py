@@ -4,22 +4,12 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from trajmodes.data.thermo import EnergyDifferences
 from trajmodes.errors import DataError
-from trajmodes.thermo.free_energy import free_energy_terms, resolved_order
+from trajmodes.thermo.free_energy.terms import free_energy_terms, resolved_order
 from trajmodes.units import BOLTZMANN
 
 KELVIN = 300.0
 HEAT = BOLTZMANN * KELVIN
-
-
-def _blocks(difference_t, n_blocks=32):
-    baseline = float(difference_t.mean()) + 0.3
-    parts = np.array_split(difference_t - baseline, n_blocks)
-    powers = [[(part**k).sum() for k in range(1, 5)] for part in parts]
-    return EnergyDifferences(
-        np.array([len(part) for part in parts]), np.array(powers), baseline
-    )
 
 
 def _quartic_chain(quartic, n_frames, n_atoms=20, seed=0):
@@ -38,7 +28,7 @@ def _quartic_chain(quartic, n_frames, n_atoms=20, seed=0):
 
 
 def test_a_harmonic_crystal_has_no_corrections():
-    found = free_energy_terms(_blocks(np.full(3200, -5.25)), KELVIN, 10)
+    found = free_energy_terms(np.full(3200, -5.25), KELVIN, 10)
     np.testing.assert_allclose(found.terms, [-0.525, 0, 0, 0], atol=1e-12)
     np.testing.assert_allclose(found.terms_sem, 0.0, atol=1e-12)
     assert found.converges
@@ -48,7 +38,7 @@ def test_a_harmonic_crystal_has_no_corrections():
 @pytest.mark.parametrize("quartic", [0.5, 2.0])
 def test_anharmonic_oscillators_have_the_free_energy_of_quadrature(quartic):
     difference_t, exact = _quartic_chain(quartic, 40_000)
-    found = free_energy_terms(_blocks(difference_t), KELVIN, 20)
+    found = free_energy_terms(difference_t, KELVIN, 20)
     total, sem = found.terms[:3].sum(), np.linalg.norm(found.terms_sem[:3])
     assert abs(total - exact) < max(4.0 * sem, 0.05e-3)
     assert abs(total - exact) < abs(found.terms[0] - exact)
@@ -58,7 +48,7 @@ def test_anharmonic_oscillators_have_the_free_energy_of_quadrature(quartic):
 
 def test_errors_are_those_of_repeated_runs():
     runs = [_quartic_chain(1.0, 2000, seed=seed)[0] for seed in range(60)]
-    found = [free_energy_terms(_blocks(run), KELVIN, 20) for run in runs]
+    found = [free_energy_terms(run, KELVIN, 20) for run in runs]
     spread = np.std([one.terms for one in found], axis=0)
     mean = np.mean([one.terms_sem for one in found], axis=0)
     assert ((mean[:3] / spread[:3] > 0.7) & (mean[:3] / spread[:3] < 2.0)).all()
@@ -69,12 +59,11 @@ def test_a_long_tail_is_no_converging_expansion():
     difference_t = np.where(rng.random(32_000) < 0.02, 0.6, 0.0) + 0.001 * rng.normal(
         size=32_000
     )
-    assert not free_energy_terms(_blocks(difference_t), KELVIN, 1).converges
+    assert not free_energy_terms(difference_t, KELVIN, 1).converges
 
 
 def test_few_blocks_and_no_temperature_raise():
-    few = _blocks(np.arange(10.0), 5)
-    with pytest.raises(DataError, match="need 8 blocks"):
-        free_energy_terms(few, KELVIN, 1)
+    with pytest.raises(DataError, match="need 8 frames"):
+        free_energy_terms(np.arange(5.0), KELVIN, 1)
     with pytest.raises(DataError, match="temperature of the run is 0 K"):
-        free_energy_terms(_blocks(np.arange(100.0)), 0.0, 1)
+        free_energy_terms(np.arange(100.0), 0.0, 1)

@@ -93,7 +93,7 @@ def thermo_job(
         thermodynamics=found,
         expansion=expansion,
         **({} if run is None else _measured(run)),
-        warnings=_warnings(found, known),
+        warnings=unstable_warnings(found.left_out, known),
         notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
     )
     text = _cif_of(found, kelvin)
@@ -213,15 +213,16 @@ def _measured(run: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _warnings(found: Thermodynamics, constants: ForceConstants) -> tuple[Note, ...]:
-    if found.left_out < _MUCH:
+def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note, ...]:
+    """Warn if imaginary modes are left out, which are this part of all modes."""
+    if left_out < _MUCH:
         return ()
     kelvin = constants.temperature
     at = "" if kelvin is None else f" at {kelvin:.4g} K"
     return (
         Note(
             "warning",
-            f"{100.0 * found.left_out:.2g} % of the modes are imaginary and left out: the "
+            f"{100.0 * left_out:.2g} % of the modes are imaginary and left out: the "
             "thermodynamic functions are not those of a stable crystal",
             why=f"the force constants describe an unstable crystal{at}",
             fix="fit force constants at a temperature at which the crystal is stable",

@@ -31,7 +31,7 @@ from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
 from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.units import GIGAPASCAL
 
-_TABLE = "free_energy.csv"
+_TABLE = "tables/free_energy.csv"
 _SAME_SHAPE = 1e-4
 """Relative change of the ratios of lengths of a cell that is rounding."""
 
@@ -148,8 +148,11 @@ def _own_energy(source: str | ForceConstants) -> tuple[float, float]:
     lines = place.read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     try:
-        (first,) = (row for row in rows if row["order"] == "1")
-        return float(first["term_ev"]), float(first["term_ev_sem"] or 0.0)
+        (first,) = (row for row in rows if row["expansion_order"] == "1")
+        return (
+            float(first["run_free_energy_term"]),
+            float(first["run_free_energy_term_sem"] or 0.0),
+        )
     except (KeyError, ValueError) as error:
         raise DataError(
             "the table of the free energy has no U0", where=str(place), fix=fix

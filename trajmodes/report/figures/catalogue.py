@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
 from trajmodes.results.scattering import SCATTERING_TABLES
@@ -190,6 +191,7 @@ PROPERTY_OUTPUTS = (
         _drawn("thermo.draw_sound"),
     ),
     *SPECTRAL_TABLES,
+    FREE_ENERGY_TABLE,
     Output(
         "figures/spectral_lines.png",
         (
@@ -214,8 +216,15 @@ PROPERTY_OUTPUTS = (
         ("spectral_point",),
         _drawn("spectral_function.draw_widths"),
     ),
+    Output(
+        "figures/free_energy.png",
+        "free energy of the run by order, its mean beyond the force constants with the length "
+        "of the run, and the distribution of the energies",
+        ("expansion_order",),
+        _drawn("free_energy.draw_free_energy"),
+    ),
 )
-"""Files of `trajmodes thermo`, `elastic` and `spectral-function`, apart from results.nc."""
+"""Files of `thermo`, `elastic`, `free-energy`, `spectral-function`, without results.nc."""
 
 
 SERIES_OUTPUTS = (

@@ -1,0 +1,91 @@
+"""Free energy of force constants of third and fourth order, by sampling the harmonic crystal.
+
+With V = U_3 + U_4 and means over configurations of the harmonic crystal,
+
+    F_34 = F_h − k_BT ln⟨exp(−V/k_BT)⟩ = F_h + κ₁ − κ₂/2k_BT + κ₃/6(k_BT)² − …
+
+(Zwanzig 1954); ⟨U_4⟩ − ⟨U_3²⟩/2k_BT is the anharmonic free energy of perturbation theory in
+lowest order. What a run adds to it are the cumulants of W = U − U_h − U_3 − U_4, see `terms`.
+Third order alone has no lower bound of the energy: its expansion is formal.
+
+The run samples nearly the crystal of all orders. So the derivatives of F along U_h + λV are
+known at both ends, F' = ⟨V⟩ and F'' = −κ₂(V)/k_BT, and the cubic polynomial through them gives
+
+    F_34 − F_h = ½(⟨V⟩₀ + ⟨V⟩₁) + (κ₂(V)₁ − κ₂(V)₀)/12k_BT,  ⟨V⟩₁ = ⟨V⟩ + cov(V, W)/k_BT,
+
+thermodynamic integration without an intermediate run. Its error is of the fifth order in V, and
+the expansions from either end deviate in opposite directions.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergyTerms
+from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.thermo.free_energy.higher_orders import HigherOrders
+from trajmodes.thermo.free_energy.terms import FEWEST_BLOCKS, free_energy_terms
+from trajmodes.thermo.sampling import HarmonicEnsemble
+from trajmodes.units import BOLTZMANN
+
+_ATOMS, _FEWEST, _MOST = 400_000, 512, 4096
+"""Atoms of all configurations together, and least and largest number of configurations."""
+_BATCH = 64
+"""Configurations that are drawn at once."""
+
+
+def sampled_terms(higher: HigherOrders, ensemble: HarmonicEnsemble) -> FreeEnergyTerms:
+    """Terms of F_34 − F_h per atom, of first to fourth order, with standard errors.
+
+    The configurations are the same in every call.
+    """
+    n_atoms = ensemble.space.supercell.n_atoms
+    number = int(np.clip(_ATOMS // n_atoms, _FEWEST, _MOST)) // _BATCH
+    rng = np.random.default_rng(1)
+    drawn = (ensemble.draw(_BATCH, rng).displacements for _ in range(number))
+    energy_t = np.concatenate([higher.energies(u_tax) for u_tax in drawn])
+    # −V takes the place of ΔU: the expansion about the harmonic ensemble has the other sign.
+    found = free_energy_terms(-energy_t, ensemble.temperature, n_atoms)
+    return replace(found, terms=-found.terms)
+
+
+def anharmonic_reference(
+    energies: EnergyDifferences, higher: HigherOrders, ensemble: HarmonicEnsemble
+) -> AnharmonicReference | None:
+    """Free energy of a run about force constants of all orders; None without their energies."""
+    higher_t = energies.higher
+    if higher_t is None:
+        return None
+    rest_t = energies.harmonic - higher_t
+    n_atoms, kelvin = ensemble.space.supercell.n_atoms, ensemble.temperature
+    model = sampled_terms(higher, ensemble)
+    value, sem = _between_ends(higher_t, rest_t, BOLTZMANN * kelvin)
+    # ½⟨V⟩₀ − κ₂(V)₀/12k_BT, with −κ₂/2k_BT the second term of the model
+    own = model.terms[0] / 2.0 + model.terms[1] / 6.0
+    own_sem = np.hypot(model.terms_sem[0] / 2.0, model.terms_sem[1] / 6.0)
+    return AnharmonicReference(
+        orders=higher.orders,
+        model=model,
+        rest=free_energy_terms(rest_t, kelvin, n_atoms),
+        integrated=value / n_atoms + float(own),
+        integrated_sem=float(np.hypot(sem / n_atoms, own_sem)),
+    )
+
+
+def _between_ends(higher_t: Floats, rest_t: Floats, heat: float) -> tuple[float, float]:
+    """½⟨V⟩₁ + κ₂(V)₁/12k_BT + κ₁(W) + κ₂(W)/2k_BT in eV, and its standard error."""
+
+    def value(keep_t: Ints) -> float:
+        v_t, w_t = higher_t[keep_t], rest_t[keep_t]
+        (vv, vw), (_, ww) = np.cov(v_t, w_t)
+        end = 0.5 * (v_t.mean() + vw / heat) + vv / (12.0 * heat)
+        return float(end + w_t.mean() + ww / (2.0 * heat))
+
+    frame_t = np.arange(len(higher_t))
+    errors = []
+    for n_blocks in (4 * FEWEST_BLOCKS, 2 * FEWEST_BLOCKS, FEWEST_BLOCKS):
+        block_t = frame_t * n_blocks // len(frame_t)
+        rests = (value(np.flatnonzero(block_t != b)) for b in np.unique(block_t))
+        errors.append(float(jackknife_sem(np.array(one) for one in rests)))
+    return value(frame_t), max(errors)
