@@ -6,6 +6,7 @@ import xarray as xr
 
 from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
+from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
 from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
@@ -17,6 +18,7 @@ from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
 from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.free_energy.terms import free_energy_terms
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
@@ -40,7 +42,20 @@ def properties() -> list[xr.Dataset]:
         CrystalProperties(bulk, provenance, thermo, one, expansion, **measured)
         for one in (elasticity(bulk), flat)
     ]
-    return [properties_dataset(one) for one in (*properties, scattered)]
+    free = CrystalProperties(bulk, provenance, free_energy=free_energy())
+    return [properties_dataset(one) for one in (*properties, scattered, free)]
+
+
+def free_energy() -> FreeEnergy:
+    """Free energy of invented energies, with third order."""
+    energies = np.random.default_rng(2).standard_normal((2, 100))
+    terms = free_energy_terms(energies[0], 300.0, 8)
+    beyond = AnharmonicReference((3,), terms, terms, 0.1, 0.01)
+    values = np.ones((4, 2))
+    return FreeEnergy(
+        *(terms, (2, 2, 2), *values[:3], np.ones((2, 3)), 1, 0.0),
+        *(EnergyDifferences(*energies), beyond),
+    )
 
 
 def mode_spectra(constants) -> ModeSpectra:
