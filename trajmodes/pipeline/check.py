@@ -101,7 +101,7 @@ def require_no_constants(job: Job) -> None:
     if given is not None:
         raise UsageError(
             f"force constants are given, {given}, but this command fits its own",
-            why="only `trajmodes project` and `trajmodes sed` use given force constants",
+            why="only `trajmodes project`, `sed` and `sqw` use given force constants",
             fix="use `trajmodes project JOB.toml`, or leave out force_constants",
         )
 

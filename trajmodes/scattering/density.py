@@ -8,8 +8,8 @@ sum over atoms is a product of two matrices of phases,
     ρ_mn = Σ_j e^{−im b_1·r_j} [f_j e^{−i(Q_0 + n b_2)·r_j}],
 
 whose elements are powers of two exponentials for each atom. On a line of K points with spacing
-b the same holds with b_1 = b and b_2 = √K b. The product costs 8 operations for each atom and
-Q, at the speed of a matrix product.
+b the same holds with b_1 = b and b_2 = √K b. Real and imaginary parts are rows of one real
+product: 8 operations for each atom and Q, at the speed of a matrix product.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import Wavevectors, Weights
 from trajmodes.errors import DataError
-from trajmodes.kernels import kernel
+from trajmodes.kernels import inner_kernel, kernel
 
 
 class _Grid(NamedTuple):
@@ -31,7 +31,7 @@ class _Grid(NamedTuple):
 
     shape: tuple[int, int]
     waves: Floats
-    """(3, 3) Q_0, b_1 and b_2, Cartesian, in 1/Å."""
+    """(3, 3) Q_0, b_1 and b_2, Cartesian, in 1/Å without 2π."""
     flat: Ints
     """(k,) place of each Q in the flattened grid."""
 
@@ -95,22 +95,25 @@ class DensityTransform:
                     fix="write velocities (LAMMPS: dump vx vy vz), or leave out the currents",
                 )
             velocities, width = block.velocities, 4
-        left = np.empty((n_atoms, rows), dtype=complex)
-        right = np.empty((n_atoms, width, columns), dtype=complex)
+        left, right = np.empty((2, rows, n_atoms)), np.empty((width, 2, columns, n_atoms))
+        work, plan = np.empty((3, 2, n_atoms)), (self.order, self.grid.waves)
+        left_ra, right_ra = left.reshape(-1, n_atoms), right.reshape(-1, n_atoms)
+        shape = (2, rows, width, 2, columns)
+        product = np.empty((len(left_ra), len(right_ra)))
         found = np.zeros((width, n_q, block.n_frames), dtype=complex)
         for t in range(block.n_frames):
             place = self.sites + block.displacements[t]
-            _fill_phases(place, velocities[t], self.order, self.grid.waves, left, right)
+            _fill_phases(place, velocities[t], plan, work, left, right)
             start = 0
             for stop, factor in zip(self.ends, self.factors, strict=True):
                 part = slice(start, stop)
-                # (m, a) @ (a, c n) → (m, c n)
-                product = left[part].T @ right[part].reshape(stop - start, -1)
-                by_channel = product.reshape(rows, width, columns).swapaxes(0, 1)
-                found[:, :, t] += by_channel.reshape(width, -1)[:, self.grid.flat] * factor
+                # (r m, a) @ (a, c s n), real and imaginary parts r and s
+                np.matmul(left_ra[:, part], right_ra[:, part].T, out=product)
+                _add_products(product.reshape(shape), self.grid.flat, factor, found[..., t])
                 start = stop
         if self.frames is not None:
-            found[1:] = np.einsum("kcx,xkt->ckt", self.frames, found[1:])
+            # (k, c, x) @ (k, x, t) → (k, c, t)
+            found[1:] = (self.frames @ found[1:].swapaxes(0, 1)).swapaxes(0, 1)
         return DensitySeries(block.first_frame, found)
 
 
@@ -161,8 +164,7 @@ def _grid(supercell: Supercell, waves: Wavevectors) -> _Grid:
         both[1] = rows * both[0]
         counts = np.stack([counts[:, 0] % rows, counts[:, 0] // rows], axis=1)
         shape = counts.max(axis=0) + 1
-    # Rows of 2π S⁻¹ are the Cartesian vectors of the integers.
-    reciprocal = 2.0 * np.pi * np.linalg.inv(supercell.cell).T
+    reciprocal = np.linalg.inv(supercell.cell).T
     return _Grid(
         (int(shape[0]), int(shape[1])),
         np.vstack([first, both]) @ reciprocal,
@@ -201,25 +203,81 @@ def _reduced(basis: list[list[int]]) -> list[list[int]]:
         long = long - times * short
 
 
-@kernel()
-def _fill_phases(r_ax, v_ax, order, waves, left, right):  # type: ignore[no-untyped-def]
-    """Fill e^{−im b_1·r} (a, m) and [1, v] e^{−i(Q_0 + n b_2)·r} (a, c, n)."""
+@inner_kernel(inline="always")
+def _cosine_and_sine(turns):  # type: ignore[no-untyped-def]
+    """Return cos 2πx and sin 2πx by Taylor series, which compile to vector instructions."""
+    quarters = np.rint(4.0 * turns)
+    x = (turns - 0.25 * quarters) * (2.0 * np.pi)
+    y = x * x
+    sine, cosine = -1.0 / 1307674368000.0, -1.0 / 87178291200.0
+    sine = 1.0 / 362880.0 + y * (-1.0 / 39916800.0 + y * (1.0 / 6227020800.0 + y * sine))
+    sine = x * (1.0 + y * (-1.0 / 6.0 + y * (1.0 / 120.0 + y * (-1.0 / 5040.0 + y * sine))))
+    cosine = 1.0 / 40320.0 + y * (-1.0 / 3628800.0 + y * (1.0 / 479001600.0 + y * cosine))
+    cosine = 1.0 + y * (-0.5 + y * (1.0 / 24.0 + y * (-1.0 / 720.0 + y * cosine)))
+    quadrant = quarters - 4.0 * np.floor(0.25 * quarters)
+    odd = abs(quadrant - 2.0) == 1.0
+    c = sine if odd else cosine
+    s = cosine if odd else sine
+    if abs(quadrant - 1.5) == 0.5:
+        c = -c
+    if quadrant >= 2.0:
+        s = -s
+    return c, s
+
+
+@inner_kernel(inline="always")
+def _fill_powers(powers, cosine, sine):  # type: ignore[no-untyped-def]
+    """Fill powers (2, m, a), real and imaginary, of a phase; the first is given."""
+    for m in range(1, powers.shape[1]):
+        for k in range(powers.shape[2]):
+            real, imaginary = powers[0, m - 1, k], powers[1, m - 1, k]
+            powers[0, m, k] = real * cosine[k] - imaginary * sine[k]
+            powers[1, m, k] = real * sine[k] + imaginary * cosine[k]
+
+
+@inner_kernel(inline="always")
+def _fill_turns(r_ax, order, waves, work):  # type: ignore[no-untyped-def]
+    """Fill e^{−iQ_0·r}, e^{−ib_1·r} and e^{−ib_2·r} (3, 2, a)."""
     for k in range(len(order)):
         a = order[k]
-        first = step = other = 0.0
-        for x in range(3):
-            first += waves[0, x] * r_ax[a, x]
-            step += waves[1, x] * r_ax[a, x]
-            other += waves[2, x] * r_ax[a, x]
-        turn = complex(np.cos(step), -np.sin(step))
-        phase = complex(1.0, 0.0)
-        for m in range(left.shape[1]):
-            left[k, m] = phase
-            phase *= turn
-        turn = complex(np.cos(other), -np.sin(other))
-        phase = complex(np.cos(first), -np.sin(first))
-        for n in range(right.shape[2]):
-            right[k, 0, n] = phase
-            for x in range(right.shape[1] - 1):
-                right[k, 1 + x, n] = phase * v_ax[a, x]
-            phase *= turn
+        for w in range(3):
+            turns = 0.0
+            for x in range(3):
+                turns -= waves[w, x] * r_ax[a, x]
+            work[w, 0, k] = turns
+    for w in range(3):
+        for k in range(len(order)):
+            c, s = _cosine_and_sine(work[w, 0, k])
+            work[w, 0, k] = c
+            work[w, 1, k] = s
+
+
+@kernel()
+def _fill_phases(r_ax, v_ax, plan, work, left, right):  # type: ignore[no-untyped-def]
+    """Fill e^{−im b_1·r} (2, m, a) and [1, v] e^{−i(Q_0 + n b_2)·r} (c, 2, n, a) of a frame."""
+    order, waves = plan
+    _fill_turns(r_ax, order, waves, work)
+    left[0, 0] = 1.0
+    left[1, 0] = 0.0
+    _fill_powers(left, work[1, 0], work[1, 1])
+    right[0, :, 0] = work[0]
+    _fill_powers(right[0], work[2, 0], work[2, 1])
+    for x in range(right.shape[0] - 1):
+        for k in range(len(order)):
+            work[0, 0, k] = v_ax[order[k], x]
+        for part in range(2):
+            for n in range(right.shape[2]):
+                for k in range(len(order)):
+                    right[1 + x, part, n, k] = right[0, part, n, k] * work[0, 0, k]
+
+
+@kernel()
+def _add_products(product, flat, factor, found_ck):  # type: ignore[no-untyped-def]
+    """Add f_k times the complex products at the places (k,) of the grid."""
+    columns = product.shape[4]
+    for c in range(product.shape[2]):
+        for k in range(len(flat)):
+            m, n = flat[k] // columns, flat[k] % columns
+            real = product[0, m, c, 0, n] - product[1, m, c, 1, n]
+            imaginary = product[0, m, c, 1, n] + product[1, m, c, 0, n]
+            found_ck[c, k] += factor[k] * complex(real, imaginary)
