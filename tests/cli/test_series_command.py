@@ -211,6 +211,35 @@ def test_modes_of_another_temperature_are_refused(projected):
         tm.series([foreign, *others])
 
 
+def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs):
+    whole = springs(crystals["rock salt"], 4.5)
+    supercell = build_supercell(whole.crystal, 2 * np.eye(3, dtype=int))
+    runs = []
+    for seed, (kelvin, strain) in enumerate([(300, 0.0), (300, 0.01), (600, 0.01), (900, 0.0)]):
+        one = constants_at(whole, float(kelvin), seed)
+        # ω ∝ V^(−2): γ is 2 for every mode.
+        scale = (1.0 + strain) ** -12
+        crystal = replace(whole.crystal, cell=(1.0 + strain) * whole.crystal.cell)
+        runs.append(
+            tm.ForceConstants.of(
+                replace(
+                    one,
+                    crystal=crystal,
+                    values=scale * one.values,
+                    replicates=scale * one.replicates,
+                ),
+                supercell=replace(supercell, crystal=crystal),
+                origin=f"run {seed}",
+            )
+        )
+    series = tm.series(runs, path="G X")
+    gamma, sem = series["series_gruneisen"].values, series["series_gruneisen_sem"].values
+    assert (np.abs(gamma - 2.0) < 4.0 * sem + 0.1).all()
+    assert "separated" in str(series)
+    middle = np.exp(np.log(series.volumes).mean())
+    assert series.at(450.0).crystal.volume == pytest.approx(middle)
+
+
 def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, springs):
     other = tmp_path / "other.h5"
     diamond = replace(springs(crystals["diamond"], 4.5), temperature=700.0)

@@ -1,5 +1,7 @@
 """Runs at several temperatures: frequencies, bands, soft modes, linewidths, lattice."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -19,6 +21,7 @@ from trajmodes.report.figures.style import (
     branch_colours,
     letter_panels,
     line_entry,
+    marker_entry,
     new_figure,
     points,
     sem_of,
@@ -31,8 +34,8 @@ _MOST_SOFT = 4
 _MOST_WIDTHS = 6
 _SHADE = 0.22
 _DASHES = (0, (4, 2))
-_FEW = 6
-"""With fewer modes at a point each has its own entry in the legend."""
+_OPEN: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 0.9}
+"""Open markers of spectral lines."""
 
 
 def draw_frequencies(dataset: NamedArrays) -> Figure:
@@ -55,6 +58,12 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
         frequencies_panel(axes, dataset, chosen)
     slopes_panel(panels[-1], dataset)
     letter_panels(panels)
+    if "series_line_freq_thz" in dataset:
+        entries = [
+            marker_entry("force constants", GREY),
+            marker_entry("spectral lines", GREY, "s", **_OPEN),
+        ]
+        figure.legend(handles=entries, loc="upper right", ncols=2, borderaxespad=0.2)
     return figure
 
 
@@ -71,7 +80,14 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
             *(axes, kelvin, freq[g], None if sem is None else sem[g]),
             color=colour, marker="o", label=_label(dataset, int(g)),
         )  # fmt: skip
-    low, high = float(freq[chosen].min()), float(freq[chosen].max())
+        if "series_line_freq_thz" in dataset:
+            lines = (dataset[f"series_line_freq_thz{x}"].values[g] for x in ("", "_sem"))
+            look = {"color": colour, "markeredgecolor": colour, "marker": "s", **_OPEN}
+            points(axes, kelvin, *lines, **look)
+    drawn = freq[chosen]
+    if "series_line_freq_thz" in dataset:
+        drawn = np.concatenate([drawn, dataset["series_line_freq_thz"].values[chosen]])
+    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     margin = 0.06 * (high - low) + 0.02 * abs(high)
     names = {str(name) for name in _names(dataset)[chosen]}
     title = point_label(names.pop()) if len(names) == 1 else "softest modes"
