@@ -132,9 +132,17 @@ def thermal_displacements(
     cif = cif_tensors(tensors[:, 0], crystal)
     if len(tensors) == 1:
         return ThermalDisplacements(quantum, classical, cif[0])
-    errors = (*jackknife_sem(tensors[1:]), jackknife_sem(cif[1:]))
-    changes = tensors[1:, 0], tensors[1:, 1]
-    return ThermalDisplacements(quantum, classical, cif[0], *errors, *changes)
+    quantum_sem, classical_sem = jackknife_sem(tensors[1:])
+    return ThermalDisplacements(
+        quantum,
+        classical,
+        cif[0],
+        quantum_sem,
+        classical_sem,
+        jackknife_sem(cif[1:]),
+        quantum_changes=tensors[1:, 0],
+        classical_changes=tensors[1:, 1],
+    )
 
 
 class DebyeWaller(NamedTuple):
