@@ -220,3 +220,22 @@ def test_results_of_an_older_version_are_an_error_with_a_way_out(stored, tmp_pat
     assert "the results hold no elastic_misfit" in result.stderr
     assert "older" in result.stderr
     assert "repeat" in result.stderr
+
+
+def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
+    """Measured while the run streams; thermo takes them from the results."""
+    data = Path(__file__).parents[2] / "examples" / "data"
+    words = ["--cell", data / "silicon.POSCAR", "--frames", "0:400", "--cutoff2", 4]
+    text = done("run", data / "silicon.lammpstrj.xz", *words, "-o", tmp_path / "run")
+    assert "⟨u²⟩ of the run" in text
+    dataset = tm.load(tmp_path / "run").to_dataset()
+    measured, harmonic = dataset["u2_measured"].values, dataset["u2_commensurate"].values
+    sem = dataset["u2_measured_sem"].values
+    assert (np.einsum("sxx->sx", sem) < 0.2 * np.einsum("sxx->sx", measured)).all()
+    assert np.abs(measured - harmonic).max() < 5.0 * sem.max()
+    table = pd.read_csv(tmp_path / "run" / "tables" / "run_displacements.csv", comment="#")
+    np.testing.assert_allclose(table["u2_measured_xx"], measured[:, 0, 0])
+    thermo = done("thermo", tmp_path / "run", "--mesh", 6, "-o", tmp_path / "thermo")
+    assert "⟨u²⟩ of the run" in thermo
+    again = tm.load(tmp_path / "thermo").to_dataset()
+    np.testing.assert_array_equal(again["u2_measured"].values, measured)

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from trajmodes.data.motion import MotionBlock
 from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Projector
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.thermo.displacements import run_displacements, symmetrised
 from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.sampling import harmonic_ensemble
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN
 
@@ -112,3 +119,34 @@ def _real(vectors: np.ndarray, sites: np.ndarray, q: np.ndarray) -> np.ndarray:
     # u uᵀ summed over a mode is real up to a phase: the phase of Σ u².
     phase = np.exp(-0.5j * np.angle((flat**2).sum(axis=1)))
     return (flat * phase[:, None]).real.reshape(vectors.shape)
+
+
+def test_displacements_of_a_run_are_those_of_its_atoms(crystals, springs):
+    """Summed over the covariances of modes, or over atoms: the same, and near the harmonic."""
+    crystal = crystals["wurtzite"]
+    constants = springs(crystal, 4.0)
+    supercell = build_supercell(crystal, [[2, 1, 0], [-1, 2, 0], [0, 0, 2]])
+    space, n_frames = half_space(supercell), 640
+    modes = modes_at(constants, space.qpoints, space.weights)
+    ensemble = harmonic_ensemble(constants, supercell, KELVIN)
+    drawn = ensemble.draw(n_frames, np.random.default_rng(8))
+    projector = Projector(space, modes)
+    motion = MotionBlock(0, drawn.displacements, drawn.velocities, None)
+    amplitudes = projector.project(motion)
+    covariance, energies = (
+        one.finalize(one.chunk(amplitudes))
+        for one in (
+            DisplacementCovarianceReduction(projector, n_frames),
+            EnergyReduction(projector, n_frames),
+        )
+    )
+    group = space_group(crystal)
+    found = run_displacements(covariance, modes, energies, group)
+    sites = [drawn.displacements[:, supercell.site_index == s] for s in range(crystal.n_sites)]
+    apart = [one - one.mean(axis=(0, 1)) for one in sites]
+    direct = [np.einsum("tax,tay->xy", one, one) / (n_frames * one.shape[1]) for one in apart]
+    wanted = symmetrised(np.array(direct), group)
+    np.testing.assert_allclose(found.measured, wanted, rtol=0, atol=1e-9 * wanted.max())
+    ellipsoids = np.einsum("sxx->sx", (found.measured - found.harmonic) / found.measured_sem)
+    assert 0.2 < np.sqrt((ellipsoids**2).mean()) < 2.0
+    assert np.einsum("sxx->sx", found.measured_sem).max() < 0.02 * wanted.max()

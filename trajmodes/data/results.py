@@ -48,7 +48,12 @@ from trajmodes.data.spectra import (
     Wavevectors,
     Weights,
 )
-from trajmodes.data.thermo import Elasticity, ThermalExpansion, Thermodynamics
+from trajmodes.data.thermo import (
+    Elasticity,
+    RunDisplacements,
+    ThermalExpansion,
+    Thermodynamics,
+)
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 
@@ -169,6 +174,8 @@ class Results:
     shells: tuple[Shells, ...] = ()
     """The force constants by neighbour shell, for each order."""
     projection: Projection | None = None
+    run_displacements: RunDisplacements | None = None
+    """⟨uu⟩ of the sites; None without a projection."""
     renormalised: tuple[RenormalisedBands, ...] = ()
     conductivity: Conductivity | None = None
     convergence: Convergence | None = None
@@ -320,15 +327,7 @@ class CrystalProperties:
     spectra: ModeSpectra | None = None
     free_energy: FreeEnergy | None = None
     """That of the runs that the force constants were fitted to; None without energies."""
-    measured: Floats | None = None
-    """(s, 3, 3), unit: Å². ⟨uu⟩ of each site in the run; None without a run."""
-    measured_sem: Floats | None = None
-    """(s, 3, 3), unit: Å². Standard error."""
-    commensurate: Floats | None = None
-    """(s, 3, 3), unit: Å². Classical ⟨uu⟩ of the force constants at the q points of the run."""
+    run_displacements: RunDisplacements | None = None
+    """None without a run."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, measured="s 3 3", measured_sem="s 3 3", commensurate="s 3 3")

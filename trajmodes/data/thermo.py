@@ -100,6 +100,23 @@ class ThermalDisplacements:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDisplacements:
+    """Mean square displacements ⟨u_x u_y⟩ of each site in a run, about its mean structure."""
+
+    measured: Floats
+    """(s, 3, 3), unit: Å². Without the centre of mass."""
+    measured_sem: Floats
+    """(s, 3, 3), unit: Å². Standard error."""
+    harmonic: Floats | None
+    """(s, 3, 3), unit: Å². Classical, of the force constants at the q points and the
+    temperature of the run; None if a mode is imaginary."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, measured="s 3 3", measured_sem="s 3 3", harmonic="s 3 3")
+
+
+@dataclass(frozen=True, slots=True)
 class DebyeTemperatures:
     """Temperatures of the Debye spectra that share a property with the crystal."""
 

@@ -356,7 +356,7 @@ def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) ->
 def _degenerate_bases(
     v_xqmn: Complexes, starts_qm: Bools
 ) -> Iterator[tuple[Ints, Ints, Complexes]]:
-    """Yield q points (g,), branches (g, d) and basis (g, d, d) of sets of d degenerate branches."""
+    """Yield q points (g,), branches (g, d), basis (g, d, d) of d-fold degenerate sets."""
     lowest = np.flatnonzero(starts_qm)
     sizes = np.diff(lowest, append=starts_qm.size)
     for size in np.unique(sizes[sizes > 1]):

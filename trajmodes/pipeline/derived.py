@@ -45,8 +45,10 @@ from trajmodes.report.numbers import mesh_of
 from trajmodes.results.dataset import amplitude_batches
 from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.thermo.dielectric import polar_modes
+from trajmodes.thermo.displacements import run_displacements
 from trajmodes.units import THZ
 
 PATH_SPACING = 0.02
@@ -163,6 +165,9 @@ def with_projection(
         renormalised = renormalised_bands(
             projected, modes, run.supercell, bands, results.constants.charges
         )
+        moved = run_displacements(
+            projected.displacements, modes, projection.energies, space_group(modes.crystal)
+        )
         found, refusal = _conductivity(run, results, projection)
         finer = () if found is None else _mesh_note(run.job, found.mesh)
     loud = tuple(note for note in projected.notes if note.severity == "warning")
@@ -170,6 +175,7 @@ def with_projection(
     results = replace(
         results,
         projection=projection,
+        run_displacements=moved,
         renormalised=renormalised,
         conductivity=found,
         warnings=(*first, *results.warnings, *loud, *refusal),

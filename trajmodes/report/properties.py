@@ -156,15 +156,21 @@ def _measured(dataset: NamedArrays) -> str:
     trace = {
         name: np.einsum("sxx->s", dataset[name].values) / 3.0
         for name in ("u2_measured", "u2_commensurate")
+        if name in dataset
     }
-    sem = np.sqrt(np.einsum("sxx->s", dataset["u2_measured_sem"].values ** 2)) / 3.0
+    # Directions and sites that symmetry makes equal have the same error.
+    sem = np.einsum("sxx->s", dataset["u2_measured_sem"].values) / 3.0
     parts = []
     for name in dict.fromkeys(species.tolist()):
         own = species == name
-        error = float(np.sqrt((sem[own] ** 2).sum()) / own.sum())
+        error = float(sem[own].mean())
         measured = plus_minus(float(trace["u2_measured"][own].mean()), error)
-        harmonic = plus_minus(float(trace["u2_commensurate"][own].mean()), error)
-        parts.append(f"{name} {measured} Å² (force constants: {harmonic.split(' ± ')[0]} Å²)")
+        if "u2_commensurate" in trace:
+            harmonic = plus_minus(float(trace["u2_commensurate"][own].mean()), error)
+            measured += f" Å² (force constants: {harmonic.split(' ± ')[0]} Å²)"
+        else:
+            measured += " Å²"
+        parts.append(f"{name} {measured}")
     return ", ".join(parts)
 
 

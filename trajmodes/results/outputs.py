@@ -289,6 +289,13 @@ TABLES = (
         ),
     ),
     Output(
+        "tables/run_displacements.csv",
+        "mean square displacements of the sites in the run, and of its force constants",
+        ("u2_measured",),
+        tables.run_displacements_table,
+        lambda dataset: "thermo_temperature" not in dataset,
+    ),
+    Output(
         "figures/bands_map.csv",
         "spectral energy density drawn with the bands",
         ("map_power",),

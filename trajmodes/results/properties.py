@@ -29,6 +29,7 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
             **dict.fromkeys(("quality", "triplets", "quartets")),
         ),
         "properties": properties,
+        "run_displacements": properties.run_displacements,
         "provenance": properties.provenance,
         "warnings": [str(note) for note in properties.warnings],
         "notes": [str(note) for note in properties.notes],

@@ -268,6 +268,21 @@ def displacements_table(dataset: NamedArrays) -> Table:
     return Table(title, columns, meanings)
 
 
+def run_displacements_table(dataset: NamedArrays) -> Table:
+    """One row for each site: components of the mean square displacements in the run."""
+    species = dataset["species"].values
+    columns = {"site": np.arange(len(species)), "species": species}
+    names = ("u2_measured", "u2_measured_sem", "u2_commensurate")
+    for name in (one for one in names if one in dataset):
+        values = dataset[name].values
+        columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in _SIX.items()}
+    meanings = {
+        f"{name}_xy": variable_of(name).text for name in ("u2_measured", "u2_commensurate")
+    }
+    title = "Mean square displacements of the sites in the run, Cartesian"
+    return Table(f"{title}; x_sem: standard error of x", columns, meanings)
+
+
 def elastic_table(dataset: NamedArrays) -> Table:
     """One row for each elastic constant, average and eigenvalue."""
     rows: list[tuple[str, str, float, float]] = []

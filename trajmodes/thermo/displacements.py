@@ -17,11 +17,14 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.energies import ModeEnergies
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.modes import Modes
-from trajmodes.data.thermo import ThermalDisplacements
+from trajmodes.data.thermo import RunDisplacements, ThermalDisplacements
 from trajmodes.errors import UsageError
+from trajmodes.project.energies.covariances import DisplacementCovariance
 from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.symmetry.stars import set_omega
 from trajmodes.thermo.functions import quantum_functions
 from trajmodes.thermo.zone_modes import ModeChunk
 from trajmodes.units import BOLTZMANN
@@ -198,6 +201,39 @@ def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
     change = reciprocal / np.linalg.norm(reciprocal, axis=0)
     found: Floats = change.T @ tensors @ change
     return found
+
+
+def run_displacements(
+    covariance: DisplacementCovariance, modes: Modes, energies: ModeEnergies, group: SpaceGroup
+) -> RunDisplacements:
+    """⟨uu⟩ of a run from the covariances of its mode amplitudes, ⟨Q Q†⟩ in blocks of time.
+
+    ⟨u_sx u_sy⟩ = (1/N M_s) Σ_q Σ_mm' Re⟨Q_m Q*_m'⟩ e_sx(m) e*_sy(m'). The error is the larger
+    of two: that of the blocks, and that of the potential energies of all sets, which is valid
+    where lifetimes exceed the blocks.
+    """
+    share = modes.weights / modes.weights.sum()
+    e_qmsx, sums = modes.vectors, "q,qmn,qmsx,qnsy->sxy"
+    listed = [
+        np.einsum(sums, share, one, e_qmsx, e_qmsx.conj(), optimize=True).real
+        for one in covariance.covariance
+    ]
+    blocks = symmetrised(np.array(listed), group) / modes.crystal.masses[:, None, None]
+    portions = covariance.frames / covariance.frames.sum()
+    measured = np.tensordot(portions, blocks, axes=1)
+    n_blocks = len(portions)
+    spread = np.tensordot(portions, (blocks - measured) ** 2, axes=1)
+    square = spread / (n_blocks - 1) if n_blocks > 1 else np.full_like(spread, np.nan)
+    omega, of_sets = set_omega(modes), displacements_of_sets(modes, group)
+    steady = omega > 0.0
+    stiffness = np.where(steady, omega, 1.0) ** 2
+    # ⟨|Q|²⟩ = 2U/ω²
+    error = np.where(steady, 2.0 * energies.potential_sem / stiffness, 0.0)
+    by_energy = np.tensordot(error**2, of_sets**2, axes=1)
+    harmonic = None
+    if steady.all():
+        harmonic = np.tensordot(BOLTZMANN * energies.temperature / stiffness, of_sets, axes=1)
+    return RunDisplacements(measured, np.sqrt(np.fmax(square, by_energy)), harmonic)
 
 
 def displacements_of_sets(modes: Modes, group: SpaceGroup) -> Floats:

@@ -8,7 +8,7 @@ from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
 from trajmodes.data.results import CrystalProperties, Provenance
-from trajmodes.data.thermo import ThermalExpansion
+from trajmodes.data.thermo import RunDisplacements, ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at
@@ -32,14 +32,14 @@ def properties() -> list[xr.Dataset]:
         bulk.crystal, cell=cell, sites=np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.05]])
     )
     provenance = Provenance({}, (), "", "")
-    measured = dict.fromkeys(("measured", "measured_sem", "commensurate"), np.ones((2, 3, 3)))
+    moved = RunDisplacements(*3 * [np.ones((2, 3, 3))])
     flat = replace(elasticity(bulk), crystal=layer, stiffness=np.eye(3), eigenvalues=np.ones(3))
     thermo = thermodynamics(bulk, (3, 3, 3), [300.0])
     tensors = np.ones((1, 3, 3))
     expansion = ThermalExpansion(tensors, tensors[0], np.ones(1), (1, 1, 1))
     scattered = CrystalProperties(bulk, provenance, spectra=mode_spectra(bulk))
     properties = [
-        CrystalProperties(bulk, provenance, thermo, one, expansion, **measured)
+        CrystalProperties(bulk, provenance, thermo, one, expansion, run_displacements=moved)
         for one in (elasticity(bulk), flat)
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())

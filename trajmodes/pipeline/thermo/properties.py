@@ -12,7 +12,7 @@ from trajmodes.config.kinds import FINE_MESH
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import layer_of
 from trajmodes.data.results import CrystalProperties, Provenance
-from trajmodes.data.thermo import ThermalExpansion, Thermodynamics
+from trajmodes.data.thermo import RunDisplacements, ThermalExpansion, Thermodynamics
 from trajmodes.errors import DataError
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
@@ -22,16 +22,13 @@ from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import PROPERTY_FILES, write_results
-from trajmodes.results.contents import modes_in
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.properties import properties_dataset
-from trajmodes.symmetry.operations import space_group
-from trajmodes.thermo.displacements import displacements_of_sets
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics
-from trajmodes.units import BOLTZMANN, MEV, THZ
+from trajmodes.units import THZ
 
 CIF_FILE = "displacements.cif"
 _SPACING = 0.1
@@ -92,7 +89,7 @@ def thermo_job(
         Provenance(versions(), (), command, ""),
         thermodynamics=found,
         expansion=expansion,
-        **({} if run is None else _measured(run)),
+        run_displacements=None if run is None else _measured(run),
         warnings=unstable_warnings(found.left_out, known),
         notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
     )
@@ -152,7 +149,7 @@ def _loaded(
     known, place = read_force_constants(constants), Path(constants)
     if place.is_dir() and (place / RESULTS.file).is_file():
         found = read_results(place)
-        run = found if "potential_mev" in found else None
+        run = found if "u2_measured" in found else None
     return known, run
 
 
@@ -191,26 +188,14 @@ def _cif_of(found: Thermodynamics, kelvin: float) -> str:
     return cif_text(found.crystal, moved.cif[place], sem, kelvin)
 
 
-def _measured(run: xr.Dataset) -> dict[str, Any]:
-    """⟨uu⟩ of the run from the potential energies of its modes, and of its force constants."""
-    modes = modes_in(run)
-    of_sets = displacements_of_sets(modes, space_group(modes.crystal))
-    omega = run["freq_harmonic_thz"].values * THZ
-    steady = omega > 0.0
-    square = np.where(steady, omega, 1.0) ** 2
-    variance = 2.0 * MEV * run["potential_mev"].values / square
-    error = 2.0 * MEV * run["potential_mev_sem"].values / square
-    kelvin = float(run["temperature"])
-
-    def total(values: Any) -> Any:
-        return np.tensordot(np.where(steady, values, 0.0), of_sets, axes=1)
-
-    variances = np.tensordot(np.where(steady, error, 0.0) ** 2, of_sets**2, axes=1)
-    return {
-        "measured": total(variance),
-        "measured_sem": np.sqrt(variances),
-        "commensurate": total(BOLTZMANN * kelvin / square),
-    }
+def _measured(run: xr.Dataset) -> RunDisplacements:
+    """Read ⟨uu⟩ of a run, and that of the force constants it was projected on."""
+    harmonic = run.get("u2_commensurate")
+    return RunDisplacements(
+        run["u2_measured"].values,
+        run["u2_measured_sem"].values,
+        None if harmonic is None else harmonic.values,
+    )
 
 
 def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note, ...]:
