@@ -33,6 +33,7 @@ from trajmodes.data.results import Finding, InputFile, Provenance, Results
 from trajmodes.data.spectra import (
     MaximumEntropySpectra,
 )
+from trajmodes.data.thermo import RunDisplacements
 from trajmodes.notes import Note
 from trajmodes.phonons.shells import shells_of
 from trajmodes.units import BOLTZMANN, HBAR, THZ, W_MK
@@ -255,6 +256,7 @@ def make_full(results, seed=8):
         shells=shells_of(constants),
         convergence=replace(convergence, change=decay[:, None] * [0.004, 0.02, 0.3]),
         projection=full_projection(rng, results),
+        run_displacements=RunDisplacements(*3 * [5e-3 * np.tile(np.eye(3), (2, 1, 1))]),
         renormalised=renormalise(results),
         conductivity=conductivity(results),
         fit_errors=FitErrors(rng.random((16, 62)), 1250.0, 3.4, levelled=True),
