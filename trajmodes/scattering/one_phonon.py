@@ -45,9 +45,12 @@ class Thermal:
     quantum: bool
     displacements: Floats
     """(s, 3, 3) ⟨uu⟩ of each site in Å²; zero leaves out the Debye–Waller factor."""
+    changes: Floats | None = None
+    """(b, s, 3, 3) change of ⟨uu⟩ in Å² with each replicate of the force constants."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, displacements="s 3 3")
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, displacements="s 3 3", changes="b s 3 3")
 
 
 def one_phonon(
@@ -61,10 +64,13 @@ def one_phonon(
 def replicate_lines(
     constants: ForceConstants, waves: Wavevectors, amplitudes: Weights, thermal: Thermal
 ) -> Iterator[OnePhonon]:
-    """Yield the lines of each delete-one-block replicate; the displacements do not change."""
-    for values in () if constants.replicates is None else constants.replicates:
+    """Yield the lines of each delete-one-block replicate of the force constants."""
+    for b, values in enumerate(() if constants.replicates is None else constants.replicates):
         one = replace(constants, values=values, replicates=None)
-        yield one_phonon(one, waves, amplitudes, thermal)
+        moved = thermal.displacements
+        if thermal.changes is not None:
+            moved = moved + thermal.changes[b]
+        yield one_phonon(one, waves, amplitudes, replace(thermal, displacements=moved))
 
 
 def with_errors(lines: OnePhonon, replicates: Iterable[OnePhonon]) -> OnePhonon:

@@ -47,7 +47,7 @@ _FINE = 100.0
 """Default resolution, as a part of the highest frequency."""
 _SPACING = 0.15
 """Distance of neighbouring points of the mesh of mean square displacements, in 1/Å."""
-_MOST_SOLVED = 20_000
+MOST_SOLVED = 20_000
 """Most solutions of dynamical matrices for error bars."""
 _WIDTHS = {"measured": "linewidth_thz", "phi3": "linewidth_phi3_classical_thz"}
 
@@ -120,11 +120,11 @@ def one_phonon_job(
         waves = commensurate_on(one, _supercell_of(constants))
     quantum = not values["classical"]
     mesh = spaced_mesh(known.crystal, _SPACING)
-    moved = thermodynamics(
-        replace(known, replicates=None), mesh, np.array([kelvin])
-    ).displacements
-    displacements = moved.quantum[0] if quantum else moved.classical[0]
-    thermal = Thermal(kelvin, quantum, displacements)
+    moved = thermodynamics(known, mesh, np.array([kelvin])).displacements
+    value, changes = moved.classical, moved.classical_changes
+    if quantum:
+        value, changes = moved.quantum, moved.quantum_changes
+    thermal = Thermal(kelvin, quantum, value[0], None if changes is None else changes[:, 0])
     top = _ABOVE * _highest(known, waves)
     resolution = values["resolution_thz"]
     width = top / _FINE if resolution is None else resolution * THZ
@@ -180,7 +180,7 @@ def phonon_lines(
     power = broadened(lines, grid.omega, grid.resolution, thermal)
     n_replicates = 0 if constants.replicates is None else len(constants.replicates)
     notes: tuple[Note, ...] = ()
-    if n_replicates * len(waves.hkl) > _MOST_SOLVED:
+    if n_replicates * len(waves.hkl) > MOST_SOLVED:
         text = "one-phonon intensities have no error bars: there are too many Q"
         notes = (Note("note", text, fix="choose fewer points, or a line"),)
         n_replicates = 0

@@ -33,6 +33,7 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.pipeline.scattering.one_phonon import (
+    MOST_SOLVED,
     Grid,
     Target,
     imaginary_note,
@@ -225,7 +226,7 @@ def _with_phonons(
             "the temperature of the run is not known: it has no velocities",
             fix="write velocities, or leave out the force constants",
         )
-    thermal = Thermal(kelvin, quantum=False, displacements=_displacements(modes, kelvin))
+    thermal = _thermal(constants, modes, kelvin)
     source = run.job.projection.force_constants
     width = widths_at(source, run.job.scattering.widths, result.waves)
     target = Target(result.waves, result.weights, width)
@@ -248,6 +249,18 @@ def _with_phonons(
         warnings=(*result.warnings, *imaginary_note(found.lines)),
         notes=(*result.notes, *found.notes),
     )
+
+
+def _thermal(constants: ForceConstants, modes: Modes, kelvin: float) -> Thermal:
+    """Classical occupation; ⟨uu⟩ of the waves of the supercell, and its changes."""
+    value = _displacements(modes, kelvin)
+    replicates = () if constants.replicates is None else constants.replicates
+    if not 1 < len(replicates) * len(modes.qpoints) < MOST_SOLVED:
+        return Thermal(kelvin, quantum=False, displacements=value)
+    plain = (replace(constants, values=one, replicates=None) for one in replicates)
+    others = (modes_at(one, modes.qpoints, modes.weights) for one in plain)
+    changes = np.array([_displacements(one, kelvin) - value for one in others])
+    return Thermal(kelvin, quantum=False, displacements=value, changes=changes)
 
 
 def _displacements(modes: Modes, kelvin: float) -> Floats:
