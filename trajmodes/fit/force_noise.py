@@ -290,14 +290,16 @@ def centred(sums: ForceCovariances) -> tuple[Complexes, Complexes]:
     The forces include the dipole–dipole forces of charges.
     """
     displacement, force = sums.displacement.copy(), sums.force.copy()
-    if sums.charges is not None:
-        total = dipole_sum(sums.space.supercell.crystal, sums.charges)
-        force -= dipole_matrices(total, sums.space.qpoints) @ displacement
     root = np.sqrt(sums.space.supercell.n_cells)
     u_bk, f_bk = (
         part.reshape(len(sums.frames), -1) / root
         for part in (sums.displacement_sum, sums.force_sum)
     )
+    if sums.charges is not None:
+        total = dipole_sum(sums.space.supercell.crystal, sums.charges)
+        c_qkl = dipole_matrices(total, sums.space.qpoints)
+        force -= c_qkl @ displacement
+        f_bk = f_bk - u_bk @ c_qkl[0].real.T
     u_k, f_k = u_bk.sum(axis=0) / sums.n_frames, f_bk.sum(axis=0) / sums.n_frames
     frames = sums.frames[:, None, None]
     # Γ is the first q point.

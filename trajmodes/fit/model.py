@@ -141,12 +141,17 @@ def model_of(
         free = null_space(constraint_rows(basis, constraints))
         spaces.append(free if basis.order > 1 or constant_force else free[:, :0])
         if basis.order > 1 and not free.shape[1]:
+            reach = float(basis.orbits.radii.max(initial=0.0))
+            alone = reach == 0.0
             raise DataError(
                 f"symmetry and the sum rule leave no free parameter of order {basis.order}",
-                where=f"{basis.orbits.n_orbits} orbits up to "
-                f"{basis.orbits.radii.max(initial=0.0):.4f} Å",
-                why="no neighbour lies within the cutoff",
-                fix="raise the cutoff",
+                where=f"{basis.orbits.n_orbits} orbits up to {reach:.4f} Å",
+                why="no neighbour lies within the cutoff"
+                if alone
+                else "the symmetry of the sites and of the pairs forbids all of them",
+                fix="raise the cutoff"
+                if alone
+                else "leave this order out, or raise its cutoff to farther neighbours",
             )
     order = np.repeat(expansion.orders, [space.shape[1] for space in spaces])
     return Model(expansion, scipy.linalg.block_diag(*spaces), order, _stages(order, scheme))

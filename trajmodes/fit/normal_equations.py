@@ -7,9 +7,9 @@ out gives error bars and cross-validation, selecting columns gives shorter cutof
 orders, and a null space imposes constraints, all without reading the trajectory again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,19 @@ class Source(NamedTuple):
     """Temperature in K; nan if unknown."""
     interval_ps: float
     """Time between frames in ps; nan if unknown."""
+    displaced_atoms: int = 0
+    """Atoms of the known supercell that the frames are displaced from; 0 for a run about its
+    average structure."""
+
+
+def default_scheme(sources: Iterable[Source]) -> Literal["sequential", "joint"]:
+    """Scheme of a fit to these runs: sequential, unless they displace supercells of two sizes.
+
+    Those for third order are not a thermal ensemble: in a sequential fit their forces of third
+    order would change Φ2.
+    """
+    sizes = {source.displaced_atoms for source in sources}
+    return "joint" if len(sizes) > 1 and 0 not in sizes else "sequential"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
 from trajmodes.fit.fit import scan_equations
 from trajmodes.fit.model import Scheme
-from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.normal_equations import NormalEquationBlocks, default_scheme
 from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.phonons.modes import modes_at, stability
@@ -56,7 +56,10 @@ def scan_rows(
     no_constant_force: bool = False,
 ) -> list[ScanPoint]:
     """Points of a scan, with the square of the lowest commensurate frequency of each."""
-    options = FitOptions(scheme=scheme or "sequential", constant_force=not no_constant_force)
+    options = FitOptions(
+        scheme=scheme or default_scheme(equations.sources),
+        constant_force=not no_constant_force,
+    )
     qpoints = half_space(equations.supercell).qpoints
     return [
         replace(one, lowest_squared=_lowest(constants, qpoints))

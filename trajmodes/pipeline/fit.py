@@ -25,10 +25,10 @@ from trajmodes.fit.many_parameters import (
     has_many_parameters,
     joined,
 )
-from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import (
     NormalEquationBlocks,
     Source,
+    default_scheme,
     pooled,
     require_poolable,
     widest,
@@ -181,7 +181,7 @@ def _fit_once(
             temperature=job.phonons.temperature or equations.temperature,
             options=_with_strength_by_atoms(runs, expansion, charges)
             if earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
-            else fit_options(job, runs),
+            else fit_options(job, runs, earlier),
         )
         fit = with_noise_found(runs, fit, covariances, is_whole=earlier is None)
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
@@ -232,9 +232,14 @@ def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
     return wanted == "average" or (wanted == "auto" and not known)
 
 
-def fit_options(job: Job, runs: Sequence[LoadedRun] = ()) -> FitOptions:
+def fit_options(
+    job: Job,
+    runs: Sequence[LoadedRun] = (),
+    earlier: NormalEquationBlocks | None = None,
+) -> FitOptions:
     """Options of the fit that a job asks for; the default scheme depends on the runs."""
-    by_default: Scheme = "joint" if _are_displaced_in_several_boxes(runs) else "sequential"
+    sources = (*(() if earlier is None else earlier.sources), *map(_source, runs))
+    by_default = default_scheme(sources)
     return FitOptions(
         scheme=job.fit.scheme or by_default,
         constraints=Constraints(
@@ -250,21 +255,11 @@ def fit_options(job: Job, runs: Sequence[LoadedRun] = ()) -> FitOptions:
     )
 
 
-def _are_displaced_in_several_boxes(runs: Sequence[LoadedRun]) -> bool:
-    """Whether the runs are static displacements about known supercells of different sizes.
-
-    Those for third order are not a thermal ensemble: in a sequential fit their forces of third
-    order would change Φ2.
-    """
-    known = all(run.trajectory.ideal is not None for run in runs)
-    return known and len({run.supercell.n_atoms for run in runs}) > 1
-
-
 def _scheme_notes(
     runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
 ) -> Iterator[Note]:
     by_default = runs[0].job.fit.scheme is None and max(cutoffs) > 2
-    if by_default and _are_displaced_in_several_boxes(runs):
+    if by_default and default_scheme(map(_source, runs)) == "joint":
         text = "all orders are fitted at once to the displaced supercells of all sizes"
         why = "those for third order are not a thermal ensemble"
         fix = "--scheme sequential fits second order first"
@@ -384,7 +379,7 @@ def _frame_notes(
     return tuple(Note("note", text) for text in texts)
 
 
-def _source(run: LoadedRun, kelvin: float) -> Source:
+def _source(run: LoadedRun, kelvin: float = np.nan) -> Source:
     interval = run.trajectory.interval_ps
     paths = run.trajectory.paths
     more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
@@ -392,4 +387,5 @@ def _source(run: LoadedRun, kelvin: float) -> Source:
         name=f"{paths[0]}{more}" if paths else "arrays",
         temperature=run.job.phonons.temperature or kelvin,
         interval_ps=np.nan if interval is None else interval,
+        displaced_atoms=0 if run.trajectory.ideal is None else run.supercell.n_atoms,
     )

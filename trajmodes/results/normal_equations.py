@@ -85,6 +85,12 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
             "ps",
             "time between frames",
         ),
+        "displaced_atoms": (
+            "run",
+            np.array([s.displaced_atoms for s in sources]),
+            "1",
+            "atoms of the known supercell that the frames are displaced from; 0: its average",
+        ),
     }
     charges, whole_square = equations.charges, equations.whole_square
     if charges is not None and whole_square is not None:
@@ -142,7 +148,9 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
             fix="read the trajectory again with this version",
         )
     names = [str(name) for name in dataset["source"].values]
-    numbers = (dataset[name].values.tolist() for name in ("temperature", "interval_ps"))
+    numbers = [dataset[name].values.tolist() for name in ("temperature", "interval_ps")]
+    if "displaced_atoms" in dataset:
+        numbers.append(dataset["displaced_atoms"].values.tolist())
     stored_as_named = ["frames", "components", "gram", "moment", "square"]
     stored_as_named += ["displacement_sum", "force_sum"]
     charges = None

@@ -80,6 +80,13 @@ def test_cutoffs_without_neighbours_are_refused(crystals):
         model_for(supercell, {2: 3.0, 3: 1.0})
 
 
+def test_an_order_that_symmetry_forbids_is_not_blamed_on_the_cutoff(crystals):
+    # Every atom of this box is a centre of inversion between the images of its neighbours.
+    supercell = build_supercell(crystals["bcc"], 2 * np.eye(3, dtype=int))
+    with pytest.raises(DataError, match=r"no free parameter of order 3[\s\S]*symmetry of the"):
+        model_for(supercell, {2: "supercell", 3: "supercell"})
+
+
 @pytest.mark.parametrize("cutoffs", [{2: 3.0, 4: 2.0}, {3: 3.0, 4: 2.0, 5: 2.0}, {1: 3.0}])
 def test_orders_must_be_consecutive(wurtzite, cutoffs):
     with pytest.raises(UsageError, match="one for each order from 2 to the highest"):

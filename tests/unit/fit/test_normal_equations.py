@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
-from trajmodes.fit.normal_equations import Source, pooled
+from trajmodes.fit.normal_equations import Source, default_scheme, pooled
 from trajmodes.results.normal_equations import equations_dataset
 from trajmodes.results.normal_equations import equations_of as equations_from_dataset
 from trajmodes.symmetry.translations import build_supercell
@@ -48,6 +48,21 @@ def test_sources_are_kept_if_all_are_known(equations):
     other = replace(second, sources=(Source("b", 310.0, 0.01),))
     assert [source.name for source in pooled([one, other]).sources] == ["a", "b"]
     assert pooled([one, second]).sources == ()
+
+
+def test_the_default_scheme_is_that_of_the_runs_and_is_stored(equations):
+    runs = [Source(name, np.nan, np.nan, n) for name, n in (("fc3", 64), ("fc2", 216))]
+    assert default_scheme(runs) == "joint"
+    assert default_scheme([*runs, Source("run", 300.0, 0.005)]) == "sequential"
+    assert default_scheme([runs[0], runs[0]]) == default_scheme([]) == "sequential"
+    second = replace(equations, square=2.0 * equations.square)
+    parts = (
+        replace(one, sources=(own,)) for one, own in zip((equations, second), runs, strict=True)
+    )
+    again = equations_from_dataset(equations_dataset(pooled(list(parts))))
+    assert default_scheme(again.sources) == "joint"
+    older = equations_dataset(equations).drop_vars("displaced_atoms")
+    assert default_scheme(equations_from_dataset(older).sources) == "sequential"
 
 
 def test_the_same_frames_are_not_counted_twice(equations):

@@ -12,7 +12,7 @@ from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations, scan_equations
-from trajmodes.fit.force_noise import whole_matrices
+from trajmodes.fit.force_noise import centred, whole_matrices
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.many_parameters import fit_covariances
 from trajmodes.fit.normal_equations import pooled
@@ -105,6 +105,19 @@ def test_normal_equations_keep_their_charges(polar, reduce_frames):
     plain = reduce_frames(supercell, u_tax[::-1], f_tax[::-1])
     with pytest.raises(DataError, match="they differ in Born charges"):
         pooled([equations, harmonic_equations(plain, _expansion(supercell, 3.4))])
+
+
+def test_sums_about_the_means_are_those_of_the_whole_forces(polar, reduce_frames):
+    supercell, constants, u_tax, f_tax = polar
+    n_sites = supercell.crystal.n_sites
+    shift = 0.05 * np.random.default_rng(4).normal(size=(n_sites, 3))
+    moved = u_tax + np.tile(shift - shift.mean(axis=0), (supercell.n_cells, 1))
+    f_tax = f_tax + dipole_forces(supercell, constants.charges)(moved - u_tax)
+    plain = reduce_frames(supercell, moved, f_tax)
+    for found, wanted in zip(
+        centred(plain.without_dipoles(constants.charges)), centred(plain), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, atol=1e-9 * np.abs(wanted).max())
 
 
 def test_charges_of_another_number_of_sites_are_refused(polar):

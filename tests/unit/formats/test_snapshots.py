@@ -22,6 +22,7 @@ from trajmodes.formats.open import (
     sibling_cell_file,
     sibling_charges,
 )
+from trajmodes.formats.phonopy_yaml import read_supercell_energies
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.find_cell import find_crystal
@@ -220,6 +221,28 @@ def two_cells(salt):
             phonon_supercell_matrix=np.diag([3, 2, 2]),
             primitive_matrix="F",
         )
+
+
+def test_energies_of_displaced_supercells_are_read(salt, tmp_path):
+    made, u_tax, f_tax = salt
+    path, energies = tmp_path / "phonopy_params.yaml", -200.0 + np.arange(len(u_tax)) / 7.0
+    made.dataset = {
+        "displacements": u_tax, "forces": f_tax, "supercell_energies": energies,
+    }  # fmt: skip
+    made.save(path)
+    np.testing.assert_allclose(read_supercell_energies(path), energies, rtol=1e-12)
+    made.dataset = {"displacements": u_tax, "forces": f_tax}
+    made.save(path)
+    with pytest.raises(DataError, match="no energies of the displaced supercells"):
+        read_supercell_energies(path)
+    singles = [
+        {"number": n, "displacement": [0.0, 0.0, 0.01], "forces": f_tax[0],
+         "supercell_energy": -3.5 - n}
+        for n in (0, 9)
+    ]  # fmt: skip
+    made.dataset = {"natom": len(u_tax[0]), "first_atoms": singles}
+    made.save(path)
+    np.testing.assert_allclose(read_supercell_energies(path), [-3.5, -12.5])
 
 
 def test_both_data_sets_of_phono3py_are_runs(salt, two_cells, tmp_path):
