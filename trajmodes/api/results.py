@@ -26,7 +26,7 @@ from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_anal
 from trajmodes.pipeline.thermo.properties import thermo_job
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import render, text_of
-from trajmodes.report.write import is_map, outputs_of, write_results
+from trajmodes.report.write import is_map, is_series, outputs_of, write_results
 from trajmodes.results.contents import crystal_in, modes_in
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
@@ -330,6 +330,8 @@ class Results:
         if "supercell_matrix" in dataset:
             cells = abs(np.linalg.det(dataset["supercell_matrix"].values))
             rows["atoms"] = round(cells) * dataset.sizes["site"]
+        if is_series(dataset):
+            rows["runs"] = dataset.sizes["series_run"]
         if is_map(dataset):
             rows["points along the path"] = dataset.sizes["map_point"]
         elif "set" in dataset.sizes:

@@ -25,6 +25,7 @@ from trajmodes.symmetry.stars import places_of_sets
 from trajmodes.symmetry.translations import half_space
 
 _SAME_Q = 1e-6
+_ROUNDING = 1e-9
 
 
 def common_qpoints(supercells: Sequence[Supercell]) -> tuple[Floats, Floats]:
@@ -100,7 +101,7 @@ def follow_modes(
         members=members,
         branches=branches,
         squares=np.stack(squares),
-        squares_sem=np.stack(sems) if len(sems) == len(runs) else None,
+        squares_sem=_positive(np.stack(sems)) if len(sems) == len(runs) else None,
     )
 
 
@@ -115,16 +116,20 @@ def lines_of(followed: FollowedModes, lines: Sequence[MeasuredLines | None]) -> 
         if one is None:
             continue
         values = np.stack([one.omega, one.omega_sem, one.linewidth, one.linewidth_sem])
-        for q, branch in zip(followed.qpoints, followed.branches[r], strict=True):
+        rows = zip(followed.qpoints, followed.members, followed.branches[r], strict=True)
+        for q, members, branches in rows:
             row = _row_of(one.qpoints, q)
-            of_row = followed.members[_row_of(followed.qpoints, q) or 0]
             if row is None:
                 continue
-            for m, g in enumerate(of_row):
-                own = one.sets[row, branch[m]]
-                if g >= 0 and own >= 0:
-                    found[:, r, g] = values[:, own]
+            own = one.sets[row, branches]
+            known = (members >= 0) & (own >= 0)
+            found[:, r, members[known]] = values[:, own[known]]
     return found
+
+
+def _positive(sems: Floats) -> Floats:
+    """Errors that are rounding, of modes that the force constants fix, are small but not 0."""
+    return np.maximum(sems, _ROUNDING * float(sems.max()))
 
 
 def _row_of(qpoints: Floats, q: Floats) -> int | None:
