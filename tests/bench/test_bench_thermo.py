@@ -82,3 +82,18 @@ def test_group_velocities_on_24_cubed(silicon):
         f" phonopy {1e3 * peer:.0f} ms, ratio {peer / ours:.1f}"
     )
     assert ours < 1.5 * peer
+
+
+def test_free_energy_of_a_run():
+    """The pass over the energies takes no longer than the fit of the same orders."""
+    run = open_run(EXAMPLES / "silicon.lammpstrj.xz", cell=EXAMPLES / "silicon.POSCAR")
+    energies = np.random.default_rng(1).standard_normal(run.n_frames)
+    for options in ({"cutoff2": 5.0}, {"cutoff2": 5.0, "cutoff3": 4.0, "cutoff4": 3.0}):
+        constants = run.fit(**options)
+        fit = seconds(lambda options=options: run.fit(**options))
+        ours = seconds(lambda own=constants: own.free_energy(run, energies, mesh=12))
+        say(
+            f"free energy of {run.n_frames} frames of {run.supercell.n_atoms} atoms, orders to "
+            f"{len(options) + 1}: {ours:.2f} s; fit {fit:.2f} s, ratio {ours / fit:.2f}"
+        )
+        assert ours < 1.5 * fit

@@ -258,12 +258,21 @@ def fit_options(
 def _scheme_notes(
     runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
 ) -> Iterator[Note]:
-    by_default = runs[0].job.fit.scheme is None and max(cutoffs) > 2
-    if by_default and default_scheme(map(_source, runs)) == "joint":
+    """Note how displaced supercells of several sizes are fitted, and what is wrong with it."""
+    chosen = runs[0].job.fit.scheme
+    if max(cutoffs) < 3 or default_scheme(map(_source, runs)) != "joint":
+        return
+    why = "those for third order are not a thermal ensemble"
+    if chosen is None:
         text = "all orders are fitted at once to the displaced supercells of all sizes"
-        why = "those for third order are not a thermal ensemble"
-        fix = "--scheme sequential fits second order first"
-        yield Note("note", text, why=why, fix=fix)
+        yield Note("note", text, why=why)
+    elif chosen == "sequential":
+        text = (
+            "second order is fitted to the displaced supercells of all sizes; the anharmonic "
+            "forces of those for third order change it"
+        )
+        fix = "leave out --scheme: all orders are then fitted at once"
+        yield Note("warning", text, why=why, fix=fix, concerns="fit")
 
 
 def _cutoffs(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:

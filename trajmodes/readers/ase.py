@@ -22,7 +22,7 @@ from xml.parsers import expat
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.text.source import open_source
 from trajmodes.readers.text.tables import require_line_end
@@ -223,20 +223,22 @@ def read_ase_energies(path: Path) -> Floats:
         If ASE does not read the file, or a frame has no energy.
     """
     from ase.io import iread  # noqa: PLC0415 - ase loads slowly
-    from ase.io.formats import UnknownFileTypeError  # noqa: PLC0415
 
     try:
         kind = ase_format(path)
         place = str(path.resolve())
         images = iread(place, index=":", format=kind, do_not_split_by_at_sign=True)
         results = [{} if one.calc is None else one.calc.results for one in images]
-    except UnknownFileTypeError:
+    except TrajmodesError:
+        raise
+    except Exception as error:
         raise DataError(
             "there are no potential energies in the file",
             where=str(path),
-            why="it is no log of LAMMPS, no extended XYZ, and ASE does not know its format",
+            why="it is no log of LAMMPS, no extended XYZ, and ASE does not read it: "
+            f"{type(error).__name__}: {error}",
             fix="give the file in which the program of the run wrote its energies",
-        ) from None
+        ) from error
     found = [one.get("free_energy", one.get("energy")) for one in results]
     missing = [t for t, energy in enumerate(found) if energy is None]
     if missing or not found:

@@ -1,10 +1,15 @@
 """Potential energies of frames in the files of programs."""
 
+import lzma
+
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 from scipy import constants
 
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.energies import energies_of_frames, read_energies
 
 ONE = """units metal
@@ -85,6 +90,57 @@ def test_comments_of_extended_xyz_are_in_the_order_of_frames(file):
     np.testing.assert_allclose(energies_of_frames(series, np.array([7, 9])), [-1.5, -1.25])
     with pytest.raises(DataError, match="2 energies, the run 3 frames"):
         energies_of_frames(series, np.array([0, 1, 2]))
+
+
+def test_comments_with_steps_are_matched_by_step(file):
+    lines = iter((10, 20))
+    text = "".join(
+        f"{line} step={next(lines)}\n" if "Lattice" in line else f"{line}\n"
+        for line in XYZ.splitlines()
+    )
+    series = read_energies(file(text, "run.xyz"))
+    found = energies_of_frames(series, np.array([20, 10, 15, 20]))
+    np.testing.assert_array_equal(found, [-1.25, -1.5, np.nan, -1.25])
+    with pytest.raises(DataError, match=r"only 0 of 2 frames[\s\S]*steps of the file: 10–20"):
+        energies_of_frames(series, np.array([1, 2]))
+
+
+def test_compressed_comments_are_read(tmp_path):
+    path = tmp_path / "run.xyz.xz"
+    path.write_bytes(lzma.compress(XYZ.encode()))
+    np.testing.assert_array_equal(read_energies(path)[0].energies, [-1.5, -1.25])
+
+
+def test_frames_that_are_selected_keep_their_energies(file):
+    series = read_energies(file(XYZ, "run.xyz"))
+    found = energies_of_frames(series, np.array([1]), chosen=slice(1, None, 2))
+    np.testing.assert_array_equal(found, [-1.25])
+
+
+@pytest.mark.parametrize("kind", ["traj", "extxyz"])
+def test_energies_of_calculators_are_read_by_ase(tmp_path, kind):
+    images = [Atoms("Si", cell=np.eye(3), pbc=True) for _ in range(3)]
+    for k, image in enumerate(images):
+        image.calc = SinglePointCalculator(image, energy=-1.0, free_energy=-1.5 - k)
+    path = tmp_path / f"run.{kind}"
+    write(path, images)
+    # The energy that is consistent with the forces, where a format keeps it
+    wanted = [-1.5, -2.5, -3.5] if kind == "traj" else [-1.0] * 3
+    np.testing.assert_allclose(read_energies(path)[0].energies, wanted)
+    images[1].calc = None
+    write(path, images)
+    with pytest.raises(DataError, match=r"(has|have) no energy"):
+        read_energies(path)
+
+
+def test_a_dump_of_lammps_asks_for_its_log(file):
+    with pytest.raises(UsageError, match=r"--energies log\.lammps"):
+        read_energies(file("ITEM: TIMESTEP\n0\n", "run.lammpstrj"))
+
+
+def test_a_file_without_energies_of_an_unknown_format_is_refused(file):
+    with pytest.raises(DataError, match="no potential energies in the file"):
+        read_energies(file("what is this\n", "notes.dat"))
 
 
 def test_steps_without_an_energy_are_unknown(file):

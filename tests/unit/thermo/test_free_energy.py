@@ -47,11 +47,12 @@ def test_anharmonic_oscillators_have_the_free_energy_of_quadrature(quartic):
 
 
 def test_errors_are_those_of_repeated_runs():
-    runs = [_quartic_chain(1.0, 2000, seed=seed)[0] for seed in range(60)]
+    runs = [_quartic_chain(1.0, 2000, seed=seed)[0] for seed in range(100)]
     found = [free_energy_terms(run, KELVIN, 20) for run in runs]
-    spread = np.std([one.terms for one in found], axis=0)
-    mean = np.mean([one.terms_sem for one in found], axis=0)
-    assert ((mean[:3] / spread[:3] > 0.7) & (mean[:3] / spread[:3] < 2.0)).all()
+    terms = np.array([one.terms for one in found])
+    z = (terms - terms.mean(axis=0)) / [one.terms_sem for one in found]
+    # Of so skew a distribution higher cumulants have rare, large errors.
+    assert ((z[:, :2].std(axis=0) > 0.85) & (z[:, :2].std(axis=0) < 1.2)).all()
 
 
 def test_a_long_tail_is_no_converging_expansion():

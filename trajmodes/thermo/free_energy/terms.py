@@ -195,13 +195,16 @@ def verdict(found: FreeEnergy) -> str:
         )
         rest = None if found.anharmonic is None else found.anharmonic.rest
         if rest is not None and rest.converges:
-            text += ", or the free energy about force constants of all orders, which converges"
+            text += ", or the integral, since force constants of all orders leave little energy"
         return text
     if not found.order:
         return "U0 is not known to 1 meV per atom: give energies of more frames"
     name = ("first", "second", "third")[found.order - 1]
     value, error = 1e3 * terms.terms[found.order], 1e3 * terms.terms_sem[found.order]
-    return (
+    text = (
         f"the run resolves F to {name} order (to 1 meV per atom or half a term); the next term "
         f"is {value:.2g} ± {error:.2g} meV per atom"
     )
+    if found.integrated is not None:
+        text += ". The integral, which needs no higher terms, is best"
+    return text
