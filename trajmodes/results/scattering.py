@@ -48,6 +48,12 @@ def lines_table(dataset: NamedArrays) -> Table:
     return Table(title, columns, meanings)
 
 
+def spans_plane(dataset: NamedArrays) -> bool:
+    """Whether the Q lie in a plane and not all on one line."""
+    places = dataset["sqw_place"].values
+    return bool(np.linalg.matrix_rank(places - places[0], tol=1e-6) == 2)
+
+
 SCATTERING_TABLES = (
     Output(
         "tables/sqw.csv",

@@ -90,7 +90,7 @@ def commensurate_on(one: Section, supercell: Supercell) -> Wavevectors:
     Raises
     ------
     UsageError
-        If there is none, or there are too many.
+        If there is none but Q = 0, or there are too many.
     """
     to_integers = supercell.matrix @ one.units.T
     corner, edges = to_integers @ one.corner, one.edges @ to_integers.T
@@ -109,6 +109,11 @@ def commensurate_on(one: Section, supercell: Supercell) -> Wavevectors:
             fix="choose a smaller part of the plane",
         )
     found = one.at(places)
+    if not found.lengths.max() > 1e-6:
+        raise UsageError(
+            "the supercell admits only Q = 0 there, where nothing scatters",
+            fix="choose points farther from the origin",
+        )
     # Exactly commensurate, whatever the rounding of the points given.
     integers = np.rint(found.qpoints @ supercell.matrix.T)
     q = np.linalg.solve(supercell.matrix, integers.T).T

@@ -18,7 +18,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
-from trajmodes.results.scattering import SCATTERING_TABLES
+from trajmodes.results.scattering import SCATTERING_TABLES, spans_plane
 from trajmodes.results.series_outputs import SERIES_TABLES
 from trajmodes.results.volume_tables import VOLUME_TABLES
 
@@ -293,7 +293,7 @@ SCATTERING_OUTPUTS = (
         "dynamic structure factor in the plane, at constant frequencies",
         ("sqw", "one_phonon_sqw"),
         _drawn("scattering.draw_plane"),
-        lambda dataset: dataset.sizes["section_edge"] == 2,
+        spans_plane,
     ),
     Output(
         "figures/sqw_spectra.png",

@@ -234,9 +234,9 @@ def _tiles(dataset: NamedArrays) -> tuple[Floats, Floats]:
     waves = np.stack([about @ first, about @ second], axis=1)
     # The cell of the point nearest to the middle, which has neighbours on all sides.
     middle = int(np.argmin(((waves - waves.mean(axis=0)) ** 2).sum(axis=1)))
-    found = Voronoi(waves)
-    region = found.regions[found.point_region[middle]]
-    if -1 in region or not region:
+    found = Voronoi(waves) if len(waves) > 3 else None
+    region = [] if found is None else found.regions[found.point_region[middle]]
+    if found is None or -1 in region or not region:
         size = np.sqrt(np.ptp(waves[:, 0]) * np.ptp(waves[:, 1]) / len(waves))
         return waves, 0.5 * size * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1.0]])
     return waves, found.vertices[region] - waves[middle]
