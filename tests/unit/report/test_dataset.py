@@ -7,7 +7,8 @@ import xarray as xr
 from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
-from trajmodes.data.results import CrystalProperties, Provenance
+from trajmodes.data.results import CrystalProperties, Provenance, Scattering
+from trajmodes.data.spectra import StructureFactor
 from trajmodes.data.thermo import RunDisplacements, ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
 from trajmodes.phonons.bands import dispersion
@@ -15,8 +16,11 @@ from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.phonons.shells import shells_of
 from trajmodes.results.dataset import to_dataset
-from trajmodes.results.properties import properties_dataset
+from trajmodes.results.properties import properties_dataset, scattering_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
+from trajmodes.scattering.one_phonon import Thermal, one_phonon
+from trajmodes.scattering.wavevectors import on_grid, section
+from trajmodes.scattering.weights import weights
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.free_energy.terms import free_energy_terms
 from trajmodes.thermo.thermodynamics import thermodynamics
@@ -43,7 +47,38 @@ def properties() -> list[xr.Dataset]:
         for one in (elasticity(bulk), flat)
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
-    return [properties_dataset(one) for one in (*properties, scattered, free)]
+    datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
+    return [*datasets, scattering_dataset(structure_factors(bulk))]
+
+
+def structure_factors(constants) -> Scattering:
+    """Invented spectra of a run, and one-phonon scattering with invented widths."""
+    waves = on_grid(section(constants.crystal, (0, 0, 0), (1, 1, 0)), 4)
+    amplitudes = weights("equal", waves)
+    moved = 0.01 * np.tile(np.eye(3), (constants.crystal.n_sites, 1, 1))
+    thermal = Thermal(300.0, quantum=True, displacements=moved)
+    lines = one_phonon(constants, waves, amplitudes, thermal)
+    lines = replace(lines, width=0.1 * np.abs(lines.omega))
+    spectra = np.ones((len(waves.hkl), 5))
+    static = spectra[:, 0]
+    currents = dict.fromkeys(("longitudinal", "transverse"), spectra)
+    return Scattering(
+        waves=waves,
+        weights=amplitudes,
+        axes="primitive",
+        omega=np.arange(5.0),
+        resolution=1.0,
+        provenance=Provenance({}, (), "", ""),
+        measured=StructureFactor(
+            *(np.arange(5.0), spectra, spectra, static, static, static, 8, 0.01), **currents
+        ),
+        temperature=300.0,
+        quantum=True,
+        lines=lines,
+        power=spectra,
+        path=waves,
+        path_lines=lines,
+    )
 
 
 def free_energy() -> FreeEnergy:
