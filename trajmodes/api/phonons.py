@@ -31,7 +31,7 @@ from trajmodes.phonons.bands import (
     velocity_errors,
     velocity_operator,
 )
-from trajmodes.phonons.irreps import Irrep, irreps_at_gamma
+from trajmodes.phonons.irreps import Irrep, irreps_at
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
@@ -202,15 +202,24 @@ class PhononProperties(plain.ForceConstants):
         """
         return velocity_operator(self, self._points(q).reshape(-1, 3))
 
-    def irreps(self) -> tuple[Irrep, ...]:
-        """Irreducible representations of the modes at Γ, with Mulliken labels by phonopy.
+    def irreps(self, q: str | npt.ArrayLike = "G") -> tuple[Irrep, ...]:
+        """Irreducible representations of the modes at a q point, with Mulliken labels.
+
+        Labels are those of the little co-group, from phonopy's tables. There are none on the
+        zone boundary of crystals with glide planes or screw axes, and for accidental
+        degeneracies.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, or (3,) reduced coordinates.
 
         Raises
         ------
         DataError
-            If phonopy finds another symmetry than the force constants have.
+            If phonopy has no table of the point group.
         """
-        return irreps_at_gamma(self)
+        return irreps_at(self, self._points(q))
 
     def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
         """Draw the bands along a path, with ±2 standard errors where these are known."""

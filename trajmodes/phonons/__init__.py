@@ -5,7 +5,7 @@ In: `trajmodes.data.force_constants.ForceConstants` and a list of q points. Out:
 what `anharmonic` calculates. Open `dynamical_matrix` first: it states the phase convention.
 
 - `dynamical_matrix`, `modes`, `bands`: D(q), its eigenvalues and their gradient; stability
-- `irreps`: irreducible representations at Γ, by phonopy
+- `irreps`: irreducible representations at special points, labelled by phonopy
 - `qpoints`: q points of a supercell, a mesh or a band path
 - `shells`: force constants by shell of neighbours
 - `strain`: second-order force constants of the strained crystal, from those of third order
