@@ -134,13 +134,17 @@ def test_energies_of_free_energy_are_found_in_the_folders(volumes, written, tmp_
         (folder / "free-energy" / "tables").mkdir(parents=True)
         (folder / "free-energy" / "tables" / "free_energy.csv").write_text(
             "# Free energy\nexpansion_order,run_free_energy_term,run_free_energy_term_sem\n"
-            f"1,{energy:.9f},1e-5\n2,0.1,\n3,0.1,\n"
+            f"1,{energy:.9f},1e-5\n2,0.001,2e-5\n3,0.1,0.1\n"
         )
         folders.append(folder)
     done("quasiharmonic", *folders, *WORDS, "-o", tmp_path / "out")
     found, other = (tm.load(one).to_dataset() for one in (tmp_path / "out", written[0]))
     np.testing.assert_allclose(found["qha_gibbs"], other["qha_gibbs"], rtol=1e-12)
     np.testing.assert_allclose(found["qha_gibbs_sem"], other["qha_gibbs_sem"], rtol=1e-9)
+    done("quasiharmonic", *folders, *WORDS, "--order", 2, "-o", tmp_path / "second")
+    second = tm.load(tmp_path / "second").to_dataset()
+    np.testing.assert_allclose(second["qha_gibbs"], other["qha_gibbs"] + 0.002, rtol=1e-7)
+    assert (second["qha_run_free_energy_sem"] > other["qha_run_free_energy_sem"]).all()
 
 
 @pytest.mark.parametrize(

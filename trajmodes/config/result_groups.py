@@ -205,6 +205,13 @@ class QuasiharmonicOptions(Group):
         metavar="FILE",
         unset="U0 that `trajmodes free-energy` has written into each folder",
     )
+    order: int = option(
+        "Order of the energies that `trajmodes free-energy` has written: 1 for U0, 2 or 3 with "
+        "its cumulants, where the runs resolve them.",
+        default=1,
+        kind=kinds.whole(1, 3),
+        metavar="N",
+    )
     pressures_gpa: tuple[float, ...] = option(
         "Pressures in GPa: FIRST:LAST:STEP, or numbers separated by commas.",
         default=(0.0,),

@@ -109,6 +109,7 @@ class QuasiharmonicKeywords(ElasticKeywords, total=False):
 
     temperatures: str | Sequence[float]
     mesh: int | Literal["auto"]
+    order: int
     pressures_gpa: str | Sequence[float]
     equation: Equation
     classical: bool

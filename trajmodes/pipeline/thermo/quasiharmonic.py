@@ -31,7 +31,7 @@ from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
 from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.units import GIGAPASCAL
 
-_TABLE = "tables/free_energy.csv"
+_TABLE, _TERM = "tables/free_energy.csv", "run_free_energy_term"
 _SAME_SHAPE = 1e-4
 """Relative change of the ratios of lengths of a cell that is rounding."""
 
@@ -80,7 +80,7 @@ def quasiharmonic_job(
         If the volumes are too few, of different crystals, or do not enclose the equilibrium.
     """
     known = [read_force_constants(one) if isinstance(one, str) else one for one in constants]
-    given = energies or _energies(constants, values["energies"])
+    given = energies or _energies(constants, values)
     if len(given.values) != len(known):
         raise DataError(
             f"there are {len(given.values)} energies, and {len(known)} force constants",
@@ -125,16 +125,16 @@ def _written(
     return dataset, {str(Path(output) / name): text for name, text in files.items()}
 
 
-def _energies(constants: Sequence[str | ForceConstants], file: str | None) -> Energies:
+def _energies(constants: Sequence[str | ForceConstants], values: Mapping[str, Any]) -> Energies:
     """Energies of a file, or those that `trajmodes free-energy` wrote."""
-    if file is not None:
-        return Energies(*read_energy_list(Path(file)))
-    rows = [_own_energy(one) for one in constants]
+    if values["energies"] is not None:
+        return Energies(*read_energy_list(Path(values["energies"])))
+    rows = [_own_energy(one, values["order"]) for one in constants]
     return Energies(np.array([row[0] for row in rows]), np.array([row[1] for row in rows]))
 
 
-def _own_energy(source: str | ForceConstants) -> tuple[float, float]:
-    """U0 and its error in eV per atom, of the folder of a fit."""
+def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]:
+    """Sum of U0 and its cumulants to an order, and its error, in eV per atom."""
     fix = (
         "give the energies of all volumes, in eV per atom (--energies FILE), or run "
         "`trajmodes free-energy FOLDER --energies LOG -o FOLDER/free-energy` for each folder"
@@ -146,17 +146,19 @@ def _own_energy(source: str | ForceConstants) -> tuple[float, float]:
     if place is None:
         raise UsageError("the energy at this volume is not known", where=source, fix=fix)
     lines = place.read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     try:
-        (first,) = (row for row in rows if row["expansion_order"] == "1")
-        return (
-            float(first["run_free_energy_term"]),
-            float(first["run_free_energy_term_sem"] or 0.0),
-        )
+        rows = {
+            int(row["expansion_order"]): (float(row[_TERM]), float(row[f"{_TERM}_sem"]))
+            for row in csv.DictReader(line for line in lines if not line.startswith("#"))
+        }
+        terms = np.array([rows[number + 1] for number in range(order)])
     except (KeyError, ValueError) as error:
         raise DataError(
-            "the table of the free energy has no U0", where=str(place), fix=fix
+            f"the table of the free energy has no terms to order {order}",
+            where=str(place),
+            fix=fix,
         ) from error
+    return float(terms[:, 0].sum()), float(np.hypot.reduce(terms[:, 1]))
 
 
 def _one_of_each_volume(known: Sequence[ForceConstants]) -> list[ForceConstants]:
