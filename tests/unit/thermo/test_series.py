@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.data.force_constants import ClusterConstants, jackknife_sem
 from trajmodes.data.series.runs import MeasuredLines
 from trajmodes.errors import DataError
 from trajmodes.phonons.modes import modes_at
@@ -151,6 +151,23 @@ def test_interpolated_constants_keep_linear_relations_and_covariance(runs):
     )
     np.testing.assert_allclose(sem, trend.widening * np.sqrt(summed), rtol=1e-10)
     np.testing.assert_allclose(at.replicates.mean(axis=0), at.values)
+
+
+def test_third_order_is_interpolated_where_all_runs_have_the_same(runs):
+    triplets = ClusterConstants(
+        sites=np.zeros((2, 3), int),
+        lattice=np.zeros((2, 3, 3), int),
+        values=np.random.default_rng(1).standard_normal((2, 3, 3, 3)),
+    )
+    constants = [
+        replace(one, triplets=replace(triplets, values=one.temperature * triplets.values))
+        for one in runs(KELVIN)
+    ]
+    at = constants_trend(conditions(), constants).at(650.0)
+    np.testing.assert_allclose(at.triplets.values, 650.0 * triplets.values)
+    assert at.triplets.replicates is None
+    fewer = [replace(constants[0], triplets=None), *constants[1:]]
+    assert constants_trend(conditions(), fewer).at(650.0).triplets is None
 
 
 def test_pairs_are_matched_whatever_their_order_and_the_cell_of_a_site(crystals, springs):

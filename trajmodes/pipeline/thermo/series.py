@@ -317,4 +317,6 @@ def _notes(results: TemperatureSeries, fitted: ConstantsTrend) -> tuple[Note, ..
         texts.append("the polynomials pass through all runs: there is no test of them")
     elif any(one.constants.replicates is None for one in results.runs):
         texts.append("not all runs have error bars: all have the same weight")
+    if not fitted.has_triplets and any(one.constants.triplets for one in results.runs):
+        texts.append("third order is not interpolated: not all runs have the same triplets")
     return tuple(Note("note", text) for text in texts)

@@ -8,7 +8,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.charges import same_charges
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.force_constants import ForceConstants, jackknife_sem
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.data.lattice import SAME_CRYSTAL, crystal_difference
 from trajmodes.errors import DataError
 from trajmodes.symmetry.operations import space_group
@@ -33,11 +33,17 @@ class ConstantsTrend:
     widening: float
     """Factor of the standard errors where the polynomial does not describe the runs."""
 
-    def at(self, kelvin: float) -> ForceConstants:
-        """Force constants of second order at a temperature, and at the reference volume.
+    @property
+    def has_triplets(self) -> bool:
+        """Whether third order is interpolated: all runs have the same triplets."""
+        return _are_comparable([one.triplets for one in self.constants])
 
-        The replicates of all runs are listed, each about the interpolated values, so that their
-        jackknife covariance is that of the weighted sum.
+    def at(self, kelvin: float) -> ForceConstants:
+        """Force constants at a temperature, and at the reference volume.
+
+        Higher orders are interpolated where all runs have the same clusters; otherwise there
+        are none. The replicates of all runs are listed, each about the interpolated values, so
+        that their jackknife covariance is that of the weighted sum.
         """
         weights = self.trend.weights(kelvin)[0]
         first = self.constants[0]
@@ -51,15 +57,31 @@ class ConstantsTrend:
             first,
             crystal=replace(first.crystal, cell=cell, sites=sites),
             values=values,
-            replicates=self._replicates(weights, values),
+            replicates=self._replicates(weights, values, self.constants),
             temperature=kelvin,
             quality=None,
-            triplets=None,
-            quartets=None,
+            triplets=self._clusters(weights, [one.triplets for one in self.constants]),
+            quartets=self._clusters(weights, [one.quartets for one in self.constants]),
         )
 
-    def _replicates(self, weights: Floats, values: Floats) -> Floats | None:
-        listed = [one.replicates for one in self.constants]
+    def _clusters(
+        self, weights: Floats, listed: Sequence[ClusterConstants | None]
+    ) -> ClusterConstants | None:
+        known = [one for one in listed if one is not None]
+        if not _are_comparable(listed):
+            return None
+        values = np.tensordot(weights, np.stack([one.values for one in known]), 1)
+        return replace(
+            known[0], values=values, replicates=self._replicates(weights, values, known)
+        )
+
+    def _replicates(
+        self,
+        weights: Floats,
+        values: Floats,
+        runs: Sequence[ForceConstants] | Sequence[ClusterConstants],
+    ) -> Floats | None:
+        listed = [one.replicates for one in runs]
         known = [one for one in listed if one is not None]
         if len(known) < len(listed):
             return None
@@ -114,6 +136,8 @@ def common_constants(
             )
         chosen = place[rank]
         crystal = replace(one.crystal, sites=one.crystal.sites - cells)
+        # Clusters are not listed anew for other cells of the sites.
+        higher = {} if not cells.any() else {"triplets": None, "quartets": None}
         replicates = None if one.replicates is None else one.replicates[:, chosen]
         found.append(
             replace(
@@ -124,6 +148,7 @@ def common_constants(
                 lattice=first.lattice,
                 values=one.values[chosen],
                 replicates=replicates,
+                **higher,
             )
         )
     return tuple(found)
@@ -159,6 +184,17 @@ def _standard_errors(constants: Sequence[ForceConstants]) -> Floats | None:
     if len(known) < len(constants):
         return None
     return np.stack([jackknife_sem(one).ravel() for one in known])
+
+
+def _are_comparable(listed: Sequence[ClusterConstants | None]) -> bool:
+    """Whether all runs have the same clusters."""
+    first = listed[0]
+    return first is not None and all(
+        one is not None
+        and np.array_equal(one.sites, first.sites)
+        and np.array_equal(one.lattice, first.lattice)
+        for one in listed
+    )
 
 
 def _order(first: Ints, second: Ints, lattice: Ints) -> Ints:
