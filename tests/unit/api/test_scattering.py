@@ -65,6 +65,19 @@ def test_without_force_constants_there_is_the_run_alone(run):
     assert found["sqw"].values[~moving].max() < 1e-12
 
 
+def test_positions_are_enough(run, silicon):
+    block = run.frames(0, run.n_frames)
+    species = ["Si"] * run.supercell.n_atoms
+    interval = run.trajectory.interval_ps
+    bare = tm.from_arrays(
+        block.positions, block.cells, species, interval_ps=interval, cell=silicon["cell"]
+    )
+    found = bare.sqw(**LINE)
+    np.testing.assert_allclose(found["sqw_static"].values, run.sqw(**LINE)["sqw_static"].values)
+    with pytest.raises(DataError, match="currents need velocities"):
+        bare.sqw(**LINE, currents=True)
+
+
 def test_one_phonon_scattering_has_errors_and_goes_through_the_lines(fc):
     found = fc.one_phonon(**LINE, points=21, temperature=300.0)
     thz = fc.frequencies(found["sqw_q"].values[5])
