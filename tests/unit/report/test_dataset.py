@@ -8,19 +8,23 @@ from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
+from trajmodes.data.series.runs import MeasuredLines, SeriesRun
 from trajmodes.data.spectra import StructureFactor
 from trajmodes.data.thermo import RunDisplacements, ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
 from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.phonons.shells import shells_of
+from trajmodes.pipeline.thermo.series import series_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
+from trajmodes.results.series import series_dataset
 from trajmodes.scattering.one_phonon import Thermal, one_phonon
 from trajmodes.scattering.wavevectors import on_grid, section
 from trajmodes.scattering.weights import weights
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.free_energy.terms import free_energy_terms
 from trajmodes.thermo.thermodynamics import thermodynamics
@@ -48,7 +52,23 @@ def properties() -> list[xr.Dataset]:
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
-    return [*datasets, scattering_dataset(structure_factors(bulk))]
+    return [*datasets, scattering_dataset(structure_factors(bulk)), series(bulk)]
+
+
+def series(constants) -> xr.Dataset:
+    """Runs at two temperatures and two volumes, with spectral lines."""
+    supercell = build_supercell(constants.crystal, 2 * np.eye(3, dtype=int))
+    space = half_space(supercell)
+    sets = modes_at(constants, space.qpoints).sets
+    widths = np.ones((4, sets.max() + 1))
+    lines = MeasuredLines(space.qpoints, sets, *widths)
+    runs = []
+    for kelvin, strain in ((300.0, 0.0), (300.0, 0.01), (600.0, 0.0), (900.0, 0.0)):
+        crystal = replace(constants.crystal, cell=(1.0 + strain) * constants.crystal.cell)
+        replicates = constants.values * np.linspace(0.99, 1.01, 5)[:, None, None, None]
+        one = replace(constants, crystal=crystal, replicates=replicates, temperature=kelvin)
+        runs.append(SeriesRun(f"{kelvin:g} K", one, supercell, lines))
+    return series_dataset(series_of(runs, path="G X", command="").results)
 
 
 def structure_factors(constants) -> Scattering:
