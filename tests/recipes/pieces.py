@@ -1,15 +1,26 @@
 """A run cut in pieces: scatter of every result among them over its standard error.
 
 z = (value of a piece − mean over the pieces) / error, times √(n/(n − 1)) for n pieces. The root
-mean square of z over sets and pieces is one if errors are right.
+mean square of z over sets and pieces is one if errors are right. Its own error is that of the
+jackknife over pieces: the sets of one piece have slow modulations in common.
 """
 
 from collections.abc import Callable, Iterable
 from itertools import combinations, pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.api.results import Results
+
+
+class Spread(NamedTuple):
+    """Root mean square of z."""
+
+    value: float
+    error: float
+    """Counting error: of so many pieces."""
+
 
 QUANTITIES = {
     "temperature": "temperature",
@@ -24,8 +35,8 @@ _LOGARITHMIC = {"widths", "rates"}
 
 def z_spreads(
     project: Callable[[int, int], Results], n_frames: int, n_pieces: int
-) -> dict[str, float]:
-    """Root mean square of z of each quantity; nan where fewer than 30 values are resolved.
+) -> dict[str, Spread]:
+    """Spread of z of each quantity; nan where fewer than 30 values are resolved.
 
     `project` gives the results of frames [start, stop). A set counts if three quarters of the
     pieces resolve it: a selection of those where noise makes it wide enough has a bias.
@@ -45,18 +56,26 @@ def z_spreads(
         if name in _LOGARITHMIC:
             values, sems = np.log(values), sems / values
         z = _scores(values, sems)
-        enough = len(z) >= (1 if name == "temperature" else 30)
-        spreads[name] = float(np.sqrt(np.mean(z**2))) if enough else np.nan
+        enough = np.isfinite(z).sum() >= (1 if name == "temperature" else 30)
+        spreads[name] = _spread(z) if enough else Spread(np.nan, np.nan)
     return spreads
 
 
 def _scores(values: np.ndarray, sems: np.ndarray) -> np.ndarray:
+    """z (piece, set) of sets that enough pieces resolve; nan where one does not."""
     known = np.isfinite(values) & (sems > 0.0)
     some = known.sum(axis=0) >= 0.75 * len(values)
     values, sems = np.where(known, values, np.nan)[:, some], sems[:, some]
     count = known.sum(axis=0)[some]
-    z = (values - np.nanmean(values, axis=0)) / sems * np.sqrt(count / (count - 1.0))
-    return z[np.isfinite(z)]
+    return (values - np.nanmean(values, axis=0)) / sems * np.sqrt(count / (count - 1.0))
+
+
+def _spread(z: np.ndarray) -> Spread:
+    squares, counts = np.nansum(z**2, axis=1), np.isfinite(z).sum(axis=1)
+    without = np.sqrt((squares.sum() - squares) / (counts.sum() - counts))
+    n_pieces = len(z)
+    variance = (n_pieces - 1) / n_pieces * np.sum((without - without.mean()) ** 2)
+    return Spread(float(np.sqrt(squares.sum() / counts.sum())), float(np.sqrt(variance)))
 
 
 def agreement(results: Iterable[Results]) -> dict[str, float]:

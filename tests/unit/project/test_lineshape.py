@@ -68,7 +68,7 @@ def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
     ):
         z = ((value - truth) / sem)[resolved]
         assert abs(z.mean()) < 0.2
-        assert 0.8 < z.std() < 1.25
+        assert 0.85 < z.std() < 1.25
     assert np.nanmean(fits.reduced_chi2) == pytest.approx(1.0, abs=0.1)
     assert np.nanmean(fits.kinetic) == pytest.approx(0.5, rel=0.03)
 
@@ -287,3 +287,19 @@ def test_a_fit_that_does_not_converge_does_not_put_the_line_outside_the_band(
     fits = fit_lines(_narrow(np.ones(4 * LENGTH)), np.array([FREQ]))
     assert fits.verdicts == (Verdict.TOO_NARROW,)
     assert fits.omega[0] == pytest.approx(FREQ, abs=0.1 * RESOLUTION)
+
+
+def test_members_that_are_alike_have_a_larger_error() -> None:
+    """Counted twice, the members of a set would be known too well by √2."""
+    width = 6 * RESOLUTION
+    spectra = _simulated(41, 6, width)
+    twice = replace(spectra, averages=2.0 * spectra.averages)
+    right, found = (fit_lines([one], _guess(one)) for one in (spectra, twice))
+    for value, sem, truth in (
+        ("omega", "omega_sem", FREQ),
+        ("linewidth", "linewidth_sem", width),
+    ):
+        z = (getattr(found, value) - truth) / getattr(found, sem)
+        assert 0.85 < np.nanstd(z) < 1.25
+        larger = getattr(right, sem) / getattr(found, sem)
+        assert 0.8 < np.nanmedian(larger) < 1.2

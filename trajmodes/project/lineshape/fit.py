@@ -4,7 +4,8 @@ A damped oscillator convolved with the window is fitted to the bins around each 
 with the Whittle likelihood (`whittle`), at the segment length that suits the line
 (`resolution`). Reported are ω₀, the full width at half maximum γ, and the energy lifetime 1/γ.
 Standard errors are scaled by √χ² where the reduced χ² exceeds 1 by more than two standard
-deviations.
+deviations, and at least by the root of the scatter from bin to bin in units of that of
+independent periodograms.
 `verdicts` decides which lines are resolved.
 """
 
@@ -91,8 +92,9 @@ def _line_fits(
     candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape, aliased: Bools
 ) -> LineFits:
     """Report numbers where they are resolved, and verdicts elsewhere."""
-    lower = chosen.reduced_chi2 - 2.0 * chosen.reduced_chi2_sem
-    scale = np.sqrt(np.fmax(lower, 1.0))[:, None]
+    # A deviation of the shape contributes to the scatter too where segments are short.
+    lower = chosen.reduced_chi2 - 2.0 * chosen.scatter * chosen.reduced_chi2_sem
+    scale = np.sqrt(np.fmax(lower, chosen.scatter))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
     verdicts, advice = judge_lines(candidates, chosen, sem, shape, aliased)
     if shape == _OSCILLATOR:

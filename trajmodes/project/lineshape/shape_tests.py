@@ -36,6 +36,9 @@ _CELL = 0.25
 _EDGES = (-np.inf, -1.0, 0.0, 1.0, np.inf)
 """Edges of the regions, relative to the centre, in the same unit."""
 _FEWEST_BINS = 3
+_APART = 2
+"""Distance in bins of the second differences."""
+_FEWEST_DIFFERENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class ShapeTest:
     """Root-mean-square relative deviation of the cells from the model, without noise."""
     region: Floats
     """Largest mean residual of a region, in standard deviations."""
+    scatter: Floats
+    """Variance of the residual from bin to bin, in that of independent periodograms; at least
+    1."""
 
     @property
     def significant(self) -> Bools:
@@ -114,7 +120,24 @@ def shape_test(
         reduced_chi2_sem=np.sqrt((2.0 + 6.0 / (observed.averages * size)) * shared / freedom),
         misfit=np.sqrt(np.maximum(reduced_chi2 - 1.0, 0.0) * noise),
         region=largest_deviation(observed, theta, residual),
+        scatter=_scatter(observed, residual),
     )
+
+
+def _scatter(observed: Observed, residual: Floats) -> Floats:
+    """Variance (g,) of second differences of the residual (g, w), relative to their theory.
+
+    A deviation of the model is smooth and hardly contributes. Members of a set that are more
+    alike than independent ones, and frequencies that wander, do.
+    """
+    middle, inside = residual[:, _APART:-_APART], observed.inside
+    both = inside[:, 2 * _APART :] & inside[:, : -2 * _APART] & inside[:, _APART:-_APART]
+    bent = middle - 0.5 * (residual[:, 2 * _APART :] + residual[:, : -2 * _APART])
+    count = both.sum(axis=1)
+    square = np.where(both, bent, 0.0) ** 2
+    theory = (1.5 - 2.0 * NEIGHBOURS[_APART]) / observed.averages
+    found: Floats = square.sum(axis=1) / np.maximum(count, 1) / theory
+    return np.where(count >= _FEWEST_DIFFERENCES, np.fmax(found, 1.0), 1.0)
 
 
 def _cells(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Ints, Floats]:

@@ -120,6 +120,7 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
         reduced_chi2_sem=tests.reduced_chi2_sem,
         misfit=tests.misfit,
         region=tests.region,
+        scatter=tests.scatter,
         parameters=theta,
         covariance=covariance,
         cost=count * ((log_power + ratio) * observed.inside).sum(axis=1),
