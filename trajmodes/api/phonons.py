@@ -263,11 +263,6 @@ class PhononProperties(plain.ForceConstants):
         ----------
         **options
             Options of `trajmodes one-phonon`.
-
-        Raises
-        ------
-        UsageError
-            If no line or no temperature is given.
         """
         values = values_of("one-phonon", options)
         origin = call_text(f"{self.origin}.one_phonon", **options)
