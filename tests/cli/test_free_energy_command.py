@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from click.testing import CliRunner
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
 import trajmodes as tm
 from trajmodes.cli.program import main
@@ -143,3 +144,26 @@ def test_a_run_of_another_crystal_is_refused(folder, crystals, springs):
     constants = tm.ForceConstants.of(other, supercell=run.supercell)
     with pytest.raises(DataError, match="crystal"):
         constants.free_energy(run)
+
+
+def test_energies_of_a_data_set_of_phonopy_are_found(crystals, springs, tmp_path):
+    crystal = crystals["bcc"]
+    supercell = build_supercell(crystal, 3 * np.eye(3, dtype=int))
+    own = tm.ForceConstants.of(springs(crystal, 3.3), supercell=supercell)
+    made = own.to_phonopy()
+    phi = made.force_constants
+    if len(phi) < len(made.supercell):
+        phi = compact_fc_to_full_fc(made.primitive, phi)
+    made.generate_displacements(number_of_snapshots=100, temperature=KELVIN, random_seed=2)
+    u_tax = made.displacements
+    f_tax = -np.einsum("abxy,tby->tax", phi, u_tax)
+    energies = len(made.supercell) * GROUND - 0.5 * np.einsum("tax,tax->t", f_tax, u_tax)
+    made.dataset = {
+        "displacements": u_tax, "forces": f_tax, "supercell_energies": energies,
+    }  # fmt: skip
+    made.save(tmp_path / "phonopy_params.yaml", settings={"force_constants": False})
+    words = ("--cutoff2", 3.3, "--temperature", KELVIN, "-o", tmp_path / "fit")
+    done("fit", tmp_path / "phonopy_params.yaml", *words)
+    done("free-energy", tmp_path / "fit", "--mesh", 4, "-o", tmp_path / "f")
+    terms = tm.load(tmp_path / "f").to_dataset()["run_free_energy_term"]
+    np.testing.assert_allclose(terms, [GROUND, 0.0, 0.0, 0.0], atol=1e-6)

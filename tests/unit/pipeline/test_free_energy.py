@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.io import write
 
 import trajmodes as tm
 from trajmodes.errors import DataError
@@ -71,3 +73,31 @@ def test_another_number_of_energies_is_refused(harmonic_run):
     constants = run.fit(cutoff2="supercell", temperature=KELVIN)
     with pytest.raises(DataError, match=r"shape \(399,\), and the run has 400 frames"):
         constants.free_energy(run, energies[1:])
+
+
+def test_energies_count_from_the_sites_that_the_fit_has_moved(
+    crystals, springs, hessian_of, tmp_path
+):
+    crystal = crystals["wurtzite"]
+    supercell = build_supercell(crystal, np.diag([3, 3, 2]))
+    constants = springs(crystal, 3.4)
+    hessian = hessian_of(constants, supercell)
+    drawn = harmonic_ensemble(constants, supercell, KELVIN).draw(200, np.random.default_rng(5))
+    flat = drawn.displacements.reshape(200, -1)
+    energies = supercell.n_atoms * GROUND + 0.5 * np.einsum("ti,ij,tj->t", flat, hessian, flat)
+    # The cell file has another internal coordinate than the run.
+    off = crystal.sites + np.where(np.array(crystal.species) == "N", 0.02, 0.0)[:, None] * [
+        *(0.0, 0.0, 1.0)
+    ]
+    write(tmp_path / "POSCAR", Atoms(crystal.species, cell=crystal.cell, scaled_positions=off))
+    run = tm.from_arrays(
+        supercell.positions + drawn.displacements,
+        supercell.cell,
+        list(supercell.species),
+        forces=-(flat @ hessian).reshape(drawn.displacements.shape),
+        masses_da=supercell.masses / DALTON,
+        cell=tmp_path / "POSCAR",
+    )
+    found = run.fit(cutoff2="supercell", temperature=KELVIN).free_energy(run, energies, mesh=3)
+    np.testing.assert_allclose(found.terms.terms[0], GROUND, atol=1e-4)
+    assert abs(found.terms.terms[1]) < 1e-5
