@@ -341,9 +341,8 @@ class PhononProperties(plain.ForceConstants):
         run
             The run that was fitted, as `trajmodes.open` returns it.
         energies
-            Potential energies: a file (a log of LAMMPS, its YAML output, extended XYZ, a yaml
-            file of phonopy, or what ASE reads), or (t,) numbers in eV, nan where unknown. By
-            default those in the trajectory.
+            Potential energies: a file, see `trajmodes free-energy`, or (t,) numbers in eV, nan
+            where unknown. By default those in the trajectory.
         mesh
             Points of the mesh of the harmonic part along each direction.
 
@@ -352,12 +351,7 @@ class PhononProperties(plain.ForceConstants):
         DataError
             If the energies are not those of the frames, or a mode is imaginary.
         """
-        given: Floats | tuple[str, ...]
-        if energies is None or isinstance(energies, str | os.PathLike):
-            given = () if energies is None else (os.fspath(energies),)
-        else:
-            given = np.asarray(energies, dtype=float)
-        return free_energy_of([run], self, given, mesh).found
+        return free_energy_of([run], self, energies, mesh).found
 
     def sound_velocities(self, directions: npt.ArrayLike) -> SoundVelocities:
         """Velocities of sound in Å/ps along Cartesian directions (…, 3), with errors.

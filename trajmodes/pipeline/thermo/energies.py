@@ -1,9 +1,11 @@
 """Potential energies of the frames of runs, from files of any program or from an array."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
@@ -17,10 +19,11 @@ from trajmodes.readers.energies import (
 )
 from trajmodes.readers.text.source import read_head
 
+Energies = str | os.PathLike[str] | Sequence[str] | npt.ArrayLike | None
+"""A file, files, or (t,) the energy of each frame in eV; None for those in the trajectory."""
 
-def energies_of_runs(
-    runs: Sequence[LoadedRun], energies: Sequence[str] | Floats
-) -> list[Floats]:
+
+def energies_of_runs(runs: Sequence[LoadedRun], energies: Energies) -> list[Floats]:
     """(t,) potential energy of each frame in eV, nan where unknown, for each run.
 
     Files of several runs are given in the order of the runs; all files belong to a single run.
@@ -33,19 +36,29 @@ def energies_of_runs(
     DataError
         If the energies are not those of the frames.
     """
-    if isinstance(energies, np.ndarray):
-        return _of_array(runs, energies)
-    if not energies:
+    files = _files(energies)
+    if files is None:
+        return _of_array(runs, np.asarray(energies, dtype=float))
+    if not files:
         return [_of_files(run, [str(path) for path in run.trajectory.paths]) for run in runs]
     if len(runs) == 1:
-        return [_of_files(runs[0], energies)]
-    if len(energies) != len(runs):
+        return [_of_files(runs[0], files)]
+    if len(files) != len(runs):
         raise UsageError(
-            f"{len(energies)} files of energies are given for {len(runs)} runs",
+            f"{len(files)} files of energies are given for {len(runs)} runs",
             fix="repeat --energies: one file for each run, in the order "
             + ", ".join(_name(run) for run in runs),
         )
-    return [_of_files(run, [file]) for run, file in zip(runs, energies, strict=True)]
+    return [_of_files(run, [file]) for run, file in zip(runs, files, strict=True)]
+
+
+def _files(energies: Energies) -> list[str] | None:
+    """Names of files; None for numbers."""
+    if energies is None or isinstance(energies, str | os.PathLike):
+        return [] if energies is None else [os.fspath(energies)]
+    if isinstance(energies, Sequence) and all(isinstance(one, str) for one in energies):
+        return [str(one) for one in energies]
+    return None
 
 
 def _of_array(runs: Sequence[LoadedRun], energies: Floats) -> list[Floats]:

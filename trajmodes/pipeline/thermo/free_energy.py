@@ -21,7 +21,7 @@ from trajmodes.pipeline.check import require_usable
 from trajmodes.pipeline.job_folder import JOB_FILES, Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import LoadedRun, load_runs, read_force_constants
 from trajmodes.pipeline.project_job import Given, run_on_constants
-from trajmodes.pipeline.thermo.energies import energies_of_runs
+from trajmodes.pipeline.thermo.energies import Energies, energies_of_runs
 from trajmodes.pipeline.thermo.properties import mesh_of, unstable_warnings, written_properties
 from trajmodes.project.projector import Projector
 from trajmodes.streaming.schedule import stream
@@ -104,7 +104,7 @@ def free_energy_job(
 def free_energy_of(
     runs: Sequence[LoadedRun],
     constants: ForceConstants,
-    energies: Sequence[str] | Floats,
+    energies: Energies,
     mesh: int | str,
     *,
     log: Log | None = None,
@@ -112,7 +112,7 @@ def free_energy_of(
 ) -> Measured:
     """Free energy of runs about force constants; see the job.
 
-    `energies` are files, or (t,) the potential energy of each frame in eV, nan where unknown.
+    Energies are nan where they are unknown.
     """
     kelvin = runs[0].job.phonons.temperature or constants.temperature
     if kelvin is None:
