@@ -32,6 +32,8 @@ COMMANDS = (
     "export",
     "thermo",
     "elastic",
+    "quasiharmonic",
+    "phases",
     "spectral-function",
 )
 FUNCTIONS = {
