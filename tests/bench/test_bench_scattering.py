@@ -4,10 +4,13 @@ import time
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.io import write
 from threadpoolctl import threadpool_limits
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.scattering.density import density_transform
+from trajmodes.scattering.structure_factor import StructureFactorReduction
 from trajmodes.scattering.wavevectors import commensurate_on, section
 from trajmodes.scattering.weights import weights
 from trajmodes.symmetry.translations import build_supercell
@@ -66,3 +69,35 @@ def test_density_sums_beside_dynasor(crystals, kind, points, currents):
     )
     if kind == "plane" and not currents:
         assert 1.5 * ours < theirs
+
+
+def test_structure_factor_beside_dynasor(crystals, tmp_path):
+    """The whole pass over 200 frames of 512 atoms; dynasor also reads them from a file."""
+    dynasor = pytest.importorskip("dynasor")
+    supercell = build_supercell(crystals["rock salt"], 4 * CUBES // 6)
+    waves = commensurate_on(section(supercell.crystal, (0, 0, 0), (4, 4, 0)), supercell)
+    amplitudes = weights("equal", waves)
+    u = 0.1 * np.random.default_rng(0).normal(size=(200, supercell.n_atoms, 3))
+    reduction = StructureFactorReduction(
+        density_transform(supercell, waves, amplitudes), amplitudes, 128, 0.01, ((0, len(u)),)
+    )
+    write(
+        tmp_path / "run.traj",
+        [Atoms(supercell.species, r, cell=supercell.cell) for r in supercell.positions + u],
+    )
+
+    def ours() -> None:
+        reduction.finalize(reduction.chunk(MotionBlock(0, u, None, None)))
+
+    def peer() -> None:
+        run = dynasor.Trajectory(str(tmp_path / "run.traj"), trajectory_format="ase")
+        dynasor.compute_dynamic_structure_factors(run, waves.cartesian, dt=10.0, window_size=64)
+
+    peer()
+    ours()
+    mine, theirs = _best(ours), _best(peer, 1)
+    print(  # noqa: T201 - a bench prints
+        f"\nS(Q, ω) at {len(waves.hkl)} Q: ours {mine:.3f} s, dynasor {theirs:.2f} s, "
+        f"ratio {theirs / mine:.0f}"
+    )
+    assert 5.0 * mine < theirs
