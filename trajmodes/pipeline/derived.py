@@ -221,7 +221,20 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
         widths = perturbative_linewidths(
             constants, results.supercell, mesh, temperature, modes.qpoints
         )
-    return replace(results, perturbation=widths)
+    return replace(
+        results, perturbation=widths, notes=(*results.notes, *_effective_note(constants))
+    )
+
+
+def _effective_note(constants: ForceConstants) -> tuple[Note, ...]:
+    """Say that the third order of a fit is an effective one."""
+    if constants.temperature is None:
+        return ()
+    text = (
+        "linewidths and lifetimes of perturbation theory (Φ3) are of lowest order in effective "
+        f"force constants at {constants.temperature:.4g} K, about their frequencies"
+    )
+    return (Note("note", text),)
 
 
 def with_comparison(results: Results) -> Results:
