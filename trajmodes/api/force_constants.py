@@ -324,6 +324,14 @@ class ForceConstants(PhononProperties):
         rows |= {f"warning {k}": str(note) for k, note in enumerate(warned, start=1)}
         return rows
 
+    def _known_supercell(self) -> Supercell:
+        if self.supercell is None:
+            raise DataError(
+                "the supercell of these force constants is not known",
+                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
+            )
+        return self.supercell
+
     def _own_fit(self) -> Analysis:
         if self.record is None:
             raise DataError(

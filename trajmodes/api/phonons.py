@@ -24,7 +24,7 @@ from trajmodes.data.charges import Splitting
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.energies import FreeEnergy
 from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import UsageError
 from trajmodes.phonons.bands import (
     VelocityOperator,
     group_velocities,
@@ -286,8 +286,7 @@ class PhononProperties(plain.ForceConstants):
     def spectral_functions(self, **options: Unpack[SpectralKeywords]) -> xr.Dataset:
         """Self-energies and spectral functions of modes from third-order force constants.
 
-        The variables are those of the results of `trajmodes spectral-function`, which are
-        written if a folder is named.
+        As `trajmodes spectral-function` writes them, if a folder is named.
 
         Parameters
         ----------
@@ -303,8 +302,7 @@ class PhononProperties(plain.ForceConstants):
         """
         values = values_of("spectral-function", options)
         origin = call_text(f"{self.origin}.spectral_functions", **options)
-        supercell = self._known_supercell()
-        return spectral_function_job(self, values, command=origin, supercell=supercell)[0]
+        return spectral_function_job(self, values, command=origin, supercell=self.supercell)[0]
 
     @takes("elastic")
     def elasticity(self, **options: Unpack[ElasticKeywords]) -> xr.Dataset:
@@ -362,14 +360,6 @@ class PhononProperties(plain.ForceConstants):
             If a direction is zero.
         """
         return sound_velocities(self, directions)
-
-    def _known_supercell(self) -> Supercell:
-        if self.supercell is None:
-            raise DataError(
-                "the supercell of these force constants is not known",
-                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
-            )
-        return self.supercell
 
     def _points(self, q: str | npt.ArrayLike) -> Floats:
         points: Floats = (
