@@ -151,4 +151,5 @@ def band_path(constants, n=40):
     )
     omega, _ = solve(constants, path.qpoints)
     connection = np.tile(np.arange(omega.shape[1]), (len(omega), 1))
-    return Bands(path, omega, 0.003 * np.abs(omega) + 0.02 * THZ, connection)
+    irreps = (("A1",) * omega.shape[1],) * len(path.corners)
+    return Bands(path, omega, 0.003 * np.abs(omega) + 0.02 * THZ, connection, irreps)

@@ -213,11 +213,6 @@ class PhononProperties(plain.ForceConstants):
         ----------
         q
             The name of a special point, or (3,) reduced coordinates.
-
-        Raises
-        ------
-        DataError
-            If phonopy has no table of the point group.
         """
         return irreps_at(self, self._points(q))
 

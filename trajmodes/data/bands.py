@@ -51,6 +51,12 @@ class BandPath:
         return np.array(places), tuple(names)
 
     @property
+    def corners(self) -> Floats:
+        """(k, 3) q points of the ticks; at a jump the first of its two."""
+        found: Floats = self.qpoints[np.concatenate([self.offsets[:1], self.offsets[1:] - 1])]
+        return found
+
+    @property
     def jumps(self) -> Ints:
         """(j,) index of the first point of each section after a jump."""
         jumps = [
@@ -73,6 +79,10 @@ class Bands:
     connection: Ints | None = None
     """(q, m) branch, from 0, that each connected band has at each point: bands are continued
     through crossings by their polarisation vectors. None where it was not computed."""
+    irreps: tuple[tuple[str, ...], ...] | None = None
+    """(k, m) Mulliken symbol of each branch, without macroscopic field, at the ticks of the
+    path; at a jump those of its first point. Empty where there is none; None where it was not
+    computed."""
 
     def __post_init__(self) -> None:
         sizes = {"q": len(self.path.distance)}

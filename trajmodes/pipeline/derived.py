@@ -27,6 +27,7 @@ from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
 from trajmodes.phonons.anharmonic.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.bands import connected, dispersion, spectral_map
+from trajmodes.phonons.irreps import irreps_at
 from trajmodes.phonons.modes import run_length, stability
 from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
@@ -88,11 +89,15 @@ def results_of_constants(
 
 
 def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:
-    """Bands along a path, continued through crossings if there are not very many."""
+    """Bands along a path, continued through crossings and labelled if not very many."""
     bands = dispersion(constants, path)
     if bands.omega.shape[1] > _MOST_CONNECTED:
         return bands
-    return replace(bands, connection=connected(constants, path))
+    irreps = []
+    for q in path.corners:
+        parts = irreps_at(constants, q)
+        irreps.append(tuple(one.label for one in parts for _ in one.branches))
+    return replace(bands, connection=connected(constants, path), irreps=tuple(irreps))
 
 
 def _polar_note(polar: PolarModes) -> Note:

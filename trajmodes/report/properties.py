@@ -208,7 +208,7 @@ def _stiffness(dataset: NamedArrays, name: str, unit: str) -> Group:
         table.add_column(label, justify="right", no_wrap=True)
     values, sem = dataset[name].values, dataset.get(f"{name}_sem")
     # Errors that symmetry makes zero are rounding.
-    noise = 1e-9 * np.abs(values).max()
+    noise = 1e-7 * np.abs(values).max()
     for i, label in enumerate(labels):
         cells = [label]
         for j in range(len(labels)):

@@ -195,7 +195,8 @@ def path_roots(bands: Bands) -> _Roots:
     places, names = bands.path.ticks()
     connection = None if bands.connection is None else bands.connection + 1
     roots: _Roots = {"path_segments": np.cumsum(segment), "band_connection": connection}
-    return {**roots, "tick_places": places, "tick_names": names}
+    irreps = None if bands.irreps is None else np.array(bands.irreps)
+    return {**roots, "tick_places": places, "tick_names": names, "band_irreps": irreps}
 
 
 def _roots_of_run(results: Results) -> _Roots:

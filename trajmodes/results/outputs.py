@@ -84,6 +84,13 @@ BANDS = Output(
     ),
 )
 
+IRREPS = Output(
+    "tables/irreps.csv",
+    "irreducible representations of the branches at the named points of the path",
+    ("band_irrep",),
+    _columns("Irreducible representations", "tick_label", "band_irrep"),
+)
+
 DENSITY_MAP = Output(
     "tables/sed.csv",
     (
@@ -98,6 +105,7 @@ DENSITY_MAP = Output(
 
 TABLES = (
     BANDS,
+    IRREPS,
     Output(
         "tables/orders.csv",
         "fit quality with force constants up to each order",

@@ -57,6 +57,9 @@ _EMPTY: dict[str, Any] = {
     "hatch": "///",
     "linewidth": 0.0,
 }
+_MOST_LABELLED, _SAME_FREQ, _LABEL_HEIGHT = 18, 1e-3, 0.025
+"""Most branches that are labelled, THz between branches that are not degenerate, and least
+distance of two labels over the height of the panel."""
 _COLUMNS = 3
 """Panels beside each other, one for each branch."""
 _ROW, _HEAD = 2.2, 0.27
@@ -99,9 +102,34 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
         if is_visible(sem_of(dataset, "band_freq_thz"), span[1] - span[0]):
             handles.insert(0, error_entry(BLUE, 0.3))
         handles.insert(0, _bands_entry())
+        if not has_map:
+            _label_branches(axes, dataset, span)
     legend_above(axes, handles, ncols=len(handles))
     frame_path(axes, dataset, span)
     return mesh
+
+
+def _label_branches(axes: Axes, dataset: NamedArrays, span: tuple[float, float]) -> None:
+    """Write the irreducible representation of each set of branches beside the named points."""
+    if "band_irrep" not in dataset or dataset.sizes["branch"] > _MOST_LABELLED:
+        return
+    place = dataset["path_distance"].values
+    for tick, names in zip(
+        dataset["tick_distance"].values, dataset["band_irrep"].values, strict=True
+    ):
+        q = int(np.abs(place - tick).argmin())
+        if "born_charge" in dataset and not dataset["path_q"].values[q].any():
+            continue  # bands have the macroscopic field there
+        freq, at_end = dataset["band_freq_thz"].values[q], q == len(place) - 1
+        last = -np.inf
+        for m in np.flatnonzero(np.diff(freq, prepend=-np.inf) > _SAME_FREQ):
+            if names[m] and freq[m] - last > _LABEL_HEIGHT * (span[1] - span[0]):
+                axes.annotate(
+                    names[m], (tick, freq[m]), xytext=(-2 if at_end else 2, 2),
+                    textcoords="offset points", fontsize=5.5, color=BLACK,
+                    ha="right" if at_end else "left",
+                )  # fmt: skip
+                last = freq[m]
 
 
 def _bands_entry() -> Artist:
