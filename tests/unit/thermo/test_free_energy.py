@@ -1,11 +1,16 @@
 """Free energies of systems whose free energy is known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from trajmodes.errors import DataError
+from trajmodes.pipeline.thermo.properties import unstable_warnings
+from trajmodes.thermo.free_energy.harmonic import harmonic_free_energy
 from trajmodes.thermo.free_energy.terms import free_energy_terms, resolved_order
+from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN
 
 KELVIN = 300.0
@@ -68,3 +73,20 @@ def test_few_blocks_and_no_temperature_raise():
         free_energy_terms(np.arange(5.0), KELVIN, 1)
     with pytest.raises(DataError, match="temperature of the run is 0 K"):
         free_energy_terms(np.arange(100.0), 0.0, 1)
+
+
+def test_modes_that_are_left_out_are_those_of_thermodynamics(crystals, springs):
+    constants = springs(crystals["bcc"], 3.3)
+    at_home = (constants.first == constants.second) & ~constants.lattice.any(axis=1)
+    # All ω² are lower by the same amount: the softest modes become imaginary.
+    values = constants.values.copy()
+    values[at_home] -= 0.1 * np.trace(values[at_home][0]) / 3.0 * np.eye(3)
+    soft = replace(constants, values=values)
+    found = harmonic_free_energy(soft, (6, 6, 6), KELVIN)
+    whole = thermodynamics(soft, (6, 6, 6), [KELVIN])
+    assert found.left_out == pytest.approx(whole.left_out)
+    assert 0.001 < found.left_out < 0.5
+    expected = [whole.classical.free_energy[0], whole.quantum.free_energy[0]]
+    np.testing.assert_allclose(found.values, expected, rtol=1e-10)
+    (warning,) = unstable_warnings(found.left_out, soft)
+    assert "of the modes are imaginary and left out" in str(warning)
