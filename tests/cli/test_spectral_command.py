@@ -17,6 +17,11 @@ from trajmodes.errors import DataError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.phonons.anharmonic.self_energy import self_energies
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
+from trajmodes.report.figures.spectral_function import (
+    draw_function_map,
+    draw_lines,
+    draw_widths,
+)
 from trajmodes.report.write import PROPERTY_FILES
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.netcdf import encode
@@ -25,7 +30,7 @@ from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_sp
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.tensors import symmetry_basis
 from trajmodes.symmetry.translations import build_supercell
-from trajmodes.units import BOLTZMANN, THZ
+from trajmodes.units import BOLTZMANN, MEV, THZ
 
 pytest.importorskip("phono3py")
 
@@ -226,3 +231,21 @@ def _without_spectra(folder: Path) -> Path:
     place.mkdir()
     encode(to_dataset(replace(make_results(), projection=None)), place / "results.nc")
     return place
+
+
+def test_figures_draw_the_results(written):
+    dataset = tm.load(written[0]).to_dataset()
+    lines = draw_lines(dataset)
+    assert 6 <= len(lines.axes) <= 12
+    drawn = [line.get_ydata() for axes in lines.axes for line in axes.lines]
+    known = [one for one in drawn if len(one) == dataset.sizes["measured_line_bin"]]
+    power = dataset["measured_line_power"].values / MEV
+    rows = power.reshape(-1, power.shape[-1])
+    for one in known[::2]:
+        assert any(np.array_equal(one, row, equal_nan=True) for row in rows)
+    widths = draw_widths(dataset)
+    marked = [x for line in widths.axes[0].lines for x in line.get_ydata()]
+    own = dataset["spectral_width_classical_thz"].values
+    assert np.isin(own[np.isfinite(own)].round(12), np.round(marked, 12)).all()
+    panels = draw_function_map(dataset).axes
+    assert [axes.get_title() for axes in panels[::2]] == ["third order", "run"]
