@@ -204,6 +204,9 @@ def test_phases_are_compared_by_their_gibbs_energies(written, soft, tmp_path):
     table = pd.read_csv(tmp_path / "phases" / "crossings.csv", comment="#")
     assert table["temperature"][0] == pytest.approx(crossing.temperature)
     assert (tmp_path / "phases" / "phases.png").stat().st_size > 10_000
+    at = pd.read_csv(tmp_path / "phases" / "pressures.csv", comment="#")
+    pressures = found.transition_pressure / GIGAPASCAL
+    np.testing.assert_allclose(at["pressure_gpa"], pressures)
     differences = pd.read_csv(tmp_path / "phases" / "differences.csv", comment="#")
     np.testing.assert_allclose(differences["difference"], apart.ravel())
     swapped = tm.phases(soft, written[0]).crossings[0]

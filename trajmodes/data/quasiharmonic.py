@@ -199,6 +199,11 @@ class PhaseBoundary:
     """(p, t) standard error."""
     crossings: tuple[Crossing, ...]
     """At least one for each pressure, in their order."""
+    transition_pressure: Floats
+    """(t,), unit: eV/Å³. Lowest pressure at which G is equal at each temperature; nan where it
+    is outside the pressures."""
+    transition_pressure_sem: Floats
+    """(t,), unit: eV/Å³. Its standard error."""
     names: tuple[str, str] = ("first", "second")
     """Names of the phases."""
 
@@ -206,6 +211,7 @@ class PhaseBoundary:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, pressures="p", temperatures="t")
         freeze(self, sizes, float, difference="p t", difference_sem="p t")
+        freeze(self, sizes, float, transition_pressure="t", transition_pressure_sem="t")
 
     def __repr__(self) -> str:
         """Summarise without the arrays."""

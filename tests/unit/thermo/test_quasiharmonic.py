@@ -228,16 +228,19 @@ def _gibbs(found, kelvin, sem=None) -> GibbsEnergy:
     )  # fmt: skip
 
 
-def _other_phase(kelvin) -> GibbsEnergy:
+def _others() -> list[State]:
     """Softer and higher in energy: stable at high temperature."""
-    given = [
+    return [
         State(
             cubic(s, 3.5 * (SIDE / s) ** 9, 0.3 * (SIDE / s) ** 9),
             0.016 + birch_murnaghan(s**3),
         )
         for s in SIDES
     ]
-    return _gibbs(quasiharmonic(given, MESH, kelvin, [0.0, 0.005]).equilibrium, kelvin)
+
+
+def _other_phase(kelvin) -> GibbsEnergy:
+    return _gibbs(quasiharmonic(_others(), MESH, kelvin, [0.0, 0.005]).equilibrium, kelvin)
 
 
 def test_phases_cross_where_their_gibbs_energies_are_equal():
@@ -259,6 +262,24 @@ def test_phases_cross_where_their_gibbs_energies_are_equal():
     assert one.latent_heat == pytest.approx(
         t * (again.difference[0, 2] - again.difference[0, 0]), rel=1e-3
     )
+    # At the temperature of the crossing under pressure, the transition is at that pressure.
+    wide = np.array([pressed.temperature - 1.0, pressed.temperature, pressed.temperature + 1.0])
+    grid = np.array([0.0, 0.0025, 0.006])
+    squeezed = [
+        quasiharmonic(given, MESH, wide, grid).equilibrium for given in (states(), _others())
+    ]
+    ends = [
+        GibbsEnergy(
+            grid, wide, one.gibbs, one.entropy, one.volume, np.full_like(one.gibbs, 1e-5)
+        )
+        for one in squeezed
+    ]
+    at = phase_boundary(*ends)
+    assert at.transition_pressure[1] == pytest.approx(0.005, abs=2e-5)
+    apart = (squeezed[0].volume - squeezed[1].volume)[:, 1]
+    error = 1e-5 * np.sqrt(2.0) / abs(np.interp(0.005, grid, apart))
+    assert at.transition_pressure_sem[1] == pytest.approx(error, rel=0.05)
+    assert np.isnan(found.transition_pressure[-1])
     # Clausius and Clapeyron
     slope = 0.005 / (pressed.temperature - t)
     assert one.slope == pytest.approx(slope, rel=0.2)

@@ -24,6 +24,7 @@ from trajmodes.thermo.quasiharmonic.phases import phase_boundary
 from trajmodes.units import BOLTZMANN, GIGAPASCAL
 
 CROSSINGS, DIFFERENCES, FIGURE = "crossings.csv", "differences.csv", "phases.png"
+PRESSURES = "pressures.csv"
 
 
 def phases_job(
@@ -69,6 +70,7 @@ def phases_job(
     drawing = Drawing("quasiharmonic.draw_phases", _drawn_arrays(boundary))
     writers = {
         CROSSINGS: Writer("temperatures of equal G", _crossings(boundary).write),
+        PRESSURES: Writer("pressures of equal G by temperature", _pressures(boundary).write),
         DIFFERENCES: Writer("difference of the free energies", _differences(boundary).write),
         FIGURE: Writer("difference of the Gibbs free energies by temperature", drawing.write),
     }
@@ -156,6 +158,22 @@ def _crossings(found: PhaseBoundary) -> Table:
         f"Temperatures at which {first} (first) and {second} (second) have the same G",
         dict(zip(meanings, columns, strict=True)),
         meanings,
+    )
+
+
+def _pressures(found: PhaseBoundary) -> Table:
+    return Table(
+        f"Pressure at which {found.names[0]} and {found.names[1]} have the same G",
+        {
+            "temperature": found.temperatures,
+            "pressure_gpa": found.transition_pressure / GIGAPASCAL,
+            "pressure_gpa_sem": found.transition_pressure_sem / GIGAPASCAL,
+        },
+        {
+            "temperature": "in K",
+            "pressure_gpa": "in GPa; empty where it is outside the pressures",
+            "pressure_gpa_sem": "standard error",
+        },
     )
 
 

@@ -3,7 +3,8 @@
 Along a temperature axis at fixed pressure ΔG = G₁ − G₂ changes by −ΔS dT, so it is interpolated
 by cubic polynomials that have its values and its derivatives −ΔS at the temperatures given. An
 error δ(ΔG) moves a crossing by δ(ΔG)/|ΔS|. The slope of the phase boundary is that of Clausius
-and Clapeyron, dp/dT = ΔS/ΔV.
+and Clapeyron, dp/dT = ΔS/ΔV. Along a pressure axis at fixed temperature ΔG changes by ΔV dp,
+which gives the pressure of the transition in the same way.
 
 The errors of the two phases are independent.
 """
@@ -50,7 +51,26 @@ def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
             float(pressure), kelvin, difference[p], sem[p], entropy[p], volume[p]
         )
     ]
-    return PhaseBoundary(pressures, kelvin, difference, sem, tuple(crossings))
+    at_pressure = _transition_pressures(pressures, difference, sem, volume)
+    return PhaseBoundary(
+        pressures, kelvin, difference, sem, tuple(crossings), at_pressure[0], at_pressure[1]
+    )
+
+
+def _transition_pressures(
+    pressures: Floats, difference: Floats, sem: Floats, volume: Floats
+) -> Floats:
+    """Pressure (t,) at which ΔG vanishes, and its error δ(ΔG)/|ΔV|."""
+    found = np.full((2, difference.shape[1]), np.nan)
+    if len(pressures) < 2:
+        return found
+    for t in range(difference.shape[1]):
+        curve = CubicHermiteSpline(pressures, difference[:, t], volume[:, t])
+        roots = curve.roots(extrapolate=False)
+        if len(roots):
+            error = float(np.interp(roots[0], pressures, sem[:, t]))
+            found[:, t] = roots[0], error / abs(float(curve(roots[0], 1)))
+    return found
 
 
 def _shared(
