@@ -41,6 +41,7 @@ from trajmodes.pipeline.scattering.spectral_function import spectral_function_jo
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.pipeline.thermo.properties import elastic_job, mesh_of, thermo_job
 from trajmodes.results.dataset import bands_dataset
+from trajmodes.thermo.bending import Bending, bending
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.displacements import DebyeWaller, debye_waller_factors
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
@@ -355,6 +356,23 @@ class PhononProperties(plain.ForceConstants):
             If a direction is zero.
         """
         return sound_velocities(self, directions)
+
+    def bending_rigidity(self, direction: npt.ArrayLike) -> Bending:
+        """Bending rigidity of a layer in eV, and its tension, from flexural waves.
+
+        Parameters
+        ----------
+        direction
+            (3,) Cartesian direction of the waves, in the plane of the layer.
+
+        Raises
+        ------
+        DataError
+            If the crystal is no layer.
+        UsageError
+            If the direction is not in the plane.
+        """
+        return bending(self, direction)
 
     def _points(self, q: str | npt.ArrayLike) -> Floats:
         points: Floats = (
