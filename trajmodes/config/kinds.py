@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -237,6 +236,8 @@ def _are_numbers(value: Any, least: float) -> bool:
 
 
 def _read_vector(text: str) -> tuple[float, ...]:
+    from fractions import Fraction  # noqa: PLC0415 - for this kind alone
+
     try:
         return tuple(float(Fraction(word)) for word in text.replace(",", " ").split())
     except ZeroDivisionError:
