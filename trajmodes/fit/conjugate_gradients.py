@@ -242,6 +242,46 @@ class Solver:
         return _conjugate_gradients(apply, self._preconditioned, right, start, tolerance)
 
 
+def rescaled(
+    problem: LeastSquares, vectors_qkm: Complexes, weights_qmn: Floats, factors_qmn: Floats
+) -> Callable[[Floats], Floats]:
+    """Make a function of (z,) parameters that multiplies elements of their D(q) by factors.
+
+    The result is expressed in parameters by weighted least squares.
+
+    Parameters
+    ----------
+    vectors_qkm
+        (q, 3s, m) vectors between which the elements are taken, as columns, for the dynamical
+        matrices without masses.
+    """
+    space = problem.covariances.space
+    own_qk = np.repeat(space.phases.conj(), 3, axis=1)
+    vectors = own_qk[:, :, None] * vectors_qkm
+    adjoint = vectors.conj().swapaxes(1, 2)
+    squares = weights_qmn**2
+    # Dual vectors, so that the preconditioner is the inverse without cutoff and symmetry.
+    dual = np.linalg.inv(adjoint)
+    dual_adjoint = dual.conj().swapaxes(1, 2)
+
+    def scaled(matrices: Complexes | Floats, by: Floats) -> Floats:
+        inner = (adjoint @ matrices @ vectors) * by
+        return problem.allowed(problem.gradient(vectors @ inner @ adjoint))
+
+    def apply(z: Floats) -> Floats:
+        return scaled(problem.dynamical(z), squares)
+
+    def precondition(gradient: Floats) -> Floats:
+        inner = dual_adjoint @ problem.dynamical(gradient) @ dual
+        return problem.allowed(problem.gradient(dual @ (inner / squares) @ dual_adjoint))
+
+    def solve(z: Floats) -> Floats:
+        right = scaled(problem.dynamical(z), squares * factors_qmn)
+        return _conjugate_gradients(apply, precondition, right, z, _DETERMINED)
+
+    return solve
+
+
 def _conjugate_gradients(
     apply: Callable[[Floats], Floats],
     precondition: Callable[[Floats], Floats],

@@ -21,7 +21,9 @@ from trajmodes.data.force_constants import (
 )
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.members.contributions import SameSpace
+from trajmodes.fit.members.scatter import MemberScatter, member_scatter
+from trajmodes.fit.members.widening import widened
 from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import COHERENT, block_notes, mean_of_blocks, notes_of, quality_of
@@ -36,8 +38,6 @@ from trajmodes.fit.uncertainty import (
     fit_errors,
     growing_fits,
     left_out_solutions,
-    member_scatter,
-    widened,
 )
 from trajmodes.notes import Note
 from trajmodes.symmetry.constraints import Constraints
@@ -146,27 +146,35 @@ def fit_equations(
     )
 
 
-def with_member_scatter(fit: Fit, covariances: Sequence[ForceCovariances], modes: Modes) -> Fit:
+def with_member_scatter(fit: Fit, runs: Sequence[SameSpace]) -> Fit:
     """Widen the error bars by the scatter of symmetry-equivalent modes over the whole runs.
 
     The fit is returned as it is if there are too few equivalent modes, see `member_scatter`.
 
     Parameters
     ----------
-    covariances
-        Those of all runs fitted, one by one.
-    modes
-        Modes of the fit at the q points of the supercell.
+    runs
+        All runs whose covariances are known, those of the largest supercell first.
     """
     if fit.errors is None or fit.model is None:
         return fit
-    scatter = member_scatter(covariances, modes, fit.errors.block_frames)
-    errors = scatter and widened(fit.errors, fit.model, modes, scatter)
+    scatter = member_scatter(runs, fit.model, fit.errors.block_frames)
+    errors = scatter and widened(fit.errors, fit.model, runs[0].modes, scatter)
     if scatter is None or errors is None:
         return fit
+    again = constants_of(fit.model, errors.parameters.mean(axis=0), errors)
+    return with_wider_errors(fit, errors, again.replicates, scatter, runs[0].modes)
+
+
+def with_wider_errors(
+    fit: Fit, errors: FitErrors, replicates: Floats | None, scatter: MemberScatter, modes: Modes
+) -> Fit:
+    """Replace the errors of a fit, with a note if they are wider by the scatter of members.
+
+    ``replicates`` (b, p, 3, 3) in eV/Å² are those of the second order.
+    """
     # What the members have in common is still seen in blocks of time alone.
     errors = replace(errors, levelled=errors.levelled or scatter.coherence < COHERENT)
-    again = constants_of(fit.model, errors.parameters.mean(axis=0), errors)
     outdated = set(block_notes(fit.errors))
     notes = [note for note in fit.notes if note not in outdated]
     growth = float(np.sqrt(scatter.growth[modes.sets >= 0].mean()))
@@ -179,7 +187,7 @@ def with_member_scatter(fit: Fit, covariances: Sequence[ForceCovariances], modes
         notes.append(Note("note", text, why=why, concerns="fit"))
     return replace(
         fit,
-        constants=replace(fit.constants, replicates=again.replicates),
+        constants=replace(fit.constants, replicates=replicates),
         errors=errors,
         notes=(*notes, *block_notes(errors)),
     )

@@ -28,8 +28,11 @@ from trajmodes.fit.conjugate_gradients import (
     sum_of,
 )
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.fit import Fit
+from trajmodes.fit.fit import Fit, with_wider_errors
 from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.members.contributions import SameSpace
+from trajmodes.fit.members.scatter import member_scatter
+from trajmodes.fit.members.widening import widened_by_gradients
 from trajmodes.fit.normal_equations import require_new_frames, require_one_crystal
 from trajmodes.fit.quality import (
     block_notes,
@@ -170,6 +173,24 @@ def fit_covariances(
             *relaxation_notes(covariances, constants),
         ),
     )
+
+
+def with_scatter_of_members(
+    fit: Fit, runs: SameSpace, expansion: Expansion, options: FitOptions
+) -> Fit:
+    """Widen the error bars by the scatter of symmetry-equivalent modes, as of fewer parameters.
+
+    The fit is returned as it is if there are too few equivalent modes.
+    """
+    if fit.errors is None:
+        return fit
+    scatter = member_scatter([runs], None, fit.errors.block_frames)
+    if scatter is None:
+        return fit
+    problem = least_squares(joined(runs.covariances), expansion, options)
+    errors = widened_by_gradients(fit.errors, problem, runs.modes, scatter)
+    replicates = problem.basis.expand(errors.parameters)
+    return with_wider_errors(fit, errors, replicates, scatter, runs.modes)
 
 
 def _require_forces(problem: LeastSquares) -> None:

@@ -75,6 +75,8 @@ class Fitted(NamedTuple):
     """On frames that were left out, temperatures, and the reference."""
     covariances: tuple[ForceCovariances, ...] = ()
     """Those of the runs."""
+    expansion: Expansion | None = None
+    """Parameters of the fit, if they are very many."""
 
 
 def fit_runs(
@@ -199,19 +201,15 @@ def _fit_many(
     frames = np.array([one.covariances.n_frames for one in found])
     kelvin = float(frames @ [source.temperature for source in sources] / frames.sum())
     job = runs[0].job
-    fit = fit_covariances(
-        sums,
-        expansion,
-        temperature=kelvin if np.isfinite(kelvin) else None,
-        options=fit_options(job),
-    )
+    known = kelvin if np.isfinite(kelvin) else None
+    fit = fit_covariances(sums, expansion, temperature=known, options=fit_options(job))
     text = (
         f"the normal equations of {expansion.n_parameters} parameters are too large to be "
         "saved: `trajmodes scan` and --append are not possible"
     )
     notes = _frame_notes(sums.n_frames, sources, sum(run.n_frames for run in runs), job)
     duration_ps = float(frames @ [source.interval_ps for source in sources])
-    return Fitted(runs, None, fit, duration_ps, (*notes, Note("note", text)))
+    return Fitted(runs, None, fit, duration_ps, (*notes, Note("note", text)), (), expansion)
 
 
 def _blocks_of_a_run(

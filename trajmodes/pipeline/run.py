@@ -15,6 +15,9 @@ from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit, with_member_scatter
 from trajmodes.fit.force_noise import centred
+from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.many_parameters import with_scatter_of_members
+from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change, modes_at, stability
@@ -219,18 +222,31 @@ def _runs_for(
 
 
 def _with_member_scatter(fitted: Fitted) -> Fit:
-    """Widen the error bars by the scatter of equivalent modes, if it is known of all frames."""
-    fit, covariances = fitted.fit, fitted.covariances
-    if not covariances or fitted.equations is None:
+    """Widen the error bars by the scatter of equivalent modes in the runs that were read.
+
+    That of the frames of an earlier fit is taken to be the same.
+    """
+    fit, runs = fitted.fit, _by_supercell(fitted)
+    if not runs or fit.errors is None:
         return fit
-    space = covariances[0].space
-    same = (np.array_equal(one.space.qpoints, space.qpoints) for one in covariances)
-    if sum(one.n_frames for one in covariances) < fitted.equations.n_frames or not all(same):
-        return fit
+    if fitted.expansion is not None:
+        options = fit_options(fitted.runs[0].job, fitted.runs)
+        return with_scatter_of_members(fit, runs[0], fitted.expansion, options)
+    return with_member_scatter(fit, runs)
+
+
+def _by_supercell(fitted: Fitted) -> list[SameSpace]:
+    """Covariances of the runs in each supercell, the largest first, with the modes there."""
     # The covariances are without the dipole–dipole forces.
-    alone = replace(fit.constants, replicates=None, charges=None)
-    modes = modes_at(alone, space.qpoints, space.weights)
-    return with_member_scatter(fit, covariances, modes)
+    alone = replace(fitted.fit.constants, replicates=None, charges=None)
+    groups: dict[bytes, list[ForceCovariances]] = {}
+    for one in fitted.covariances:
+        groups.setdefault(one.space.qpoints.tobytes(), []).append(one)
+    ordered = sorted(groups.values(), key=lambda some: -some[0].space.n_qpoints)
+    return [
+        SameSpace(tuple(some), modes_at(alone, some[0].space.qpoints, some[0].space.weights))
+        for some in ordered
+    ]
 
 
 def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:

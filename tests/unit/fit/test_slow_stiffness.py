@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from trajmodes.fit.fit import with_member_scatter
+from trajmodes.fit.members.contributions import SameSpace
+from trajmodes.fit.members.scatter import MemberScatter
+from trajmodes.fit.members.widening import widened
 from trajmodes.fit.quality import COHERENT, compared_with_lifetimes
-from trajmodes.fit.uncertainty import MemberScatter, widened
 from trajmodes.phonons.modes import modes_at
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -79,6 +81,10 @@ def modes_of(fit, supercell):
     return modes_at(fit.constants, space.qpoints, space.weights)
 
 
+def members_of(fit, covariances):
+    return [SameSpace((covariances,), modes_of(fit, covariances.space.supercell))]
+
+
 def slow_series(rng, shape, memory):
     """(t, …) normal variables whose correlation decays by the factor `memory` per frame."""
     found = rng.normal(size=shape)
@@ -116,7 +122,7 @@ def wave_runs(crystals, springs, hessian_of, reduce_frames, fit_harmonic):
             covariances = reduce_frames(supercell, u_tax, f_tax)
             fit = fit_harmonic(covariances, cutoff="supercell")
             before.append(fit)
-            after.append(with_member_scatter(fit, [covariances], modes_of(fit, supercell)))
+            after.append(with_member_scatter(fit, members_of(fit, covariances)))
         return supercell, before, after
 
     return make
@@ -162,7 +168,7 @@ def test_what_all_modes_share_remains_a_lower_bound(
         supercell, u_tax, wave_forces(supercell, hessian, u_tax, shared)
     )
     fit = fit_harmonic(covariances, cutoff="supercell")
-    fit = with_member_scatter(fit, [covariances], modes_of(fit, supercell))
+    fit = with_member_scatter(fit, members_of(fit, covariances))
     assert fit.errors.coherence > COHERENT
     errors, note = compared_with_lifetimes(fit.errors, 1.0, np.array([10.0]))
     assert not errors.levelled
@@ -201,4 +207,4 @@ def test_one_wave_vector_alone_has_nothing_to_compare_with(
     f_tax = -(u_tax.reshape(64, -1) @ hessian).reshape(u_tax.shape)
     covariances = reduce_frames(supercell, u_tax, f_tax)
     fit = fit_harmonic(covariances, cutoff="supercell")
-    assert with_member_scatter(fit, [covariances], modes_of(fit, supercell)) is fit
+    assert with_member_scatter(fit, members_of(fit, covariances)) is fit

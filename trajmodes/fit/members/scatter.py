@@ -1,0 +1,276 @@
+"""Variance of fitted frequencies from symmetry-equivalent modes, compared with blocks of time.
+
+Blocks of time do not show what varies more slowly than the run lasts. The frequency of a mode
+follows the energies of the modes that it couples to, which vary over their lifetimes.
+
+What differs between equivalent modes. Members of a set couple to different modes, whose
+energies are independent. Over a run they have different frequencies, however slow the variation
+is. The residual forces at each q move the fitted frequencies by z_q; the sum over q is the
+deviation of the fit. The variance of z_q over the members of a star, for the whole run, is the
+variance of the frequency as far as these are independent: the sandwich estimator (Huber 1967)
+with clusters of q instead of time. Relative to the same in blocks of time it is averaged over
+sets of similar frequency.
+
+What equivalent modes share. In blocks of time the variance of the sum over q exceeds that of
+independent members by the part that all share: in silicon the frequencies of all modes move
+together when energy is exchanged between acoustic and optical modes. It comes from the energies
+of modes as well. Over the whole run these differ among equivalent modes with a variance that is
+larger than the one expected from blocks, and the shared part is multiplied by this ratio. It is
+an average over all modes and well known, where changes of frequencies are not.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.modes import Modes
+from trajmodes.fit.members.contributions import SameSpace, contributions, sets_of, squares_of
+from trajmodes.fit.model import Model
+from trajmodes.fit.uncertainty import FEWEST_BLOCKS
+
+_FEWEST_MEMBERS = 8
+"""Degrees of freedom of the scatter of all members that a comparison needs."""
+
+_COMPARED = 12
+"""Blocks of time that are compared with the whole run, if there are as many."""
+
+_SIMILAR = 0.04
+"""Width, over the highest frequency, of the Gaussian average over sets of similar frequency."""
+
+_OF_ALL_SETS = 20.0
+"""Degrees of freedom with which the mean over all sets enters this average."""
+
+_SLOWEST = 35.0
+"""Largest ratio of the variance of energies to that from blocks which is used: blocks that show
+less of it show noise instead."""
+
+_SHARED = 0.15
+"""Width of the same average of the relative changes that equivalent modes share: they are
+nearly the same for all modes, and small."""
+
+
+class MemberScatter(NamedTuple):
+    """Variances of frequencies, compared with blocks of time."""
+
+    growth: Floats
+    """(q, m) variance of each frequency over that from the blocks of the error bars."""
+    coherence: float
+    """Variance of the mean over the members of a set, relative to that of independent members,
+    in the longest blocks of time: the mean over all sets."""
+
+
+def member_scatter(
+    runs: Sequence[SameSpace], model: Model | None, block_frames: float
+) -> MemberScatter | None:
+    """Compare symmetry-equivalent modes over whole runs with blocks of about `block_frames`.
+
+    None if there are too few equivalent q points or too few blocks.
+
+    Parameters
+    ----------
+    runs
+        All runs of the fit, those of each supercell together. The result is for the q points of
+        the first ones.
+    model
+        Parameters of the fit; None if they are too many: each frequency is then taken to depend
+        on the forces at its own q alone.
+    """
+    n_blocks = sum(len(one.frames) for one in runs)
+    n_frames = sum(int(one.frames.sum()) for one in runs)
+    together = max(1, round(block_frames * n_blocks / n_frames))
+    modes = runs[0].modes
+    runs = [one for one in runs if len(_longest(one, together)) >= FEWEST_BLOCKS // 2]
+    moved = contributions(modes, runs, model)
+    if moved is None:
+        return None
+    found = [_variances(one, z_bqg, together) for one, z_bqg in zip(runs, moved, strict=True)]
+    if sum(one.freedom for one in found) < _FEWEST_MEMBERS:
+        return None
+    short, blocks, members, whole = (
+        np.sum([getattr(one, name) for one in found], axis=0)
+        for name in ("short", "blocks", "members", "whole")
+    )
+    omega, size = sets_of(modes)
+    known = members > 0.0
+    if not known.any():
+        return None
+    ratio = _averaged(omega, size, known, members, whole)
+    slow = np.average([one.slow for one in found], weights=[one.freedom for one in found])
+    noise = np.average([one.noise for one in found], weights=[one.freedom for one in found])
+    shared = _shared(omega, known, blocks - members, members, float(noise))
+    variance = np.maximum(ratio, 1.0) * members + np.clip(slow, 1.0, _SLOWEST) * shared
+    growth = np.ones(modes.n_sets)
+    growth[known] = variance[known] / short[known]
+    shared_sums, independent = np.sum([one.coherence for one in found], axis=0)
+    growth_qm = np.where(modes.sets >= 0, growth[modes.sets], 1.0)
+    return MemberScatter(growth_qm, float(shared_sums / independent))
+
+
+class _Variances(NamedTuple):
+    """Variances of the frequencies of the first modes (g), from runs in one supercell."""
+
+    short: Floats
+    """From the blocks of the error bars."""
+    blocks: Floats
+    """From the blocks that are compared."""
+    members: Floats
+    """From members in these blocks, as if independent."""
+    whole: Floats
+    """From members over the whole runs."""
+    noise: float
+    """Relative variance of what independent members seem to share in these blocks."""
+    slow: float
+    """Variance of mode energies over the whole runs, relative to that from blocks."""
+    freedom: int
+    """Degrees of freedom of the members."""
+    coherence: Floats
+    """(2,) variances in the longest blocks: of the means over members, and of members."""
+
+
+def _variances(one: SameSpace, z_bqg: Floats, together: int) -> _Variances:
+    """Compare the contributions of the q points over whole runs and in blocks of time."""
+    run_b = one.run
+    compared = _merging(run_b, -(-len(run_b) // _COMPARED))
+    deviation_cqg = _deviations(z_bqg, one.frames, compared)
+    factor = len(compared) / (len(compared) - 1)
+    total_qg = z_bqg.sum(axis=0)
+    independent_cqg = np.sqrt(factor) * _independent(one.modes, deviation_cqg)
+    members = (independent_cqg**2).sum(axis=(0, 1))
+    alone = np.ones(len(total_qg), dtype=bool)
+    alone[[q for at in _stars(one.modes) if len(at) > 1 for q in at]] = False
+    whole = (_independent(one.modes, total_qg[None])[0, ~alone] ** 2).sum(axis=0)
+    of_alone = (independent_cqg[:, alone] ** 2).sum(axis=(0, 1))
+    if not alone.all():
+        # What varies slowly at a single q is not known: as at the others.
+        whole += of_alone * max(1.0, float(whole.sum() / (members - of_alone).sum()))
+    return _Variances(
+        short=_of_all(z_bqg, one.frames, _merging(run_b, together)),
+        blocks=_of_all(z_bqg, one.frames, compared),
+        members=members,
+        whole=whole,
+        noise=_noise(independent_cqg, members),
+        slow=_slowness(one, compared),
+        freedom=_freedom(one.modes),
+        coherence=_coherence(one, z_bqg, _longest(one, together)),
+    )
+
+
+def _independent(modes: Modes, z_cqg: Floats) -> Floats:
+    """(c, q, g) deviations from the mean over a star, with the variance of independent members.
+
+    A q that is a star of its own keeps its contribution.
+    """
+    found = z_cqg.copy()
+    for at in _stars(modes):
+        if len(at) > 1:
+            apart = z_cqg[:, at] - z_cqg[:, at].mean(axis=1, keepdims=True)
+            found[:, at] = np.sqrt(len(at) / (len(at) - 1)) * apart
+    return found
+
+
+def _noise(independent_cqg: Floats, members: Floats) -> float:
+    """Relative variance, of the mean over sets, of what independent members seem to share.
+
+    The square of a sum of independent numbers has twice the squared variance.
+    """
+    known = members > 0.0
+    scaled_cqg = independent_cqg[:, :, known] / np.sqrt(members[known])
+    together = sum(((one.T @ one) ** 2).sum() for one in scaled_cqg)
+    return 2.0 * float(together) / max(1, int(known.sum())) ** 2
+
+
+def _freedom(modes: Modes) -> int:
+    """Degrees of freedom of the members of all stars, without Γ if it has no optical modes."""
+    return sum(len(at) - 1 for at in _stars(modes) if modes.sets[at[0]].max() >= 0)
+
+
+def _coherence(one: SameSpace, z_bqg: Floats, cuts: Ints) -> Floats:
+    """(2,) variances in blocks, over those of members: of the sum over q, and of members."""
+    deviation_cqg = _deviations(z_bqg, one.frames, cuts)
+    members = (_independent(one.modes, deviation_cqg) ** 2).sum(axis=(0, 1))
+    together = (deviation_cqg.sum(axis=1) ** 2).sum(axis=0)
+    known = members > 0.0
+    return np.array([(together / members)[known].sum(), known.sum()])
+
+
+def _slowness(one: SameSpace, cuts: Ints) -> float:
+    """Variance of mode energies over whole runs, relative to that from blocks of time.
+
+    Modes are weighted by their share in the mean square displacement, ~1/ω², on which the
+    frequencies of others depend.
+    """
+    modes, square_bqm = one.modes, squares_of(one)
+    deviation_cqm = _deviations(square_bqm, one.frames, cuts)
+    in_blocks_qm = len(cuts) / (len(cuts) - 1) * (deviation_cqm**2).sum(axis=0)
+    total_qm = square_bqm.sum(axis=0)
+    whole = blocks = 0.0
+    for label in range(modes.n_sets):
+        own = modes.sets == label
+        values = total_qm[own]
+        weight = values.mean() * modes.weights[own.any(axis=1)][0]
+        if len(values) > 1:
+            square = values.mean() ** 2
+            whole += weight * len(values) * values.var(ddof=1) / square
+            blocks += weight * in_blocks_qm[own].sum() / square
+    return whole / blocks if blocks > 0.0 else 1.0
+
+
+def _averaged(omega: Floats, size: Floats, known: Ints, below: Floats, above: Floats) -> Floats:
+    """(g,) ratio of variances, averaged over sets of similar frequency."""
+    ratio, weight = above[known] / below[known], size[known]
+    mean = float(np.average(ratio, weights=weight))
+    distance = (omega[:, None] - omega[known]) / (_SIMILAR * omega.max())
+    near = np.exp(-0.5 * distance**2) * weight
+    found: Floats = (near @ ratio + _OF_ALL_SETS * mean) / (near.sum(axis=1) + _OF_ALL_SETS)
+    return found
+
+
+def _shared(
+    omega: Floats, known: Ints, excess: Floats, members: Floats, noise: float
+) -> Floats:
+    """(g,) variance that equivalent modes share, from sets of similar frequency.
+
+    It is shrunk by its noise (James and Stein 1961), because it is multiplied by a large ratio.
+    """
+    weight = (omega[known] ** 2 / members[known]) ** 2
+    distance = (omega[:, None] - omega[known]) / (_SHARED * omega.max())
+    near = np.exp(-0.5 * distance**2) * weight
+    near /= near.sum(axis=1, keepdims=True)
+    found, own = (near @ (x[known] / omega[known] ** 2) for x in (excess, members))
+    shrunk = np.maximum(found**2 - noise * own**2, 0.0) / np.where(found > 0.0, found, np.inf)
+    result: Floats = omega**2 * shrunk
+    return result
+
+
+def _stars(modes: Modes) -> list[Ints]:
+    """Places of the members of each star in the list of q points."""
+    star = modes.sets.max(axis=1)
+    return [np.flatnonzero(star == label) for label in np.unique(star)]
+
+
+def _of_all(z_bqg: Floats, frames_b: Ints, cuts: Ints) -> Floats:
+    """(g,) variance of the sum over q and time, from blocks of time."""
+    deviation_cqg = _deviations(z_bqg, frames_b, cuts)
+    found: Floats = (deviation_cqg.sum(axis=1) ** 2).sum(axis=0)
+    return len(cuts) / (len(cuts) - 1) * found
+
+
+def _deviations(sums: Floats, frames_b: Ints, cuts: Ints) -> Floats:
+    """Deviations of the sums over blocks of time from those of all frames."""
+    share_c = np.add.reduceat(frames_b, cuts) / frames_b.sum()
+    expected = share_c.reshape(-1, *(1,) * (sums.ndim - 1)) * sums.sum(axis=0)
+    found: Floats = np.add.reduceat(sums, cuts) - expected
+    return found
+
+
+def _merging(run_b: Ints, together: int) -> Ints:
+    """First of every `together` consecutive blocks of a run."""
+    place = np.arange(len(run_b)) - np.searchsorted(run_b, run_b)
+    return np.flatnonzero(place % together == 0)
+
+
+def _longest(one: SameSpace, together: int) -> Ints:
+    """First blocks of the longest blocks of time."""
+    return _merging(one.run, max(together, len(one.run) // FEWEST_BLOCKS))
