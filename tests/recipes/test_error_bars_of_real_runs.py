@@ -30,10 +30,15 @@ LEAST, MOST = 0.85, 1.25
 N_FRAMES = 10_000
 
 
-def require_right(spreads: dict[str, Spread]) -> None:
+UPPER_BOUNDS = {"temperature", "static frequencies"}
+"""Errors that contain slow modulations, which noise may conceal in a run of few lifetimes."""
+
+
+def require_right(spreads: dict[str, Spread], *, few_lifetimes: bool = False) -> None:
     """Every spread is about one; nan stands for too few resolved values."""
     for name, spread in spreads.items():
-        assert not spread.value + 2.0 * spread.error < LEAST, (name, spread)
+        least = 0.0 if few_lifetimes and name in UPPER_BOUNDS else LEAST
+        assert not spread.value + 2.0 * spread.error < least, (name, spread)
         assert not spread.value - 2.0 * spread.error > MOST, (name, spread)
 
 
@@ -218,7 +223,8 @@ def test_pieces_of_runs_of_lammps_scatter_by_their_errors(lammps_run, name, n_pi
     require_right(
         z_spreads(
             lambda start, stop: run(f"{start}:{stop}").project(constants), n_frames, n_pieces
-        )
+        ),
+        few_lifetimes=name == "silicon at 300 K",
     )
 
 

@@ -7,12 +7,14 @@ lifetimes, which may exceed the run. Then blocks of the run do not show the whol
 The variance of a mean over n blocks follows from the spectrum of the block means. Its cosine
 components k = 1, 2, … are independent, with the variances
 
-    S_k = A [F_k + r D_k(x)/D_1(x)] .
+    S_k = A [F_k + r D_k(x)/D_0(x)] .
 
 F is fast noise. For frequencies it is white. The kinetic energy is exchanged fast and strongly
 with the potential energy, but slowly very little at constant energy: F is then white, or 1 +
-(k/k₀)². D is a modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ, whose
-mean over the run has a variance that the components k ≥ 1 of a short run hardly show.
+(k/k₀)². D is a modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ. Its
+mean over the run has the variance D_0, which the components k ≥ 1 of a short run hardly show; r
+is this variance relative to that of white noise. In a run of few lifetimes the error therefore
+contains modulations that noise may conceal, and is an upper bound if there are none.
 
 τ is known from the energies of the modes. The scatter of their block means, in units of the
 known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
@@ -43,7 +45,7 @@ _RUN_PER_TAU = np.geomspace(0.3, 300.0, 25)
 """Values of x."""
 _UNCERTAINTY = 0.5
 """Standard deviation of ln x within one set."""
-_LEVELS = np.geomspace(0.3, 100.0, 6)
+_LEVELS = np.geomspace(0.3, 3000.0, 9)
 """Values of r."""
 _KNEES = 5
 """Number of values of k₀, from two components to all that are used."""
@@ -161,10 +163,9 @@ def _shapes(n_blocks: int, *, fast_rises: bool) -> _Shapes:
         slopes = (steps / np.geomspace(2.0, count, _KNEES)[:, None]) ** 2
         fast_fk = np.concatenate([fast_fk, 1.0 + slopes])
     slow_xk, mean_x = _slow_spectra(n_blocks, count)
-    unit = slow_xk[:, 0]
-    slow = (_LEVELS[:, None, None] * slow_xk / unit[:, None])[:, :, None] + fast_fk
-    means = 1.0 + _LEVELS[:, None] * mean_x / unit
-    durations = np.arange(len(unit))
+    slow = (_LEVELS[:, None, None] * slow_xk / mean_x[:, None])[:, :, None] + fast_fk
+    means = np.tile(1.0 + _LEVELS[:, None], len(mean_x))
+    durations = np.arange(len(mean_x))
     return _Shapes(
         np.concatenate([fast_fk, slow.reshape(-1, count)]),
         np.concatenate([np.ones(len(fast_fk)), np.repeat(means.ravel(), len(fast_fk))]),
