@@ -9,6 +9,7 @@ import pytest
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import (
@@ -17,6 +18,7 @@ from trajmodes.phonons.bands import (
     dispersion,
     group_velocities,
     spectral_map,
+    velocity_errors,
     velocity_operator,
 )
 from trajmodes.phonons.dynamical_matrix import (
@@ -264,3 +266,31 @@ def test_the_connection_does_not_depend_on_the_spacing(crystals, springs):
     )
     np.testing.assert_allclose(found, wanted)
     assert np.ptp(connected(constants, coarse), axis=0).any()
+
+
+# The second q of diamond and of rock salt has degenerate branches.
+@pytest.mark.parametrize("name", ["diamond", "rock salt", "wurtzite", "triclinic"])
+def test_errors_of_velocities_are_those_of_every_replicate(name, crystals, springs):
+    whole, near = (springs(crystals[name], cutoff) for cutoff in (4.5, 3.0))
+    places = {(*x,): k for k, x in enumerate(_pairs(whole))}
+    other = np.zeros_like(whole.values)
+    np.add.at(other, [places[(*x,)] for x in _pairs(near)], near.values)
+    factors = 1e-4 * np.random.default_rng(5).standard_normal((6, 2))
+    replicates = [whole.values * (1.0 + a) + b * other for a, b in factors]
+    constants = replace(whole, replicates=np.array(replicates))
+    q = [[0.1, 0.22, -0.31], [0.2, 0.2, 0.0]]
+    anew = jackknife_sem(
+        group_velocities(replace(whole, values=one), q).velocity for one in replicates
+    )
+    found = velocity_errors(constants, q)
+    np.testing.assert_allclose(found, anew, rtol=0.02, atol=2e-3 * anew.max())
+    assert np.isnan(velocity_errors(constants, [[0.0, 0.0, 0.0]])[0, :3]).all()
+
+
+def _pairs(constants) -> list[list[int]]:
+    return np.column_stack([constants.first, constants.second, constants.lattice]).tolist()
+
+
+def test_velocities_have_no_errors_without_replicates(crystals, springs):
+    with pytest.raises(DataError, match="at least two delete-one-block replicates"):
+        velocity_errors(springs(crystals["bcc"], 3.0), [[0.1, 0.0, 0.0]])

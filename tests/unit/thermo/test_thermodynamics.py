@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
+from trajmodes.api.force_constants import ForceConstants
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.errors import DataError, UsageError
@@ -166,7 +167,7 @@ def test_the_heat_capacity_has_its_limits(name, crystals, springs):
     np.testing.assert_allclose(found.debye.from_capacity[:3], theta, rtol=0.02)
 
 
-@pytest.mark.parametrize("name", ["rock salt", "wurtzite"])
+@pytest.mark.parametrize("name", ["rock salt", "wurtzite", "triclinic"])
 def test_the_errors_of_sites_are_those_of_every_replicate(name, fitted):
     """Also where polarisation vectors turn, and branches are degenerate."""
     constants = fitted(name, 2e-4)
@@ -248,3 +249,27 @@ def test_no_weight_is_lost_at_gamma(divisions):
     at_gamma = (points.qpoints == 0.0).all(axis=1)
     assert at_gamma.any()
     assert points.weights[~at_gamma].sum() == pytest.approx(3.0, rel=1e-12)
+
+
+def test_debye_waller_factors_are_those_of_every_replicate(fitted):
+    """Of a cubic crystal exp(−½ k² ⟨u²⟩), whatever the direction of k."""
+    constants = fitted("rock salt")
+    own = ForceConstants.of(constants)
+    k = np.array([[3.0, 0.0, 0.0], [0.0, 0.0, -3.0], [6.0, 1.0, 2.0]])
+    for quantum in (True, False):
+        found = own.debye_waller(k, 300.0, quantum=quantum, mesh=5)
+        moved = thermodynamics(constants, (5, 5, 5), [300.0]).displacements
+        square = (moved.quantum if quantum else moved.classical)[0, :, 0, 0]
+        wanted = np.exp(-0.5 * np.array([9.0, 9.0, 41.0])[:, None] * square)
+        np.testing.assert_allclose(found.factor, wanted, rtol=1e-10)
+        singles = [
+            ForceConstants.of(replace(constants, values=one, replicates=None))
+            for one in constants.replicates
+        ]
+        anew = jackknife_sem(
+            one.debye_waller(k, 300.0, quantum=quantum, mesh=5).factor for one in singles
+        )
+        np.testing.assert_allclose(found.factor_sem, anew, rtol=0.02)
+    assert own.debye_waller(k[0], 300.0, mesh=5).factor.shape == (2,)
+    with pytest.raises(UsageError, match="three finite numbers"):
+        own.debye_waller([1.0, 2.0], 300.0, mesh=5)
