@@ -17,6 +17,9 @@ from trajmodes.data.modes import Modes
 from trajmodes.fit.harmonic import ForceCovariances
 from trajmodes.fit.model import Model
 
+_SINGULAR = 1e12
+"""Condition of a normal matrix that does not determine the parameters."""
+
 _MATRIX_BYTES = 1 << 28
 """Most memory for the dynamical matrices of all parameters."""
 
@@ -75,7 +78,8 @@ def contributions(
 ) -> list[Floats] | None:
     """(b, q, g) contributions of each q of the runs to the deviations of the frequencies.
 
-    In rad/ps. None if they need too much memory.
+    In rad/ps. None if they need too much memory, or if the runs do not determine the parameters,
+    as few frames that are added to an earlier fit.
     """
     own = None if model is None else unit_matrices(model, modes)
     residuals = [_residual(one) for one in runs]
@@ -94,7 +98,7 @@ def contributions(
         moved_nqkl = unit_nqkl @ one.stack("displacement").sum(axis=0)
         image_qkn = moved_nqkl.reshape(n, n_q, -1).transpose(1, 2, 0)
         normal = normal + (flat_qnk @ image_qkn).real.sum(axis=0)
-    if own is None:
+    if own is None or not np.linalg.cond(normal) < _SINGULAR:
         return None
     response_ng = np.linalg.solve(normal, _derivatives(modes, own).T)
     return [score_bqn @ response_ng for score_bqn in scores]

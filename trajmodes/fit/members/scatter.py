@@ -82,7 +82,7 @@ def member_scatter(
     together = max(1, round(block_frames * n_blocks / n_frames))
     modes = runs[0].modes
     runs = [one for one in runs if len(_longest(one, together)) >= FEWEST_BLOCKS // 2]
-    moved = contributions(modes, runs, model)
+    moved = contributions(modes, runs, model) if runs else None
     if moved is None:
         return None
     found = [_variances(one, z_bqg, together) for one, z_bqg in zip(runs, moved, strict=True)]
