@@ -78,8 +78,8 @@ def contributions(
 ) -> list[Floats] | None:
     """(b, q, g) contributions of each q of the runs to the deviations of the frequencies.
 
-    In rad/ps. None if they need too much memory, or if the runs do not determine the parameters,
-    as few frames that are added to an earlier fit.
+    In rad/ps. None if they need too much memory, or if the runs do not determine the
+    parameters, as few frames that are added to an earlier fit.
     """
     own = None if model is None else unit_matrices(model, modes)
     residuals = [_residual(one) for one in runs]
