@@ -19,6 +19,7 @@ from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.thermo.series import series_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
+from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
 from trajmodes.results.series import series_dataset
 from trajmodes.scattering.one_phonon import Thermal, one_phonon
@@ -27,6 +28,9 @@ from trajmodes.scattering.weights import weights
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.free_energy.terms import free_energy_terms
+from trajmodes.thermo.quasiharmonic.mode_gruneisen import mode_gruneisen
+from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
+from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
@@ -52,7 +56,28 @@ def properties() -> list[xr.Dataset]:
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
-    return [*datasets, scattering_dataset(structure_factors(bulk)), series(bulk)]
+    datasets += [scattering_dataset(structure_factors(bulk)), series(bulk), volumes(bulk)]
+    return datasets
+
+
+def volumes(constants) -> xr.Dataset:
+    """Quasiharmonic properties of four volumes of invented energies."""
+    noise = np.linspace(0.999, 1.001, 5)[:, None, None, None]
+    known = [
+        replace(
+            constants,
+            crystal=replace(constants.crystal, cell=scale * constants.crystal.cell),
+            values=scale**-12.0 * constants.values,
+            replicates=scale**-12.0 * constants.values * noise,
+        )
+        for scale in (0.98, 0.99, 1.01, 1.02)
+    ]
+    states = [State(one, 400.0 * (k - 1.5) ** 2 * 1e-4) for k, one in enumerate(known)]
+    found = quasiharmonic(states, (2, 2, 2), [100.0, 300.0], [0.0, 0.001])
+    path = band_path(constants.crystal, 0.5)
+    third = ThermalExpansion(np.ones((2, 3, 3)), np.eye(3), np.ones(2), (1, 1, 1))
+    modes = mode_gruneisen(known, 1, path.qpoints)
+    return quasiharmonic_dataset(found, path, modes, third, Provenance({}, (), "", ""), ())
 
 
 def series(constants) -> xr.Dataset:
