@@ -62,6 +62,9 @@ class ModeEnergies:
     acoustic modes at Γ."""
     travelling_sem: Floats
     """(2, q, m), unit: eV."""
+    lifetimes_in_run: float = np.nan
+    """Length of the run in lifetimes of the mode energies, from the scatter of their block
+    means (geometric mean over the modes); nan if unknown."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}

@@ -30,6 +30,7 @@ from trajmodes.project.energies.covariances import (
 from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.energies.lifetimes import energy_lifetimes
+from trajmodes.project.energies.modulations import FEW_LIFETIMES
 from trajmodes.project.lineshape.fit import fit_lines, line_models
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.projector import Amplitudes, Projector
@@ -124,6 +125,13 @@ def project_run(
     if projection.equipartition is None:
         text = "too few frames for error bars of the energies, and for a test of equipartition"
         notes.append(Note("warning", text))
+    if projection.energies.lifetimes_in_run < FEW_LIFETIMES:
+        text = (
+            f"the run lasts about {projection.energies.lifetimes_in_run:.1g} lifetimes of the "
+            "modes: the errors of the temperature and of the static frequencies contain slow "
+            "modulations that noise may conceal, and are upper bounds"
+        )
+        notes.append(Note("note", text))
     return Projected(
         projection,
         found["displacements"],

@@ -208,3 +208,10 @@ def test_velocities_over_the_frequency_have_the_amplitude_of_coordinates(results
     assert speed == pytest.approx(size, rel=0.5)
     translations = results.amplitudes("0 0 0:1-3")["Qdot_over_omega"].values
     assert np.isnan(translations).all()
+
+
+def test_a_run_of_few_lifetimes_says_that_errors_are_upper_bounds(results):
+    """20 ps of silicon at 1140 K are about five lifetimes."""
+    energies = results.analysis.results.projection.energies
+    assert 3.0 < energies.lifetimes_in_run < 10.0
+    assert "and are upper bounds" in " ".join(str(results).split())

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.energies.modulations import modulated_sems, relaxation, slow_sem
+from trajmodes.project.energies.modulations import (
+    lifetimes_in_run,
+    modulated_sems,
+    relaxation,
+    slow_sem,
+)
 from trajmodes.project.energies.standard_errors import block_sem, longest_sem
 
 BLOCKS, SETS, MEMBERS = 64, 24, 10
@@ -91,9 +96,8 @@ def test_lifetimes_of_the_modes_are_found_from_their_energies(lifetimes: float) 
     energies = _energies(np.random.default_rng(27), 1, lifetimes)[0]
     relaxing = _relaxing(energies)
     assert relaxing.sum() == pytest.approx(1.0)
-    center = np.exp(relaxing @ np.log(np.geomspace(0.3, 300.0, 25)))
     # Of few lifetimes a run shows that they are few.
-    assert 0.5 * lifetimes < center < max(2.0 * lifetimes, 5.0)
+    assert 0.5 * lifetimes < lifetimes_in_run(relaxing) < max(2.0 * lifetimes, 5.0)
 
 
 def test_sets_without_energies_change_nothing() -> None:
@@ -104,6 +108,7 @@ def test_sets_without_energies_change_nothing() -> None:
     assert found == pytest.approx(_relaxing(energies))
     unknown = relaxation(np.full((BLOCKS, 1), np.nan), members[:1], UNKNOWN[:1])
     assert unknown == pytest.approx(1.0 / 25)
+    assert np.isnan(lifetimes_in_run(unknown))
 
 
 def test_too_few_blocks_give_no_error_bar() -> None:

@@ -43,7 +43,7 @@ from trajmodes.project.energies.block_means import (
     accumulate,
 )
 from trajmodes.project.energies.end_terms import EdgeFrame, Ends, EndTerms
-from trajmodes.project.energies.modulations import modulated_sems, relaxation
+from trajmodes.project.energies.modulations import lifetimes_in_run, modulated_sems, relaxation
 from trajmodes.project.energies.standard_errors import (
     energy_sem,
     fluctuation_sem,
@@ -199,6 +199,7 @@ def _pooled(means: Means) -> ModeEnergies:
         single_sem=single_sem,
         travelling=travelling,
         travelling_sem=travelling_sem,
+        lifetimes_in_run=lifetimes_in_run(relaxing),
     )
 
 

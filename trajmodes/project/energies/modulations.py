@@ -52,6 +52,8 @@ _KNEES = 5
 _STEADY_SET, _STEADY_TEMPERATURE = 0.5, 0.3
 """Probabilities that nothing modulates a set, and the temperature."""
 _TINY = np.finfo(float).tiny
+FEW_LIFETIMES = 10.0
+"""Length of a run in lifetimes below which noise may conceal a modulation."""
 
 
 def relaxation(energies: Floats, members: Ints, snapshot: Floats) -> Floats:
@@ -80,6 +82,13 @@ def relaxation(energies: Floats, members: Ints, snapshot: Floats) -> Floats:
     weight = members[known] / members[known].sum()
     share: Floats = weight @ share_gx
     return share
+
+
+def lifetimes_in_run(relaxing: Floats) -> float:
+    """Geometric mean of a distribution (x,) of run lengths in lifetimes; nan if it is flat."""
+    if np.ptp(relaxing) == 0.0:
+        return np.nan
+    return float(np.exp(relaxing @ np.log(_RUN_PER_TAU)))
 
 
 def modulated_sems(
