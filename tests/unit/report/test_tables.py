@@ -219,7 +219,7 @@ def test_constants_by_shell(dataset, tmp_path):
 def test_tables_without_data_are_left_out(results):
     bare = to_dataset(replace(results, projection=None))
     assert set(tables_of(bare)) == {
-        *("bands.csv", "force_constants.csv", "modes.csv", "orders.csv")
+        *("bands.csv", "force_constants.csv", "irreps.csv", "modes.csv", "orders.csv")
     }
 
 
