@@ -241,6 +241,22 @@ def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs):
     assert series.at(450.0).crystal.volume == pytest.approx(middle)
 
 
+def test_runs_of_one_temperature_say_nothing_of_expansion(crystals, springs, tmp_path):
+    whole = springs(crystals["rock salt"], 4.5)
+    files = []
+    for seed, strain in enumerate((0.0, 0.01, 0.02)):
+        one = constants_at(whole, 300.0, seed)
+        crystal = replace(whole.crystal, cell=(1.0 + strain) * whole.crystal.cell)
+        supercell = build_supercell(crystal, 2 * np.eye(3, dtype=int))
+        files.append(tmp_path / f"{seed}.h5")
+        write_hdf5(replace(one, crystal=crystal), supercell, files[-1])
+    done(*files, "-o", tmp_path / "out", "--path", "G X")
+    dataset = tm.load(tmp_path / "out").to_dataset()
+    for name in ("linear_expansion", "freq_slope_thz_k"):
+        assert np.isnan(dataset[name].values).all()
+    assert np.isfinite(dataset["series_gruneisen"].values).any()
+
+
 def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, springs):
     other = tmp_path / "other.h5"
     diamond = replace(springs(crystals["diamond"], 4.5), temperature=700.0)

@@ -95,6 +95,19 @@ def test_runs_of_two_volumes_separate_the_effect_of_volume():
         polynomial(together, np.ones((5, 1)), None, 1).volume_slope()
 
 
+@pytest.mark.parametrize("kelvin", [0.0, 300.0])
+def test_runs_of_one_temperature_have_no_slope_in_temperature(kelvin):
+    """It is unknown, and not zero."""
+    at = Conditions(np.full(3, kelvin), np.array([40.0, 41.0, 42.0]))
+    values = (3.0 - 2.0 * np.log(at.volumes / at.volume))[:, None]
+    trend = polynomial(at, values, np.full((3, 1), 0.1), 0)
+    slope, sem = trend.slope(np.array([kelvin]))
+    assert np.isnan(slope).all()
+    assert np.isnan(sem).all()
+    assert trend.at(np.array([kelvin]))[0] == pytest.approx(3.0)
+    assert trend.volume_slope()[0] == pytest.approx(-2.0)
+
+
 def test_one_temperature_and_volume_is_no_series():
     with pytest.raises(DataError, match="two temperatures or more"):
         conditions(np.array([300.0, 301.0]))
@@ -274,6 +287,14 @@ def test_linewidths_have_the_exponent_of_their_power_law():
     assert found.exponent_sem[0] == pytest.approx(sem)
     assert found.chi2[0] == pytest.approx(0.0, abs=1e-20)
     assert np.isnan(found.chi2[1])
+    # A run at 0 K has no width, and takes no part.
+    cold = width_laws(
+        np.concatenate([[0.0], KELVIN]),
+        np.concatenate([[[np.nan] * 3], widths]),
+        np.concatenate([[[np.nan] * 3], 0.1 * widths]),
+    )
+    np.testing.assert_array_equal(cold.exponent, found.exponent)
+    assert cold.mean == found.mean
     only = width_laws(KELVIN[:1], widths[:1], 0.1 * widths[:1])
     assert np.isnan(only.exponent).all()
     assert np.isnan(only.mean)

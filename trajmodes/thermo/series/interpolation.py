@@ -106,7 +106,9 @@ class Conditions:
         return rows
 
     def slope_rows(self, order: int, kelvin: Floats) -> Floats:
-        """(t, k) derivatives of the rows with respect to T, in 1/K."""
+        """(t, k) derivatives of the rows with respect to T, in 1/K; nan for one temperature."""
+        if self.n_temperatures < 2:
+            return np.full((len(kelvin), order + 1 + int(self.is_separable)), np.nan)
         steps = np.arange(order + 1)
         powers = steps * self._scaled(kelvin)[:, None] ** np.maximum(steps - 1, 0)
         volume = np.zeros((len(powers), int(self.is_separable)))
@@ -123,7 +125,7 @@ class Conditions:
     @property
     def _half_span(self) -> float:
         low, high = self.span
-        return 0.5 * (high - low) if self.n_temperatures > 1 else high
+        return 0.5 * (high - low) if self.n_temperatures > 1 else max(high, 1.0)
 
     def _scaled(self, kelvin: Floats) -> Floats:
         low, high = self.span
@@ -170,7 +172,10 @@ class Trend:
         return self._evaluated(self.conditions.rows(self.order, kelvin))
 
     def slope(self, kelvin: Floats) -> tuple[Floats, Floats | None]:
-        """(t, g) derivatives with respect to T, per K, and their standard errors."""
+        """(t, g) derivatives with respect to T, per K, and their standard errors.
+
+        nan for runs of one temperature.
+        """
         return self._evaluated(self.conditions.slope_rows(self.order, kelvin))
 
     def volume_slope(self) -> tuple[Floats, Floats | None]:

@@ -35,12 +35,16 @@ class WidthLaws:
 
 
 def width_laws(temperatures: Floats, widths: Floats, sems: Floats) -> WidthLaws:
-    """Fit power laws to linewidths (r, g) at temperatures (r,); nan where not resolved."""
+    """Fit power laws to linewidths (r, g) at temperatures (r,); nan where not resolved.
+
+    Runs at 0 K are left out: there is no power law at zero.
+    """
     known = np.isfinite(widths) & np.isfinite(sems) & (widths > 0.0) & (sems > 0.0)
+    known &= temperatures[:, None] > 0.0
     safe = np.where(known, widths, 1.0)
     weight = np.where(known, (safe / np.where(known, sems, 1.0)) ** 2, 0.0)
     count = known.sum(axis=0)
-    log_t = np.broadcast_to(np.log(temperatures)[:, None], widths.shape)
+    log_t = np.log(np.where(known, temperatures[:, None], 1.0))
     total = weight.sum(axis=0)
     has_any = total > 0.0
     mean_t, mean_w = (
