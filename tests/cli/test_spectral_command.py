@@ -212,6 +212,46 @@ def test_force_constants_without_a_temperature_keep_their_static_part(silicon):
     assert np.abs(removed["self_energy_delta_classical_thz"].values[..., 0]).max() < 1e-12
 
 
+def test_the_origin_of_force_constants_decides_about_the_static_part(silicon, tmp_path):
+    """Those of sctdep have a temperature, and no bubble."""
+    path = tmp_path / "force_constants.h5"
+    words = ("--qpoints", "X", "--mesh", 2, "--frequencies", 60, "-o")
+    for known, wanted in ((False, "kept"), (True, "removed"), (None, "removed")):
+        one = replace(silicon, has_static_part=known)
+        write_hdf5(one, one.supercell, path)
+        text = " ".join(done("spectral-function", path, *words, tmp_path / wanted).split())
+        dataset = tm.load(tmp_path / wanted).to_dataset()
+        assert str(dataset["spectral_static_part"].item()) == wanted
+        assert ("origin of these is not known" in text) == (known is None)
+
+
+def test_effective_force_constants_of_another_temperature_are_a_warning(silicon):
+    options = {"qpoints": ["X"], "mesh": 2, "frequencies": 60}
+    text = "force constants are effective ones at 300 K"
+    for kelvin, warns in ((310.0, False), (600.0, True)):
+        dataset = silicon.spectral_functions(**options, temperature=kelvin)
+        warnings = dataset["warnings"].values if "warnings" in dataset else []
+        assert any(text in one for one in map(str, warnings)) == warns
+
+
+def test_modes_without_a_stable_response_have_no_line_and_a_warning(silicon):
+    options = {"qpoints": ["X"], "mesh": 2, "frequencies": 60}
+    weak = silicon.spectral_functions(**options)
+    ratios = -weak["spectral_harmonic_thz"] / (2.0 * weak["static_shift_classical_thz"])
+    # Δ(0) goes with the square of the third order: some modes become unstable.
+    values = np.sqrt(0.5 * (ratios.min() + ratios.max()).item()) * silicon.triplets.values
+    strong = replace(silicon, triplets=replace(silicon.triplets, values=values))
+    kept = strong.spectral_functions(**options, static_part="keep")
+    omega = kept["spectral_harmonic_thz"].values
+    unstable = omega + 2.0 * kept["static_shift_classical_thz"].values < 0.0
+    assert 0 < unstable.sum() < unstable.size
+    np.testing.assert_array_equal(np.isnan(kept["spectral_width_classical_thz"]), unstable)
+    text = f"{unstable.sum()} modes have no line"
+    assert any(text in one for one in map(str, kept["warnings"].values))
+    removed = strong.spectral_functions(**options)
+    assert np.isfinite(removed["spectral_width_classical_thz"]).all()
+
+
 def test_misuse_ends_in_an_error(silicon, file, run, tmp_path):
     mesh = ("--mesh", MESH, "-o", tmp_path / "x")
     assert "is not a point of the mesh" in failed(

@@ -101,6 +101,19 @@ def test_sequential_fit_is_least_squares_of_residuals(
     assert quality.orders[0].n_parameters == model.count(2)
 
 
+def test_a_sequential_fit_to_a_run_has_the_static_response(crystals, equations_of):
+    """Its second order is kT/⟨uu⟩; that of a joint fit is not, and without motion none is."""
+    supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    for kelvin, options, wanted in (
+        (300.0, FitOptions(), True),
+        (300.0, JOINT, False),
+        (None, FitOptions(), None),
+    ):
+        found = fit_equations(equations, temperature=kelvin, options=options).constants
+        assert found.has_static_part is wanted
+
+
 def test_distance_of_schemes_is_that_of_their_force_constants(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
     equations = equations_of(expansion, supercell, u_tax, f_tax)

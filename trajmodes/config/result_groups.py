@@ -143,8 +143,8 @@ class SpectralOptions(Group):
     )
     static_part: Literal["auto", "remove", "keep"] = option(
         "Remove the static part of the self-energy, which force constants fitted to a run "
-        "contain, or keep it, for those of the potential minimum or of sctdep; auto: remove it "
-        "if the force constants have a temperature.",
+        "contain, or keep it, for those of the potential minimum, of sctdep or of a joint fit; "
+        "auto: by the origin in the file, or else remove it if there is a temperature.",
         default="auto",
     )
     measured: str | None = option(

@@ -130,7 +130,8 @@ class SelfEnergies:
 class SpectralFunctions:
     """Spectral functions A(ω) of the velocities of modes, of area 1, and their lines.
 
-    All are nan for imaginary modes and the acoustic modes at Γ.
+    All are nan for imaginary modes and the acoustic modes at Γ; A and its line are nan also
+    for modes that their static self-energy makes imaginary.
     """
 
     mean: Floats

@@ -199,6 +199,8 @@ class ForceConstants:
     force constants is (B − 1)/B Σ_b (g_b − ḡ)(g_b − ḡ)ᵀ. None without error bars."""
     temperature: float | None = None
     """Temperature in K of the fitted ensemble; None for static force constants."""
+    has_static_part: bool | None = None
+    """Whether Φ contains the static part of the self-energy; None where it is not known."""
     cutoff: float | None = None
     """Cutoff radius in Å; None for the whole supercell with Wigner–Seitz sharing."""
     quality: FitQuality | None = None

@@ -130,7 +130,13 @@ def fit_equations(
     constants = constants_of(reduced.model, parameters, errors)
     quality = quality_of(equations, solved, other, options, constants, left_out)
     charges = equations.charges
-    constants = replace(constants, temperature=temperature, quality=quality, charges=charges)
+    constants = replace(
+        constants,
+        temperature=temperature,
+        has_static_part=None if temperature is None else options.scheme == "sequential",
+        quality=quality,
+        charges=charges,
+    )
     allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
     convergence, partial = _convergence(reduced, options)
     return Fit(

@@ -145,6 +145,7 @@ def fit_covariances(
         replicates=None if errors is None else basis.expand(errors.parameters),
         cutoff=None if expansion.cutoffs[1] is None else expansion.cutoffs[1].largest,
         temperature=temperature,
+        has_static_part=None if temperature is None else True,
         charges=covariances.charges,
     )
     quality = _quality(problem, problem.residual(centred, z), predicted, expansion)

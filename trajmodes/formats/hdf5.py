@@ -82,7 +82,8 @@ def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> N
         crystal.create_dataset("species", data=species, dtype=h5py.string_dtype())
         pairs = file.create_group("pairs")
         _write_arrays(pairs, constants, _PAIRS)
-        _write_attributes(pairs, temperature=constants.temperature, cutoff=constants.cutoff)
+        names = ("temperature", "has_static_part", "cutoff")
+        _write_attributes(pairs, **{name: getattr(constants, name) for name in names})
         for name in ("triplets", "quartets"):
             clusters: ClusterConstants | None = getattr(constants, name)
             if clusters is not None:
@@ -190,6 +191,7 @@ def _read(file: h5py.File) -> ForceConstants:
         _read_crystal(file),
         **_read_arrays(pairs, _PAIRS),
         temperature=_number(pairs, "temperature"),
+        has_static_part=_truth(pairs, "has_static_part"),
         cutoff=_number(pairs, "cutoff"),
         quality=_read_quality(file["quality"]) if "quality" in file else None,
         triplets=_read_clusters(file, "triplets"),
@@ -224,6 +226,10 @@ def _read_array(dataset: h5py.Dataset) -> Any:
 
 def _number(group: h5py.Group, name: str) -> float | None:
     return float(group.attrs[name]) if name in group.attrs else None
+
+
+def _truth(group: h5py.Group, name: str) -> bool | None:
+    return bool(group.attrs[name]) if name in group.attrs else None
 
 
 def _write_quality(quality: FitQuality, group: h5py.Group) -> None:

@@ -142,6 +142,7 @@ def test_hdf5_is_read_back_exactly(constants, supercell, tmp_path):
         constants,
         replicates=rng.normal(size=(5, constants.n_pairs, 3, 3)),
         temperature=300.0,
+        has_static_part=False,
         quality=quality,
         quartets=quartets,
     )

@@ -79,6 +79,19 @@ def test_the_static_response_is_that_of_the_force_constants_if_they_contain_it()
         assert spectra.static_shift[0, 0] == static
 
 
+def test_a_response_that_is_not_stable_has_no_spectral_function():
+    """The static ω² is negative: the pole is in the upper half of the plane."""
+    grid, omega_q = np.linspace(0.0, TOP, 400), THZ * np.array([0.5, 9.0])
+    found, gamma = energies(omega_q, 10.0 * bump(grid), grid)
+    static = omega_q**2 + 2.0 * omega_q * real_part(grid, gamma[0, 0], np.zeros(1))[0]
+    assert static[0] < 0.0 < static[1]
+    kept = spectral_functions(found, gamma, None, remove_static=False)
+    assert np.isnan(kept.mean[0, 0]).all()
+    assert np.isnan(kept.width[0]).tolist() == [True, False]
+    removed = spectral_functions(found, gamma, None, remove_static=True)
+    assert np.isfinite(removed.width).all()
+
+
 def test_constant_friction_gives_the_damped_oscillator():
     """2ω_qΓ = γω far beyond the line: FWHM γ, also of a strongly damped mode."""
     near = np.linspace(0.0, 10.0, 1000)

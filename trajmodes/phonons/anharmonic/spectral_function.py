@@ -68,7 +68,7 @@ def real_part(grid: Floats, gamma: Floats, omega: Floats) -> Floats:
 def spectral_functions(
     found: SelfEnergies, gamma: Floats, relative: Floats | None, *, remove_static: bool
 ) -> SpectralFunctions:
-    """Spectral functions of all modes.
+    """Spectral functions of all modes; nan where ω_q² + 2ω_qΔ(0), the static ω², is negative.
 
     Parameters
     ----------
@@ -87,7 +87,9 @@ def spectral_functions(
     mean = np.full(gamma.shape, np.nan)
     peak, width, golden = (np.full(omega_qm.shape, np.nan) for _ in range(3))
     line_omega, line = (np.full((*omega_qm.shape, 2 * _SIDE + 1), np.nan) for _ in range(2))
-    for at in map(tuple, np.argwhere(np.isfinite(gamma).all(axis=-1))):
+    # A response that grows in time has no spectrum.
+    decays = remove_static | (omega_qm + 2.0 * static > 0.0)
+    for at in map(tuple, np.argwhere(decays & np.isfinite(gamma).all(axis=-1))):
         one = _Line(omega_qm[at], fine, delta[at], np.interp(fine, grid, gamma[at]))
         mean[at] = one.means()
         peak[at], width[at], line_omega[at] = one.line()

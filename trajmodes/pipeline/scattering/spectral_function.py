@@ -10,7 +10,7 @@ import xarray as xr
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.kinds import FINE_MESH
-from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
+from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra
 from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
@@ -21,6 +21,7 @@ from trajmodes.formats.registry import read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.self_energy import self_energies
 from trajmodes.phonons.anharmonic.spectral_function import seen_in_segments, spectral_functions
+from trajmodes.phonons.anharmonic.three_phonon import LOWEST
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.qpoints import (
     band_path,
@@ -45,6 +46,8 @@ _SPACING = 0.18
 _SAME_Q = 1e-4
 _MUCH = 1e-4
 """Part of the modes that may be missing without a warning."""
+_SAME_TEMPERATURE = 0.05
+"""Relative difference of temperatures without a warning."""
 
 
 def spectral_function_job(
@@ -112,7 +115,7 @@ def spectral_function_job(
         known,
         Provenance(versions(), (), command, ""),
         spectra=spectra,
-        warnings=_warnings(energies),
+        warnings=_warnings(known, spectra),
         notes=_notes(known, spectra),
     )
     return written_properties(properties, values["output"], constants, {})
@@ -198,7 +201,9 @@ def _qpoints(
 
 def _static_part(constants: ForceConstants, wanted: str) -> Literal["removed", "kept"]:
     if wanted == "auto":
-        return "kept" if constants.temperature is None else "removed"
+        known = constants.has_static_part
+        contained = constants.temperature is not None if known is None else known
+        return "removed" if contained else "kept"
     return "removed" if wanted == "remove" else "kept"
 
 
@@ -254,17 +259,40 @@ def _measured(run: xr.Dataset, spectra: ModeSpectra) -> MeasuredSpectra:
     )
 
 
-def _warnings(energies: SelfEnergies) -> tuple[Note, ...]:
-    if energies.left_out < _MUCH:
-        return ()
-    return (
-        Note(
-            "warning",
-            f"{100.0 * energies.left_out:.2g} % of the modes are imaginary and left out of the "
-            "scattering: widths are too small",
-            fix="fit force constants at a temperature at which the crystal is stable",
-        ),
-    )
+def _warnings(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
+    """Say what makes the self-energies, or the lines, those of another state of the crystal."""
+    energies, kelvin = spectra.energies, constants.temperature
+    found = []
+    if energies.left_out >= _MUCH:
+        found.append(
+            Note(
+                "warning",
+                f"{100.0 * energies.left_out:.2g} % of the modes are imaginary and left out of "
+                "the scattering: widths are too small",
+                fix="fit force constants at a temperature at which the crystal is stable",
+            )
+        )
+    if kelvin is not None and abs(energies.temperature / kelvin - 1.0) > _SAME_TEMPERATURE:
+        found.append(
+            Note(
+                "warning",
+                f"the self-energies are at {energies.temperature:.4g} K, and the force "
+                f"constants are effective ones at {kelvin:.4g} K",
+                why="effective force constants change with the temperature",
+                fix="fit or interpolate force constants at this temperature (trajmodes series)",
+            )
+        )
+    if unstable := int(np.isnan(spectra.classical.width[energies.omega > LOWEST]).sum()):
+        found.append(
+            Note(
+                "warning",
+                f"{unstable} modes have no line: their static self-energy makes ω² negative",
+                why="ω_q² + 2ω_qΔ(0) < 0: the crystal is unstable to lowest order, or the "
+                "force constants contain the static part already",
+                fix="compare with --static-part remove",
+            )
+        )
+    return tuple(found)
 
 
 def _notes(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
@@ -284,11 +312,16 @@ def _notes(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
     if spectra.static_part == "removed":
         static = (
             "the static part of the self-energy is removed: force constants fitted to a run "
-            "have the static response of the run and contain it; keep it for those of sctdep"
+            "have the static response of the run and contain it"
         )
+        if constants.has_static_part is None:
+            static += (
+                "; the origin of these is not known: keep it (--static-part keep) if they are "
+                "those of sctdep, of a joint fit, or of configurations that were drawn"
+            )
     else:
         static = (
             "the static part of the self-energy is kept, as is right for force constants of a "
-            "potential minimum, and of sctdep"
+            "potential minimum, of sctdep, and of a joint fit"
         )
     return Note("note", origin), Note("note", static)

@@ -328,7 +328,10 @@ def _with_notes(found: Analysis, settings: Settings, done: Sequence[Iteration]) 
             f"the force constants have not settled: {text}",
             fix="allow more iterations (--iterations), or continue from these results",
         )
-    constants = replace(results.constants, temperature=settings.temperature)
+    # They are means of the second derivatives: the loop of fourth order, but no bubble.
+    constants = replace(
+        results.constants, temperature=settings.temperature, has_static_part=False
+    )
     results = replace(results, constants=constants)
     if note.severity == "warning":
         results = replace(results, warnings=(note, *results.warnings))

@@ -48,6 +48,7 @@ class ConstantsTrend:
         weights = self.trend.weights(kelvin)[0]
         first = self.constants[0]
         values = np.tensordot(weights, np.stack([one.values for one in self.constants]), 1)
+        static = {one.has_static_part for one in self.constants}
         crystals = [one.crystal for one in self.constants]
         cell = np.tensordot(weights, np.stack([one.cell for one in crystals]), 1)
         sites = np.tensordot(weights, np.stack([one.sites for one in crystals]), 1)
@@ -59,6 +60,7 @@ class ConstantsTrend:
             values=values,
             replicates=self._replicates(weights, values, self.constants),
             temperature=kelvin,
+            has_static_part=static.pop() if len(static) == 1 else None,
             quality=None,
             triplets=self._clusters(weights, [one.triplets for one in self.constants]),
             quartets=self._clusters(weights, [one.quartets for one in self.constants]),
