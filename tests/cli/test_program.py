@@ -210,6 +210,13 @@ def test_frames_can_be_chosen():
         (["show", "none.nc"], 3, "cannot be read"),
         (["check", __file__, "--frames", "5"], 2, "START:STOP"),
         (["check"], 2, "Missing argument"),
+        (["sample", __file__], 2, "Missing option '--temperature'"),
+        (
+            ["sctdep", __file__, "--lammps", "pair_style sw"],
+            2,
+            "Missing option '--temperature'",
+        ),
+        (["export", __file__], 2, "Missing option '--to'"),
         (["run", __file__, "--cutoff", "far"], 2, '"far" is not a cutoff'),
     ],
 )

@@ -270,7 +270,7 @@ def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, sp
     assert "--temperatures" in refused(stored[0], static, "-o", tmp_path / "out")
     done(stored[1], static, "--temperatures", "600,0", "-o", tmp_path / "out", "--path", "G X")
     one = ("--temperatures", "600", "-o", tmp_path / "out")
-    assert "1 temperatures are given for 2 runs" in refused(stored[1], static, *one)
+    assert "1 temperature given for 2 runs" in refused(stored[1], static, *one)
     assert "two temperatures or more" in refused(stored[0], "-o", tmp_path / "single")
     near = tmp_path / "near.h5"
     short = replace(springs(crystals["rock salt"], 3.0), temperature=900.0)

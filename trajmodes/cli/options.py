@@ -99,12 +99,12 @@ def _click_option(option: Option, command: str) -> Callable[[Printed], Printed]:
         more = {"is_flag": True}
     if declared.bare:
         more |= {"is_flag": False, "flag_value": declared.bare}
+    # A default, even None, would satisfy a required option.
+    more |= {"required": True} if declared.is_required else {"default": None}
     made = click.option(
         *(("-o", *flags) if option.name == "output" else flags),
         cls=_Option,
-        default=None,
         multiple=option.kind.is_list,
-        required=declared.is_required,
         help=declared.help + (f" [default: {default}]" if default else ""),
         **more,
     )

@@ -291,6 +291,7 @@ class ProjectionOptions(Group):
         commands="run project sed sqw one-phonon molecule",
         metavar="THZ",
         unset="chosen for each line from several segment lengths; one for all in sed and sqw",
+        defaults={"one-phonon": "a hundredth of the highest frequency drawn"},
     )
     line: Literal["oscillator", "fano", "two-oscillators"] = option(
         "Line shape of the fits: a damped oscillator, one with Fano asymmetry, or two that "

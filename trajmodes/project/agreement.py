@@ -143,7 +143,9 @@ def _reason(constants: ForceConstants, *, is_fitted: bool) -> tuple[str, str]:
             "check the equilibration of the run, the masses and the units",
         )
     species = " and ".join(dict.fromkeys(constants.crystal.species))
-    ions = f", as Coulomb forces between ions do ({species} may be charged)" * (" " in species)
+    ions = f", as Coulomb forces between ions do ({species} may be charged)" * (
+        " " in species and constants.charges is None
+    )
     return (
         f"forces reach farther than the cutoff of {constants.cutoff:.2f} Å{ions}",
         "give --cutoff2 supercell, which takes all pairs of the supercell, or a larger cutoff",

@@ -177,7 +177,7 @@ def _measured(dataset: NamedArrays) -> str:
 def _misfit(part: float) -> str:
     text = f"{100.0 * part:.2g} % of the acoustic tensor"
     if part < 0.01:
-        return f"{text}: free of initial stress"
+        return f"{text}: no sign of initial stress; a pressure would not show"
     return f"{text}: initial stress, or noise that breaks rotational invariance"
 
 

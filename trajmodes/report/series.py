@@ -12,6 +12,8 @@ from trajmodes.data.labels import point
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import branches, compact, counted, plus_minus, point_label
 
+_COLUMNS = {"series_gruneisen": "γ", "linewidth_exponent": "n of Γ ∝ Tⁿ"}
+"""Headings of results that not every series has."""
 _ROWS = 16
 """Sets of modes in the table of the summary."""
 _SOFT = 4
@@ -43,8 +45,8 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     headings = ["set", "q", "branch"]
     headings += [f"f at {kelvin[r]:.4g} K\nTHz" for r in (0, -1)]
     headings += ["∂f/∂T\nTHz/1000 K"]
-    headings += ["γ"] if "series_gruneisen" in dataset else []
-    headings += ["n of Γ ∝ Tⁿ"] if "linewidth_exponent" in dataset else []
+    more = [name for name in _COLUMNS if name in dataset and dataset[name].notnull().any()]
+    headings += [_COLUMNS[name] for name in more]
     for name in headings:
         table.add_column(name, justify="left" if name == "q" else "right", no_wrap=True)
     chosen = _chosen(dataset)
@@ -52,9 +54,7 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
         cells = [str(g), _place(dataset, g), _branches(dataset, g)]
         cells += [_cell(dataset, "series_freq_thz", (g, r)) for r in (0, -1)]
         cells.append(_cell(dataset, "freq_slope_thz_k", (g,), 1e3))
-        for name in ("series_gruneisen", "linewidth_exponent"):
-            if name in dataset:
-                cells.append(_cell(dataset, name, (g,)))
+        cells += [_cell(dataset, name, (g,)) for name in more]
         table.add_row(*map(Text, cells))
     n_sets = dataset.sizes["series_set"]
     caption = "1.23(5) means 1.23 ± 0.05"

@@ -34,7 +34,7 @@ def lines_of_modes(dataset: NamedArrays) -> Group:
         cells = [q, branches(first + 1, last + 1), *_numbers(dataset, (row, first))]
         table.add_row(*map(Text, cells))
     left_out = f"; {len(shown)} of {len(levels)} levels" if len(shown) < len(levels) else ""
-    return Group(table, Text(_CAPTION + left_out))
+    return Group(table, Text(_CAPTION + ("; –: not resolved" if measured else "") + left_out))
 
 
 def levels_of(dataset: NamedArrays) -> list[tuple[int, int, int]]:
@@ -72,6 +72,9 @@ def _numbers(dataset: NamedArrays, at: tuple[int, int]) -> list[str]:
     ]
     if "measured_width_thz" not in dataset:
         return [*cells, text("spectral_width_quantum_thz")]
+    shift = value("measured_peak_thz") - harmonic
     known = np.isfinite(value("measured_width_thz"))
-    shift = f"{value('measured_peak_thz') - harmonic:+.4f}"
-    return [*cells, *([shift, text("measured_width_thz")] if known else ["–", "–"])]
+    return [
+        *(*cells, f"{shift:+.4f}" if np.isfinite(shift) else "–"),
+        text("measured_width_thz") if known else "–",
+    ]

@@ -88,7 +88,7 @@ def test_points_beside_the_mesh_are_refused(crystals, springs):
     pytest.importorskip("phono3py")
     constants = with_nothing_cubic(springs(crystals["bcc"], 3.0))
     supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int) * 2)
-    with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is not a point of the mesh"):
+    with pytest.raises(UsageError, match="q = 1/4 0 0 is not a point of the mesh"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [[0.25, 0.0, 0.0]])
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.data.charges import Charges
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.force_noise import centred
 from trajmodes.fit.harmonic import ForceCovariance
@@ -103,6 +104,15 @@ def test_a_fit_that_omits_distant_pairs_is_warned_about(compared):
     apart = np.abs(measured - omega)
     assert f"set {apart.argmax()}" in note.text
     assert f"{omega[apart.argmax()] / THZ:.2f} THz" in note.text
+
+
+def test_charges_that_are_given_are_not_asked_for(compared):
+    constants, *rest = compared(None)
+    born = np.array([1.0, -1.0])[:, None, None] * np.eye(3)
+    charged = replace(constants, charges=Charges(born, 2.4 * np.eye(3)))
+    note = note_on((charged, *rest))
+    assert "3.99 Å" in note.why
+    assert "charged" not in note.why
 
 
 def test_constants_of_another_crystal_name_their_origin(salt, motion, springs):

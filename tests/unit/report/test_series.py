@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Group
 
 import trajmodes as tm
 from trajmodes.api.series import Series
 from trajmodes.report.figures import series as figures
+from trajmodes.report.figures.catalogue import SERIES_OUTPUTS
 from trajmodes.report.figures.style import new_figure
+from trajmodes.report.series import series_parts
+from trajmodes.report.summary import text_of
 from trajmodes.symmetry.translations import build_supercell
 
 KELVIN = (300.0, 600.0, 900.0, 1200.0)
@@ -69,6 +73,16 @@ def test_the_soft_modes_drawn_are_those_of_the_results(made):
     assert len(drawn) == 4
     assert set(np.round(drawn, 6)) <= set(np.round(zero, 6))
     assert np.abs(np.array(drawn) - 700.0).max() < 20.0
+
+
+def test_linewidths_that_no_two_runs_resolve_are_not_shown(made):
+    dataset = made(-1000.0).dataset
+    n_sets = dataset.sizes["series_set"]
+    (output,) = (one for one in SERIES_OUTPUTS if one.name == "figures/linewidths.png")
+    for value, is_shown in ((np.nan, False), (1.0, True)):
+        own = dataset.assign(linewidth_exponent=("series_set", np.full(n_sets, value)))
+        assert output.is_possible(own) is is_shown
+        assert ("n of Γ" in text_of(Group(*series_parts(own)))) is is_shown
 
 
 def test_frequencies_and_bands_drawn_are_those_of_the_results(made):

@@ -27,6 +27,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.coulomb.supercells import folded_dipoles
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.data.labels import point
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import joined_axes
@@ -148,7 +149,7 @@ def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
     if (off > 1e-4).any():
         worst = q_qx[off.argmax()]
         raise UsageError(
-            f"q = {worst.tolist()} is not a point of the mesh {mesh}",
+            f"q = {point(worst)} is not a point of the mesh {' × '.join(map(str, mesh))}",
             fix="use a mesh that contains it",
         )
     return addresses % mesh

@@ -26,6 +26,7 @@ from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.run import fit_only
+from trajmodes.report.numbers import counted
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import SERIES_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
@@ -167,7 +168,7 @@ def read_runs(
     given = values["temperatures"]
     if given and len(given) != len(inputs):
         raise UsageError(
-            f"{len(given)} temperatures are given for {len(inputs)} runs",
+            f"{counted(len(given), 'temperature')} given for {counted(len(inputs), 'run')}",
             fix="give one temperature for each run, in their order",
         )
     runs = [

@@ -252,6 +252,7 @@ SERIES_OUTPUTS = (
         "linewidths as functions of temperature, and their exponents",
         ("linewidth_exponent",),
         _drawn("series.draw_linewidths"),
+        lambda dataset: bool(dataset["linewidth_exponent"].notnull().any()),
     ),
     Output(
         "figures/lattice.png",

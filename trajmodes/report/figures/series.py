@@ -10,6 +10,7 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.labels import point
 from trajmodes.data.modes import signed_squares
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import frame_path, frequency_span
@@ -262,7 +263,8 @@ def draw_lattice(dataset: NamedArrays) -> Figure:
 def _expansion(dataset: NamedArrays, axis: int) -> str:
     value, sem = dataset["linear_expansion"].values[axis], sem_of(dataset, "linear_expansion")
     text = plus_minus(1e6 * value, None if sem is None else 1e6 * sem[axis])
-    return f"∂ln {'abc'[axis]}/∂T = ({text})·10⁻⁶/K"
+    text = f"({text})" if "±" in text else text
+    return f"∂ln {'abc'[axis]}/∂T = {text}·10⁻⁶/K"
 
 
 def _names(dataset: NamedArrays) -> Floats:
@@ -282,8 +284,7 @@ def _label(dataset: NamedArrays, g: int) -> str:
     """Point and branches of a set."""
     name = str(dataset["series_point"].values[g])
     if not name:
-        q = dataset["series_q"].values[g]
-        name = "(" + " ".join(f"{x:.3g}" for x in q + 0.0) + ")"
+        name = f"({point(dataset['series_q'].values[g])})"
     first, last = (int(dataset[f"series_branch_{end}"].values[g]) for end in ("first", "last"))
     return f"{point_label(name)} {branches(first, last)}"
 

@@ -34,6 +34,8 @@ _DASHES = (0, (3, 3))
 _BARE: dict[str, Any] = {"linestyle": ":", "linewidth": 0.9}
 _SEEN_WIDTHS = 5.0
 """Half of a panel in widths of its line."""
+_SEEN_BINS = 6.0
+"""Half of a panel in bins of the spectrum of the run, at least."""
 
 
 def _chosen(dataset: NamedArrays) -> list[tuple[int, int, int]]:
@@ -85,12 +87,16 @@ def _line_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -
     axes.set_xlim(max(centre - half, 0.0), centre + half)
     # Room for the text.
     axes.set_ylim(0.0, 1.45 * highest)
-    axes.locator_params(axis="x", nbins=5)
-    texts = [f"third order {_width_text(dataset, 'spectral_width_classical_thz', at)}"]
+    axes.locator_params(axis="x", nbins=3)
+    # Two digits: the mesh of the sum is not in the error.
+    predicted = float(dataset["spectral_width_classical_thz"].values[at])
+    texts = [f"width, third order: {predicted:.2g} THz"]
     if measured and np.isfinite(dataset["measured_width_thz"].values[at]):
-        texts.append(f"run {_width_text(dataset, 'measured_width_thz', at)}")
-    text = "\n".join(texts)
-    axes.annotate(text, (0.03, 0.95), xycoords="axes fraction", va="top", fontsize=7.0)
+        texts.append(f"width, run: {_width_text(dataset, 'measured_width_thz', at)}")
+    axes.annotate(
+        *("\n".join(texts), (0.03, 0.95)), xycoords="axes fraction", va="top", fontsize=7.0,
+        bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0.0, "pad": 1.0},
+    )  # fmt: skip
 
 
 def _window(dataset: NamedArrays, at: tuple[int, int]) -> tuple[float, float]:
@@ -99,6 +105,9 @@ def _window(dataset: NamedArrays, at: tuple[int, int]) -> tuple[float, float]:
     width = float(dataset["spectral_width_classical_thz"].values[at])
     harmonic = float(dataset["spectral_harmonic_thz"].values[at])
     half = max(_SEEN_WIDTHS * width, 1.5 * abs(peak - harmonic))
+    if "measured_line_freq_thz" in dataset:
+        bins = np.diff(dataset["measured_line_freq_thz"].values[at])
+        half = max(half, _SEEN_BINS * float(np.nanmax(bins, initial=0.0)))
     own = dataset.get("measured_width_thz")
     if own is None or not np.isfinite(own.values[at]):
         return peak, half
@@ -180,7 +189,7 @@ def _map_view(dataset: NamedArrays, axis: str, known: Bools | None = None) -> Pl
 def draw_widths(dataset: NamedArrays) -> Figure:
     """Draw widths and shifts against the harmonic frequency, predicted and measured."""
     figure = new_figure(3.2)
-    panels = [figure.add_axes((left, 0.14, 0.385, 0.74)) for left in (0.085, 0.595)]
+    panels = [figure.add_axes((left, 0.14, 0.375, 0.74)) for left in (0.1, 0.605)]
     levels = levels_of(dataset)
     at = tuple(np.array([(row, first) for row, first, _ in levels]).T)
 

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
@@ -48,7 +49,7 @@ def states_panel(axes: Axes, dataset: NamedArrays) -> None:
         for k, colour in enumerate(_colours(len(kinds))):
             error = None if sem is None else sem[k]
             _line(axes, freq, dataset["dos_species"].values[k], error, colour, kinds[k])
-    axes.set(xlabel="Frequency (THz)", ylabel="Density of states (1/THz)")
+    axes.set(xlabel="Frequency (THz)", ylabel="States per cell (1/THz)")
     axes.set(xlim=(freq[0], freq[-1]), ylim=(0.0, 1.12 * float(total.max())))
     if freq[0] < 0.0:
         axes.axvline(0.0, color=GREY, linewidth=0.7)
@@ -130,10 +131,12 @@ def draw_sound(dataset: NamedArrays) -> Figure:
     )
     angle = np.radians(dataset["sound_angle_deg"].values)
     top = 1.08 * float(np.nanmax(velocity, initial=1e-3))
-    wide = 0.96 / len(planes)
+    wide = 0.945 / len(planes)
     for k, plane in enumerate(planes):
-        axes = figure.add_axes((0.045 + k * wide, 0.16, wide - 0.03, 0.68))
+        axes = figure.add_axes((0.065 + k * wide, 0.16, wide - 0.04, 0.68))
         axes.set_aspect("equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
         axes.axhline(0.0, color=GREY, linewidth=0.5)
         axes.axvline(0.0, color=GREY, linewidth=0.5)
         for wave, colour in enumerate((GREEN, BLUE, RED)):
@@ -141,7 +144,8 @@ def draw_sound(dataset: NamedArrays) -> Figure:
             label = ("slowest", "middle", "fastest")[wave]
             axes.plot(speed * np.cos(angle), speed * np.sin(angle), color=colour, label=label)
         axes.set(xlim=(-top, top), ylim=(-top, top))
-        axes.set(xlabel=f"along {plane[0]} (km/s)", title=f"{plane} plane, up: {plane[1]}")
+        axes.set(xlabel=f"along {plane[0]} (km/s)", title=f"{plane} plane")
+        axes.set_ylabel(f"along {plane[1]} (km/s)", labelpad=1.0)
         axes.tick_params(labelleft=k == 0)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=3, borderaxespad=0.2)
