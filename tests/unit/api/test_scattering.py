@@ -1,15 +1,20 @@
 """Dynamic structure factors as methods of runs and force constants, and as files."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import trajmodes as tm
+from trajmodes.data.spectra import Wavevectors
 from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.scattering.one_phonon import widths_at
 from trajmodes.report.figures.catalogue import SCATTERING_OUTPUTS
+from trajmodes.results.netcdf import encode
 from trajmodes.results.outputs import TABLES
+from trajmodes.units import THZ
 
 LINE = {"q_from": "2,0,0", "q_to": "6,0,0", "axes": "conventional"}
 PLANE = {"q_to": "4,4,0", "q_across": "0,0,4", "axes": "conventional"}
@@ -119,6 +124,40 @@ def test_everything_is_written_and_read_again(run, fc, results, tmp_path):
     assert np.isfinite(width).any()
     with pytest.raises(DataError, match="no phi3 widths"):
         run.sqw(tmp_path / "modes", **LINE, widths="phi3")
+
+
+def test_widths_are_those_of_the_statistics_at_every_equivalent_q(results, tmp_path):
+    """Perturbation theory has linewidths of both occupations; q and −q + G have the same."""
+    sets, q = results["mode_set"].values, results["q"].values
+    width = 0.01 * (1.0 + np.arange(results["linewidth_thz"].size))
+    dataset = results.dataset.assign(
+        linewidth_phi3_classical_thz=("set", width),
+        linewidth_phi3_quantum_thz=("set", 2.0 * width),
+    )
+    encode(dataset, tmp_path / "results.nc")
+    wanted = np.where(sets >= 0, width[sets], np.nan) * THZ
+    for sign, shift in ((1.0, 0.0), (-1.0, 0.0), (1.0, [2, -1, 0]), (-1.0, [0, 3, 1])):
+        points = sign * q + shift
+        waves = Wavevectors(results.crystal, points, points, np.zeros((len(q), 1)))
+        for quantum, factor in ((False, 1.0), (True, 2.0)):
+            found = widths_at(str(tmp_path), "phi3", waves, quantum=quantum)
+            np.testing.assert_allclose(found, factor * wanted)
+    elsewhere = np.full((1, 3), 0.123)
+    waves = Wavevectors(results.crystal, elsewhere, elsewhere, np.zeros((1, 1)))
+    with pytest.raises(DataError, match="does not admit"):
+        widths_at(str(tmp_path), "phi3", waves, quantum=True)
+
+
+def test_debye_waller_factors_without_imaginary_modes_are_a_warning(crystals, springs):
+    """Larger off-diagonal elements keep the symmetry of a cube, and make it unstable."""
+    stable, found = springs(crystals["bcc"], 4.0), []
+    for factor in (1.0, 4.0):
+        values = stable.values * np.where(np.eye(3), 1.0, factor)
+        constants = tm.ForceConstants.of(replace(stable, values=values))
+        dataset = constants.one_phonon(q_to="1,0,0", temperature=300.0, points=3)
+        found.append(" ".join(dataset["warnings"].values if "warnings" in dataset else ()))
+    assert not found[0]
+    assert "not part of ⟨uu⟩" in found[1]
 
 
 def test_widths_of_all_modes_are_a_table(results, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from scipy.spatial import KDTree
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal, Supercell
@@ -47,9 +48,10 @@ _FINE = 100.0
 """Default resolution, as a part of the highest frequency."""
 _SPACING = 0.15
 """Distance of neighbouring points of the mesh of mean square displacements, in 1/Å."""
+_MUCH = 1e-4
+"""Part of the modes that may be imaginary without a warning: a few soft ones next to Γ."""
 MOST_SOLVED = 20_000
 """Most solutions of dynamical matrices for error bars."""
-_WIDTHS = {"measured": "linewidth_thz", "phi3": "linewidth_phi3_classical_thz"}
 
 
 class Target(NamedTuple):
@@ -120,7 +122,8 @@ def one_phonon_job(
         waves = commensurate_on(one, _supercell_of(constants))
     quantum = not values["classical"]
     mesh = spaced_mesh(known.crystal, _SPACING)
-    moved = thermodynamics(known, mesh, np.array([kelvin])).displacements
+    oscillators = thermodynamics(known, mesh, np.array([kelvin]))
+    moved = oscillators.displacements
     value, changes = moved.classical, moved.classical_changes
     if quantum:
         value, changes = moved.quantum, moved.quantum_changes
@@ -130,7 +133,7 @@ def one_phonon_job(
     width = top / _FINE if resolution is None else resolution * THZ
     grid = Grid(np.linspace(0.0, top, _FREQUENCIES + 1), width)
     amplitudes = weights(values["weights"], waves)
-    widths = widths_at(constants, values["widths"], waves)
+    widths = widths_at(constants, values["widths"], waves, quantum=quantum)
     found = phonon_lines(known, Target(waves, amplitudes, widths), thermal, grid)
     result = Scattering(
         waves=waves,
@@ -144,8 +147,11 @@ def one_phonon_job(
         lines=found.lines,
         power=found.power,
         power_sem=found.power_sem,
-        warnings=imaginary_note(found.lines),
-        notes=(*found.notes, *_notes(known, kelvin)),
+        warnings=(
+            *imaginary_note(found.lines),
+            *displacement_warnings(oscillators.left_out),
+        ),
+        notes=(*found.notes, *_notes(known, kelvin, widths)),
     )
     dataset = scattering_dataset(result)
     output = values["output"]
@@ -196,9 +202,16 @@ def phonon_lines(
 
 
 def widths_at(
-    constants: str | ForceConstants | None, source: str | None, waves: Wavevectors
+    constants: str | ForceConstants | None,
+    source: str | None,
+    waves: Wavevectors,
+    *,
+    quantum: bool,
 ) -> Floats | None:
     """Widths (k, m) in rad/ps of the modes of a results folder; nan where not resolved.
+
+    Those of perturbation theory are of quantum or of classical occupation; those of a run are
+    always classical.
 
     Raises
     ------
@@ -214,7 +227,9 @@ def widths_at(
             "widths of lines are wanted, but the force constants are no results folder",
             fix="give the folder that `trajmodes run` or `trajmodes project` has written",
         )
-    dataset, name = read_results(Path(constants)), _WIDTHS[source]
+    dataset, name = read_results(Path(constants)), "linewidth_thz"
+    if source == "phi3":
+        name = f"linewidth_phi3_{'quantum' if quantum else 'classical'}_thz"
     if name not in dataset:
         how = "--perturbation N" if source == "phi3" else "velocities"
         raise DataError(
@@ -229,13 +244,12 @@ def widths_at(
 
 def _places(waves: Wavevectors, modes: Modes) -> Ints:
     """Index (k,) of the q of each Q = ±q + G."""
-    q_kx = waves.qpoints
-    place = np.full(len(q_kx), -1)
+    place = np.full(len(waves.hkl), -1)
     for sign in (1.0, -1.0):
-        apart = q_kx[:, None] - sign * modes.qpoints
-        found = np.abs(apart - np.rint(apart)).max(axis=2)
-        near = found.argmin(axis=1)
-        place = np.where(found.min(axis=1) < 1e-6, near, place)
+        # Twice, for the remainder of −1e-17 is rounded to 1.
+        inside, wanted = (q % 1.0 % 1.0 for q in (sign * modes.qpoints, waves.qpoints))
+        apart, near = KDTree(inside, boxsize=1.0).query(wanted)
+        place = np.where(apart < 1e-6, near, place)
     if (place < 0).any():
         raise DataError(
             "the supercell of the widths does not admit all scattering vectors",
@@ -252,6 +266,15 @@ def imaginary_note(lines: OnePhonon) -> tuple[Note, ...]:
         return ()
     text = f"{int(wrong.sum())} of {wrong.size} one-phonon lines are imaginary and left out"
     why = "the force constants describe an unstable crystal"
+    return (Note("warning", text, why=why),)
+
+
+def displacement_warnings(left_out: float) -> tuple[Note, ...]:
+    """Warn if the displacements lack imaginary modes, which are this part of all modes."""
+    if left_out < _MUCH:
+        return ()
+    text = f"{100.0 * left_out:.2g} % of the modes are imaginary and not part of ⟨uu⟩"
+    why = "the Debye–Waller factors are therefore too large"
     return (Note("warning", text, why=why),)
 
 
@@ -277,9 +300,10 @@ def _supercell_of(constants: str | ForceConstants) -> Supercell:
     return known
 
 
-def _notes(constants: ForceConstants, kelvin: float) -> tuple[Note, ...]:
+def _notes(constants: ForceConstants, kelvin: float, widths: Floats | None) -> tuple[Note, ...]:
     fitted = constants.temperature
     if fitted is None or abs(fitted - kelvin) < 1e-6 * max(fitted, 1.0):
         return ()
-    text = f"the force constants are those at {fitted:.4g} K, the occupations at {kelvin:.4g} K"
+    what = "the force constants" if widths is None else "the force constants and linewidths"
+    text = f"{what} are those at {fitted:.4g} K, the occupations at {kelvin:.4g} K"
     return (Note("note", text),)

@@ -36,6 +36,7 @@ from trajmodes.pipeline.scattering.one_phonon import (
     MOST_SOLVED,
     Grid,
     Target,
+    displacement_warnings,
     imaginary_note,
     phonon_lines,
     section_of,
@@ -228,7 +229,7 @@ def _with_phonons(
         )
     thermal = _thermal(constants, modes, kelvin)
     source = run.job.projection.force_constants
-    width = widths_at(source, run.job.scattering.widths, result.waves)
+    width = widths_at(source, run.job.scattering.widths, result.waves, quantum=False)
     target = Target(result.waves, result.weights, width)
     found = phonon_lines(constants, target, thermal, Grid(result.omega, result.resolution))
     path = path_lines = None
@@ -246,7 +247,11 @@ def _with_phonons(
         power_sem=found.power_sem,
         path=path,
         path_lines=path_lines,
-        warnings=(*result.warnings, *imaginary_note(found.lines)),
+        warnings=(
+            *result.warnings,
+            *imaginary_note(found.lines),
+            *displacement_warnings(_imaginary_part(modes)),
+        ),
         notes=(*result.notes, *found.notes),
     )
 
@@ -272,3 +277,10 @@ def _displacements(modes: Modes, kelvin: float) -> Floats:
         variance, displacements_of_sets(modes, space_group(modes.crystal)), axes=1
     )
     return moved
+
+
+def _imaginary_part(modes: Modes) -> float:
+    """Part of the modes of the supercell that are imaginary."""
+    # The uniform shifts at Γ belong to no set.
+    wrong = (modes.sets >= 0) & ~modes.oscillating
+    return float(np.average(wrong.mean(axis=1), weights=modes.weights))
