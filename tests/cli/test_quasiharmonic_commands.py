@@ -215,6 +215,16 @@ def test_phases_are_compared_by_their_gibbs_energies(written, soft, tmp_path):
     assert swapped.slope == pytest.approx(crossing.slope)
 
 
+def test_phases_without_error_bars_say_so(written, soft, tmp_path):
+    one, other = (tm.load(folder).to_dataset() for folder in (written[0], soft))
+    bare = tm.phases(one, other.drop_vars("qha_gibbs_sem"), output=tmp_path / "bare")
+    assert np.isnan(bare.difference_sem).all()
+    assert np.isnan(bare.crossings[0].temperature_sem)
+    table = pd.read_csv(tmp_path / "bare" / "crossings.csv", comment="#")
+    assert table["temperature_sem"].isna().all()
+    assert table["temperature"].notna().any()
+
+
 def test_phases_that_cannot_be_compared_are_refused(written, volumes):
     classical = tm.quasiharmonic(
         volumes[0], energies(), temperatures="150:300:150", mesh=2, classical=True

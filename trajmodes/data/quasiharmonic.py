@@ -153,7 +153,7 @@ class GibbsEnergy:
     volume: Floats
     """(p, t), unit: Å³."""
     gibbs_sem: Floats
-    """(p, t), unit: eV. Standard error; zero where there is none."""
+    """(p, t), unit: eV. Standard error; nan where it is not known."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -174,9 +174,10 @@ class Crossing:
     temperature: float
     """In K; nan without a crossing."""
     temperature_sem: float
-    """Its standard error in K; nan without a crossing."""
+    """Its standard error in K; nan without a crossing, or where errors are not known."""
     low: float
-    """Lowest temperature in K at which errors allow the crossing; nan if they allow none."""
+    """Lowest temperature in K at which errors allow the crossing; nan if they allow none, or
+    are not known."""
     high: float
     """Highest such temperature in K."""
     latent_heat: float
@@ -196,7 +197,7 @@ class PhaseBoundary:
     difference: Floats
     """(p, t), unit: eV per atom. G of the first phase less that of the second."""
     difference_sem: Floats
-    """(p, t) standard error."""
+    """(p, t) standard error; nan where that of a phase is not known."""
     crossings: tuple[Crossing, ...]
     """At least one for each pressure, in their order."""
     transition_pressure: Floats

@@ -302,6 +302,23 @@ def test_a_crossing_within_the_errors_everywhere_is_not_resolved():
         phase_boundary(first, replace(second, pressures=second.pressures + 1.0))
 
 
+def test_errors_that_are_not_known_are_not_zero():
+    kelvin = np.linspace(50.0, 550.0, 11)
+    first = _gibbs(quasiharmonic(states(), MESH, kelvin, [0.0, 0.005]).equilibrium, kelvin)
+    second = _other_phase(kelvin)
+    exact = phase_boundary(first, second)
+    unknown = replace(second, gibbs_sem=np.full_like(second.gibbs, np.nan))
+    found = phase_boundary(first, unknown)
+    for one, known in zip(found.crossings, exact.crossings, strict=True):
+        assert one.temperature == known.temperature
+        assert one.verdict == known.verdict == "resolved"
+        assert known.temperature_sem == 0.0
+        assert np.isnan([one.temperature_sem, one.low, one.high]).all()
+    assert np.isnan(found.transition_pressure_sem).all()
+    with pytest.raises(DataError, match="same Gibbs free energy everywhere"):
+        phase_boundary(first, first)
+
+
 def test_a_minimum_outside_the_volumes_names_the_volume_to_add():
     with pytest.raises(DataError, match=r"add force constants .* larger volume") as larger:
         quasiharmonic(states()[:4], MESH, [300.0, 900.0], [-0.005])
@@ -320,6 +337,9 @@ def test_bad_input_is_refused():
         quasiharmonic(
             [*given[:5], State(cubic(SIDES[5], 5.0, -0.2), given[5].energy)], MESH, [300.0]
         )
+    for wrong in ({"energy": np.nan}, {"energy_sem": np.nan}, {"energy_sem": -1e-3}):
+        with pytest.raises(DataError, match="is not a number with its standard error"):
+            replace(given[0], **wrong)
     twin = replace(given[0], constants=replace(given[0].constants, temperature=300.0))
     with pytest.raises(DataError, match="different temperatures"):
         quasiharmonic([twin, *given], MESH, [300.0])

@@ -119,7 +119,7 @@ def _gibbs_energy(dataset: xr.Dataset) -> GibbsEnergy:
         gibbs=gibbs / n_sites,
         entropy=dataset["qha_entropy_kb"].values * BOLTZMANN / n_sites,
         volume=dataset["qha_volume"].values / n_sites,
-        gibbs_sem=np.zeros_like(gibbs) if sem is None else sem.values / n_sites,
+        gibbs_sem=np.full_like(gibbs, np.nan) if sem is None else sem.values / n_sites,
     )
 
 
@@ -211,6 +211,8 @@ def _summary(found: PhaseBoundary) -> str:
             Text(_verdict(one, found)),
         )
     note = Text("Both phases must have their energies on one scale.")
+    if not np.isfinite(found.difference_sem).all():
+        note.append("\nThere are no error bars: those of one phase or of both are not known.")
     return text_of(Group(Text("Equal Gibbs free energies", style="bold"), table, Text(), note))
 
 

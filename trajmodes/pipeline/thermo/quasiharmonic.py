@@ -99,7 +99,7 @@ def quasiharmonic_job(
         equation=values["equation"],
         classical=values["classical"],
     )
-    own = _one_of_each_volume(known)
+    own = _one_of_each_volume(known, found.volumes)
     reference = _reference(own, found)
     path = band_path(own[reference].crystal, PATH_SPACING)
     dataset = quasiharmonic_dataset(
@@ -161,12 +161,11 @@ def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]
     return float(terms[:, 0].sum()), float(np.hypot.reduce(terms[:, 1]))
 
 
-def _one_of_each_volume(known: Sequence[ForceConstants]) -> list[ForceConstants]:
-    """Force constants of ascending volume; of those of one volume, the first given."""
-    chosen: dict[float, ForceConstants] = {}
-    for one in known:
-        chosen.setdefault(round(one.crystal.volume, 3), one)
-    return [chosen[volume] for volume in sorted(chosen)]
+def _one_of_each_volume(
+    known: Sequence[ForceConstants], volumes: Floats
+) -> list[ForceConstants]:
+    """Force constants nearest to each volume; of several that are equally near, the first."""
+    return [min(known, key=lambda one: abs(one.crystal.volume - v)) for v in volumes]
 
 
 def _reference(own: Sequence[ForceConstants], found: Quasiharmonic) -> int:

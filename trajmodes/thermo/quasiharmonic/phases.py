@@ -6,7 +6,8 @@ error δ(ΔG) moves a crossing by δ(ΔG)/|ΔS|. The slope of the phase boundary
 and Clapeyron, dp/dT = ΔS/ΔV. Along a pressure axis at fixed temperature ΔG changes by ΔV dp,
 which gives the pressure of the transition in the same way.
 
-The errors of the two phases are independent.
+The errors of the two phases are independent. Where those of a phase are not known, those of
+the results are not known either.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
     Raises
     ------
     DataError
-        If they share no pressure, or less than two temperatures.
+        If they share no pressure, or less than two temperatures, or are one phase.
     """
     (p1, p2), pressures = _shared(first.pressures, second.pressures, 1e-9)
     (t1, t2), kelvin = _shared(first.temperatures, second.temperatures, 1e-6)
@@ -43,6 +44,12 @@ def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
         return found
 
     difference, entropy, volume = apart("gibbs"), apart("entropy"), apart("volume")
+    if not difference.any():
+        raise DataError(
+            "both phases have the same Gibbs free energy everywhere",
+            why="the same results are given twice",
+            fix="give the results of two phases",
+        )
     sem = np.hypot(first.gibbs_sem[np.ix_(p1, t1)], second.gibbs_sem[np.ix_(p2, t2)])
     crossings = [
         one
@@ -91,18 +98,19 @@ def _crossings(
 ) -> list[Crossing]:
     curve = CubicHermiteSpline(kelvin, difference, -entropy)
     roots = [float(t) for t in curve.roots(extrapolate=False)]
-    error = CubicHermiteSpline(kelvin, sem, np.gradient(sem, kelvin))
     found = []
     for t in roots:
         heat = float(curve(t, 1)) * t
-        own = max(float(error(t)), 0.0) / abs(float(curve(t, 1)))
+        own = float(np.interp(t, kelvin, sem)) / abs(float(curve(t, 1)))
         low, high = t - _DECISIVE * own, t + _DECISIVE * own
-        inside = low >= kelvin[0] and high <= kelvin[-1]
+        # An error that is not known excludes nothing.
+        inside = not (low < kelvin[0] or high > kelvin[-1])
+        low, high = np.clip([low, high], kelvin[0], kelvin[-1]).tolist()
         slope = -heat / t / float(np.interp(t, kelvin, volume)) if t > 0.0 else np.nan
         found.append(
             Crossing(
                 pressure, "resolved" if inside else "not resolved", t, own,
-                max(low, float(kelvin[0])), min(high, float(kelvin[-1])), heat, slope,
+                low, high, heat, slope,
             )
         )  # fmt: skip
     if found:

@@ -40,7 +40,17 @@ class State:
     energy: float
     """U0 in eV for one primitive cell."""
     energy_sem: float = 0.0
-    """Its standard error in eV."""
+    """Its standard error in eV; zero where there is none."""
+
+    def __post_init__(self) -> None:
+        """Raise a `DataError` unless both are numbers, and the error is not negative."""
+        if not np.isfinite(self.energy) or not 0.0 <= self.energy_sem < np.inf:
+            raise DataError(
+                f"the energy {self.energy:g} ± {self.energy_sem:g} eV of a primitive cell is "
+                "not a number with its standard error",
+                where=f"volume {self.constants.crystal.volume:.4f} Å³",
+                fix="give an energy for every volume; its error is zero or positive",
+            )
 
 
 def volume_functions(
