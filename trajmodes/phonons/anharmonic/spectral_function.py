@@ -32,6 +32,7 @@ whose integral over a bin is known. Lines narrower than a bin keep their area.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.signal import fftconvolve
@@ -44,6 +45,8 @@ from trajmodes.data.anharmonic import SelfEnergies, SpectralFunctions
 _FINER = 4
 # Smallest Γ over the highest frequency: modes that do not decay have a line of no width.
 _LEAST = 1e-12
+# Least area within the full width of a maximum that is the line.
+_LEAST_AREA = 0.1
 # Points of each line on either side of its maximum, and the farthest, in full widths.
 _SIDE, _REACH = 100, 8.0
 # Bins of a segment to which a line leaks, steps in one bin, and the area of the response.
@@ -185,18 +188,14 @@ class _Line:
         return middle + root, middle - root
 
     def line(self) -> tuple[float, float, Floats]:
-        """Position and full width of the highest maximum, and frequencies (b,) around it."""
-        poles = np.concatenate(self._poles()).real
-        place = np.tile(np.arange(len(self.fine) - 1), 2)
-        inside = (poles >= self.fine[place]) & (poles <= self.fine[place + 1])
-        candidates = np.concatenate([poles[inside], self.fine[1:]])
-        peak = float(candidates[self.values(candidates).argmax()])
-        width = max(2.0 * -float(np.interp(peak, self.fine, self.energy.imag)), 1e-9 * peak)
-        # The maximum is near the real part of a pole, within a small part of the width.
-        near = peak + width * np.linspace(-1.0, 1.0, 2001)
-        near = near[near > 0.0]
-        peak = float(near[self.values(near).argmax()])
-        low, high = (self._half(peak, width, side) for side in (-1.0, 1.0))
+        """Position and full width of the highest maximum, and frequencies (b,) around it.
+
+        Where Γ is zero a maximum is a line of no width, and high whatever its area. If its area
+        is small, it is passed over.
+        """
+        found = list(self._maxima())
+        # Of several maxima, all with a small area, it is the highest.
+        peak, low, high, _ = found[-1] if found[-1][3] >= _LEAST_AREA else found[0]
         steps = np.sinh(np.linspace(0.0, np.arcsinh(2.0 * _REACH), _SIDE + 1))
         across = 0.5 * (high - low) * steps
         left = peak - across[:0:-1]
@@ -204,6 +203,37 @@ class _Line:
         left = peak - (peak - left) * min(1.0, peak / (peak - left[0]))
         right = peak + across * min(1.0, (self.fine[-1] - peak) / across[-1])
         return peak, high - low, np.concatenate([left, right])
+
+    def _maxima(self) -> Iterator[tuple[float, float, float, float]]:
+        """Maxima from the highest, to the first that has an area of its own.
+
+        The position, both frequencies of half the height, and the area between them.
+        """
+        poles = np.concatenate(self._poles()).real
+        place = np.tile(np.arange(len(self.fine) - 1), 2)
+        inside = (poles >= self.fine[place]) & (poles <= self.fine[place + 1])
+        places = np.unique(np.concatenate([poles[inside], self.fine[1:]]))
+        heights = self.values(places)
+        left = heights.copy()
+        below = np.concatenate([[0.0], np.cumsum(self.areas())])
+        area = 0.0
+        while area < _LEAST_AREA and (left > 0.0).any():
+            k = int(left.argmax())
+            peak = float(places[k])
+            width = max(2.0 * -float(np.interp(peak, self.fine, self.energy.imag)), 1e-9 * peak)
+            # Both ends of the hill, where A rises again.
+            first = k - int(np.append(np.diff(heights[k::-1]) > 0.0, True).argmax())
+            last = k + int(np.append(np.diff(heights[k:]) > 0.0, True).argmax())
+            # The maximum is near the real part of a pole, within a small part of the width.
+            near = peak + width * np.linspace(-1.0, 1.0, 2001)
+            near = near[(near > 0.0) & (near >= places[first]) & (near <= places[last])]
+            peak = float(near[self.values(near).argmax()])
+            low, high = (self._half(peak, width, side) for side in (-1.0, 1.0))
+            start = int(np.searchsorted(self.fine, low, "right")) - 1
+            end = int(np.searchsorted(self.fine, high, "left"))
+            area = float(below[end] - below[start])
+            yield peak, low, high, area
+            left[first : last + 1] = 0.0
 
     def _half(self, peak: float, width: float, side: float) -> float:
         """Frequency nearest to the peak on one side where A is half of the maximum."""
