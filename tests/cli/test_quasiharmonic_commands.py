@@ -225,6 +225,21 @@ def test_phases_without_error_bars_say_so(written, soft, tmp_path):
     assert table["temperature"].notna().any()
 
 
+def test_volumes_of_different_temperatures_are_a_warning(volumes):
+    """Temperatures of runs that were meant to be equal differ a little."""
+    said = []
+    for change in (0.0, 2.0, 60.0):
+        known = [
+            ForceConstants.of(replace(one, temperature=300.0 + change * k, replicates=None))
+            for k, one in enumerate(volumes[0])
+        ]
+        found = tm.quasiharmonic(known, energies(), temperatures="0:300:300", mesh=2)
+        said.append(" ".join(found["warnings"].values if "warnings" in found else ()))
+    assert not said[0]
+    assert not said[1]
+    assert "of different temperatures, from 300 to 540 K" in said[2]
+
+
 def test_phases_that_cannot_be_compared_are_refused(written, volumes):
     classical = tm.quasiharmonic(
         volumes[0], energies(), temperatures="150:300:150", mesh=2, classical=True

@@ -32,6 +32,8 @@ from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.units import GIGAPASCAL
 
 _TABLE, _TERM = "tables/free_energy.csv", "run_free_energy_term"
+_SAME_TEMPERATURE = 0.05
+"""Relative difference of the temperatures of runs that are meant to be of one temperature."""
 _SAME_SHAPE = 1e-4
 """Relative change of the ratios of lengths of a cell that is rounding."""
 
@@ -181,6 +183,7 @@ def _third_order(constants: ForceConstants, kelvin: Floats, *, classical: bool) 
 
 
 def _notes(known: Sequence[ForceConstants], found: Quasiharmonic) -> Iterable[Note]:
+    yield from _mixed_temperatures(known, found.volumes)
     temperatures = {one.temperature for one in known}
     several = len(known) > len(found.volumes)
     if several:
@@ -205,6 +208,23 @@ def _notes(known: Sequence[ForceConstants], found: Quasiharmonic) -> Iterable[No
             "note",
             "the cells differ in shape too: the free energy is that along these shapes, which "
             f"are not relaxed at each temperature ({crystal.formula})",
+        )
+
+
+def _mixed_temperatures(known: Sequence[ForceConstants], volumes: Floats) -> Iterable[Note]:
+    """Warn if the runs of some volumes are at other temperatures than those of others."""
+    ranges: dict[int, list[float]] = {}
+    for one in known:
+        place = int(np.abs(volumes - one.crystal.volume).argmin())
+        ranges.setdefault(place, []).append(one.temperature or 0.0)
+    ends = np.array([[min(kelvin), max(kelvin)] for kelvin in ranges.values()])
+    if np.ptp(ends, axis=0).max() > _SAME_TEMPERATURE * ends.max():
+        yield Note(
+            "warning",
+            "the force constants of different volumes are of different temperatures, from "
+            f"{ends.min():.4g} to {ends.max():.4g} K",
+            why="their change with temperature is taken for a change with volume",
+            fix="give runs at the same temperatures for all volumes",
         )
 
 
