@@ -93,19 +93,18 @@ def test_a_response_that_is_not_stable_has_no_spectral_function():
 
 
 def test_a_high_maximum_of_small_area_is_not_the_line():
-    """Below a band of strong scattering Γ is zero: a narrow line of some per cent."""
+    """Where Γ begins there is a narrow maximum of some per cent, seven times as high."""
     grid = np.linspace(0.0, TOP, 401)
     x = grid / THZ
     gamma = 0.8 * THZ * np.sqrt(np.clip((x - 6.0) * (16.0 - x), 0.0, None))
     found, shared = energies([9.0 * THZ], gamma, grid)
     spectra = spectral_functions(found, shared, None, remove_static=True)
-    mean, narrow = spectra.mean[0, 0], grid < 6.2 * THZ
-    assert mean[narrow].max() > mean[~narrow].max()
-    assert 0.005 < mean[narrow].sum() * grid[1] < 0.1
-    assert 6.2 * THZ < spectra.peak[0, 0] < 16.0 * THZ
+    mean, within = spectra.mean[0, 0], (x > 6.5) & (x < 16.5)
+    assert mean[~within].max() > 5.0 * mean[within].max()
+    assert mean[within].sum() * grid[1] > 0.8
     assert spectra.width[0, 0] > THZ
     top = np.interp(spectra.peak[0, 0], spectra.line_omega[0, 0], spectra.line[0, 0])
-    assert top == pytest.approx(mean[~narrow].max(), rel=0.01)
+    assert top == pytest.approx(mean[x > 9.0].max(), rel=0.01)
 
 
 def test_constant_friction_gives_the_damped_oscillator():
