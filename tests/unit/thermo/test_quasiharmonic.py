@@ -186,6 +186,18 @@ def test_errors_of_the_energies_are_part_of_those_of_the_volume():
     np.testing.assert_allclose(found.free_energies_sem, 1e-4)
 
 
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_errors_are_proportional_to_those_of_the_energies(equation):
+    """Also where a volume is not determined, and an error removes the minimum."""
+    errors = []
+    for sem in (1e-6, 1e-1):
+        given = [replace(state, energy_sem=sem) for state in states()]
+        found = quasiharmonic(given, MESH, [300.0], equation=equation).sem
+        fields = (found.volume, found.expansion, found.bulk_modulus, found.gibbs)
+        errors.append(np.ravel(fields) / sem)
+    np.testing.assert_allclose(errors[0], errors[1], rtol=0.05)
+
+
 def test_z_scores_of_volume_expansion_and_crossing_have_unit_width():
     """Fifty synthetic series of runs: estimates less truth, over their errors."""
     kelvin, spread, error = np.array([50.0, 250.0, 450.0]), 5e-3, 5e-5

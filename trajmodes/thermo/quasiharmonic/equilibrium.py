@@ -26,6 +26,8 @@ _GRID = 401
 """Volumes at which a minimum is looked for."""
 _TOGETHER = 64
 """Sources of error whose equilibria are found together."""
+_SMALL = 1e-3
+"""Part of a deviation that is added to the values, so that changes are of first order."""
 _STEPS = 30
 """Most steps of Newton's method."""
 
@@ -56,16 +58,19 @@ def equilibrium_changes(
     pressures: Floats,
     found: Equilibrium,
 ) -> Floats:
-    """Compute the changes (m, f, p, t) of all fields (f) by deviations (m, 3, t, v)."""
+    """Compute first-order changes (m, f, p, t) of all fields (f) by deviations (m, 3, t, v).
+
+    Whole deviations could remove the minimum of F + pV where errors are large.
+    """
     whole = np.stack([getattr(found, field.name) for field in fields(Equilibrium)])
     changes = []
     for start in range(0, len(deviations), _TOGETHER):
-        moved = values + deviations[start : start + _TOGETHER]
+        moved = values + _SMALL * deviations[start : start + _TOGETHER]
         coefficients = equation.coefficients(moved.swapaxes(0, 1))
         start_at = np.broadcast_to(found.volume, (moved.shape[0], *found.volume.shape))
         volume = _newton(equation, coefficients[0], start_at, pressures)
         fields_fm = _properties(equation, coefficients, volume, kelvin, pressures)
-        changes.append(np.stack(fields_fm, axis=1) - whole)
+        changes.append((np.stack(fields_fm, axis=1) - whole) / _SMALL)
     return np.concatenate(changes)
 
 
