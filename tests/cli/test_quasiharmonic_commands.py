@@ -100,7 +100,8 @@ def test_tables_and_figures_hold_the_results(written):
         for path in folder.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
-    assert files == set(VOLUME_FILES)
+    # A rock salt has one lattice parameter.
+    assert files == set(VOLUME_FILES) - {"figures/axes.png"}
     dataset = tm.load(folder).to_dataset()
     table = pd.read_csv(folder / "tables" / "quasiharmonic.csv", comment="#")
     warm = table[(table["pressure_gpa"] == 1.0) & (table["qha_temperature"] == 150.0)]

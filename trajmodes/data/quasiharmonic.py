@@ -65,8 +65,29 @@ class Equilibrium:
 
 
 @dataclass(frozen=True, slots=True)
+class AxisEquilibrium:
+    """Lengths of the cell of a uniaxial crystal in equilibrium at (p) and (t)."""
+
+    a: Floats
+    """(p, t), unit: Å. Of the conventional cell."""
+    c: Floats
+    """(p, t), unit: Å. Along the axis."""
+    ratio: Floats
+    """(p, t). c/a."""
+    expansion_a: Floats
+    """(p, t), unit: 1/K. Linear thermal expansion (1/a) ∂a/∂T at constant pressure."""
+    expansion_c: Floats
+    """(p, t), unit: 1/K. Linear thermal expansion (1/c) ∂c/∂T at constant pressure."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for name in self.__slots__:
+            freeze(self, sizes, float, **{name: "p t"})
+
+
+@dataclass(frozen=True, slots=True)
 class EquationComparison:
-    """How forms of the equation of state (e) describe the same free energies."""
+    """How forms of the free energy (e) describe the same values."""
 
     names: tuple[str, ...]
     """(e,) the first one is that of the results."""
@@ -111,7 +132,9 @@ class Quasiharmonic:
     pressures: Floats
     """(p,), unit: eV/Å³."""
     volumes: Floats
-    """(v,), unit: Å³, ascending."""
+    """(v,), unit: Å³, ascending. Two of them are the same where only c/a differs."""
+    run_lengths: Floats
+    """(v, 3), unit: Å. Lengths of the vectors of the conventional cell at each volume."""
     free_energies: Floats
     """(v, t), unit: eV. Helmholtz free energy at each volume."""
     free_energies_sem: Floats | None
@@ -130,10 +153,16 @@ class Quasiharmonic:
     """(p, t, 3), unit: Å. Lengths of the vectors of the conventional cell."""
     lengths_sem: Floats | None
     """(p, t, 3) standard error."""
+    axes: AxisEquilibrium | None = None
+    """Of a uniaxial crystal whose F is least in a and c; None where it is in V alone."""
+    axes_sem: AxisEquilibrium | None = None
+    axes_spread: AxisEquilibrium | None = None
+    """Half the range over forms of F; None with one form."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, temperatures="t", pressures="p", volumes="v")
+        freeze(self, sizes, float, run_lengths="v 3")
         freeze(self, sizes, float, free_energies="v t", free_energies_sem="v t")
         freeze(self, sizes, float, lengths="p t 3", lengths_sem="p t 3")
 

@@ -24,21 +24,33 @@ _COLUMNS = (
     ("γ\n", "qha_gruneisen", 1.0),
 )
 
+_AXES = (
+    ("a\nÅ", "qha_length", 1.0),
+    ("c\nÅ", "qha_length", 1.0),
+    ("c/a\n", "qha_ratio", 1.0),
+    ("α_a\n10⁻⁶/K", "qha_expansion_a", 1e6),
+    ("α_c\n10⁻⁶/K", "qha_expansion_c", 1e6),
+)
+"""Columns of a uniaxial crystal whose a and c are free."""
+
 
 def volume_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     """Names and texts of quasiharmonic properties, where there are any."""
     if "qha_volume" not in dataset:
         return
     volumes = dataset["qha_run_volume"].values
-    yield (
-        "Volumes",
-        f"{counted(len(volumes), 'volume')} from {volumes[0]:.4f} to {volumes[-1]:.4f} Å³ of a "
-        "primitive cell",
-    )
+    if "qha_ratio" in dataset:
+        yield "Cells", _cells(dataset)
+    else:
+        yield (
+            "Volumes",
+            f"{counted(len(volumes), 'volume')} from {volumes[0]:.4f} to {volumes[-1]:.4f} Å³ "
+            "of a primitive cell",
+        )
     statistics = str(dataset["qha_statistics"].values.item())
     mesh = mesh_of(dataset["qha_mesh"].values)
     yield "Vibrations", f"{statistics}, mesh of {mesh} points, finer around Γ"
-    yield "Equation", _equations(dataset)
+    yield "Free energy" if "qha_ratio" in dataset else "Equation", _equations(dataset)
     if "qha_volume_spread" in dataset:
         yield "Spread", _spread(dataset)
     if "qha_expansion_phi3" in dataset:
@@ -52,10 +64,24 @@ def volume_parts(dataset: NamedArrays) -> list[RenderableType]:
     pressures = dataset["pressure_gpa"].values
     parts: list[RenderableType] = []
     for p in range(min(_MOST_PRESSURES, len(pressures))):
-        parts += [Text(), _table(dataset, p)]
+        note = "one primitive cell; a: first vector of the conventional cell; α: "
+        note += "mean of the directions" if "qha_ratio" in dataset else "along a direction"
+        parts += [Text(), _table(dataset, p, "Equilibrium", _COLUMNS, note)]
+        if "qha_ratio" in dataset:
+            note = "vectors of the conventional cell; α: normal to the axis and along it"
+            parts += [Text(), _table(dataset, p, "a and c", _AXES, note)]
     if len(pressures) > _MOST_PRESSURES:
         parts.append(Text("further pressures: tables/quasiharmonic.csv"))
     return parts
+
+
+def _cells(dataset: NamedArrays) -> str:
+    """Ranges of a and c."""
+    a, _, c = dataset["qha_run_length"].values.T
+    return (
+        f"{counted(len(a), 'cell')} with a from {a.min():.4f} to {a.max():.4f} Å and c from "
+        f"{c.min():.4f} to {c.max():.4f} Å; both are free"
+    )
 
 
 def _equations(dataset: NamedArrays) -> str:
@@ -74,13 +100,15 @@ def _spread(dataset: NamedArrays) -> str:
     """Largest spread over the equations of state, relative, and against the errors."""
     volume, spread = dataset["qha_volume"].values, dataset["qha_volume_spread"].values
     modulus, soft = dataset["qha_modulus_gpa"].values, dataset["qha_modulus_spread_gpa"].values
+    forms = "forms of F" if "qha_ratio" in dataset else "equations of state"
     text = (
-        f"equations of state differ by ±{100.0 * (spread / volume).max():.2g} % of the volume "
+        f"{forms} differ by ±{100.0 * (spread / volume).max():.2g} % of the volume "
         f"and ±{100.0 * (soft / modulus).max():.2g} % of K_T at most"
     )
     sem = dataset.get("qha_volume_sem")
     if sem is not None and (spread > sem.values).any():
-        text += "; for the volume this is more than its error: add volumes"
+        text += "; for the volume this is more than its error: add "
+        text += "cells" if "qha_ratio" in dataset else "volumes"
     return text
 
 
@@ -98,19 +126,26 @@ def _expansions(dataset: NamedArrays) -> str:
     )
 
 
-def _table(dataset: NamedArrays, p: int) -> Group:
+def _table(
+    dataset: NamedArrays,
+    p: int,
+    heading: str,
+    columns: tuple[tuple[str, str, float], ...],
+    note: str,
+) -> Group:
+    """One row for each of some temperatures; of lengths, that which the title names."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("T\nK", *(title for title, _, _ in _COLUMNS)):
-        table.add_column(title, justify="right", no_wrap=True)
+    for label in ("T\nK", *(column[0] for column in columns)):
+        table.add_column(label, justify="right", no_wrap=True)
     kelvin = dataset["qha_temperature"].values
     shown = np.linspace(0, len(kelvin) - 1, min(_ROWS, len(kelvin))).round().astype(int)
     for t in np.unique(shown).tolist():
         cells = [f"{kelvin[t]:g}"]
-        for _, name, scale in _COLUMNS:
+        for label, name, scale in columns:
+            vector = 2 if label.startswith("c\n") else 0
             value, sem = dataset[name].values[p, t], dataset.get(f"{name}_sem")
-            error = None if sem is None else scale * float(np.ravel(sem.values[p, t])[0])
-            cells.append(compact(scale * float(np.ravel(value)[0]), error))
+            error = None if sem is None else scale * float(np.ravel(sem.values[p, t])[vector])
+            cells.append(compact(scale * float(np.ravel(value)[vector]), error))
         table.add_row(*map(Text, cells))
-    heading = Text(f"Equilibrium at {dataset['pressure_gpa'].values[p]:g} GPa", style="bold")
-    note = "one primitive cell; a: first vector of the conventional cell; α: along a direction"
-    return Group(heading, table, Text(note))
+    title = Text(f"{heading} at {dataset['pressure_gpa'].values[p]:g} GPa", style="bold")
+    return Group(title, table, Text(note))

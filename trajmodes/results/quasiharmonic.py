@@ -8,7 +8,12 @@ from typing import Any
 import xarray as xr
 
 from trajmodes.data.bands import BandPath, Bands
-from trajmodes.data.quasiharmonic import Equilibrium, ModeGruneisen, Quasiharmonic
+from trajmodes.data.quasiharmonic import (
+    AxisEquilibrium,
+    Equilibrium,
+    ModeGruneisen,
+    Quasiharmonic,
+)
 from trajmodes.data.results import Provenance
 from trajmodes.data.thermo import ThermalExpansion
 from trajmodes.notes import Note
@@ -39,6 +44,8 @@ def quasiharmonic_dataset(
         "qha": found,
         "equilibrium": _with_errors(found.equilibrium, found.sem),
         "spread": found.spread,
+        "axes": None if found.axes is None else _with_errors(found.axes, found.axes_sem),
+        "axes_spread": found.axes_spread,
         "equations": found.comparison,
         "third": third,
         "statistics": "classical" if found.is_classical else "quantum",
@@ -49,9 +56,11 @@ def quasiharmonic_dataset(
     return filled(roots, attributes_of(provenance))
 
 
-def _with_errors(values: Equilibrium, sem: Equilibrium | None) -> SimpleNamespace:
+def _with_errors(
+    values: Equilibrium | AxisEquilibrium, sem: Equilibrium | AxisEquilibrium | None
+) -> SimpleNamespace:
     """Fields of the equilibrium, and their errors under names that end in _sem."""
-    names = [field.name for field in fields(Equilibrium)]
+    names = [field.name for field in fields(values)]
     both = {name: getattr(values, name) for name in names}
     if sem is not None:
         both |= {f"{name}_sem": getattr(sem, name) for name in names}

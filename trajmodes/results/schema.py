@@ -106,7 +106,7 @@ DIMENSIONS = {
     "pressure_gpa": "pressures of the quasiharmonic approximation",
     "qha_temperature": "temperatures of the quasiharmonic approximation",
     "qha_run_volume": "volumes at which there are force constants",
-    "equation": "equations of state",
+    "equation": "equations of state, or forms of F in ln a and ln c",
     "wavevector": "scattering vectors Q",
     "section_edge": "edges of the line or plane of scattering vectors",
     "scattering_freq_thz": "frequency grid of the dynamic structure factor",

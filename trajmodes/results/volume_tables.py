@@ -8,6 +8,8 @@ from trajmodes.results.tables import Table, table_of
 
 _EQUILIBRIUM = (
     *("qha_volume", "qha_volume_spread", "qha_length", "qha_expansion"),
+    *("qha_ratio", "qha_ratio_spread", "qha_expansion_a", "qha_expansion_a_spread"),
+    *("qha_expansion_c", "qha_expansion_c_spread"),
     *("qha_expansion_spread", "qha_expansion_phi3", "qha_modulus_gpa"),
     *("qha_modulus_spread_gpa", "qha_adiabatic_modulus_gpa", "qha_capacity_v_kb"),
     *("qha_capacity_p_kb", "qha_capacity_p_spread_kb", "qha_entropy_kb", "qha_free_energy"),
@@ -36,11 +38,17 @@ def equilibrium_table(dataset: NamedArrays) -> Table:
                 columns[name] = PlainArray(("row",), values.ravel())
     title = (
         f"Equilibrium of a primitive cell by pressure and temperature, "
-        f"{dataset['qha_statistics'].values.item()} vibrations, equation of state "
-        f"{dataset['equation'].values[0]}; x_sem is the standard error of x"
+        f"{dataset['qha_statistics'].values.item()} vibrations, F {_form(dataset)}; "
+        "x_sem is the standard error of x"
     )
     names = ("pressure_gpa", "qha_temperature", *_EQUILIBRIUM)
     return table_of(PlainArrays(columns, {}), title, names)
+
+
+def _form(dataset: NamedArrays) -> str:
+    """Form of the free energy of the results."""
+    name = str(dataset["equation"].values[0])
+    return name if "qha_ratio" in dataset else f"by the equation of state {name}"
 
 
 def free_energy_table(dataset: NamedArrays) -> Table:
@@ -50,11 +58,14 @@ def free_energy_table(dataset: NamedArrays) -> Table:
         "qha_run_volume": PlainArray(("row",), np.repeat(volumes, len(kelvin))),
         "qha_temperature": PlainArray(("row",), np.tile(kelvin, len(volumes))),
     }
+    columns["vector"] = PlainArray(("vector",), np.array(["a", "b", "c"]))
+    lengths = np.repeat(dataset["qha_run_length"].values, len(kelvin), axis=0)
+    columns["qha_run_length"] = PlainArray(("row", "vector"), lengths)
     for name in ("qha_run_free_energy", "qha_run_free_energy_sem"):
         if name in dataset:
             columns[name] = PlainArray(("row",), dataset[name].values.ravel())
     title = "Free energy of a primitive cell by volume and temperature"
-    names = ("qha_run_volume", "qha_temperature", "qha_run_free_energy")
+    names = ("qha_run_volume", "qha_run_length", "qha_temperature", "qha_run_free_energy")
     return table_of(PlainArrays(columns, {}), title, names)
 
 

@@ -25,6 +25,8 @@ from trajmodes.report.write import VOLUME_FILES, write_results
 from trajmodes.results.folder import open_folder, require_replaceable
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.thermo.expansion import thermal_expansion
+from trajmodes.thermo.quasiharmonic.axis_forms import LEAST_CELLS, axis_forms
+from trajmodes.thermo.quasiharmonic.cells import uniaxial_axes
 from trajmodes.thermo.quasiharmonic.equations_of_state import EQUATIONS
 from trajmodes.thermo.quasiharmonic.mode_gruneisen import mode_gruneisen
 from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
@@ -101,13 +103,15 @@ def quasiharmonic_job(
         equation=values["equation"],
         classical=values["classical"],
     )
-    own = _one_of_each_volume(known, found.volumes)
+    own = _one_of_each_cell(known, found)
     reference = _reference(own, found)
     path = band_path(own[reference].crystal, PATH_SPACING)
     dataset = quasiharmonic_dataset(
         found,
         path,
-        mode_gruneisen(own, reference, path.qpoints, path.directions()),
+        mode_gruneisen(
+            own, reference, path.qpoints, path.directions(), _slopes(found, reference)
+        ),
         _third_order(own[reference], kelvin, classical=found.is_classical),
         Provenance(versions(), (), command, ""),
         tuple(_notes(known, found)),
@@ -163,16 +167,31 @@ def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]
     return float(terms[:, 0].sum()), float(np.hypot.reduce(terms[:, 1]))
 
 
-def _one_of_each_volume(
-    known: Sequence[ForceConstants], volumes: Floats
+def _one_of_each_cell(
+    known: Sequence[ForceConstants], found: Quasiharmonic
 ) -> list[ForceConstants]:
-    """Force constants nearest to each volume; of several that are equally near, the first."""
-    return [min(known, key=lambda one: abs(one.crystal.volume - v)) for v in volumes]
+    """Force constants nearest to each volume, or a and c; of several, the first."""
+    crystals = [one.crystal for one in known]
+    at, own = found.volumes[:, None], np.array([[one.volume] for one in crystals])
+    if found.axes is not None:
+        axes = uniaxial_axes(crystals)
+        assert axes is not None
+        at, own = found.run_lengths[:, [0, 2]], axes
+    apart = np.abs(np.log(own) - np.log(at)[:, None]).max(axis=2)
+    return [known[place] for place in apart.argmin(axis=1)]
 
 
 def _reference(own: Sequence[ForceConstants], found: Quasiharmonic) -> int:
-    volumes = np.array([one.crystal.volume for one in own])
-    return int(np.abs(volumes - found.crystal.volume).argmin())
+    apart = [np.linalg.norm(one.crystal.cell - found.crystal.cell) for one in own]
+    return int(np.argmin(apart))
+
+
+def _slopes(found: Quasiharmonic, reference: int) -> Floats | None:
+    """Weights of D(q) in its derivative by ln V at fixed c/a, where a and c are free."""
+    if found.axes is None:
+        return None
+    forms = axis_forms(found.run_lengths[:, [0, 2]], found.volumes, np.ones(len(found.volumes)))
+    return forms[0].uniform_slopes(reference)
 
 
 def _third_order(constants: ForceConstants, kelvin: Floats, *, classical: bool) -> Any:
@@ -197,17 +216,23 @@ def _notes(known: Sequence[ForceConstants], found: Quasiharmonic) -> Iterable[No
             f"the force constants are those of runs at {listed}; their change with temperature "
             "at constant volume is not included",
         )
-    if missing := [name for name in EQUATIONS if name not in found.comparison.names]:
+    names = found.comparison.names
+    if found.axes is not None:
+        yield Note(
+            "note", f"a and c are free: F is {names[0]}, in place of an equation of state"
+        )
+    elif missing := [name for name in EQUATIONS if name not in names]:
         yield Note("note", f"no comparison with {', '.join(missing)}: it does not fit")
     if found.sem is None:
         yield Note("note", "there are no error bars: neither force constants nor energies have")
     lengths = np.array([_shape(one) for one in known])
     crystal = known[0].crystal
-    if np.ptp(lengths, axis=0).max() > _SAME_SHAPE:
+    if found.axes is None and np.ptp(lengths, axis=0).max() > _SAME_SHAPE:
         yield Note(
             "note",
             "the cells differ in shape too: the free energy is that along these shapes, which "
-            f"are not relaxed at each temperature ({crystal.formula})",
+            f"are not relaxed at each temperature ({crystal.formula}); for a uniaxial crystal "
+            f"give {LEAST_CELLS} cells or more with different c/a at the same volume",
         )
 
 

@@ -273,6 +273,12 @@ VOLUME_OUTPUTS = (
         _drawn("quasiharmonic.draw_quasiharmonic"),
     ),
     Output(
+        "figures/axes.png",
+        "a, c, c/a and the linear thermal expansions of a uniaxial crystal",
+        ("qha_ratio",),
+        _drawn("quasiharmonic.draw_axes"),
+    ),
+    Output(
         "figures/gruneisen.png",
         "Grüneisen parameters along the bands, from volumes",
         ("band_gruneisen",),

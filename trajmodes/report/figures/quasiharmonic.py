@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
@@ -32,12 +33,46 @@ def draw_quasiharmonic(dataset: NamedArrays) -> Figure:
     figure = new_figure(5.2)
     places = [(0.075 + 0.337 * k, foot) for foot in (0.57, 0.09) for k in range(3)]
     panels = [figure.add_axes((left, foot, 0.24, 0.335)) for left, foot in places]
-    free_energy_panel(panels[0], dataset)
+    if "qha_ratio" in dataset:
+        cells_panel(panels[0], dataset)
+    else:
+        free_energy_panel(panels[0], dataset)
     volume_panel(panels[1], dataset)
     expansion_panel(panels[2], dataset)
     modulus_panel(panels[3], dataset)
     capacity_panel(panels[4], dataset)
     gruneisen_panel(panels[5], dataset)
+    letter_panels(panels)
+    return figure
+
+
+def draw_axes(dataset: NamedArrays) -> Figure:
+    """Draw a, c, c/a and the linear thermal expansions of a uniaxial crystal."""
+    figure = new_figure(4.6)
+    places = [(0.1 + 0.5 * k, foot) for foot in (0.57, 0.1) for k in range(2)]
+    panels = [figure.add_axes((left, foot, 0.375, 0.34)) for left, foot in places]
+    kelvin = dataset["qha_temperature"].values
+    for axes, vector, label in ((panels[0], 0, "a (Å)"), (panels[1], 2, "c (Å)")):
+        values, sem = dataset["qha_length"].values, sem_of(dataset, "qha_length")
+        for p, colour in enumerate(branch_colours(min(len(values), _MOST_PRESSURES))):
+            axes.plot(kelvin, values[p, :, vector], color=colour, linewidth=1.1)
+            if sem is not None:
+                _band(axes, kelvin, values[p, :, vector], 2.0 * sem[p, :, vector], colour)
+        _temperature_axis(axes, kelvin)
+        axes.set_ylabel(label)
+    _by_pressure(panels[2], dataset, "qha_ratio")
+    panels[2].set_ylabel("c/a")
+    _by_pressure(panels[3], dataset, "qha_expansion_a", scale=1e6)
+    _by_pressure(panels[3], dataset, "qha_expansion_c", scale=1e6, dashed=True)
+    panels[3].axhline(0.0, color=GREY, linewidth=0.6)
+    panels[3].set_ylabel("α (10⁻⁶/K)")
+    kinds = (
+        line_entry("normal to the axis", BLACK),
+        line_entry("along it", BLACK, linestyle=_DASHED),
+    )
+    legend_above(panels[3], kinds, ncols=2, columnspacing=0.7, handletextpad=0.4)
+    if handles := _pressure_entries(dataset):
+        legend_above(panels[0], handles, ncols=3, columnspacing=0.7, handletextpad=0.4)
     letter_panels(panels)
     return figure
 
@@ -76,6 +111,24 @@ def free_energy_panel(axes: Axes, dataset: NamedArrays) -> None:
     legend_above(axes, ncols=3, columnspacing=0.7, handlelength=1.0, handletextpad=0.4)
 
 
+def cells_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the cells in the plane of a and c, and the equilibrium at the first pressure."""
+    a, _, c = dataset["qha_run_length"].values.T
+    axes.plot(a, c, color=GREY, marker="o", markersize=3.0, linestyle="none")
+    own_a, _, own_c = dataset["qha_length"].values[0].T
+    axes.plot(own_a, own_c, color=BLACK, linewidth=1.2)
+    kelvin = dataset["qha_temperature"].values
+    ends = np.unique([0, len(kelvin) - 1])
+    for t, colour in zip(ends.tolist(), branch_colours(len(ends)), strict=True):
+        axes.plot(
+            *(own_a[t], own_c[t]), color=colour, marker="o", markersize=4.0, linestyle="none",
+            label=f"{kelvin[t]:g} K",
+        )  # fmt: skip
+    axes.set(xlabel="a (Å)", ylabel="c (Å)")
+    axes.margins(0.1)
+    legend_above(axes, ncols=2, columnspacing=0.7, handletextpad=0.4)
+
+
 def volume_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the equilibrium volume, and that of the other equations of state."""
     _by_pressure(axes, dataset, "qha_volume")
@@ -83,14 +136,8 @@ def volume_panel(axes: Axes, dataset: NamedArrays) -> None:
     for other in others:
         axes.plot(kelvin, other[0], color=GREY, linestyle=_DOTTED, linewidth=1.0)
     axes.set_ylabel("Volume (Å³)")
-    handles = [line_entry("other equations", GREY, linestyle=_DOTTED)] if len(others) else []
-    pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
-    if len(pressures) > 1:
-        colours = branch_colours(len(pressures))
-        handles += [
-            line_entry(f"{pressure:g} GPa", colour)
-            for pressure, colour in zip(pressures, colours, strict=True)
-        ]
+    handles = [line_entry("other forms of F", GREY, linestyle=_DOTTED)] if len(others) else []
+    handles += _pressure_entries(dataset)
     if handles:
         legend_above(axes, handles, ncols=2, columnspacing=0.7, handletextpad=0.4)
 
@@ -150,9 +197,24 @@ def _by_pressure(
         axes.plot(kelvin, values[p], color=colour, linestyle=style, linewidth=1.1)
         if sem is not None:
             _band(axes, kelvin, values[p], 2.0 * scale * sem[p], colour)
+    _temperature_axis(axes, kelvin)
+
+
+def _temperature_axis(axes: Axes, kelvin: Floats) -> None:
     axes.set(xlabel="Temperature (K)")
     if len(kelvin) > 1:
         axes.set_xlim(kelvin[0], kelvin[-1])
+
+
+def _pressure_entries(dataset: NamedArrays) -> list[Line2D]:
+    """Entries of a legend of pressures, where there are several."""
+    pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
+    if len(pressures) < 2:
+        return []
+    return [
+        line_entry(f"{pressure:g} GPa", colour)
+        for pressure, colour in zip(pressures, branch_colours(len(pressures)), strict=True)
+    ]
 
 
 def _band(axes: Axes, place: Floats, value: Floats, half: Floats, colour: str) -> None:

@@ -6,6 +6,9 @@ the rest.
 
 - `volume_functions`: free energy, entropy and heat capacity at one volume
 - `equations_of_state`: their interpolation between volumes
+- `cells`: whether cells are along a line, or a and c of a uniaxial crystal are free
+- `axis_forms`: F, S and C_V as polynomials in ln a and ln c
+- `axis_equilibrium`: a and c at temperature and pressure, and what follows from them
 - `equilibrium`: the volume at temperature and pressure, and what follows from it
 - `properties`: all of these, with errors and a comparison of equations of state
 - `mode_gruneisen`: Grüneisen parameters of modes from the change of D(q) with volume

@@ -24,6 +24,7 @@ from trajmodes.phonons.dynamical_matrix import (
     lattice_sums,
 )
 from trajmodes.phonons.modes import branch_starts, expectation, set_means, signed_root
+from trajmodes.thermo.quasiharmonic.cells import SAME_CELL, require_same_crystal
 from trajmodes.thermo.quasiharmonic.volume_functions import deviations
 
 # ω² below this, relative to the mean ω² of the stiffest site, is zero: a uniform shift.
@@ -35,6 +36,7 @@ def mode_gruneisen(
     reference: int,
     qpoints: Floats,
     directions: Floats | None = None,
+    slopes: Floats | None = None,
 ) -> ModeGruneisen:
     """Grüneisen parameters at q points (q, 3), with errors from the replicates.
 
@@ -46,13 +48,19 @@ def mode_gruneisen(
         Index of those whose modes are meant.
     directions
         (q, 3) Cartesian directions from which Γ is approached in a polar crystal.
+    slopes
+        (v,) weight of D(q) of each in the derivative by ln V; by default those of a polynomial
+        in ln V.
 
     Raises
     ------
     DataError
-        If there are less than two volumes.
+        If there are less than two volumes, or the crystals are different or layers.
     """
-    slopes = _slope_weights(np.array([one.crystal.volume for one in constants]), reference)
+    for one in constants:
+        require_same_crystal(constants[reference].crystal, one.crystal)
+    if slopes is None:
+        slopes = _slope_weights(np.array([one.crystal.volume for one in constants]), reference)
     totals = [lattice_sum(one) for one in constants]
     matrices = [dynamical_matrices(one, qpoints, directions) for one in totals]
     slope = np.einsum("v,vqkl->qkl", slopes, matrices)
@@ -81,7 +89,7 @@ def mode_gruneisen(
 
 def _slope_weights(volumes: Floats, reference: int) -> Floats:
     """(v,) weights of the values at volumes in their derivative by ln V at one of them."""
-    if len(volumes) < 2:
+    if np.ptp(volumes) < SAME_CELL * volumes[reference]:
         raise DataError(
             "Grüneisen parameters from volumes need at least two volumes",
             fix="give force constants at another volume too, or of third order",
