@@ -166,6 +166,16 @@ def test_interpolated_constants_keep_linear_relations_and_covariance(runs):
     np.testing.assert_allclose(at.replicates.mean(axis=0), at.values)
 
 
+def test_interpolated_constants_have_the_static_part_that_all_runs_have(runs):
+    mixed = [True] * 4 + [False]
+    for known, wanted in (([True] * 5, True), ([False] * 5, False), (mixed, None)):
+        constants = [
+            replace(one, has_static_part=own)
+            for one, own in zip(runs(KELVIN), known, strict=True)
+        ]
+        assert constants_trend(conditions(), constants).at(650.0).has_static_part is wanted
+
+
 def test_third_order_is_interpolated_where_all_runs_have_the_same(runs):
     triplets = ClusterConstants(
         sites=np.zeros((2, 3), int),
