@@ -142,9 +142,10 @@ def _variances(one: SameSpace, z_bqg: Floats, together: int) -> _Variances:
     alone[[q for at in _stars(one.modes) if len(at) > 1 for q in at]] = False
     whole = (_independent(one.modes, total_qg[None])[0, ~alone] ** 2).sum(axis=0)
     of_alone = (independent_cqg[:, alone] ** 2).sum(axis=(0, 1))
-    if not alone.all():
+    of_others = float((members - of_alone).sum())
+    if of_others > 0.0:
         # What varies slowly at a single q is not known: as at the others.
-        whole += of_alone * max(1.0, float(whole.sum() / (members - of_alone).sum()))
+        whole += of_alone * max(1.0, float(whole.sum()) / of_others)
     return _Variances(
         short=_of_all(z_bqg, one.frames, _merging(run_b, together)),
         blocks=_of_all(z_bqg, one.frames, compared),
