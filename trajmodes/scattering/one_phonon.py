@@ -54,15 +54,33 @@ class Thermal:
 
 
 def one_phonon(
-    constants: ForceConstants, waves: Wavevectors, amplitudes: Weights, thermal: Thermal
+    constants: ForceConstants,
+    waves: Wavevectors,
+    amplitudes: Weights,
+    thermal: Thermal,
+    *,
+    in_supercell: bool = False,
 ) -> OnePhonon:
-    """Lines at each Q, with standard errors where the force constants have replicates."""
-    modes = modes_at(replace(constants, replicates=None), waves.qpoints)
+    """Lines at each Q.
+
+    At reciprocal lattice points on a line, longitudinal modes of a polar crystal have the
+    macroscopic field of their neighbours on it; ``in_supercell``: none, as in a periodic box.
+    """
+    directions = None
+    if waves.places.shape[1] == 1 and not in_supercell:
+        ends = waves.cartesian[[0, -1]]
+        directions = np.tile(ends[1] - ends[0], (len(waves.qpoints), 1))
+    modes = modes_at(replace(constants, replicates=None), waves.qpoints, directions=directions)
     return lines_of_modes(modes, waves, amplitudes, thermal)
 
 
 def replicate_lines(
-    constants: ForceConstants, waves: Wavevectors, amplitudes: Weights, thermal: Thermal
+    constants: ForceConstants,
+    waves: Wavevectors,
+    amplitudes: Weights,
+    thermal: Thermal,
+    *,
+    in_supercell: bool = False,
 ) -> Iterator[OnePhonon]:
     """Yield the lines of each delete-one-block replicate of the force constants."""
     for b, values in enumerate(() if constants.replicates is None else constants.replicates):
@@ -70,7 +88,8 @@ def replicate_lines(
         moved = thermal.displacements
         if thermal.changes is not None:
             moved = moved + thermal.changes[b]
-        yield one_phonon(one, waves, amplitudes, replace(thermal, displacements=moved))
+        moved_too = replace(thermal, displacements=moved)
+        yield one_phonon(one, waves, amplitudes, moved_too, in_supercell=in_supercell)
 
 
 def with_errors(lines: OnePhonon, replicates: Iterable[OnePhonon]) -> OnePhonon:

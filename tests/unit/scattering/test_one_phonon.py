@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.data.charges import Charges
 from trajmodes.data.spectra import OnePhonon
 from trajmodes.scattering.density import density_transform
 from trajmodes.scattering.one_phonon import (
@@ -200,3 +201,15 @@ def test_imaginary_modes_scatter_nothing(crystals, springs):
     )
     assert (lines.omega < 0.0).any()
     assert not lines.created[lines.omega < 0.0].any()
+
+
+def test_lines_of_a_polar_crystal_are_continuous_at_reciprocal_lattice_points(harmonic):
+    born = np.array([1.0, -1.0])[:, None, None] * np.eye(3)
+    constants = replace(harmonic.constants, charges=Charges(born, 2.5 * np.eye(3)))
+    waves = on_grid(section(harmonic.supercell.crystal, (0, 0.99, 0), (0, 1.01, 0)), 3)
+    args = (waves, weights(AMPLITUDES, waves), _classical(harmonic))
+    before, at, after = one_phonon(constants, *args).omega[:, 3:]
+    np.testing.assert_allclose(at, 0.5 * (before + after), rtol=1e-3)
+    without = one_phonon(constants, *args, in_supercell=True).omega[1, 3:]
+    np.testing.assert_allclose(without, without[0])
+    assert at[-1] > 1.05 * without[-1]

@@ -177,11 +177,17 @@ def section_of(crystal: Crystal, values: Mapping[str, Any]) -> Section:
 
 
 def phonon_lines(
-    constants: ForceConstants, target: Target, thermal: Thermal, grid: Grid
+    constants: ForceConstants,
+    target: Target,
+    thermal: Thermal,
+    grid: Grid,
+    *,
+    in_supercell: bool = False,
 ) -> Lines:
     """One-phonon lines and their spectra, with errors where the constants have replicates."""
     waves, amplitudes, width = target
-    lines = one_phonon(constants, waves, amplitudes, thermal)
+    where = {"in_supercell": in_supercell}
+    lines = one_phonon(constants, waves, amplitudes, thermal, **where)
     lines = replace(lines, width=width)
     power = broadened(lines, grid.omega, grid.resolution, thermal)
     n_replicates = 0 if constants.replicates is None else len(constants.replicates)
@@ -192,7 +198,7 @@ def phonon_lines(
         n_replicates = 0
     if n_replicates < 2:
         return Lines(lines, power, None, notes)
-    others = list(replicate_lines(constants, waves, amplitudes, thermal))
+    others = list(replicate_lines(constants, waves, amplitudes, thermal, **where))
     spectra = (
         broadened(replace(one, width=width), grid.omega, grid.resolution, thermal)
         for one in others

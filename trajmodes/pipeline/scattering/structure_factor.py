@@ -231,7 +231,8 @@ def _with_phonons(
     source = run.job.projection.force_constants
     width = widths_at(source, run.job.scattering.widths, result.waves, quantum=False)
     target = Target(result.waves, result.weights, width)
-    found = phonon_lines(constants, target, thermal, Grid(result.omega, result.resolution))
+    grid = Grid(result.omega, result.resolution)
+    found = phonon_lines(constants, target, thermal, grid, in_supercell=True)
     path = path_lines = None
     if len(one.edges) == 1:
         path = on_grid(one, _ON_LINE)

@@ -219,7 +219,8 @@ def _summary(found: PhaseBoundary) -> str:
 def _verdict(one: Crossing, found: PhaseBoundary) -> str:
     first, second = found.names
     if one.verdict in ("first", "second"):
-        return f"{first if one.verdict == 'first' else second} is stable at all temperatures"
+        stable, kelvin = first if one.verdict == "first" else second, found.temperatures
+        return f"{stable} is stable at all of {kelvin.min():g} to {kelvin.max():g} K"
     if one.verdict == "not resolved":
         return (
             "not resolved: of the temperatures given, errors allow all from "

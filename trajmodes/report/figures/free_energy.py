@@ -25,7 +25,7 @@ _APART = 0.06
 def draw_free_energy(dataset: NamedArrays) -> Figure:
     """Draw F by order, U0 with the length of the run, and the distribution of U − U_h."""
     figure = new_figure(2.9)
-    panels = [figure.add_axes((left, 0.165, 0.25, 0.73)) for left in (0.065, 0.405, 0.74)]
+    panels = [figure.add_axes((left, 0.165, 0.235, 0.73)) for left in (0.085, 0.425, 0.755)]
     orders_panel(panels[0], dataset)
     length_panel(panels[1], dataset)
     distribution_panel(panels[2], dataset)
@@ -54,7 +54,7 @@ def orders_panel(axes: Axes, dataset: NamedArrays) -> None:
         band = (value - error, value + error)
         axes.axhspan(*band, color=GREEN, alpha=_SHADE, linewidth=0, label="integral")
     axes.axhline(0.0, color=GREY, linewidth=0.7)
-    axes.set(xlabel="Order", ylabel="F − F(order 1) (meV/atom)", xlim=(0.6, 3.4))
+    axes.set(xlabel="Order", ylabel="F − F of order 1 (meV/atom)", xlim=(0.6, 3.4))
     axes.set_xticks(order)
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom - 0.45 * (top - bottom), top)
@@ -72,7 +72,7 @@ def length_panel(axes: Axes, dataset: NamedArrays) -> None:
         error = 2e3 * float(sem[0])
         axes.axhspan(-error, error, color=GREY, alpha=_SHADE, linewidth=0)
     axes.axhline(0.0, color=GREY, linewidth=0.7)
-    axes.set(xlabel="Part of the run", ylabel="U0 − U0(whole run) (meV/atom)", xlim=(0, 1))
+    axes.set(xlabel="Part of the run", ylabel="U0 − final U0 (meV/atom)", xlim=(0, 1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -81,17 +81,17 @@ def distribution_panel(axes: Axes, dataset: NamedArrays) -> None:
     place = dataset["difference_deviation"].values
     for name, colour, label in (
         ("difference", BLUE, r"$U - U_h$"),
-        ("rest", ORANGE, r"$-\,U_3 - U_4$"),
+        ("rest", ORANGE, r"$\dots - U_3 - U_4$"),
     ):
         if f"run_{name}_density" in dataset:
             rms = 1e3 * float(dataset[f"run_{name}_rms"])
-            text = f"{label}: σ = {rms:.3g} meV"
+            text = f"{label}, σ {rms:.3g} meV"
             axes.step(
                 place, dataset[f"run_{name}_density"].values, color=colour, where="mid",
                 label=text,
             )  # fmt: skip
     gauss = np.exp(-0.5 * place**2) / np.sqrt(2.0 * np.pi)
     axes.plot(place, gauss, color=BLACK, linestyle=(0, (4, 2)), label="Gaussian")
-    axes.set(xlabel="Deviation from the mean (σ)", ylabel="Probability density")
+    axes.set(xlabel="Deviation from mean (σ)", ylabel="Probability density")
     axes.set(xlim=(place[0], place[-1]), ylim=(0.0, 0.72))
-    axes.legend(loc="upper left", borderaxespad=0.3)
+    axes.legend(loc="upper left", borderaxespad=0.3, fontsize=7.0, handlelength=1.5)

@@ -182,6 +182,8 @@ def gruneisen_panel(axes: Axes, dataset: NamedArrays) -> None:
         # At the lowest temperatures errors diverge.
         middle = float(np.median(known))
         reach = 1.3 * float(np.quantile(np.abs(known - middle), 0.95)) + 0.1 * abs(middle)
+        sem = sem_of(dataset, "qha_gruneisen")
+        reach += 0.0 if sem is None else 2.5 * float(np.nanmedian(sem))
         axes.set_ylim(middle - reach, middle + reach)
     axes.set_ylabel("Grüneisen parameter γ")
 
