@@ -175,6 +175,16 @@ def test_errors_are_those_of_every_replicate_solved_anew():
     np.testing.assert_allclose(whole.lengths_sem[..., 2], whole.axes_sem.c)
 
 
+def test_errors_grow_with_those_of_the_energies_where_these_are_large():
+    small, large = (
+        quasiharmonic([replace(one, energy_sem=sem) for one in states()], MESH, [300.0])
+        for sem in (1e-4, 1e-1)
+    )
+    for name in ("a", "c", "ratio", "expansion_a", "expansion_c"):
+        ratio = getattr(large.axes_sem, name) / getattr(small.axes_sem, name)
+        np.testing.assert_allclose(ratio, 1e3, rtol=0.02)
+
+
 def test_z_scores_of_lengths_and_expansions_have_unit_width():
     """Fifty synthetic series of runs: estimates less truth, over their errors."""
     exact = fields(quasiharmonic(states(), MESH, KELVIN, [0.0, 0.003]))

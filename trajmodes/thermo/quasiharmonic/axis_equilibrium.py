@@ -31,6 +31,8 @@ _GRID = 41
 """Values of a and of c at which a minimum is looked for."""
 _TOGETHER = 64
 """Sources of error whose equilibria are found together."""
+_SMALL = 1e-3
+"""Part of a deviation that is added to the values, so that changes are of first order."""
 _STEPS = 40
 """Most steps of Newton's method."""
 _STILL = 1e-9
@@ -74,17 +76,20 @@ def axis_errors(
     pressures: Floats,
     found: AxisState,
 ) -> AxisState:
-    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values."""
+    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values.
+
+    They are of first order. Whole deviations could remove the minimum of F + pV.
+    """
     whole = np.stack([getattr(part, name) for part in found for name in part.__slots__])
     start = np.log(np.stack([found.axes.a, found.axes.c], axis=-1)) - form.reference
     variance = np.zeros_like(whole)
     for first in range(0, len(deviations), _TOGETHER):
-        moved = values + deviations[first : first + _TOGETHER]
+        moved = values + _SMALL * deviations[first : first + _TOGETHER]
         coefficients = form.coefficients(moved.swapaxes(0, 1))
         begin = np.broadcast_to(start, (moved.shape[0], *start.shape))
         x = _newton(form, coefficients[0], begin, pressures)
         changed = np.stack(_properties(form, coefficients, x, kelvin, pressures))
-        variance += ((changed - whole[:, None]) ** 2).sum(axis=1)
+        variance += (((changed - whole[:, None]) / _SMALL) ** 2).sum(axis=1)
     return _split(np.sqrt(variance))
 
 
