@@ -30,14 +30,30 @@ LEAST, MOST = 0.85, 1.25
 N_FRAMES = 10_000
 
 
-UPPER_BOUNDS = {"temperature", "static frequencies"}
-"""Errors that contain slow modulations, which noise may conceal in a run of few lifetimes."""
+FEW_LIFETIMES = {
+    *(("silicon at 300 K", 8), ("silicon at 300 K", 16), ("silicon at 300 K", 32)),
+    ("silicon at 1000 K", 80),
+}
+"""Runs, and numbers of their pieces, that last a few lifetimes each."""
 
 
-def require_right(spreads: dict[str, Spread], *, few_lifetimes: bool = False) -> None:
+def upper_bounds(name: str, n_pieces: int) -> set[str]:
+    """Results with errors that may be larger than the scatter.
+
+    In a piece of few lifetimes noise may conceal slow modulations, and few rates are resolved.
+    Lines of zirconium are not quite those of damped oscillators, in the same way in every
+    piece: the errors contain the difference, the scatter does not.
+    """
+    found = {"widths"} if name == "zirconium" else set()
+    if (name, n_pieces) in FEW_LIFETIMES:
+        found |= {"temperature", "static frequencies", "rates"}
+    return found
+
+
+def require_right(spreads: dict[str, Spread], upper: set[str] | None = None) -> None:
     """Every spread is about one; nan stands for too few resolved values."""
     for name, spread in spreads.items():
-        least = 0.0 if few_lifetimes and name in UPPER_BOUNDS else LEAST
+        least = 0.0 if name in (upper or set()) else LEAST
         assert not spread.value + 2.0 * spread.error < least, (name, spread)
         assert not spread.value - 2.0 * spread.error > MOST, (name, spread)
 
@@ -125,7 +141,8 @@ RECIPES = {
         "bcc 3.63",
         5,
         "eam/fs\npair_coeff * * {folder}/Zr_mm.eam.fs Zr",
-        (2800.0, 1400.0),
+        # At 1400 K atoms change places within a nanosecond.
+        (2400.0, 1200.0),
         *(2.0, 10_000, 10, 400_000),
         (16, 32, 64),
     ),
@@ -224,7 +241,7 @@ def test_pieces_of_runs_of_lammps_scatter_by_their_errors(lammps_run, name, n_pi
         z_spreads(
             lambda start, stop: run(f"{start}:{stop}").project(constants), n_frames, n_pieces
         ),
-        few_lifetimes=name == "silicon at 300 K",
+        upper_bounds(name, n_pieces),
     )
 
 
