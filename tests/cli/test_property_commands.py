@@ -239,3 +239,16 @@ def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
     assert "⟨u²⟩ of the run" in thermo
     again = tm.load(tmp_path / "thermo").to_dataset()
     np.testing.assert_array_equal(again["u2_measured"].values, measured)
+
+
+def test_warnings_of_a_run_stand_beside_what_follows_from_it(tmp_path):
+    """Nearest neighbours alone do not describe silicon, as the run says."""
+    data = Path(__file__).parents[2] / "examples" / "data"
+    words = ["--cell", data / "silicon.POSCAR", "--frames", "0:400", "--cutoff2", 2.5]
+    done("run", data / "silicon.lammpstrj.xz", *words, "-o", tmp_path / "run")
+    found = tm.load(tmp_path / "run").to_dataset()["warnings"].values.tolist()
+    assert any("do not describe the motion" in text for text in found)
+    for command in ("thermo", "elastic"):
+        done(command, tmp_path / "run", "-o", tmp_path / command)
+        again = tm.load(tmp_path / command).to_dataset()["warnings"].values.tolist()
+        assert {f"of the force constants: {text}" for text in found} <= set(again)

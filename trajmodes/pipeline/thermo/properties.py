@@ -77,7 +77,7 @@ def thermo_job(
     DataError
         If all modes are imaginary, or the force constants are not symmetric.
     """
-    known, run = _loaded(constants, run)
+    known, run, of_source = _loaded(constants, run)
     given = (values["cif_temperature"], known.temperature, _ROOM_TEMPERATURE)
     kelvin = next(kelvin for kelvin in given if kelvin is not None)
     temperatures = np.union1d(values["temperatures"], [kelvin])
@@ -90,7 +90,7 @@ def thermo_job(
         thermodynamics=found,
         expansion=expansion,
         run_displacements=None if run is None else _measured(run),
-        warnings=unstable_warnings(found.left_out, known),
+        warnings=(*unstable_warnings(found.left_out, known), *of_source),
         notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
     )
     text = _cif_of(found, kelvin)
@@ -111,11 +111,12 @@ def elastic_job(
     DataError
         If a strain has no restoring force.
     """
-    known, _ = _loaded(constants, None)
+    known, _, of_source = _loaded(constants, None)
     properties = CrystalProperties(
         known,
         Provenance(versions(), (), command, ""),
         elasticity=elasticity(known),
+        warnings=of_source,
         notes=_notes(known, _LAYER_YIELDS),
     )
     return written_properties(properties, values["output"], constants, {})
@@ -143,14 +144,17 @@ def show_properties(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
 
 def _loaded(
     constants: str | ForceConstants, run: xr.Dataset | None
-) -> tuple[ForceConstants, xr.Dataset | None]:
+) -> tuple[ForceConstants, xr.Dataset | None, tuple[Note, ...]]:
+    """Force constants, results of the projected run, and the warnings of their folder."""
     if not isinstance(constants, str):
-        return constants, run
+        return constants, run, ()
     known, place = read_force_constants(constants), Path(constants)
-    if place.is_dir() and (place / RESULTS.file).is_file():
-        found = read_results(place)
-        run = found if "u2_measured" in found else None
-    return known, run
+    if not (place.is_dir() and (place / RESULTS.file).is_file()):
+        return known, run, ()
+    found = read_results(place)
+    texts = found["warnings"].values if "warnings" in found else ()
+    of_source = tuple(Note("warning", f"of the force constants: {text}") for text in texts)
+    return known, found if "u2_measured" in found else None, of_source
 
 
 def written_properties(
