@@ -32,7 +32,7 @@ N_FRAMES = 10_000
 
 FEW_LIFETIMES = {
     *(("silicon at 300 K", 8), ("silicon at 300 K", 16), ("silicon at 300 K", 32)),
-    ("silicon at 1000 K", 80),
+    *(("silicon at 1000 K", 80), ("gold", 40)),
 }
 """Runs, and numbers of their pieces, that last a few lifetimes each."""
 
