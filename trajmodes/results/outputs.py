@@ -50,7 +50,7 @@ def describe(text: str | tuple[tuple[str, str], ...], dataset: NamedArrays) -> s
     return "".join(part for needed, part in text if not needed or needed in dataset)
 
 
-def _columns(title: str, *names: str) -> Callable[[NamedArrays], Table]:
+def listed(title: str, *names: str) -> Callable[[NamedArrays], Table]:
     """Return a function that makes a table of the named variables, see `table_of`."""
     return partial(table_of, title=title, names=names)
 
@@ -62,7 +62,7 @@ def _cluster_table(order: int, name: str, ordinal: str) -> Output:
         f"tables/force_constants{order}.csv",
         f"{ordinal}-order force constants by species and distances of the {name}",
         (shell,),
-        _columns(
+        listed(
             f"Force constants of {ordinal} order by species and distances of the {name}",
             *(f"{shell}_{part}" for part in parts),
         ),
@@ -77,7 +77,7 @@ BANDS = Output(
         ("", " along the band path"),
     ),
     ("band_freq_thz",),
-    _columns(
+    listed(
         "Harmonic frequencies along the band path",
         *("path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"),
         "band_connection",
@@ -88,7 +88,7 @@ IRREPS = Output(
     "tables/irreps.csv",
     "irreducible representations of the branches at the named points of the path",
     ("band_irrep",),
-    _columns("Irreducible representations", "tick_label", "band_irrep"),
+    listed("Irreducible representations", "tick_label", "band_irrep"),
 )
 
 DENSITY_MAP = Output(
@@ -110,7 +110,7 @@ TABLES = (
         "tables/orders.csv",
         "fit quality with force constants up to each order",
         ("order",),
-        _columns(
+        listed(
             "Quality of the fit with force constants up to each order; {fit_scheme} fit",
             *("order", "order_cutoff", "order_parameters", "order_r_squared"),
             *("order_rms_residual", "order_rms_predicted", "order_scheme_distance"),
@@ -122,7 +122,7 @@ TABLES = (
         "tables/gruneisen.csv",
         "Grüneisen parameters of the sets of modes",
         ("gruneisen",),
-        _columns(
+        listed(
             "Grüneisen parameters of the sets of modes; classical mean "
             "{gruneisen_classical:.6g}, quantum mean {gruneisen_quantum:.6g} at "
             "{gruneisen_temperature:g} K",
@@ -134,7 +134,7 @@ TABLES = (
         "tables/polar.csv",
         "optic modes at Γ, longitudinal and transverse",
         ("freq_transverse_thz",),
-        _columns(
+        listed(
             "Optic modes at Γ: without macroscopic field, and as q → 0 along x, y and z",
             *("freq_transverse_thz", "freq_longitudinal_thz"),
         ),
@@ -146,7 +146,7 @@ TABLES = (
             ("born_charge", ", without their dipole–dipole part"),
         ),
         ("shell",),
-        _columns(
+        listed(
             "Second-order force constants by neighbour shell",
             *("shell_species", "shell_distance", "shell_neighbours"),
             *("shell_norm", "shell_trace"),
@@ -163,7 +163,7 @@ TABLES = (
             ("free_path", ", mean free paths"),
         ),
         ("set",),
-        _columns(
+        listed(
             "Sets of symmetry-equivalent modes (star of q and degenerate branches); x_sem is "
             "the standard error of x",
             *("set", "set_q", "set_point", "star_size", "degeneracy"),
@@ -200,7 +200,7 @@ TABLES = (
         "tables/sigma.csv",
         "anharmonicity σ about the force constants, in successive parts of the run",
         ("sigma_time",),
-        _columns(
+        listed(
             "Anharmonicity σ of the run about the force constants of the modes; {sigma:.6g} in "
             "all frames",
             *("sigma_time_ps", "sigma_time"),
@@ -265,7 +265,7 @@ TABLES = (
         "tables/renormalised.csv",
         "fitted bands, and bands from spectral lines and displacement covariances",
         ("band_quasi_particle_thz", "band_displacement_thz"),
-        _columns(
+        listed(
             "Bands compared; x_sem is the standard error of x",
             *("path_segment", "path_distance", "path_q", "band_freq_thz"),
             *("band_quasi_particle_thz", "band_displacement_thz"),
@@ -281,7 +281,7 @@ TABLES = (
         "tables/conductivity_spectral.csv",
         "thermal conductivity by frequency",
         ("kappa_spectral_classical",),
-        _columns(
+        listed(
             f"{tables.CONDUCTIVITY_TITLE}, by frequency",
             *("kappa_freq_thz", "kappa_spectral_classical", "kappa_spectral_quantum"),
         ),
@@ -290,7 +290,7 @@ TABLES = (
         "tables/conductivity_cumulative.csv",
         "thermal conductivity by mean free path",
         ("kappa_cumulative_classical_w_mk",),
-        _columns(
+        listed(
             f"{tables.CONDUCTIVITY_TITLE}, by mean free path",
             *("kappa_path", "kappa_cumulative_classical_w_mk"),
             "kappa_cumulative_quantum_w_mk",
@@ -313,7 +313,7 @@ TABLES = (
         "figures/renormalised_sets.csv",
         "frequency differences drawn with the renormalised bands",
         ("quasi_particle_own",),
-        _columns(
+        listed(
             "Frequencies measured in the run and fitted ones; x_sem: standard error of x",
             *("set", "set_q", "set_point", "branch_first", "branch_last"),
             *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
@@ -324,7 +324,7 @@ TABLES = (
         "figures/fit_convergence.csv",
         "convergence of the fit with the length of the run",
         ("fit_change",),
-        _columns(
+        listed(
             "Change of the fit with the length of the run",
             *("run_fraction", "fit_change", "fit_freq_change_thz"),
         ),
@@ -333,7 +333,7 @@ TABLES = (
         "figures/orders_convergence.csv",
         "convergence of each order with the length of the run",
         ("fit_order_change",),
-        _columns(
+        listed(
             "Change of the force constants of each order with the length of the run",
             *("run_fraction", "fit_order_change"),
         ),
@@ -341,55 +341,3 @@ TABLES = (
     ),
 )
 """Tables of a run. Those under ``figures`` contain data of a figure that no other table has."""
-
-PROPERTY_TABLES = (
-    Output(
-        "tables/thermo.csv",
-        (
-            ("", "free energy, energy, entropy, heat capacity, Debye temperature"),
-            ("expansion", ", thermal expansion"),
-        ),
-        ("thermo_temperature",),
-        _columns(
-            "Thermodynamic functions of the phonons of a primitive cell; zero-point energy "
-            "{zero_point_energy:.8g} eV; x_sem is the standard error of x",
-            *("thermo_temperature", "free_energy", "energy", "entropy_kb", "capacity_kb"),
-            *("free_energy_classical", "energy_classical", "entropy_classical_kb"),
-            *("debye_of_capacity", "debye_capacity_kb", "expansion_mean"),
-        ),
-    ),
-    Output(
-        "tables/dos.csv",
-        "density of states, total and by species, site and direction",
-        ("dos",),
-        tables.states_table,
-    ),
-    Output(
-        "tables/displacements.csv",
-        "mean square displacements of the sites",
-        ("u2",),
-        tables.displacements_table,
-    ),
-    Output(
-        "tables/moments.csv",
-        "moments of the frequencies, and their Debye temperatures",
-        ("moment_order",),
-        _columns(
-            "Moments of the frequencies; Debye temperature of sound {debye_of_sound:.6g} K",
-            *("moment_order", "frequency_moment", "debye_of_moment"),
-        ),
-    ),
-    Output(
-        "tables/elastic.csv",
-        "elastic constants, and their averages over orientations",
-        ("strain",),
-        tables.elastic_table,
-    ),
-    Output(
-        "tables/sound.csv",
-        "velocities of sound by direction",
-        ("sound_plane",),
-        tables.sound_table,
-    ),
-)
-"""Tables of `trajmodes thermo` and `trajmodes elastic`."""

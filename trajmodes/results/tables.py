@@ -223,49 +223,8 @@ def density_table(dataset: NamedArrays) -> Table:
     )
 
 
-def states_table(dataset: NamedArrays) -> Table:
-    """One row for each frequency: density of states, total and by species, site, direction."""
-    sites = dataset["dos_sites"].values
-    names = ("dos_freq_thz", "dos", "dos_sem", "dos_number", "dos_number_sem")
-    columns = {name: dataset[name].values for name in names if name in dataset}
-    for k, name in enumerate(dataset["element"].values):
-        for end in ("", "_sem"):
-            if f"dos_species{end}" in dataset:
-                columns[f"dos_{name}{end}"] = dataset[f"dos_species{end}"].values[k]
-    for k, direction in enumerate("xyz"):
-        columns[f"dos_{direction}"] = sites[:, k].sum(axis=0)
-    for s, k in np.ndindex(len(sites), 3):
-        for end in ("", "_sem"):
-            if f"dos_sites{end}" in dataset:
-                values = dataset[f"dos_sites{end}"].values[s, k]
-                columns[f"dos_{s}_{'xyz'[k]}{end}"] = values
-    meanings = {name: variable_of(name).text for name in ("dos_freq_thz", "dos", "dos_number")}
-    meanings["dos_A, dos_x, dos_s_x"] = (
-        "contributions of species A, of direction x, and of site s (from 0) along x; each kind "
-        "sums to dos"
-    )
-    return Table("Density of states of the force constants", columns, meanings)
-
-
-_SIX = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
-
-
-def displacements_table(dataset: NamedArrays) -> Table:
-    """One row for each temperature and site: components of the mean square displacements."""
-    kelvin, species = dataset["thermo_temperature"].values, dataset["species"].values
-    columns = {
-        "thermo_temperature": np.repeat(kelvin, len(species)),
-        "site": np.tile(np.arange(len(species)), len(kelvin)),
-        "species": np.tile(species, len(kelvin)),
-    }
-    for base in ("u2", "u2_classical"):
-        for name in (base, f"{base}_sem"):
-            if name in dataset:
-                values = dataset[name].values.reshape(-1, 3, 3)
-                columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in _SIX.items()}
-    meanings = {f"{name}_xy": variable_of(name).text for name in ("u2", "u2_classical")}
-    title = "Mean square displacements of the sites, Cartesian; x_sem: standard error of x"
-    return Table(title, columns, meanings)
+SIX = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
+"""Components of a symmetric tensor."""
 
 
 def run_displacements_table(dataset: NamedArrays) -> Table:
@@ -275,62 +234,12 @@ def run_displacements_table(dataset: NamedArrays) -> Table:
     names = ("u2_measured", "u2_measured_sem", "u2_commensurate")
     for name in (one for one in names if one in dataset):
         values = dataset[name].values
-        columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in _SIX.items()}
+        columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in SIX.items()}
     meanings = {
         f"{name}_xy": variable_of(name).text for name in ("u2_measured", "u2_commensurate")
     }
     title = "Mean square displacements of the sites in the run, Cartesian"
     return Table(f"{title}; x_sem: standard error of x", columns, meanings)
-
-
-def elastic_table(dataset: NamedArrays) -> Table:
-    """One row for each elastic constant, average and eigenvalue."""
-    rows: list[tuple[str, str, float, float]] = []
-
-    def add(label: str, name: str, place: tuple[int, ...] = ()) -> None:
-        sem = dataset.get(f"{name}_sem")
-        error = np.nan if sem is None else float(sem.values[place])
-        values = dataset[name].values
-        # Rounding where symmetry makes a constant zero.
-        is_zero = abs(values[place]) < 1e-9 * np.abs(values).max() and not error > 1e-9
-        value = 0.0 if is_zero else float(values[place])
-        rows.append((label, variable_of(name).unit, value, 0.0 if is_zero else error))
-
-    for name in ("stiffness_gpa", "layer_stiffness"):
-        for i, j in np.ndindex(*dataset[name].values.shape) if name in dataset else ():
-            if i <= j:
-                add(f"C{i + 1}{j + 1}", name, (i, j))
-    for name in (
-        *("bulk_modulus_gpa", "shear_modulus_gpa", "young_modulus_gpa"),
-        *("layer_area_modulus", "layer_shear_modulus", "layer_young_modulus", "poisson_ratio"),
-    ):
-        for k, average in enumerate(dataset["average"].values if name in dataset else ()):
-            add(f"{variable_of(name).meaning} ({average})", name, (k,))
-    for name in ("elastic_eigenvalue_gpa", "layer_eigenvalue"):
-        for k in range(len(dataset["strain"].values)) if name in dataset else ():
-            add(f"eigenvalue {k + 1}", name, (k,))
-    for name in ("elastic_anisotropy", "elastic_misfit", "elastic_debye"):
-        add(variable_of(name).meaning, name)
-    names = ("quantity", "unit", "value", "sem")
-    columns = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
-    order = ", ".join(f"{k} {name}" for k, name in enumerate(dataset["strain"].values, 1))
-    meanings = {"quantity": f"Cij: i and j are {order}", "sem": "standard error"}
-    return Table("Elastic constants of the force constants", columns, meanings)
-
-
-def sound_table(dataset: NamedArrays) -> Table:
-    """One row for each direction in each plane: the velocities of three waves."""
-    planes, angle = dataset["sound_plane"].values, dataset["sound_angle_deg"].values
-    columns = {
-        "sound_plane": np.repeat(planes, len(angle)),
-        "sound_angle_deg": np.tile(angle, len(planes)),
-    }
-    for name in ("sound_km_s", "sound_km_s_sem"):
-        if name in dataset:
-            values = dataset[name].values.reshape(-1, 3)
-            columns |= {f"{name}_{k + 1}": values[:, k] for k in range(3)}
-    meanings = {name: variable_of(name).text for name in ("sound_angle_deg", "sound_km_s")}
-    return Table("Velocities of sound, by ascending velocity", columns, meanings)
 
 
 def energy_density_table(dataset: NamedArrays, *, by_site: bool = True) -> Table:

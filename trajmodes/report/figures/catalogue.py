@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
-from trajmodes.results.outputs import BANDS, DENSITY_MAP, PROPERTY_TABLES, TABLES, Output
+from trajmodes.results.by_command.thermo import THERMO_TABLES
+from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
 from trajmodes.results.scattering import SCATTERING_TABLES, spans_plane
 from trajmodes.results.series_outputs import SERIES_TABLES
 from trajmodes.results.volume_tables import VOLUME_TABLES
@@ -177,7 +179,8 @@ MAP_OUTPUTS = (
 """Files of `trajmodes sed`, apart from results.nc."""
 
 PROPERTY_OUTPUTS = (
-    *PROPERTY_TABLES,
+    *THERMO_TABLES,
+    *ELASTIC_TABLES,
     Output(
         "figures/thermo.png",
         "density of states, heat capacity, free energy, mean square displacements",

@@ -1,0 +1,91 @@
+"""Tables of `trajmodes thermo`."""
+
+import numpy as np
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.outputs import Output, listed
+from trajmodes.results.schema import variable_of
+from trajmodes.results.tables import SIX, Table
+
+
+def states_table(dataset: NamedArrays) -> Table:
+    """One row for each frequency: density of states, total and by species, site, direction."""
+    sites = dataset["dos_sites"].values
+    names = ("dos_freq_thz", "dos", "dos_sem", "dos_number", "dos_number_sem")
+    columns = {name: dataset[name].values for name in names if name in dataset}
+    for k, name in enumerate(dataset["element"].values):
+        for end in ("", "_sem"):
+            if f"dos_species{end}" in dataset:
+                columns[f"dos_{name}{end}"] = dataset[f"dos_species{end}"].values[k]
+    for k, direction in enumerate("xyz"):
+        columns[f"dos_{direction}"] = sites[:, k].sum(axis=0)
+    for s, k in np.ndindex(len(sites), 3):
+        for end in ("", "_sem"):
+            if f"dos_sites{end}" in dataset:
+                values = dataset[f"dos_sites{end}"].values[s, k]
+                columns[f"dos_{s}_{'xyz'[k]}{end}"] = values
+    meanings = {name: variable_of(name).text for name in ("dos_freq_thz", "dos", "dos_number")}
+    meanings["dos_A, dos_x, dos_s_x"] = (
+        "contributions of species A, of direction x, and of site s (from 0) along x; each kind "
+        "sums to dos"
+    )
+    return Table("Density of states of the force constants", columns, meanings)
+
+
+def displacements_table(dataset: NamedArrays) -> Table:
+    """One row for each temperature and site: components of the mean square displacements."""
+    kelvin, species = dataset["thermo_temperature"].values, dataset["species"].values
+    columns = {
+        "thermo_temperature": np.repeat(kelvin, len(species)),
+        "site": np.tile(np.arange(len(species)), len(kelvin)),
+        "species": np.tile(species, len(kelvin)),
+    }
+    for base in ("u2", "u2_classical"):
+        for name in (base, f"{base}_sem"):
+            if name in dataset:
+                values = dataset[name].values.reshape(-1, 3, 3)
+                columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in SIX.items()}
+    meanings = {f"{name}_xy": variable_of(name).text for name in ("u2", "u2_classical")}
+    title = "Mean square displacements of the sites, Cartesian; x_sem: standard error of x"
+    return Table(title, columns, meanings)
+
+
+THERMO_TABLES = (
+    Output(
+        "tables/thermo.csv",
+        (
+            ("", "free energy, energy, entropy, heat capacity, Debye temperature"),
+            ("expansion", ", thermal expansion"),
+        ),
+        ("thermo_temperature",),
+        listed(
+            "Thermodynamic functions of the phonons of a primitive cell; zero-point energy "
+            "{zero_point_energy:.8g} eV; x_sem is the standard error of x",
+            *("thermo_temperature", "free_energy", "energy", "entropy_kb", "capacity_kb"),
+            *("free_energy_classical", "energy_classical", "entropy_classical_kb"),
+            *("debye_of_capacity", "debye_capacity_kb", "expansion_mean"),
+        ),
+    ),
+    Output(
+        "tables/dos.csv",
+        "density of states, total and by species, site and direction",
+        ("dos",),
+        states_table,
+    ),
+    Output(
+        "tables/displacements.csv",
+        "mean square displacements of the sites",
+        ("u2",),
+        displacements_table,
+    ),
+    Output(
+        "tables/moments.csv",
+        "moments of the frequencies, and their Debye temperatures",
+        ("moment_order",),
+        listed(
+            "Moments of the frequencies; Debye temperature of sound {debye_of_sound:.6g} K",
+            *("moment_order", "frequency_moment", "debye_of_moment"),
+        ),
+    ),
+)
+"""Tables of `trajmodes thermo`."""
