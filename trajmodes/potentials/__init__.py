@@ -1,0 +1,9 @@
+"""Analytic potentials: energy, forces, stress and force constants of any cell.
+
+In: a `trajmodes.data.crystal.Crystal`. Out: a `State`, and
+`trajmodes.data.force_constants.ForceConstants`. Open `potential` first.
+
+- `potential`: what a potential offers
+- `neighbours`: the bonds of a crystal within a cutoff
+- `differences`: force constants by finite differences of forces; any calculator of ASE
+"""
