@@ -1,0 +1,1 @@
+"""Results of potentials, and Born–von Kármán constants of neighbour shells."""

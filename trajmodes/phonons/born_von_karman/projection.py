@@ -1,0 +1,159 @@
+"""Constants of neighbour shells out of force constants, and force constants out of them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.potentials.shell_constants import ShellConstants
+from trajmodes.errors import DataError
+from trajmodes.phonons.born_von_karman.shells import NeighbourShells
+
+_ROUNDING = 1e-6
+"""Antisymmetric part of a self term, relative to it, that is rounding."""
+
+
+def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellConstants:
+    """Find the constants of shells in force constants: averages over each star.
+
+    Pairs that are not listed have the constant zero.
+    """
+    place = _places(constants, shells)
+    values = _projected(constants.values, place, shells)
+    replicates = None
+    if constants.replicates is not None:
+        replicates = np.array([_projected(one, place, shells) for one in constants.replicates])
+    return shell_constants(
+        shells, values, replicates=replicates, residual=_residual(constants, values, shells)
+    )
+
+
+def shell_constants(
+    shells: NeighbourShells,
+    values: Floats,
+    *,
+    replicates: Floats | None = None,
+    residual: Floats | None = None,
+    given_sem: Floats | None = None,
+) -> ShellConstants:
+    """Join constants (n,) in eV/Å², and their errors, with the description of their shells."""
+    return ShellConstants(
+        crystal=shells.crystal,
+        is_cubic=shells.half_parameter is not None,
+        species=shells.species,
+        bonds=shells.indices,
+        sites=shells.sites,
+        lattice=shells.lattice,
+        distances=shells.distances,
+        multiplicity=shells.multiplicity,
+        names=shells.names,
+        shell=shells.shell,
+        matrices=shells.matrices,
+        values=values,
+        replicates=replicates,
+        residual=residual,
+        given_sem=given_sem,
+    )
+
+
+def force_constants_of(found: ShellConstants, shells: NeighbourShells) -> ForceConstants:
+    """Expand constants of shells into force constants; self terms by the sum rule.
+
+    Errors that a table gives become replicates of independent constants.
+
+    Raises
+    ------
+    DataError
+        If the sum rule makes a self term that is not symmetric, as in crystals of low symmetry
+        of which some shells are left out.
+    """
+    replicates = found.replicates
+    if replicates is None and found.given_sem is not None:
+        replicates = replicates_of(found.values, np.diag(found.given_sem))
+    orbits, n_sites = shells.basis.orbits, shells.crystal.n_sites
+    own = np.arange(n_sites)
+    sites = np.concatenate([orbits.sites, np.stack([own, own], axis=1)])
+    lattice = np.concatenate([orbits.lattice[:, 1], np.zeros((n_sites, 3), dtype=np.int64)])
+
+    def expanded(values: Floats) -> Floats:
+        pairs = shells.basis.expand(shells.parameters @ values)
+        sums = np.zeros((n_sites, 3, 3))
+        np.add.at(sums, orbits.sites[:, 0], -pairs)
+        return np.concatenate([pairs, sums])
+
+    values = expanded(found.values)
+    _require_symmetric(values[-n_sites:])
+    return ForceConstants(
+        crystal=shells.crystal,
+        first=sites[:, 0],
+        second=sites[:, 1],
+        lattice=lattice,
+        values=values,
+        replicates=None if replicates is None else np.array([expanded(x) for x in replicates]),
+    )
+
+
+def replicates_of(values: Floats, root: Floats) -> Floats:
+    """(2k, n) jackknife replicates about values (n,) with the covariance of a root (n, k).
+
+    Those are values ± √(b/(2(b − 1))) times each column of the root, with b = 2k: their
+    jackknife covariance is root @ rootᵀ.
+    """
+    columns = root.T
+    count = 2 * len(columns)
+    step = np.sqrt(count / (2.0 * (count - 1.0))) * columns
+    return np.concatenate([values + step, values - step])
+
+
+def _require_symmetric(self_sxy: Floats) -> None:
+    asymmetry = float(np.abs(self_sxy - self_sxy.swapaxes(1, 2)).max())
+    if asymmetry > _ROUNDING * float(np.abs(self_sxy).max()):
+        raise DataError(
+            f"the sum of these shells is not symmetric: xy and yx differ by {asymmetry:.3g} "
+            "eV/Å²",
+            why="in a crystal of low symmetry the sum rule relates the shells, and some are "
+            "left out",
+            fix="take more shells",
+        )
+
+
+def _places(constants: ForceConstants, shells: NeighbourShells) -> Floats:
+    """(c,) row of each bond of the shells in the force constants; −1 where it is not listed."""
+    listed = {key: row for row, key in enumerate(_keys(constants))}
+    orbits = shells.basis.orbits
+    bonds = zip(orbits.sites.tolist(), orbits.lattice[:, 1].tolist(), strict=True)
+    rows = (listed.get((*sites, *cell), -1) for sites, cell in bonds)
+    return np.fromiter(rows, dtype=np.int64, count=orbits.n_clusters)
+
+
+def _keys(constants: ForceConstants) -> Iterator[tuple[int, ...]]:
+    sites, cells = constants.members[0].tolist(), constants.lattice.tolist()
+    return ((*pair, *cell) for pair, cell in zip(sites, cells, strict=True))
+
+
+def _on_bonds(values: Floats, place: Floats) -> Floats:
+    """(c, 9) force constants of the bonds; zero where they are not listed."""
+    return np.where(place[:, None] >= 0, values.reshape(-1, 9)[place], 0.0)
+
+
+def _projected(values: Floats, place: Floats, shells: NeighbourShells) -> Floats:
+    """(n,) constants of force constants (p, 3, 3)."""
+    basis = shells.basis
+    # The tensors are orthonormal in the sum over all clusters.
+    inner_ck = np.einsum("cky,cy->ck", basis.tensors, _on_bonds(values, place))
+    parameters = np.bincount(basis.columns.ravel(), inner_ck.ravel(), basis.n_parameters + 1)
+    solution: Floats = np.linalg.solve(shells.parameters, parameters[:-1])
+    return solution
+
+
+def _residual(constants: ForceConstants, values: Floats, shells: NeighbourShells) -> Floats:
+    """(h,) norm of what symmetry does not allow, over the norm, of each shell."""
+    basis = shells.basis
+    given = _on_bonds(constants.values, _places(constants, shells))
+    kept = basis.expand(shells.parameters @ values).reshape(-1, 9)
+    shell = basis.orbits.orbit
+    rest = np.bincount(shell, ((given - kept) ** 2).sum(axis=1))
+    whole = np.bincount(shell, (given**2).sum(axis=1))
+    ratio: Floats = np.sqrt(rest / np.maximum(whole, np.finfo(float).tiny))
+    return ratio
