@@ -85,7 +85,8 @@ def _codata() -> dict[str, float]:
 if not TYPE_CHECKING:  # a type checker shall still refuse names that do not exist
 
     def __getattr__(name: str) -> float:
-        if name not in __annotations__:
+        if name.isupper():
+            globals().update(_codata())
+        if name not in globals():
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals().update(_codata())
         return globals()[name]

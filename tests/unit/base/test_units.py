@@ -22,3 +22,9 @@ def test_one_terahertz_of_a_quantum_is_4_135667_mev():
 def test_one_inverse_centimetre_is_29_979_ghz():
     # Light goes 29979245800 cm in a second, by definition.
     assert pytest.approx(0.0299792458, rel=1e-12) == units.WAVENUMBER / units.THZ
+
+
+@pytest.mark.parametrize("name", ["PARSEC", "parsec"])
+def test_names_that_are_no_units_are_refused(name):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+        getattr(units, name)
