@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Unpack
 
+import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
@@ -21,6 +22,7 @@ from trajmodes.config.typed_keywords import (
 from trajmodes.data.bands import Bands
 from trajmodes.data.charges import Splitting
 from trajmodes.data.energies import FreeEnergy
+from trajmodes.data.thermo import Bending
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.load import LoadedRun
@@ -29,7 +31,7 @@ from trajmodes.pipeline.scattering.spectral_function import spectral_function_jo
 from trajmodes.pipeline.thermo.free_energy import free_energy_of
 from trajmodes.pipeline.thermo.properties import elastic_job, mesh_of, thermo_job
 from trajmodes.results.dataset import bands_dataset
-from trajmodes.thermo.bending import Bending, bending
+from trajmodes.thermo.bending import bending
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
 from trajmodes.thermo.displacements import DebyeWaller, debye_waller_factors
 from trajmodes.thermo.elasticity import SoundVelocities, sound_velocities
@@ -227,19 +229,19 @@ class PhononProperties(ModeProperties):
         """
         return sound_velocities(self, directions)
 
-    def bending_rigidity(self, direction: npt.ArrayLike) -> Bending:
+    def bending_rigidity(self, directions: npt.ArrayLike) -> Bending:
         """Bending rigidity of a layer in eV, and its tension, from flexural waves.
 
         Parameters
         ----------
-        direction
-            (3,) Cartesian direction of the waves, in the plane of the layer.
+        directions
+            (k, 3) or (3,) Cartesian directions of the waves, in the plane of the layer.
 
         Raises
         ------
         DataError
             If the crystal is no layer.
         UsageError
-            If the direction is not in the plane.
+            If a direction is not in the plane.
         """
-        return bending(self, direction)
+        return bending(self, np.atleast_2d(directions))

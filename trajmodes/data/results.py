@@ -49,6 +49,7 @@ from trajmodes.data.spectra import (
     Weights,
 )
 from trajmodes.data.thermo import (
+    Bending,
     Elasticity,
     RunDisplacements,
     ThermalExpansion,
@@ -322,6 +323,8 @@ class CrystalProperties:
     provenance: Provenance
     thermodynamics: Thermodynamics | None = None
     elasticity: Elasticity | None = None
+    bending: Bending | None = None
+    """None for crystals that are no layers."""
     expansion: ThermalExpansion | None = None
     """None without force constants of third order."""
     spectra: ModeSpectra | None = None

@@ -204,6 +204,11 @@ class Moduli:
             freeze(self, {}, float, **{name: "3", f"{name}_sem": "3"})
 
 
+def strain_names(count: int) -> tuple[str, ...]:
+    """Components of the strain of a crystal (6) or a layer (3), in the order of C_ij."""
+    return ("xx", "yy", "zz", "yz", "xz", "xy") if count == 6 else ("xx", "yy", "xy")
+
+
 @dataclass(frozen=True, slots=True)
 class Elasticity:
     """Elastic constants and velocities of sound from force constants."""
@@ -228,8 +233,15 @@ class Elasticity:
     """(p, a, 3), unit: Å/ps. Velocities of sound, ascending; negative if unstable."""
     debye_temperature: float
     """In K; nan for a layer or an unstable crystal."""
+    symmetric: Floats
+    """(c, c) mean of the stiffness over the point group of the crystal, equal to it if the
+    force constants have this symmetry."""
     stiffness_sem: Floats | None = None
     """(c, c) standard error; None where the force constants have none."""
+    symmetric_sem: Floats | None = None
+    """(c, c)."""
+    asymmetry_sem: Floats | None = None
+    """(c, c) standard error of stiffness − symmetric."""
     eigenvalues_sem: Floats | None = None
     """(c,)."""
     velocities_sem: Floats | None = None
@@ -240,8 +252,30 @@ class Elasticity:
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, axes="d 3", stiffness="c c", stiffness_sem="c c")
+        names = ("symmetric", "symmetric_sem", "asymmetry_sem")
+        freeze(self, sizes, float, **dict.fromkeys(names, "c c"))
         freeze(self, sizes, float, eigenvalues="c", eigenvalues_sem="c", angles="a")
         freeze(self, sizes, float, velocities="p a 3", velocities_sem="p a 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Bending:
+    """Response of a layer to flexural waves along directions (k) in its plane."""
+
+    directions: Floats
+    """(k, 3) Cartesian unit vectors."""
+    rigidity: Floats
+    """(k,), unit: eV. Bending rigidity κ."""
+    tension: Floats
+    """(k,), unit: eV/Å². σ; flexural waves are unstable below −σ/κ of q² if it is negative."""
+    rigidity_sem: Floats | None = None
+    """(k,), unit: eV. Standard error; None where the force constants have none."""
+    tension_sem: Floats | None = None
+    """(k,), unit: eV/Å²."""
+
+    def __post_init__(self) -> None:
+        names = ("rigidity", "tension", "rigidity_sem", "tension_sem")
+        freeze(self, {}, float, directions="k 3", **dict.fromkeys(names, "k"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, cluster_orbits
-from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius, largest_radius
+from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius, largest_radius, single_layer
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.supercell_clusters import supercell_orbits, supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
@@ -160,12 +160,17 @@ def expansion_of(
     cutoffs = {order: cutoffs.get(order) for order in orders}
     if cutoffs[2] is None and _is_filled_by_neighbours(supercell):
         cutoffs[2] = "supercell"
-    if any(_shares_images(cutoffs[order], order, supercell) for order in orders):
+    sharing = [one for one in orders if _shares_images(cutoffs[one], one, supercell)]
+    lost: tuple[Note, ...] = ()
+    if sharing:
+        lost = _lost_symmetry(group, supercell, sharing)
         group = supercell_group(group, supercell)
     bases: list[SymmetryBasis] = []
     reaches: list[Cutoff | None] = []
     for order in orders:
         orbits, reach = _orbits(group, order, supercell, cutoffs[order])
+        if sharing and order == sharing[0]:
+            orbits = replace(orbits, notes=(*lost, *orbits.notes))
         if order == 2 and not orbits.radii.any():
             raise UsageError(
                 f"no other atom is within the cutoff of {reach} Å",
@@ -177,6 +182,31 @@ def expansion_of(
     # Clusters of order 1 are single sites: any radius lists them.
     singles = symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0)))
     return Expansion((singles, *bases), (None, *reaches))
+
+
+def _lost_symmetry(
+    group: SpaceGroup, supercell: Supercell, sharing: list[int]
+) -> tuple[Note, ...]:
+    """Warn if clusters share images in a supercell of lower symmetry than the crystal."""
+    kept = supercell_group(group, supercell).n_operations
+    if kept == group.n_operations:
+        return ()
+    reach = f"{admissible_radius(supercell):.2f} Å"
+    cutoffs = " ".join(f"--cutoff{order}" for order in sharing)
+    cells = "n × n × 1" if single_layer(supercell.crystal) is not None else "n × n × n"
+    return (
+        Note(
+            "warning",
+            f"the force constants have only {kept} of the {group.n_operations} symmetry "
+            "operations of the crystal: frequencies, elastic constants and sums over the zone "
+            "are not exactly those of a crystal with this symmetry",
+            why="the supercell has a lower symmetry than the crystal, and atoms farther apart "
+            f"than {reach} share force constants among their images in it",
+            fix=f"run a supercell with the symmetry of the crystal, such as {cells} primitive "
+            f"cells, or fit with {cutoffs} of at most {reach}",
+            concerns="fit",
+        ),
+    )
 
 
 def _shares_images(wanted: CutoffChoice, order: int, supercell: Supercell) -> bool:

@@ -43,6 +43,8 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         if np.isfinite(float(dataset["elastic_debye"])):
             yield "Debye", f"{_text(dataset, 'elastic_debye')} K, from the velocities of sound"
         yield "Misfit", _misfit(float(dataset["elastic_misfit"]))
+    if "bending_rigidity" in dataset:
+        yield "Bending", _bending(dataset)
 
 
 def scattering_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
@@ -179,6 +181,18 @@ def _misfit(part: float) -> str:
     if part < 0.01:
         return f"{text}: no sign of initial stress; a pressure would not show"
     return f"{text}: initial stress, or noise that breaks rotational invariance"
+
+
+def _bending(dataset: NamedArrays) -> str:
+    """Bending rigidity and tension of a layer along each direction."""
+    directions = dataset["bending_direction"].values
+    parts = []
+    for k, unit in enumerate(directions):
+        along = " ".join(f"{x:.3g}" for x in unit + 0.0)
+        rigidity = _text(dataset, "bending_rigidity", place=(k,))
+        tension = _text(dataset, "bending_tension", place=(k,))
+        parts.append(f"κ = {rigidity} eV, tension {tension} N/m along ({along})")
+    return "; ".join(parts)
 
 
 def _functions(dataset: NamedArrays) -> Group:

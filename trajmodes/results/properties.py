@@ -10,12 +10,11 @@ from trajmodes.arrays import Floats
 from trajmodes.data.anharmonic import ModeSpectra
 from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Scattering
-from trajmodes.data.thermo import DebyeTemperatures, Elasticity
+from trajmodes.data.thermo import DebyeTemperatures, Elasticity, strain_names
 from trajmodes.results.by_command.free_energy import free_energy_roots
 from trajmodes.results.dataset import attributes_of, filled, path_roots
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
-_COMPONENTS = {6: ["xx", "yy", "zz", "yz", "xz", "xy"], 3: ["xx", "yy", "xy"]}
 _AVERAGES = ["Voigt", "Reuss", "Hill"]
 
 
@@ -43,7 +42,7 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
         roots |= {
             "elastic": elastic,
             "layer" if len(elastic.stiffness) == 3 else "bulk": elastic,
-            "strain_names": _COMPONENTS[len(elastic.stiffness)],
+            "strain_names": list(strain_names(len(elastic.stiffness))),
             "average_names": _AVERAGES,
             "sound_angles": np.degrees(elastic.angles),
             "elastic_verdict": _verdict(elastic),

@@ -95,6 +95,7 @@ DIMENSIONS = {
     "strain": "components of strain: xx, yy, zz, yz, xz, xy; xx, yy, xy of a layer",
     "strain_2": "the same, of stress",
     "average": "averages of the elastic constants over orientations: Voigt, Reuss, Hill",
+    "flexural_wave": "directions of flexural waves in a layer",
     "sound_plane": "planes of the directions of sound",
     "sound_angle": "directions of sound in a plane",
     "wave": "acoustic waves of one direction, by ascending velocity",

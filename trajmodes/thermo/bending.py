@@ -8,7 +8,6 @@ huang`); otherwise it is that of the run, or of the noise of the fit.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.lattice import Layer, layer_of
+from trajmodes.data.thermo import Bending
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 
@@ -24,56 +24,47 @@ _SHORT = 0.03
 """Shortest wave vector, in 1/Å; the others are two and three times as long."""
 
 
-class Bending(NamedTuple):
-    """Response of a layer to flexural waves along a direction."""
-
-    rigidity: float
-    """κ in eV."""
-    tension: float
-    """σ in eV/Å²."""
-    rigidity_sem: float | None
-    """In eV; None where the force constants have no replicates."""
-    tension_sem: float | None
-    """In eV/Å²."""
-
-
-def bending(constants: ForceConstants, direction: npt.ArrayLike) -> Bending:
-    """Bending rigidity for waves along a Cartesian direction (3,) in the plane of a layer.
+def bending(constants: ForceConstants, directions: npt.ArrayLike) -> Bending:
+    """Bending rigidity for waves along Cartesian directions (k, 3) in the plane of a layer.
 
     Raises
     ------
     DataError
         If the crystal is no layer.
     UsageError
-        If the direction is not in the plane.
+        If a direction is not in the plane.
     """
     crystal = constants.crystal
     layer = layer_of(crystal.cell, crystal.sites)
     if layer is None:
         raise DataError("a crystal that is no layer has no bending rigidity")
-    along = np.asarray(direction, dtype=float)
-    length = np.linalg.norm(along)
-    if along.shape != (3,) or not length > 0.0 or abs(along @ layer.normal) > 1e-6 * length:
+    along = np.asarray(directions, dtype=float)
+    if along.ndim != 2 or along.shape[1] != 3:
+        raise UsageError(f"directions of waves are (k, 3), got an array of shape {along.shape}")
+    length = np.linalg.norm(along, axis=1)
+    if not ((length > 0.0) & (np.abs(along @ layer.normal) <= 1e-6 * length)).all():
         raise UsageError("the direction of a flexural wave is in the plane of the layer")
+    along = along / length[:, None]
     plain = replace(constants, replicates=None)
-    value = _terms(plain, crystal, layer, along / length)
+    tension, rigidity, _ = _terms(plain, crystal, layer, along)
     if constants.replicates is None:
-        return Bending(float(value[1]), float(value[0]), None, None)
-    changed = [
-        _terms(replace(plain, values=one), crystal, layer, along / length)
+        return Bending(along, rigidity, tension)
+    changed = (
+        _terms(replace(plain, values=one), crystal, layer, along)
         for one in constants.replicates
-    ]
-    sem = jackknife_sem(changed)
-    return Bending(float(value[1]), float(value[0]), float(sem[1]), float(sem[0]))
+    )
+    tension_sem, rigidity_sem, _ = jackknife_sem(changed)
+    return Bending(along, rigidity, tension, rigidity_sem, tension_sem)
 
 
 def _terms(constants: ForceConstants, crystal: Crystal, layer: Layer, along: Floats) -> Floats:
-    """σ, κ and the coefficient of q⁶ (3,)."""
+    """σ, κ and the coefficient of q⁶ (3, k)."""
     lengths = _SHORT * np.arange(1.0, 4.0)
-    modes = modes_at(constants, lengths[:, None] * along @ crystal.cell.T / (2.0 * np.pi))
+    k_qkx = lengths[:, None, None] * along
+    modes = modes_at(constants, k_qkx.reshape(-1, 3) @ crystal.cell.T / (2.0 * np.pi))
     weight = np.sqrt(crystal.masses / crystal.masses.sum())
     flexural = np.abs(np.einsum("qmsx,x,s->qm", modes.vectors, layer.normal, weight))
-    omega = modes.omega[np.arange(3), flexural.argmax(axis=1)]
+    omega = modes.omega[np.arange(len(flexural)), flexural.argmax(axis=1)].reshape(3, -1)
     density = float(crystal.masses.sum()) * layer.period / crystal.volume
     powers = lengths[:, None] ** np.array([2.0, 4.0, 6.0])
     found: Floats = np.linalg.solve(powers, density * omega * np.abs(omega))

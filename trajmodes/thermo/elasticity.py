@@ -40,6 +40,7 @@ from trajmodes.data.thermo import Elasticity, Moduli
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import signed_root
 from trajmodes.phonons.strain import dipoles_of, internal_strain
+from trajmodes.symmetry.operations import space_group
 from trajmodes.units import BOLTZMANN, HBAR
 
 _PAIRS = {
@@ -202,6 +203,8 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     tensors = _tensors(constants)
     found = [_stiffness(unit * _along(one, axes)) for one in tensors]
     stiffness, rest = found[0]
+    rotations = space_group(crystal).cartesian
+    means = [_stiffness(unit * _along(_mean(one, rotations), axes))[0] for one in tensors]
     planes, directions = _slices(axes)
     sound = _sound(tensors, directions, _density(crystal))
     value, error = _debye_temperature(tensors, crystal)
@@ -211,6 +214,8 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     if len(replicates):
         roots = [_eigenvalues(one) for one in replicates]
         errors["stiffness_sem"] = jackknife_sem(replicates)
+        errors["symmetric_sem"] = jackknife_sem(means[1:])
+        errors["asymmetry_sem"] = jackknife_sem(replicates - means[1:])
         errors["eigenvalues_sem"] = jackknife_sem(roots)
     return Elasticity(
         crystal,
@@ -223,6 +228,7 @@ def elasticity(constants: ForceConstants) -> Elasticity:
         _ANGLES,
         sound.velocity,
         value,
+        means[0],
         velocities_sem=sound.velocity_sem,
         debye_temperature_sem=error,
         **errors,
@@ -271,6 +277,15 @@ def _axes(crystal: Crystal) -> tuple[Floats, float]:
 def _along(tensor: Floats, axes: Floats) -> Floats:
     turned: Floats = np.einsum("abcd,ia,jb,kc,ld->ijkl", tensor, axes, axes, axes, axes)
     return turned
+
+
+def _mean(tensor: Floats, rotations: Floats) -> Floats:
+    """Mean of a tensor (3, 3, 3, 3) over rotations (g, 3, 3)."""
+    squares = np.einsum("gia,gjb->gijab", rotations, rotations)
+    found: Floats = np.einsum(
+        "gijab,gklcd,abcd->ijkl", squares, squares, tensor, optimize=True
+    ) / len(rotations)
+    return found
 
 
 def _full(stiffness: Floats) -> Floats:

@@ -6,7 +6,7 @@ from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.symmetry.constraints import Constraints
-from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, admissible_radius
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
@@ -142,3 +142,20 @@ def test_restricted_expansions_equal_new_ones(wurtzite):
         match=r"the cutoff of 4.5 Å is longer than that of the normal equations, 4.4",
     ):
         whole.restricted({2: Cutoff(4.5)})
+
+
+def test_shared_force_constants_of_a_supercell_of_lower_symmetry_are_a_warning(crystals):
+    group = space_group(crystals["wurtzite"])
+    rectangular = build_supercell(group.crystal, np.array([[3, 0, 0], [1, 2, 0], [0, 0, 2]]))
+    whole = expansion_of(group, rectangular, {2: "supercell"})
+    (warning,) = (note for basis in whole for note in basis.orbits.notes)
+    assert warning.severity == "warning"
+    assert "only 4 of the 12 symmetry operations" in warning.text
+    assert f"--cutoff2 of at most {admissible_radius(rectangular):.2f} Å" in warning.fix
+    # Within the sphere inscribed in the supercell all operations hold.
+    inside = expansion_of(group, rectangular, {2: None})
+    assert not any(basis.orbits.notes for basis in inside)
+    assert inside.group.n_operations == 12
+    hexagonal = build_supercell(group.crystal, np.diag([3, 3, 2]))
+    whole = expansion_of(group, hexagonal, {2: "supercell"})
+    assert not any(basis.orbits.notes for basis in whole)

@@ -51,7 +51,8 @@ def test_enough_frames_are_not_overfitted(fitted):
 def test_frames_left_out_that_are_predicted_far_worse_are_a_warning(fitted):
     fit = fitted(7, {2: "supercell"})
     quality = fit.constants.quality
-    (text,) = warnings(fit)
+    # The supercell has a lower symmetry than the crystal, which is another warning.
+    (text,) = (one for one in warnings(fit) if "symmetry" not in one)
     assert text.startswith(f"overfitted: R² is {quality.r_squared:.3f} of the frames fitted")
     assert f"is {quality.r_squared_predicted:.3f} of frames left out" in text
 

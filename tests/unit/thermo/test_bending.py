@@ -27,7 +27,9 @@ def plate(stiff: float = STIFF, tension: float = 0.0) -> ForceConstants:
         place = (a[0] + b[0], a[1] + b[1])
         values[place] = values.get(place, 0.0) + stiff * f * g * normal
     for place, f in steps.items():
-        values[place] = values[place] - f * (SPRING * flat + tension * normal)
+        # Bonds are twice as stiff along their direction as across it.
+        strength = flat + (np.diag([*np.abs(place), 0.0]) if any(place) else 0.5 * flat)
+        values[place] = values[place] - f * (SPRING * strength + tension * normal)
     lattice = np.array([(*place, 0) for place in values])
     zero = np.zeros(len(lattice), int)
     return ForceConstants(crystal, zero, zero, lattice, np.array(list(values.values())))
@@ -40,6 +42,7 @@ def test_rigidity_and_tension_are_those_of_the_plate(direction):
     assert found.rigidity == pytest.approx(STIFF * SIDE**2, rel=1e-4)
     assert abs(found.tension) < 1e-6
     assert found.rigidity_sem is None
+    assert found.rigidity.shape == (1,)
     tense = tm.ForceConstants.of(plate(tension=0.1)).bending_rigidity(direction)
     assert tense.tension == pytest.approx(0.1, rel=1e-4)
 
@@ -59,3 +62,18 @@ def test_only_layers_bend_and_waves_run_in_their_plane(crystals, springs):
         tm.ForceConstants.of(springs(crystals["bcc"], 3.0)).bending_rigidity([1, 0, 0])
     with pytest.raises(UsageError, match="in the plane of the layer"):
         tm.ForceConstants.of(plate()).bending_rigidity([0, 0, 1])
+
+
+def test_elastic_prints_the_bending_of_layers_alone(crystals, springs, tmp_path):
+    layer = tm.ForceConstants.of(plate(tension=0.1))
+    dataset = layer.elasticity(output=tmp_path / "layer")
+    np.testing.assert_allclose(dataset["bending_rigidity"], STIFF * SIDE**2, rtol=2e-2)
+    np.testing.assert_allclose(dataset["bending_tension"], 0.1 * 16.021766, rtol=1e-4)
+    # The plate is square: waves along its axes are equal.
+    assert np.ptp(dataset["bending_rigidity"].values) < 1e-6
+    table = tm.load(tmp_path / "layer").table("elastic").set_index("quantity")
+    row = table.loc["bending rigidity κ of a layer along 1 0 0"]
+    assert row["value"] == pytest.approx(float(dataset["bending_rigidity"][0]))
+    assert row["unit"] == "eV"
+    bulk = tm.ForceConstants.of(springs(crystals["bcc"], 3.0)).elasticity()
+    assert "bending_rigidity" not in bulk

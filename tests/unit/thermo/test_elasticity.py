@@ -12,6 +12,7 @@ from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.errors import UsageError
 from trajmodes.phonons import strain
 from trajmodes.phonons.modes import frequencies_at
+from trajmodes.pipeline.thermo.properties import asymmetry_warnings
 from trajmodes.thermo.elasticity import (
     acoustic_tensor,
     debye_temperature_of_sound,
@@ -202,3 +203,61 @@ def test_dipoles_are_summed_once_for_all_replicates(fitted, monkeypatch):
     bare = elasticity(constants)
     assert abs(found.stiffness - bare.stiffness).max() > 0.01 * bare.stiffness.max()
     np.testing.assert_allclose(found.stiffness_sem, bare.stiffness_sem, rtol=1e-6, atol=1e-12)
+
+
+A = 3.0
+HEXAGONAL = Crystal(
+    np.array([[A, 0, 0], [-A / 2, A * np.sqrt(0.75), 0], [0, 0, 20.0]]),
+    np.zeros((1, 3)),
+    ("C",),
+    np.array([12.0 * DALTON]),
+)
+
+
+def directed_springs(crystal: Crystal, cutoff: float, along_x: float) -> ForceConstants:
+    """Springs to nearest neighbours, by this factor stiffer the more they are along x."""
+    plain = central_springs(crystal, cutoff)
+    apart = plain.lattice + crystal.sites[plain.second] - crystal.sites[plain.first]
+    r_px = apart @ crystal.cell
+    square = (r_px**2).sum(axis=1)
+    part = np.divide(r_px[:, 0] ** 2, square, out=np.zeros_like(square), where=square > 0.0)
+    values = plain.values * (1.0 + (along_x - 1.0) * part)[:, None, None]
+    own = np.zeros((crystal.n_sites, 3, 3))
+    np.add.at(own, plain.first[crystal.n_sites :], values[crystal.n_sites :])
+    return replace(plain, values=np.concatenate([-own, values[crystal.n_sites :]]))
+
+
+@pytest.mark.parametrize("name", ["layer", "bcc"])
+def test_the_mean_over_the_point_group_is_that_of_mean_springs(name, crystals):
+    """One atom in a cell: C is linear in the springs, which symmetry mixes."""
+    crystal = HEXAGONAL if name == "layer" else crystals[name]
+    cutoff = 1.1 * A if name == "layer" else 3.0
+    found = elasticity(directed_springs(crystal, cutoff, 1.6))
+    even = elasticity(central_springs(crystal, cutoff))
+    # Mean x²/r² of the neighbours: ½ in the layer, ⅓ in bcc.
+    mean = 1.0 + 0.6 * (0.5 if name == "layer" else 1 / 3)
+    np.testing.assert_allclose(found.symmetric, mean * even.stiffness, atol=1e-12)
+    np.testing.assert_allclose(even.symmetric, even.stiffness, atol=1e-12)
+    if name == "layer":
+        # Bonds along x are stiffer by 0.6 k, those at 60° by 0.15 k.
+        assert found.stiffness[0, 0] > 1.1 * found.stiffness[1, 1]
+        (warning,) = asymmetry_warnings(found)
+        assert "C(xx,xx) differs by" in str(warning)
+        assert "n × n × 1 primitive cells" in warning.fix
+        assert "--cutoff2" in warning.fix
+    assert asymmetry_warnings(even) == ()
+
+
+def test_a_difference_within_the_errors_is_no_lack_of_symmetry():
+    skewed = directed_springs(HEXAGONAL, 1.1 * A, 1.6)
+    noise = np.random.default_rng(4).standard_normal(8)
+    for size, count in ((0.02, 1), (2.0, 0)):
+        replicates = np.array(
+            [directed_springs(HEXAGONAL, 1.1 * A, 1.6 + size * x).values for x in noise]
+        )
+        found = elasticity(replace(skewed, replicates=replicates))
+        assert len(asymmetry_warnings(found)) == count
+        # The error of the difference is that of the strength of bonds along x.
+        factor = np.sqrt(7 / 8 * ((noise - noise.mean()) ** 2).sum()) * size / 0.6
+        change = np.abs(found.stiffness - found.symmetric)
+        np.testing.assert_allclose(found.asymmetry_sem, factor * change, rtol=1e-6, atol=1e-9)

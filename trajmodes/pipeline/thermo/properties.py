@@ -11,8 +11,15 @@ from trajmodes.arrays import Floats
 from trajmodes.config.kinds import FINE_MESH
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import layer_of
+from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Provenance
-from trajmodes.data.thermo import RunDisplacements, ThermalExpansion, Thermodynamics
+from trajmodes.data.thermo import (
+    Elasticity,
+    RunDisplacements,
+    ThermalExpansion,
+    Thermodynamics,
+    strain_names,
+)
 from trajmodes.errors import DataError
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
@@ -20,15 +27,17 @@ from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
+from trajmodes.report.numbers import plus_minus
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import PROPERTY_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.properties import properties_dataset
+from trajmodes.thermo.bending import bending
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics
-from trajmodes.units import THZ
+from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
 CIF_FILE = "displacements.cif"
 _SPACING = 0.1
@@ -38,6 +47,8 @@ _LAYER_MOVES = (
     "mean square displacements along the normal of a layer diverge: they are those of the mesh"
 )
 _LAYER_YIELDS = "the elastic constants are per layer, in its plane"
+_ASYMMETRIC = 1e-3
+"""Differences of elastic constants below this part of the largest one are rounding."""
 _MUCH = 1e-4
 """Part of the modes that may be missing without a warning: a few soft ones next to Γ."""
 
@@ -112,11 +123,14 @@ def elastic_job(
         If a strain has no restoring force.
     """
     known, _, of_source = _loaded(constants, None)
+    found = elasticity(known)
+    layer = len(found.axes) == 2
     properties = CrystalProperties(
         known,
         Provenance(versions(), (), command, ""),
-        elasticity=elasticity(known),
-        warnings=of_source,
+        elasticity=found,
+        bending=bending(known, found.axes) if layer else None,
+        warnings=(*asymmetry_warnings(found), *of_source),
         notes=_notes(known, _LAYER_YIELDS),
     )
     return written_properties(properties, values["output"], constants, {})
@@ -206,15 +220,57 @@ def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note,
     """Warn if imaginary modes are left out, which are this part of all modes."""
     if left_out < _MUCH:
         return ()
-    kelvin = constants.temperature
+    kelvin, crystal = constants.temperature, constants.crystal
     at = "" if kelvin is None else f" at {kelvin:.4g} K"
+    why = f"the force constants describe an unstable crystal{at}"
+    fix = "fit force constants at a temperature at which the crystal is stable"
+    if layer_of(crystal.cell, crystal.sites) is not None:
+        why += (
+            "; in a layer the noise of a fit, or compression of the layer, makes long flexural "
+            "waves unstable"
+        )
+        fix = (
+            "fit with --constraints born-huang --constraints huang, which impose rotational "
+            f"invariance and zero stress, and to a longer run; otherwise {fix}"
+        )
     return (
         Note(
             "warning",
             f"{100.0 * left_out:.2g} % of the modes are imaginary and left out: the "
             "thermodynamic functions are not those of a stable crystal",
-            why=f"the force constants describe an unstable crystal{at}",
-            fix="fit force constants at a temperature at which the crystal is stable",
+            why=why,
+            fix=fix,
+        ),
+    )
+
+
+def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:
+    """Warn if elastic constants differ from their mean over the point group of the crystal."""
+    change, sem = elastic.stiffness - elastic.symmetric, elastic.asymmetry_sem
+    least = _ASYMMETRIC * np.abs(elastic.stiffness).max()
+    chance = np.full_like(change, least) if sem is None else np.maximum(DECISIVE * sem, least)
+    excess = np.abs(change) / chance
+    if not (excess > 1.0).any():
+        return ()
+    layer = len(elastic.axes) == 2
+    unit, name = (NEWTON_PER_METRE, "N/m") if layer else (GIGAPASCAL, "GPa")
+    i, j = divmod(int(excess.argmax()), len(change))
+    value, mean = (
+        plus_minus(values[i, j] / unit, None if errors is None else float(errors[i, j]) / unit)
+        for values, errors in ((change, sem), (elastic.symmetric, elastic.symmetric_sem))
+    )
+    names = strain_names(len(change))
+    cells = "n × n × 1" if layer else "n × n × n"
+    return (
+        Note(
+            "warning",
+            f"the elastic constants lack the symmetry of the crystal: C({names[i]},{names[j]}) "
+            f"differs by {value} {name} from its mean over the point group, {mean} {name}",
+            why="the force constants lack it: pairs of atoms share them among the images of a "
+            "supercell of lower symmetry (a rectangular one of a hexagonal crystal), or they "
+            "were computed without symmetry",
+            fix=f"run a supercell with the symmetry of the crystal, such as {cells} primitive "
+            "cells, or fit with a --cutoff2 within the sphere inscribed in the supercell",
         ),
     )
 
