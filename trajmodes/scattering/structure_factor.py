@@ -22,20 +22,22 @@ import scipy.fft
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import StructureFactor, Weights
-from trajmodes.errors import DataError
+from trajmodes.project.spectra.segment_reduction import SegmentReduction
 from trajmodes.project.spectra.segments import (
-    Part,
     Segments,
     Series,
     bin_spacing,
     effective_segments,
     hann,
-    joined,
-    sum_present,
-    waiting,
 )
 from trajmodes.scattering.density import DensitySeries, DensityTransform
-from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, Together
+from trajmodes.streaming.reduction import (
+    BlockReduction,
+    BlockSums,
+    Sums,
+    Together,
+    Transformed,
+)
 
 N_BLOCKS = 16
 """Blocks of time, whose spread gives the error of S(Q)."""
@@ -62,64 +64,8 @@ class SegmentSums:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PartSums:
-    """Spectra of a part of the run, and the frames of open segments."""
-
-    part: Part
-    """Frames [start, stop) covered."""
-    sums: SegmentSums | None
-    """Sums over the complete segments; None if there is none."""
-    pending: tuple[Series, ...]
-    """(c, k, t) of the frames of open segments, in time order."""
-
-
-@dataclass(frozen=True, slots=True)
-class DensitySpectra:
-    """Reduction from `DensitySeries` to sums over segments."""
-
-    segment_frames: int
-    ranges: tuple[tuple[int, int], ...]
-    """Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order."""
-
-    def __post_init__(self) -> None:
-        self.segments.require_one()
-
-    @property
-    def segments(self) -> Segments:
-        """Positions of the segments."""
-        return Segments(self.ranges, self.segment_frames, self.segment_frames // 2)
-
-    def chunk(self, block: DensitySeries, /) -> PartSums:
-        """Reduce one block of frames."""
-        whole = Series(block.first_frame, block.values)
-        inside = (whole.between(*ends) for ends in self.ranges)
-        pending = tuple(one for one in inside if one.values.size)
-        return self._finish((), PartSums((whole.first, whole.stop), None, pending))
-
-    def combine(self, earlier: PartSums, later: PartSums) -> PartSums:
-        """State of two parts of the run; a `DataError` is raised unless they are neighbours."""
-        part = joined(earlier.part, later.part, "structure factors")
-        sums = sum_present(earlier.sums, later.sums)
-        both = PartSums(part, sums, earlier.pending + later.pending)
-        return self._finish((earlier.part, later.part), both)
-
-    def finalize(self, state: PartSums) -> SegmentSums:
-        """Return the sums over all segments; a `DataError` is raised if frames are missing."""
-        if state.sums is None:
-            start, stop = state.part
-            raise DataError(f"structure factors: only frames {start} to {stop} were read")
-        return state.sums
-
-    def _finish(self, earlier: tuple[Part, ...], state: PartSums) -> PartSums:
-        """Add the segments that became complete, and drop the frames that no open one needs."""
-        sums = state.sums
-        for first in self.segments.newly_inside(state.part, earlier):
-            last = int(first) + self.segment_frames
-            parts = [one.between(int(first), last).values for one in state.pending]
-            sums = sum_present(sums, _segment_sums(parts))
-        pending = waiting(state.pending, *self.segments.edges(state.part))
-        return PartSums(state.part, sums, pending)
+def _series(density: DensitySeries) -> Series:
+    return Series(density.first_frame, density.values)
 
 
 def _segment_sums(parts: list[Complexes]) -> SegmentSums:
@@ -195,12 +141,21 @@ class StructureFactorReduction:
     interval_ps: float
     ranges: tuple[tuple[int, int], ...]
 
+    def __post_init__(self) -> None:
+        self.segments.require_one()
+
+    @property
+    def segments(self) -> Segments:
+        """Positions of the segments."""
+        return Segments(self.ranges, self.segment_frames, self.segment_frames // 2)
+
     @property
     def _parts(self) -> Together[DensitySeries]:
         n_frames = self.ranges[-1][1]
+        of_segments = SegmentReduction(self.segments, _segment_sums, "structure factors")
         return Together(
             {
-                "spectra": DensitySpectra(self.segment_frames, self.ranges),
+                "spectra": Transformed(_series, of_segments),
                 "moments": DensityMoments(n_frames, min(N_BLOCKS, n_frames)),
             }
         )
@@ -220,7 +175,7 @@ class StructureFactorReduction:
         found = self._parts.finalize(state)
         sums, moments = found["spectra"], found["moments"]
         length = self.segment_frames
-        counts = DensitySpectra(length, self.ranges).segments.counts
+        counts = self.segments.counts
         norm = len(self.transform.order) * self.weights.mean_square
         mean, static, static_sem = _moments(moments, norm)
         # Division by Σ w² = 3L/8 normalises the window.

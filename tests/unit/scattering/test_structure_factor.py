@@ -190,9 +190,8 @@ def test_currents_without_velocities_are_refused(harmonic):
 
 
 def test_a_run_shorter_than_a_segment_is_refused(harmonic):
-    _, reduction = _reduction(harmonic.supercell, LINE, ((0, 90),))
     with pytest.raises(DataError, match="too short"):
-        reduction.chunk(_random_motion(harmonic.supercell, 90))
+        _reduction(harmonic.supercell, LINE, ((0, 90),))
 
 
 def test_memory_is_that_of_one_segment(harmonic):

@@ -1,9 +1,8 @@
 """Welch spectra of the mode velocities on the whole frequency axis, streamed.
 
-Segments of L frames are placed as described in `segments`. Of those inside a part of the run
-only the power is kept: summed over each set of modes, and over all q for each site and
-direction. Frames of open segments are kept in `pending` until they are complete. No result
-depends on where blocks end, and memory is one segment for a run of any length.
+Segments of L frames are placed as described in `segments`. Of complete ones only the power is
+kept (`segment_reduction`): summed over each set of modes, and over all q for each site and
+direction.
 
 No mean is subtracted: drift has been removed, and the mean velocity of a bound atom is zero.
 Power at ω = 0 belongs to the lines, and the sum rule ∫S dω = ⟨K⟩ holds in expectation.
@@ -26,18 +25,15 @@ from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.sampling import spectrum_factor
 from trajmodes.project.spectra.burg import burg_power
+from trajmodes.project.spectra.segment_reduction import PartSums, SegmentReduction
 from trajmodes.project.spectra.segments import (
-    Part,
     Segments,
     Series,
     add_to_sets,
     bin_spacing,
     effective_segments,
     hann,
-    joined,
     power_scale,
-    sum_present,
-    waiting,
 )
 from trajmodes.symmetry.stars import set_members
 
@@ -141,18 +137,6 @@ SHORTEST = 16
 """Smallest number of frames in a segment."""
 
 
-@dataclass(frozen=True, slots=True)
-class WelchSums:
-    """Spectra of a part of the run, and the frames of open segments."""
-
-    part: Part
-    """Frames [start, stop) covered."""
-    power: SegmentPower | None
-    """Sum over the complete segments; None if there is none."""
-    pending: tuple[Series, ...]
-    """(q, m, t) Q̇ in √(eV) of the frames of open segments, in time order."""
-
-
 class Spectra(NamedTuple):
     """Spectra of the modes and of the atoms."""
 
@@ -222,33 +206,24 @@ class WelchReduction:
         """Positions of the segments."""
         return Segments(self.ranges, self.segment_frames, self.segment_frames // 2)
 
-    def chunk(self, amplitudes: Amplitudes, /) -> WelchSums:
+    def chunk(self, amplitudes: Amplitudes, /) -> PartSums[SegmentPower]:
         """Reduce one block of frames; without velocities a `DataError` is raised."""
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
-        whole = Series(amplitudes.first_frame, velocity)
-        inside = [whole.between(*ends) for ends in self.ranges]
         # A view would keep all fields of the block in memory.
-        pending = tuple(
-            Series(one.first, one.values.copy()) for one in inside if one.values.size
-        )
-        return self._finish_segments((), WelchSums((whole.first, whole.stop), None, pending))
+        return self._sums.chunk(Series(amplitudes.first_frame, velocity.copy()))
 
-    def combine(self, earlier: WelchSums, later: WelchSums) -> WelchSums:
+    def combine(
+        self, earlier: PartSums[SegmentPower], later: PartSums[SegmentPower]
+    ) -> PartSums[SegmentPower]:
         """State of two parts of the run; a `DataError` is raised unless they are neighbours."""
-        part = joined(earlier.part, later.part, "spectra")
-        power = sum_present(earlier.power, later.power)
-        both = WelchSums(part, power, earlier.pending + later.pending)
-        return self._finish_segments((earlier.part, later.part), both)
+        return self._sums.combine(earlier, later)
 
-    def finalize(self, state: WelchSums) -> Spectra:
+    def finalize(self, state: PartSums[SegmentPower]) -> Spectra:
         """Spectra, normalised so that ∫₀^∞ S dω is the kinetic energy of a mode.
 
         A `DataError` is raised if frames are missing.
         """
-        length = self.segment_frames
-        if state.power is None:
-            start, stop = state.part
-            raise DataError(f"spectra: only frames {start} to {stop} were read")
+        length, sums = self.segment_frames, self._sums.finalize(state)
         counts = self.segments.counts
         interval_ps = self.interval_ps
         scale = power_scale(length, interval_ps) / sum(counts)
@@ -256,28 +231,27 @@ class WelchReduction:
         members = set_members(self.projector.modes).astype(float)
         modes = PowerSpectra(
             omega=omega,
-            power=scale * state.power.modes,
+            power=scale * sums.modes,
             averages=effective_segments(counts) * members,
             segment_frames=length,
             interval_ps=interval_ps,
         )
-        density, points = scale * state.power.sites, scale * state.power.points
+        density, points = scale * sums.sites, scale * sums.points
         entropy = None
         if self.poles is not None:
-            mean = state.power.entropy / sum(counts)
+            mean = sums.entropy / sum(counts)
             finer = np.linspace(0.0, omega[-1], mean.shape[1])
             entropy = MaximumEntropySpectra(finer, mean, self.poles)
         return Spectra(modes, density, points, entropy)
 
-    def _finish_segments(self, earlier: tuple[Part, ...], state: WelchSums) -> WelchSums:
-        """Add the segments that became complete, and drop the frames that no open one needs."""
+    @property
+    def _sums(self) -> SegmentReduction[SegmentPower]:
+        return SegmentReduction(self.segments, self._of_segment, "spectra")
+
+    def _of_segment(self, parts: list[Complexes]) -> SegmentPower:
+        """Power of one segment, made of parts (q, m, t)."""
         modes, points = self.projector.modes, np.array(self.points, dtype=np.int64)
-        power, entropy = state.power, np.zeros((modes.n_sets, 0))
-        for first in self.segments.newly_inside(state.part, earlier):
-            last = int(first) + self.segment_frames
-            frames = [one.between(int(first), last).values for one in state.pending]
-            if self.poles is not None:
-                entropy = _maximum_entropy(modes, frames, self.poles, self.interval_ps)
-            power = sum_present(power, _segment_power(modes, frames, points, entropy))
-        pending = waiting(state.pending, *self.segments.edges(state.part))
-        return WelchSums(state.part, power, pending)
+        entropy = np.zeros((modes.n_sets, 0))
+        if self.poles is not None:
+            entropy = _maximum_entropy(modes, parts, self.poles, self.interval_ps)
+        return _segment_power(modes, parts, points, entropy)
