@@ -44,6 +44,8 @@ from trajmodes.units import THZ
 # are degenerate. It is far above rounding, and far below the distance of two branches that do
 # not cross.
 _DEGENERATE = 1e-6
+FEW_IMAGINARY = 1e-4
+"""Part of the modes that may be imaginary without a warning: a few soft ones next to Γ."""
 # Error of the frequencies in rad/ps that the run length is computed for.
 _WANTED = 0.05 * THZ
 

@@ -91,8 +91,8 @@ def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
     """Raise the first error of the check that concerns one of the purposes."""
     for note in run.diagnosis.verdict:
         if note.severity == "error" and note.concerns in purposes:
-            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
-            raise DataError(note.text, where=where, why=note.why, fix=note.fix)
+            names = run.trajectory.file_names
+            raise DataError(note.text, where=names, why=note.why, fix=note.fix)
 
 
 def require_no_constants(job: Job) -> None:

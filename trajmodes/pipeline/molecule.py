@@ -163,11 +163,7 @@ def _periodic_notes(trajectory: Trajectory, accept: Collection[Subject]) -> tupl
         fix="use `trajmodes run` for a crystal; --accept periodic takes it as a molecule",
         subject="periodic",
     )
-    return refuse(bonded, accept, _files(trajectory))
-
-
-def _files(trajectory: Trajectory) -> str:
-    return ", ".join(str(path) for path in trajectory.paths[:3])
+    return refuse(bonded, accept, trajectory.file_names)
 
 
 def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
@@ -176,7 +172,7 @@ def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
     note = time_step_note(run.trajectory, measured)
     if note is None:
         return ()
-    return refuse(note, run.job.matching.accept, _files(run.trajectory))
+    return refuse(note, run.job.matching.accept, run.trajectory.file_names)
 
 
 def analyse_molecule(
@@ -260,7 +256,7 @@ def _fitted_hessian(
     if not run.trajectory.has_forces:
         raise DataError(
             "the run has no forces, so second derivatives cannot be fitted",
-            where=_files(run.trajectory),
+            where=run.trajectory.file_names,
             fix="write forces, or give the second derivatives: --hessian FILE",
         )
     reduction = hessian_reduction(run.supercell, run.n_frames)

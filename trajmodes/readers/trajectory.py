@@ -18,6 +18,7 @@ from trajmodes.readers.time_axis import TimeAxis
 
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _LISTED_IDS = 10
+_NAMED_FILES = 3
 _COARSE = 1e-4
 """Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
 _SAME, _SAME_POSITION = 1e-3, 1e-9
@@ -168,6 +169,11 @@ class Trajectory:
     def n_frames(self) -> int:
         """Number of frames."""
         return self.time.n_frames
+
+    @property
+    def file_names(self) -> str:
+        """Names of the first files, for errors."""
+        return ", ".join(map(str, self.paths[:_NAMED_FILES]))
 
     @property
     def steps(self) -> Ints:

@@ -22,6 +22,7 @@ from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import versions
 from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.thermo.properties import imaginary_warnings
 from trajmodes.report.write import SCATTERING_FILES, write_results
 from trajmodes.results.contents import modes_in
 from trajmodes.results.folder import open_folder, require_replaceable
@@ -48,8 +49,6 @@ _FINE = 100.0
 """Default resolution, as a part of the highest frequency."""
 _SPACING = 0.15
 """Distance of neighbouring points of the mesh of mean square displacements, in 1/Å."""
-_MUCH = 1e-4
-"""Part of the modes that may be imaginary without a warning: a few soft ones next to Γ."""
 MOST_SOLVED = 20_000
 """Most solutions of dynamical matrices for error bars."""
 
@@ -277,11 +276,8 @@ def imaginary_note(lines: OnePhonon) -> tuple[Note, ...]:
 
 def displacement_warnings(left_out: float) -> tuple[Note, ...]:
     """Warn if the displacements lack imaginary modes, which are this part of all modes."""
-    if left_out < _MUCH:
-        return ()
-    text = f"{100.0 * left_out:.2g} % of the modes are imaginary and not part of ⟨uu⟩"
     why = "the Debye–Waller factors are therefore too large"
-    return (Note("warning", text, why=why),)
+    return imaginary_warnings(left_out, "not part of ⟨uu⟩", why=why)
 
 
 def _highest(constants: ForceConstants, waves: Wavevectors) -> float:

@@ -35,7 +35,11 @@ from trajmodes.phonons.qpoints import (
 from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import versions
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.pipeline.thermo.properties import written_properties
+from trajmodes.pipeline.thermo.properties import (
+    FIT_STABLE,
+    imaginary_warnings,
+    written_properties,
+)
 from trajmodes.results.contents import modes_in
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.symmetry.stars import star_images
@@ -44,8 +48,6 @@ from trajmodes.units import BOLTZMANN, THZ
 _SPACING = 0.18
 """Distance of neighbouring points of the mesh in 1/Å, 2π included: a first look."""
 _SAME_Q = 1e-4
-_MUCH = 1e-4
-"""Part of the modes that may be missing without a warning."""
 _SAME_TEMPERATURE = 0.05
 """Relative difference of temperatures without a warning."""
 
@@ -262,16 +264,8 @@ def _measured(run: xr.Dataset, spectra: ModeSpectra) -> MeasuredSpectra:
 def _warnings(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
     """Say what makes the self-energies, or the lines, those of another state of the crystal."""
     energies, kelvin = spectra.energies, constants.temperature
-    found = []
-    if energies.left_out >= _MUCH:
-        found.append(
-            Note(
-                "warning",
-                f"{100.0 * energies.left_out:.2g} % of the modes are imaginary and left out of "
-                "the scattering: widths are too small",
-                fix="fit force constants at a temperature at which the crystal is stable",
-            )
-        )
+    effect = "left out of the scattering: widths are too small"
+    found = [*imaginary_warnings(energies.left_out, effect, fix=FIT_STABLE)]
     if kelvin is not None and abs(energies.temperature / kelvin - 1.0) > _SAME_TEMPERATURE:
         found.append(
             Note(

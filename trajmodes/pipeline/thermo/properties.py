@@ -24,6 +24,7 @@ from trajmodes.errors import DataError
 from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
+from trajmodes.phonons.modes import FEW_IMAGINARY
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
@@ -40,6 +41,8 @@ from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
 CIF_FILE = "displacements.cif"
+FIT_STABLE = "fit force constants at a temperature at which the crystal is stable"
+"""What to do about imaginary modes."""
 _SPACING = 0.1
 """Distance of neighbouring points of the mesh in 1/Å, 2π included."""
 _ROOM_TEMPERATURE = 300.0
@@ -49,8 +52,6 @@ _LAYER_MOVES = (
 _LAYER_YIELDS = "the elastic constants are per layer, in its plane"
 _ASYMMETRIC = 1e-3
 """Differences of elastic constants below this part of the largest one are rounding."""
-_MUCH = 1e-4
-"""Part of the modes that may be missing without a warning: a few soft ones next to Γ."""
 
 
 def thermo_job(
@@ -217,13 +218,10 @@ def _measured(run: xr.Dataset) -> RunDisplacements:
 
 
 def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note, ...]:
-    """Warn if imaginary modes are left out, which are this part of all modes."""
-    if left_out < _MUCH:
-        return ()
+    """Warn if the thermodynamic functions lack imaginary modes, this part of all modes."""
     kelvin, crystal = constants.temperature, constants.crystal
     at = "" if kelvin is None else f" at {kelvin:.4g} K"
-    why = f"the force constants describe an unstable crystal{at}"
-    fix = "fit force constants at a temperature at which the crystal is stable"
+    why, fix = f"the force constants describe an unstable crystal{at}", FIT_STABLE
     if layer_of(crystal.cell, crystal.sites) is not None:
         why += (
             "; in a layer the noise of a fit, or compression of the layer, makes long flexural "
@@ -233,15 +231,18 @@ def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note,
             "fit with --constraints born-huang --constraints huang, which impose rotational "
             f"invariance and zero stress, and to a longer run; otherwise {fix}"
         )
-    return (
-        Note(
-            "warning",
-            f"{100.0 * left_out:.2g} % of the modes are imaginary and left out: the "
-            "thermodynamic functions are not those of a stable crystal",
-            why=why,
-            fix=fix,
-        ),
-    )
+    effect = "left out: the thermodynamic functions are not those of a stable crystal"
+    return imaginary_warnings(left_out, effect, why=why, fix=fix)
+
+
+def imaginary_warnings(
+    left_out: float, consequence: str, *, why: str = "", fix: str = ""
+) -> tuple[Note, ...]:
+    """Warn of imaginary modes, which are this part of all modes, unless they are few."""
+    if left_out < FEW_IMAGINARY:
+        return ()
+    text = f"{100.0 * left_out:.2g} % of the modes are imaginary and {consequence}"
+    return (Note("warning", text, why=why, fix=fix),)
 
 
 def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:

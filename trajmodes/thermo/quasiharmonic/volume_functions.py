@@ -21,11 +21,10 @@ from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.quasiharmonic import VolumeFunctions
 from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.modes import FEW_IMAGINARY
 from trajmodes.thermo.functions import classical_functions, quantum_functions, summed
 from trajmodes.thermo.zone_modes import ZonePoints, mode_chunks
 
-_MUCH = 1e-4
-"""Part of the modes that may be imaginary: a few soft ones next to Γ."""
 _HIGHEST_DEGREE = 3
 """Highest degree of the polynomials in temperature."""
 _OUTSIDE = 0.1
@@ -116,7 +115,7 @@ def _harmonic(
         own = np.einsum("bqmm->bqm", chunk.changes).real[:, counted]
         sums.append(summed(functions(omega, kelvin), omega, weights[counted], own))
     part = left_out / (3 * constants.crystal.n_sites)
-    if part > _MUCH:
+    if part > FEW_IMAGINARY:
         raise DataError(
             f"{100.0 * part:.2g} % of the modes are imaginary at the volume "
             f"{constants.crystal.volume:.4f} Å³",
