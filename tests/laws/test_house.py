@@ -53,7 +53,16 @@ def test_the_word_list_refuses_what_it_should():
     assert not _WORDS.search("A foretold outspill is no whole word.")
 
 
-_INTERNAL = ("data", "fit", "molecules", "phonons", "project", "scattering", "thermo")
+_INTERNAL = (
+    "data",
+    "fit",
+    "molecules",
+    "phonons",
+    "potentials",
+    "project",
+    "scattering",
+    "thermo",
+)
 _CYCLIC = re.compile(r"(?<![^_])thz(?![^_])", re.IGNORECASE)
 
 

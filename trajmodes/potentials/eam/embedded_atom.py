@@ -1,0 +1,101 @@
+"""The embedded-atom potential, and its energy, forces and stress.
+
+    E = ½ Σ_b φ(r_b) + Σ_i F_i(ρ_i),  ρ_i = Σ_b f(r_b)
+
+(Daw and Baskes, Phys. Rev. B 29, 6443 (1984)). The sums are over the bonds b of each atom, and
+the density f depends on both species in the form of Finnis and Sinclair (Phil. Mag. A 50, 45
+(1984)): it is the density at the first atom of the bond that comes from the second.
+
+E does not change if A_i f is added to φ at both ends of each bond and A_i ρ is subtracted from
+F_i, with any A_i for each site: this is the gauge.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.notes import Note
+from trajmodes.potentials.eam.bravais import BravaisMatrices, bravais_matrices
+from trajmodes.potentials.eam.functions import (
+    BondFunctions,
+    Functions,
+    bond_functions,
+    curvature_noise,
+)
+from trajmodes.potentials.eam.second_order import Gauge, SecondOrder, second_order
+from trajmodes.potentials.eam.third_order import third_order
+from trajmodes.potentials.potential import Order, State
+
+# Noise of force constants, relative to the largest, of which the user is warned.
+_NOISE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedAtom:
+    """An embedded-atom potential, of tables or of any functions with derivatives."""
+
+    functions: Functions
+
+    def state(self, crystal: Crystal) -> State:
+        """Compute energy, forces and stress."""
+        found = bond_functions(self.functions, crystal, 1)
+        bonds = found.bonds
+        slope = found.embedding[1]
+        pull = (
+            found.pair[1]
+            + slope[bonds.first] * found.at_first[1]
+            + slope[bonds.second] * found.at_second[1]
+        )
+        pull_bx = (pull / found.lengths)[:, None] * bonds.vectors
+        forces = np.zeros((crystal.n_sites, 3))
+        np.add.at(forces, bonds.first, pull_bx)
+        return State(
+            energy=float(0.5 * found.pair[0].sum() + found.embedding[0].sum()),
+            forces=forces,
+            stress=0.5 * pull_bx.T @ bonds.vectors / crystal.volume,
+        )
+
+    def force_constants(self, crystal: Crystal, order: Order = 2) -> ForceConstants:
+        """Compute static force constants, analytically."""
+        constants = self.parts(crystal).total
+        if order == 2:
+            return constants
+        return replace(constants, triplets=third_order(crystal, self._at(crystal, 3)))
+
+    def parts(self, crystal: Crystal, gauge: Gauge = None) -> SecondOrder:
+        """Compute the force constants of second order and their parts.
+
+        Parameters
+        ----------
+        gauge
+            A (s,) of each site in eV per density, or ``normalised``: A = F'. By default zero,
+            the functions of the potential as they are.
+        """
+        return second_order(crystal, self._at(crystal, 2), gauge)
+
+    def bravais_matrices(self, crystal: Crystal, qpoints: npt.ArrayLike) -> BravaisMatrices:
+        """Compute dynamical matrices of a crystal of one atom per cell at reduced q (q, 3)."""
+        return bravais_matrices(crystal, self._at(crystal, 2), qpoints)
+
+    def notes(self, crystal: Crystal) -> tuple[Note, ...]:
+        """Warn of force constants with errors from the few digits of a table."""
+        found = self._at(crystal, 2)
+        noise = curvature_noise(self.functions, crystal, found).max(initial=0.0)
+        largest = np.abs(second_order(crystal, found).total.values).max()
+        if noise <= _NOISE * largest:
+            return ()
+        return (
+            Note(
+                "warning",
+                f"the tables of the potential have so few digits that force constants have "
+                f"errors of about {noise:.2g} eV/Å², and the largest is {largest:.3g} eV/Å²",
+                why="second derivatives of a table amplify the rounding of its values",
+                fix="smooth the functions of distance: interpolation smooth",
+            ),
+        )
+
+    def _at(self, crystal: Crystal, order: int) -> BondFunctions:
+        return bond_functions(self.functions, crystal, order)
