@@ -107,6 +107,16 @@ def test_displacements_equal_those_of_phonopy(beside):
     )
 
 
+def test_isotropic_displacement_parameters_equal_those_of_phonopy(beside):
+    """B = 8π²⟨u²⟩/3, with the sum of mean squares along x, y and z."""
+    ours, peer, mesh = beside
+    peer.run_mesh(mesh, is_gamma_center=True, with_eigenvectors=True, is_mesh_symmetry=False)
+    peer.run_thermal_displacements(temperatures=KELVIN, freq_min=1e-3)
+    squares = peer.thermal_displacements.thermal_displacements
+    theirs = 8.0 * np.pi**2 / 3.0 * squares.reshape(len(KELVIN), -1, 3).sum(axis=2)
+    np.testing.assert_allclose(ours.displacements.b_iso * VARIANCE, theirs, rtol=SAME)
+
+
 @pytest.mark.parametrize("beside", ["triclinic"], indirect=True)
 def test_the_density_of_sites_equals_that_of_phonopy(beside):
     """Without symmetry both sum over the same tetrahedra.

@@ -54,11 +54,12 @@ class PhononDensity:
     width: float
     """Standard deviation of the Gaussian in rad/ps; 0 for linear tetrahedra."""
     total_sem: Floats | None = None
-    """(w,), unit: ps/rad. Standard error; None where the force constants have none."""
+    """(w,), unit: ps/rad. Standard error of a density smeared by 1 % of the range of
+    frequencies; None where the force constants have none."""
     number_sem: Floats | None = None
-    """(w,)."""
+    """(w,) standard error, without smearing."""
     sites_sem: Floats | None = None
-    """(s, 3, w), unit: ps/rad. That of a density smeared by 1 % of the range of frequencies."""
+    """(s, 3, w), unit: ps/rad. With smearing, as that of the total."""
     species_sem: Floats | None = None
     """(k, w), unit: ps/rad. The same."""
 
@@ -79,12 +80,20 @@ class ThermalDisplacements:
     """(t, s, 3, 3), unit: Å². As in molecular dynamics."""
     cif: Floats
     """(t, s, 3, 3), unit: Å². The quantum tensors in the basis of CIF files."""
+    b_iso: Floats
+    """(t, s), unit: Å². Isotropic displacement parameter 8π²⟨u²⟩/3 of the quantum tensors."""
+    b_iso_classical: Floats
+    """(t, s), unit: Å². That of the classical tensors."""
     quantum_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å². Standard error; None where the force constants have none."""
     classical_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å²."""
     cif_sem: Floats | None = None
     """(t, s, 3, 3), unit: Å²."""
+    b_iso_sem: Floats | None = None
+    """(t, s), unit: Å²."""
+    b_iso_classical_sem: Floats | None = None
+    """(t, s), unit: Å²."""
     quantum_changes: Floats | None = None
     """(b, t, s, 3, 3), unit: Å². Change with each replicate of the force constants."""
     classical_changes: Floats | None = None
@@ -95,6 +104,8 @@ class ThermalDisplacements:
         freeze(self, sizes, float, quantum="t s 3 3", classical="t s 3 3")
         freeze(self, sizes, float, quantum_sem="t s 3 3", classical_sem="t s 3 3")
         freeze(self, sizes, float, cif="t s 3 3", cif_sem="t s 3 3")
+        for name in ("b_iso", "b_iso_classical"):
+            freeze(self, sizes, float, **{name: "t s", f"{name}_sem": "t s"})
         changes = dict.fromkeys(("quantum_changes", "classical_changes"), "b t s 3 3")
         freeze(self, sizes, float, **changes)
 
@@ -202,6 +213,10 @@ class Moduli:
     def __post_init__(self) -> None:
         for name in ("bulk", "shear", "young", "poisson"):
             freeze(self, {}, float, **{name: "3", f"{name}_sem": "3"})
+
+
+ZERO_VELOCITY = 1e-3
+"""Velocities of sound below this part of the highest one are zero up to rounding."""
 
 
 def strain_names(count: int) -> tuple[str, ...]:

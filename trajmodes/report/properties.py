@@ -13,7 +13,9 @@ from trajmodes.report.numbers import compact, mesh_of, plus_minus
 from trajmodes.report.spectral import lines_of_modes
 
 _ROWS = 8
-"""Temperatures in the table of the summary."""
+"""Temperatures in the table of the summary, and sites with B_iso."""
+_NO_TENSION = 1e-4
+"""Tensions in N/m below this are those of the fit to wave vectors that are not quite zero."""
 _ROUNDING = 1e-10
 """Errors are rounding below this part of the largest value."""
 
@@ -29,6 +31,8 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
         yield "Debye", _debye(dataset)
     if "expansion_mean" in dataset:
         yield "Expansion", _expansion(dataset)
+    if "b_iso" in dataset:
+        yield "B_iso", _b_iso(dataset)
     if "u2_measured" in dataset:
         yield "⟨u²⟩ of the run", _measured(dataset)
     if "spectral_mesh" in dataset:
@@ -140,14 +144,33 @@ def _debye(dataset: NamedArrays) -> str:
     return text
 
 
-def _expansion(dataset: NamedArrays) -> str:
-    """Linear thermal expansion at the temperature of the force constants, or the highest."""
+def _own_temperature(dataset: NamedArrays) -> tuple[int, float]:
+    """Place and value of the temperature of the force constants, or of the highest."""
     kelvin = dataset["thermo_temperature"].values
     known = "fit_temperature" in dataset
     place = int(np.abs(kelvin - float(dataset["fit_temperature"])).argmin()) if known else -1
+    return place, float(kelvin[place])
+
+
+def _b_iso(dataset: NamedArrays) -> str:
+    """Isotropic displacement parameters; those of equal sites once."""
+    place, kelvin = _own_temperature(dataset)
+    species = dataset["species"].values.tolist()
+    texts = [
+        f"{name} {compact(*_known(dataset, 'b_iso', 1.0, (place, s)))}"
+        for s, name in enumerate(species)
+    ]
+    distinct = list(dict.fromkeys(texts))
+    more = ", …" if len(distinct) > _ROWS else ""
+    return f"{', '.join(distinct[:_ROWS])}{more} Å² at {kelvin:.4g} K, quantum"
+
+
+def _expansion(dataset: NamedArrays) -> str:
+    """Linear thermal expansion at the temperature of the force constants, or the highest."""
+    place, kelvin = _own_temperature(dataset)
     text = _text(dataset, "expansion_mean", 1e6, (place,))
     return (
-        f"{text} · 10⁻⁶/K along a direction at {kelvin[place]:.4g} K, from third order on "
+        f"{text} · 10⁻⁶/K along a direction at {kelvin:.4g} K, from third order on "
         f"{mesh_of(dataset['expansion_mesh'].values)} points"
     )
 
@@ -190,8 +213,10 @@ def _bending(dataset: NamedArrays) -> str:
     for k, unit in enumerate(directions):
         along = " ".join(f"{x:.3g}" for x in unit + 0.0)
         rigidity = _text(dataset, "bending_rigidity", place=(k,))
-        tension = _text(dataset, "bending_tension", place=(k,))
-        parts.append(f"κ = {rigidity} eV, tension {tension} N/m along ({along})")
+        tension = f"tension {_text(dataset, 'bending_tension', place=(k,))} N/m"
+        if abs(float(dataset["bending_tension"].values[k])) < _NO_TENSION:
+            tension = "no tension"
+        parts.append(f"κ = {rigidity} eV, {tension}, along ({along})")
     return "; ".join(parts)
 
 

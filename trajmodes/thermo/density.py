@@ -8,7 +8,7 @@ tetrahedron is exact (Blöchl, Jepsen, Andersen, Phys. Rev. B 49, 16223 (1994)).
 the weight of each mode over ω is 1, and that of the density is the number of branches.
 
 A change δω_qm of the frequencies changes the number of states below ω by −Σ W_qm(ω) δω_qm, with
-W the weights of the density; its derivative is the change of the density.
+W the weights of the density. Errors of the density itself: `density_errors`.
 """
 
 from itertools import permutations
@@ -57,7 +57,7 @@ def phonon_density(
     grid: Floats,
     width: float = 0.0,
 ) -> PhononDensity:
-    """Density of states on a frequency grid (w,) of even spacing in rad/ps.
+    """Density of states on a frequency grid (w,) of even spacing in rad/ps, without its errors.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def phonon_density(
     by_species = [
         by_direction[names == name].sum(axis=(0, 1)) for name in dict.fromkeys(names.tolist())
     ]
-    errors: dict[str, Floats] = {}
-    if len(changes):
-        errors = {
-            "total_sem": jackknife_sem(np.gradient(moved, grid, axis=1)),
-            "number_sem": jackknife_sem(moved),
-        }
     return PhononDensity(
-        grid, total, number, by_direction, np.array(by_species), width=width, **errors
+        grid,
+        total,
+        number,
+        by_direction,
+        np.array(by_species),
+        width=width,
+        number_sem=jackknife_sem(moved) if len(changes) else None,
     )
 
 

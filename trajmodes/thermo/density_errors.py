@@ -1,10 +1,11 @@
-"""Standard errors of the density of states of sites and species.
+"""Standard errors of the density of states: total, of sites and of species.
 
 The part of a site in the density is the diagonal block of a function of D,
 Σ_m g(ω − ω_m) e_m e_m†, and a replicate changes it by Σ_mm' g[ω_m, ω_m'] δ_mm' e_m e_m'†, with
 the divided difference of g in ω² (see `zone_modes`): frequencies move, and polarisation vectors
 turn. g is a Gaussian at least as wide as 1 % of the range of frequencies. Without smearing, the
-errors are those of a density smeared by this width.
+errors are those of a density smeared by this width: to first order, those of the density of
+tetrahedra are infinite at van Hove singularities.
 """
 
 from math import pi, sqrt
@@ -73,8 +74,8 @@ class DensityErrors:
             vectors, chunk.changes[:, part], flat, pairs
         )
 
-    def errors(self, group: SpaceGroup, crystal: Crystal) -> tuple[Floats, Floats]:
-        """Return standard errors of the sites (s, 3, w) and species (k, w), in ps/rad."""
+    def errors(self, group: SpaceGroup, crystal: Crystal) -> tuple[Floats, Floats, Floats]:
+        """Return standard errors: total (w,), sites (s, 3, w) and species (k, w), in ps/rad."""
         smooth = make_interp_spline(self.coarse, np.asarray(self.changes), axis=1)
         tensors = symmetrised(smooth(self.grid)[..., PLACES], group)
         # (b, s, 3, w)
@@ -83,4 +84,7 @@ class DensityErrors:
         by_species = [
             by_site[:, names == name].sum(axis=(1, 2)) for name in dict.fromkeys(names.tolist())
         ]
-        return jackknife_sem(by_site), jackknife_sem(np.stack(by_species, axis=1))
+        total = by_site.sum(axis=(1, 2))
+        parts = (total, by_site, np.stack(by_species, axis=1))
+        of_total, of_sites, of_species = map(jackknife_sem, parts)
+        return of_total, of_sites, of_species

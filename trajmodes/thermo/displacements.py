@@ -3,10 +3,12 @@
 ⟨u_sx u_sy⟩ = (1/N M_s) Σ_qm f(ω²) Re(e_sx e*_sy), with f = ħ(n + ½)/ω for quantum and k_BT/ω²
 for classical oscillators (Maradudin, Montroll, Weiss, Ipatova, Theory of Lattice Dynamics
 (1971), ch. VII). The Debye–Waller factor of a site at the wave vector k is
-exp(−½ Σ_xy k_x k_y ⟨u_x u_y⟩).
+exp(−½ Σ_xy k_x k_y ⟨u_x u_y⟩). The isotropic displacement parameter is
+B_iso = 8π²⟨u²⟩/3 (Trueblood et al., Acta Cryst. A 52, 770 (1996)); an isotropic site has the
+Debye–Waller factor exp(−B k²/16π²).
 
 In CIF files U^{ij} refers to the basis of unit reciprocal vectors: u = Σ_i Δξ_i a_i |a_i*| has
-U^{ij} = ⟨Δξ_i Δξ_j⟩ (Trueblood et al., Acta Cryst. A 52, 770 (1996)). The reciprocal vectors
+U^{ij} = ⟨Δξ_i Δξ_j⟩ (Trueblood et al.). The reciprocal vectors
 carry no 2π.
 """
 
@@ -133,16 +135,24 @@ def thermal_displacements(
     tensors = symmetrised(sums[..., PLACES], group) / crystal.masses[:, None, None]
     quantum, classical = tensors[0]
     cif = cif_tensors(tensors[:, 0], crystal)
+    # (1 + b, 2, t, s)
+    b_iso = 8.0 * np.pi**2 / 3.0 * np.einsum("...xx->...", tensors)
+    b_quantum, b_classical = b_iso[0]
     if len(tensors) == 1:
-        return ThermalDisplacements(quantum, classical, cif[0])
+        return ThermalDisplacements(quantum, classical, cif[0], b_quantum, b_classical)
     quantum_sem, classical_sem = jackknife_sem(tensors[1:])
+    b_iso_sem, b_iso_classical_sem = jackknife_sem(b_iso[1:])
     return ThermalDisplacements(
         quantum,
         classical,
         cif[0],
-        quantum_sem,
-        classical_sem,
-        jackknife_sem(cif[1:]),
+        b_quantum,
+        b_classical,
+        quantum_sem=quantum_sem,
+        classical_sem=classical_sem,
+        cif_sem=jackknife_sem(cif[1:]),
+        b_iso_sem=b_iso_sem,
+        b_iso_classical_sem=b_iso_classical_sem,
         quantum_changes=tensors[1:, 0],
         classical_changes=tensors[1:, 1],
     )

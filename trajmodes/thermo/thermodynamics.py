@@ -81,8 +81,8 @@ def thermodynamics(
     modes = MeshModes(omega, sums.sites, sums.moved[:, on_mesh])
     density = phonon_density(points, modes, group, grid, width)
     if of_density is not None:
-        sites_sem, species_sem = of_density.errors(group, crystal)
-        density = replace(density, sites_sem=sites_sem, species_sem=species_sem)
+        total, of_sites, of_species = of_density.errors(group, crystal)
+        density = replace(density, total_sem=total, sites_sem=of_sites, species_sem=of_species)
     weights, counted = points.weights.ravel(), sums.counted.ravel()
     square_changes = sums.changes.reshape(len(sums.changes), counted.size)
     moments = moments_of(sums.omega.ravel(), weights, counted, square_changes)

@@ -122,7 +122,7 @@ def test_errors_are_those_of_every_replicate_solved_anew(name, fitted):
             anew = jackknife_sem(getattr(getattr(x, statistics), one)[1:] for x in singles)
             error = getattr(getattr(found, statistics), f"{one}_sem")[1:]
             np.testing.assert_allclose(error, anew, rtol=0.02, atol=1e-12)
-    for one in ("quantum", "classical"):
+    for one in ("quantum", "classical", "b_iso", "b_iso_classical"):
         anew = jackknife_sem(getattr(x.displacements, one) for x in singles)
         error = getattr(found.displacements, f"{one}_sem")
         np.testing.assert_allclose(error, anew, rtol=0.02, atol=1e-3 * anew.max())

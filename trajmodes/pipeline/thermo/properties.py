@@ -14,6 +14,7 @@ from trajmodes.data.lattice import layer_of
 from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import (
+    ZERO_VELOCITY,
     Elasticity,
     RunDisplacements,
     ThermalExpansion,
@@ -132,7 +133,7 @@ def elastic_job(
         elasticity=found,
         bending=bending(known, found.axes) if layer else None,
         warnings=(*asymmetry_warnings(found), *of_source),
-        notes=_notes(known, _LAYER_YIELDS),
+        notes=(*_notes(known, _LAYER_YIELDS), *_imaginary_notes(found)),
     )
     return written_properties(properties, values["output"], constants, {})
 
@@ -274,6 +275,25 @@ def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:
             "cells, or fit with a --cutoff2 within the sphere inscribed in the supercell",
         ),
     )
+
+
+def _imaginary_notes(elastic: Elasticity) -> tuple[Note, ...]:
+    """Note the part of the drawn directions in which a wave has an imaginary velocity."""
+    unstable = elastic.velocities < -ZERO_VELOCITY * np.abs(elastic.velocities).max()
+    part = float(unstable.any(axis=2).mean())
+    if not part:
+        return ()
+    text = (
+        f"the velocity of sound is imaginary in {100.0 * part:.3g} % of the directions; it is "
+        "negative in the tables, and dotted in the figure"
+    )
+    if len(elastic.axes) == 3:
+        return (Note("note", text, why="the crystal is elastically unstable"),)
+    why = (
+        "long flexural waves of a layer have the velocity of its tension, which is zero "
+        "without stress: noise of the fit may make its square negative"
+    )
+    return (Note("note", text, why=why, fix="--constraints born-huang --constraints huang"),)
 
 
 def _notes(constants: ForceConstants, of_layer: str) -> tuple[Note, ...]:

@@ -1,12 +1,15 @@
 """Thermodynamic functions, density of states, and velocities of sound of force constants."""
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.data.thermo import ZERO_VELOCITY
+from trajmodes.report.figures.bands import error_entry
 from trajmodes.report.figures.style import (
     BLACK,
     BLUE,
@@ -16,21 +19,28 @@ from trajmodes.report.figures.style import (
     ORANGE,
     RED,
     branch_colours,
+    is_visible,
+    legend_above,
     letter_panels,
+    line_entry,
     new_figure,
     sem_of,
 )
 
-_MOST_SITES = 6
-"""With more sites the mean square displacements are those of the species."""
+_MOST_ABOVE = 4
+"""With more entries a legend is inside its panel."""
 _SHADE = 0.25
+_DASHES, _DOTS = (0, (4, 2)), (0, (1, 1.5))
+_WAVES = {"slowest": GREEN, "middle": BLUE, "fastest": RED}
+_B_OF_SQUARE = 8.0 * np.pi**2
+"""B_iso over ⟨u²⟩ along one direction."""
 
 
 def draw_thermo(dataset: NamedArrays) -> Figure:
     """Draw density of states, heat capacity, free energy and mean square displacements."""
-    figure = new_figure(5.4)
-    places = ((0.085, 0.585), (0.595, 0.585), (0.085, 0.085), (0.595, 0.085))
-    panels = [figure.add_axes((left, foot, 0.385, 0.375)) for left, foot in places]
+    figure = new_figure(5.6)
+    places = ((0.095, 0.575), (0.595, 0.575), (0.095, 0.08), (0.595, 0.08))
+    panels = [figure.add_axes((left, foot, 0.375, 0.375)) for left, foot in places]
     states_panel(panels[0], dataset)
     capacity_panel(panels[1], dataset)
     energy_panel(panels[2], dataset)
@@ -54,7 +64,7 @@ def states_panel(axes: Axes, dataset: NamedArrays) -> None:
     if freq[0] < 0.0:
         axes.axvline(0.0, color=GREY, linewidth=0.7)
         axes.set_xlabel("Frequency (THz), imaginary below 0")
-    axes.legend(loc="upper left", borderaxespad=0.3)
+    _legend(axes, has_errors=is_visible(sem_of(dataset, "dos"), float(total.max())))
 
 
 def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -70,11 +80,11 @@ def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
     debye = dataset["debye_capacity_kb"].values / n_sites
     place = int(np.flatnonzero(dataset["moment_order"].values == 2)[0])
     theta = float(dataset["debye_of_moment"].values[place])
-    axes.plot(kelvin, debye, color=RED, linestyle=(0, (4, 2)), label=f"Debye, {theta:.0f} K")
+    axes.plot(kelvin, debye, color=RED, linestyle=_DASHES, label=f"Debye, {theta:.0f} K")
     axes.axhline(3.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Temperature (K)", ylabel=r"Per atom (k$_\mathrm{B}$)", ylim=(0.0, None))
     axes.set_xlim(_span(kelvin))
-    axes.legend(loc="lower right", borderaxespad=0.3)
+    _legend(axes)
 
 
 def energy_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -86,70 +96,131 @@ def energy_panel(axes: Axes, dataset: NamedArrays) -> None:
         error = None if sem is None else scale * sem
         _line(axes, kelvin, scale * dataset[name].values, error, colour, label)
         classical = scale * dataset[f"{name}_classical"].values
-        dashes = (0, (4, 2))
-        axes.plot(
-            kelvin, classical, color=colour, linestyle=dashes, label=f"{label}, classical"
-        )
+        axes.plot(kelvin, classical, color=colour, linestyle=_DASHES, linewidth=0.9)
+    _classical_entry(axes)
     axes.axhline(0.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Temperature (K)", ylabel="Per atom (meV)", xlim=_span(kelvin))
-    axes.legend(loc="lower left", borderaxespad=0.3)
+    _legend(axes)
 
 
 def displacements_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the mean square displacements, and those of the run where they are known."""
     kelvin, species = dataset["thermo_temperature"].values, dataset["species"].values
-    isotropic = {
-        name: np.einsum("tsxx->ts", dataset[name].values) / 3.0
-        for name in ("u2", "u2_classical")
-    }
     kinds = list(dict.fromkeys(species.tolist()))
     for name, colour in zip(kinds, _colours(len(kinds)), strict=True):
         own = species == name
         mean, classical = (
-            isotropic[key][:, own].mean(axis=1) for key in ("u2", "u2_classical")
+            dataset[key].values[:, own].mean(axis=1) / _B_OF_SQUARE
+            for key in ("b_iso", "b_iso_classical")
         )
-        axes.plot(kelvin, mean, color=colour, label=name)
-        axes.plot(kelvin, classical, color=colour, linestyle=(0, (4, 2)), linewidth=0.9)
+        sem = sem_of(dataset, "b_iso")
+        error = None if sem is None else sem[:, own].mean(axis=1) / _B_OF_SQUARE
+        _line(axes, kelvin, mean, error, colour, name)
+        axes.plot(kelvin, classical, color=colour, linestyle=_DASHES, linewidth=0.9)
         if "u2_measured" in dataset and "fit_temperature" in dataset:
             measured = np.einsum("sxx->s", dataset["u2_measured"].values)[own].mean() / 3.0
             axes.plot(
                 float(dataset["fit_temperature"]), measured, color=colour, marker="o",
                 linestyle="none", label=f"{name}, run",
             )  # fmt: skip
-    axes.plot([], [], color=GREY, linestyle=(0, (4, 2)), linewidth=0.9, label="classical")
+    _classical_entry(axes)
     axes.set(xlabel="Temperature (K)", ylabel="⟨u²⟩ along one direction (Å²)")
     axes.set(xlim=_span(kelvin), ylim=(0.0, None))
-    axes.legend(loc="upper left", borderaxespad=0.3)
+    _legend(axes)
 
 
 def draw_sound(dataset: NamedArrays) -> Figure:
-    """Draw the velocities of sound in planes, as the distance from the centre."""
+    """Draw the velocities of sound in planes, as the distance from the centre.
+
+    Where a wave is unstable its line is dotted, at the absolute value of the velocity.
+    """
     planes = [str(one) for one in dataset["sound_plane"].values]
-    figure = new_figure(3.0 if len(planes) > 1 else 4.2)
-    velocity = np.where(
-        dataset["sound_km_s"].values > 0.0, dataset["sound_km_s"].values, np.nan
-    )
     angle = np.radians(dataset["sound_angle_deg"].values)
-    top = 1.08 * float(np.nanmax(velocity, initial=1e-3))
-    wide = 0.945 / len(planes)
+    velocity, sem = dataset["sound_km_s"].values, sem_of(dataset, "sound_km_s")
+    highest = max(float(np.abs(velocity).max()), 1e-3)
+    inches = 1.9 if len(planes) > 1 else 3.2
+    figure = new_figure(inches + 0.95)
+    width, height = inches / figure.get_figwidth(), inches / figure.get_figheight()
     for k, plane in enumerate(planes):
-        axes = figure.add_axes((0.065 + k * wide, 0.16, wide - 0.04, 0.68))
-        axes.set_aspect("equal")
+        place = (0.075 + k * (width + 0.05), 0.42 / figure.get_figheight())
+        axes = figure.add_axes((*place, width, height))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(5))
+            axis.set_major_locator(MaxNLocator(6))
         axes.axhline(0.0, color=GREY, linewidth=0.5)
         axes.axvline(0.0, color=GREY, linewidth=0.5)
-        for wave, colour in enumerate((GREEN, BLUE, RED)):
-            speed = velocity[k, :, wave]
-            label = ("slowest", "middle", "fastest")[wave]
-            axes.plot(speed * np.cos(angle), speed * np.sin(angle), color=colour, label=label)
-        axes.set(xlim=(-top, top), ylim=(-top, top))
-        axes.set(xlabel=f"along {plane[0]} (km/s)", title=f"{plane} plane")
+        for wave, colour in enumerate(_WAVES.values()):
+            error = None if sem is None else sem[k, :, wave]
+            _draw_wave(axes, angle, velocity[k, :, wave], error, colour, highest)
+        limits = (-1.12 * highest, 1.12 * highest)
+        axes.set(xlim=limits, ylim=limits, title=f"{plane} plane")
+        axes.set_xlabel(f"along {plane[0]} (km/s)")
         axes.set_ylabel(f"along {plane[1]} (km/s)", labelpad=1.0)
         axes.tick_params(labelleft=k == 0)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=3, borderaxespad=0.2)
+    handles = _wave_entries(velocity / highest)
+    if is_visible(sem, 2.24 * highest):
+        handles.append(error_entry(GREY, _SHADE))
+    if len(planes) > 1:
+        right, top = 0.075 + len(planes) * width + (len(planes) - 1) * 0.05, 0.99
+        look = {"ncols": len(handles), "columnspacing": 1.2, "borderaxespad": 0.0}
+        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(right, top), **look)
+    else:
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.03, 1.0))
     return figure
+
+
+def _draw_wave(
+    axes: Axes,
+    angle: Floats,
+    velocity: Floats,
+    sem: Floats | None,
+    colour: str,
+    highest: float,
+) -> None:
+    """Draw the velocity of a wave by direction, with a band of ±2 standard errors."""
+    unit, size = np.stack([np.cos(angle), np.sin(angle)]), np.abs(velocity)
+    unstable = velocity < -ZERO_VELOCITY * highest
+    for part, style in ((~unstable, "-"), (unstable, _DOTS)):
+        axes.plot(*(np.where(part, size, np.nan) * unit), color=colour, linestyle=style)
+    if sem is not None:
+        outer, inner = (size + 2.0 * sem) * unit, np.maximum(size - 2.0 * sem, 0.0) * unit
+        ring = np.concatenate([outer, inner[:, ::-1]], axis=1)
+        axes.fill(*ring, color=colour, alpha=_SHADE, linewidth=0)
+
+
+def _wave_entries(velocity: Floats) -> list[Artist]:
+    """Legend entries of the waves, and of their unstable parts.
+
+    ``velocity`` (p, a, 3) is in units of the highest.
+    """
+    handles: list[Artist] = []
+    mixed = False
+    for wave, (name, colour) in enumerate(_WAVES.items()):
+        own = velocity[..., wave]
+        unstable = own < -ZERO_VELOCITY
+        mixed |= bool(unstable.any() and not unstable.all())
+        if (np.abs(own) <= ZERO_VELOCITY).all():
+            handles.append(line_entry(f"{name}: zero", colour))
+        elif unstable.all():
+            handles.append(line_entry(f"{name}, imaginary", colour, linestyle=_DOTS))
+        else:
+            handles.append(line_entry(name, colour))
+    if mixed:
+        handles.append(line_entry("imaginary", GREY, linestyle=_DOTS))
+    return handles
+
+
+def _legend(axes: Axes, *, has_errors: bool = False) -> None:
+    """Put a legend above a panel, or into it if the entries are many."""
+    handles, _ = axes.get_legend_handles_labels()
+    handles += [error_entry(GREY, _SHADE)] if has_errors else []
+    if len(handles) > _MOST_ABOVE:
+        axes.legend(handles=handles, loc="upper left", borderaxespad=0.3, ncols=2)
+        return
+    legend_above(axes, handles, ncols=len(handles), columnspacing=1.0, handlelength=1.3)
+
+
+def _classical_entry(axes: Axes) -> None:
+    axes.plot([], [], color=GREY, linestyle=_DASHES, linewidth=0.9, label="classical")
 
 
 def _line(

@@ -46,6 +46,11 @@ def displacements_table(dataset: NamedArrays) -> Table:
                 values = dataset[name].values.reshape(-1, 3, 3)
                 columns |= {f"{name}_{text}": values[:, x, y] for text, (x, y) in SIX.items()}
     meanings = {f"{name}_xy": variable_of(name).text for name in ("u2", "u2_classical")}
+    isotropic = ("b_iso", "b_iso_classical")
+    meanings |= {name: variable_of(name).text for name in isotropic}
+    for name in (one for base in isotropic for one in (base, f"{base}_sem")):
+        if name in dataset:
+            columns[name] = dataset[name].values.ravel()
     title = "Mean square displacements of the sites, Cartesian; x_sem: standard error of x"
     return Table(title, columns, meanings)
 
@@ -74,7 +79,7 @@ THERMO_TABLES = (
     ),
     Output(
         "tables/displacements.csv",
-        "mean square displacements of the sites",
+        "mean square displacements of the sites, and B_iso",
         ("u2",),
         displacements_table,
     ),
