@@ -9,8 +9,6 @@ A job file has the same names as the options, with underscores; paths are relati
 """
 
 import json
-import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -30,6 +28,7 @@ from trajmodes.config.groups import (
     RunningOptions,
 )
 from trajmodes.config.option import Group, Option, options_in
+from trajmodes.config.plain_toml import read_toml
 from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import OF_OTHER_COMMANDS
 from trajmodes.config.scattering import ScatteringOptions
@@ -52,19 +51,7 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 )
 """Attribute of `Job` → group of options."""
 
-_LARGEST = 2**20
-"""Largest size of a job file in bytes."""
-
-_DEEPEST = 2
-"""Most brackets that may be open at once, and most parts of a dotted name: no option has a
-value that needs more, and tomllib takes memory that grows as the square of the depth."""
-
-_QUOTED = re.compile(
-    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)'
-    r'|"(?:[^"\\\n]|\\.)*"?|\'[^\'\n]*\'?|#[^\n]*',
-    re.DOTALL,
-)
-"""Quoted texts and comments, whose brackets and dots do not count."""
+_HOLDS = "a few lines of the form name = value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +241,7 @@ def toml_text(job: Job) -> str:
 
 def _settings_in(path: Path, command: str) -> dict[str, Any]:
     """Read the settings of a job file; make its paths relative to the working directory."""
-    values = _checked(_read_settings(path), str(path))
+    values = _checked(read_toml(path, "job file", _HOLDS), str(path))
     for name, one in job_options().items():
         if name not in values:
             continue
@@ -331,35 +318,6 @@ def _commands(one: Option) -> str:
     return ", ".join(f"`trajmodes {name}`" for name in sorted(one.commands))
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    """Names and values in a job file, which has neither tables nor lists of lists."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the job file: {error.strerror}", where=str(path)
-        ) from None
-    if len(content) > _LARGEST:
-        raise UsageError(
-            f"the job file is larger than {_LARGEST // 2**20} MiB",
-            where=str(path),
-            why="a job file holds a few lines: name = value",
-            fix="give trajectory files by a pattern, such as run*.lammpstrj",
-        )
-    try:
-        text = content.decode("utf-8")
-        if _is_nested(text):
-            raise UsageError(
-                "the job file has nested tables or lists",
-                where=str(path),
-                fix="write one option per line: name = value",
-            )
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"not a TOML file: {error}", where=str(path)) from None
-
-
 def _settings_text(values: Mapping[str, Any]) -> str:
     """Text of a job file, without values that are None and empty lists."""
     lines = []
@@ -369,15 +327,3 @@ def _settings_text(values: Mapping[str, Any]) -> str:
         # The numbers, strings, booleans and flat lists of JSON are those of TOML.
         lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
-
-
-def _is_nested(text: str) -> bool:
-    """Whether brackets or dotted names go deeper than the values of options."""
-    plain = _QUOTED.sub('""', text)
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", plain):
-        depth += 1 if bracket in "[{" else -1
-        if depth > _DEEPEST:
-            return True
-    words = re.split(r"[=\n,\[\]{}]", plain)
-    return any(word.count(".") >= _DEEPEST for word in words)
