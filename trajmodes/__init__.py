@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajmodes.api.born_von_karman import born_von_karman
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
     from trajmodes.api.molecule import molecule
     from trajmodes.api.quasiharmonic import phases, quasiharmonic
@@ -31,6 +32,7 @@ _HOMES = {
     "Results": ("trajmodes.api.results", "Results"),
     "Run": ("trajmodes.api.runs", "Run"),
     "Series": ("trajmodes.api.series", "Series"),
+    "born_von_karman": ("trajmodes.api.born_von_karman", "born_von_karman"),
     "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
     "load": ("trajmodes.api.results", "load"),
@@ -50,6 +52,7 @@ __all__ = [
     "Run",
     "Series",
     "__version__",
+    "born_von_karman",
     "fit_runs",
     "from_arrays",
     "load",

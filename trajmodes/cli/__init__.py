@@ -1,4 +1,7 @@
-"""The program ``trajmodes``: parses, calls the pipeline, prints. Open `program` first."""
+"""The program ``trajmodes``: parses, calls the pipeline, prints.
+
+Open `root` first: it lists the commands.
+"""
 
 from trajmodes.cli.program import main
 

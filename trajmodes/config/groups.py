@@ -32,6 +32,7 @@ FOLDERS = {
     "demo": "trajmodes-demo",
     "sctdep": "self-consistent",
     "series": "series",
+    "bvk": "bvk",
 }
 """Command → its default folder of results."""
 
@@ -388,7 +389,7 @@ class RunningOptions(Group):
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
         "quasiharmonic phases demo sctdep series spectral-function "
-        "free-energy",
+        "free-energy bvk",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -156,6 +156,41 @@ class SpectralOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShellOptions(Group):
+    """Born–von Kármán constants of neighbour shells."""
+
+    title: ClassVar = "Neighbour shells"
+    commands: ClassVar = "bvk"
+
+    shells: int = option(
+        "Number of neighbour shells, nearest first.",
+        default=5,
+        kind=kinds.whole(1, 200),
+        metavar="N",
+    )
+    compare: tuple[str, ...] = option(
+        "Another model of the same crystal: force constants, or a table of constants. May be "
+        "repeated.",
+        default=(),
+        is_path=True,
+        metavar="SOURCE",
+    )
+    structure: str | None = option(
+        "Crystal of measured frequencies, such as fcc:4.08:Au, rocksalt:5.64:NaCl or "
+        "hcp:3.21,5.21:Mg, lengths in Å.",
+        metavar="NAME:a:SYMBOLS",
+    )
+    cell: str | None = option(
+        "Cell file of the crystal of measured frequencies.", metavar="FILE", is_path=True
+    )
+    path: str = option(
+        'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
+        default="auto",
+        metavar="POINTS",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Group):
     """Files for other programs."""
 
@@ -307,6 +342,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     SpectralOptions,
     ThermoOptions,
     SeriesOptions,
+    ShellOptions,
     ExportOptions,
     FreeEnergyOptions,
     QuasiharmonicOptions,

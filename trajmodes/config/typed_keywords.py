@@ -98,6 +98,16 @@ class ThermoKeywords(TypedDict, total=False):
     cif_temperature: float | None
 
 
+class ShellKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.born_von_karman`."""
+
+    output: str | PathLike[str] | None
+    shells: int
+    structure: str | None
+    cell: str | PathLike[str] | None
+    path: str
+
+
 class ElasticKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.elasticity`."""
 

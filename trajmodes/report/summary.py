@@ -32,6 +32,7 @@ from trajmodes.report.sections import (
     thermostat_line,
 )
 from trajmodes.report.series import series_lines, series_parts
+from trajmodes.report.shells import shell_lines, shell_parts
 from trajmodes.results.netcdf import read_arrays
 
 WIDTH = 100
@@ -108,6 +109,7 @@ def render(
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
+    parts += shell_parts(dataset)
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
@@ -169,6 +171,7 @@ def _overview(dataset: NamedArrays) -> Table:
         *series_lines(dataset),
         *volume_lines(dataset),
         *scattering_lines(dataset),
+        *shell_lines(dataset),
     ):
         if text:
             grid.add_row(name, Text(text))

@@ -28,6 +28,7 @@ from trajmodes.report.figures.catalogue import (
     PROPERTY_OUTPUTS,
     SCATTERING_OUTPUTS,
     SERIES_OUTPUTS,
+    SHELL_OUTPUTS,
     VOLUME_OUTPUTS,
     place_of_drawing,
 )
@@ -51,6 +52,8 @@ SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
 
 VOLUME_FILES = (RESULTS.file, *(output.name for output in VOLUME_OUTPUTS))
 """Files that `trajmodes quasiharmonic` may write."""
+SHELL_FILES = (RESULTS.file, *(output.name for output in SHELL_OUTPUTS))
+"""Files that `trajmodes bvk` may write, without force constants and the table."""
 SCATTERING_FILES = (RESULTS.file, *(output.name for output in SCATTERING_OUTPUTS))
 """Files that `trajmodes sqw` and `trajmodes one-phonon` may write."""
 
@@ -160,6 +163,8 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         return VOLUME_OUTPUTS
     if is_scattering(dataset):
         return SCATTERING_OUTPUTS
+    if "bvk_shell" in dataset.dims:
+        return SHELL_OUTPUTS
     return MAP_OUTPUTS if is_map(dataset) else OUTPUTS
 
 

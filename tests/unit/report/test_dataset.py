@@ -7,16 +7,22 @@ import xarray as xr
 from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
+from trajmodes.data.potentials.shell_constants import MeasuredFrequencies, ShellModels
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
 from trajmodes.data.series.runs import MeasuredLines, SeriesRun
 from trajmodes.data.spectra import StructureFactor
-from trajmodes.data.thermo import RunDisplacements, ThermalExpansion
+from trajmodes.data.thermo import Bending, RunDisplacements, ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
 from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
+from trajmodes.phonons.born_von_karman.projection import force_constants_of
+from trajmodes.phonons.born_von_karman.shells import nearest_shells
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.phonons.shells import shells_of
+from trajmodes.pipeline.potentials.structures import named_structure
 from trajmodes.pipeline.thermo.series import series_of
+from trajmodes.results.by_command.born_von_karman import shells_dataset
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
@@ -45,19 +51,22 @@ def properties() -> list[xr.Dataset]:
     )
     provenance = Provenance({}, (), "", "")
     moved = RunDisplacements(*3 * [np.ones((2, 3, 3))])
-    flat = replace(elasticity(bulk), crystal=layer, stiffness=np.eye(3), eigenvalues=np.ones(3))
+    own = {"stiffness": np.eye(3), "symmetric": np.eye(3), "eigenvalues": np.ones(3)}
+    flat = replace(elasticity(bulk), crystal=layer, **own)
     thermo = thermodynamics(bulk, (3, 3, 3), [300.0])
     tensors = np.ones((1, 3, 3))
     expansion = ThermalExpansion(tensors, tensors[0], np.ones(1), (1, 1, 1))
     scattered = CrystalProperties(bulk, provenance, spectra=mode_spectra(bulk))
+    bending = Bending(np.eye(3)[:2], *np.ones((4, 2)))
+    more = {"expansion": expansion, "run_displacements": moved}
     properties = [
-        CrystalProperties(bulk, provenance, thermo, one, expansion, run_displacements=moved)
-        for one in (elasticity(bulk), flat)
+        CrystalProperties(bulk, provenance, thermo, elasticity(bulk), **more),
+        CrystalProperties(bulk, provenance, thermo, flat, bending, **more),
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
     datasets += [scattering_dataset(structure_factors(bulk)), series(bulk), volumes(bulk)]
-    return datasets
+    return [*datasets, shells()]
 
 
 def volumes(constants) -> xr.Dataset:
@@ -94,6 +103,23 @@ def series(constants) -> xr.Dataset:
         one = replace(constants, crystal=crystal, replicates=replicates, temperature=kelvin)
         runs.append(SeriesRun(f"{kelvin:g} K", one, supercell, lines))
     return series_dataset(series_of(runs, path="G X", command="").results)
+
+
+def shells() -> xr.Dataset:
+    """Constants of shells of copper, of force constants and fitted to frequencies."""
+    known = nearest_shells(named_structure("fcc:3.6:Cu"), 1)
+    qpoints = np.random.default_rng(1).uniform(-0.5, 0.5, (6, 3))
+    data = MeasuredFrequencies(qpoints, np.full(6, 20.0), ("3",) * 6, np.full(6, 1.0))
+    constants, fit = fit_to_frequencies(data, known)
+    constants = replace(constants, residual=np.zeros(1))
+    path = band_path(known.crystal, 0.5, "G X")
+    bands = dispersion(force_constants_of(constants, known), path)
+    omega = bands.omega
+    found = ShellModels(
+        ("copper",), (constants,), bands, omega[None], Provenance({}, (), "", ""), (300.0,),
+        omega, fit,
+    )  # fmt: skip
+    return shells_dataset(found)
 
 
 def structure_factors(constants) -> Scattering:

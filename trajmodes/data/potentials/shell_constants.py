@@ -121,6 +121,11 @@ class MeasuredFit:
     def __post_init__(self) -> None:
         freeze(self, {"m": len(self.measured.branch)}, float, squared="m")
 
+    @property
+    def fitted(self) -> Floats:
+        """(m,), unit: rad/ps. Fitted frequencies; negative: imaginary."""
+        return np.copysign(np.sqrt(np.abs(self.squared)), self.squared)
+
 
 @dataclass(frozen=True, slots=True)
 class ShellModels:
@@ -135,6 +140,8 @@ class ShellModels:
     band_omega: Floats
     """(k, p, b), unit: rad/ps. Bands of all of them."""
     provenance: Provenance
+    temperatures: tuple[float | None, ...]
+    """(k,), unit: K. Temperatures of the force constants; None where there is none."""
     whole_omega: Floats | None = None
     """(p, b), unit: rad/ps. Bands of the force constants in which the first were found, with
     all pairs and without the average over stars; None where there are none."""

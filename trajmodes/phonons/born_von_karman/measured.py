@@ -113,7 +113,8 @@ class _Problem:
     def scales(self) -> Floats:
         """(n,) sizes of the columns of the Jacobian, to which singular values are relative."""
         flat = self.matrices.reshape(len(self.matrices), -1)
-        return np.linalg.norm(flat, axis=1)
+        norms: Floats = np.linalg.norm(flat, axis=1)
+        return norms
 
     def starts(self) -> Iterator[Floats]:
         """Constants of central forces that decrease with distance, of random strengths."""

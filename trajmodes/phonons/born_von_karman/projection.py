@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.potentials.shell_constants import ShellConstants
 from trajmodes.errors import DataError
@@ -118,7 +118,7 @@ def _require_symmetric(self_sxy: Floats) -> None:
         )
 
 
-def _places(constants: ForceConstants, shells: NeighbourShells) -> Floats:
+def _places(constants: ForceConstants, shells: NeighbourShells) -> Ints:
     """(c,) row of each bond of the shells in the force constants; −1 where it is not listed."""
     listed = {key: row for row, key in enumerate(_keys(constants))}
     orbits = shells.basis.orbits
@@ -132,19 +132,19 @@ def _keys(constants: ForceConstants) -> Iterator[tuple[int, ...]]:
     return ((*pair, *cell) for pair, cell in zip(sites, cells, strict=True))
 
 
-def _on_bonds(values: Floats, place: Floats) -> Floats:
+def _on_bonds(values: Floats, place: Ints) -> Floats:
     """(c, 9) force constants of the bonds; zero where they are not listed."""
     return np.where(place[:, None] >= 0, values.reshape(-1, 9)[place], 0.0)
 
 
-def _projected(values: Floats, place: Floats, shells: NeighbourShells) -> Floats:
+def _projected(values: Floats, place: Ints, shells: NeighbourShells) -> Floats:
     """(n,) constants of force constants (p, 3, 3)."""
     basis = shells.basis
     # The tensors are orthonormal in the sum over all clusters.
     inner_ck = np.einsum("cky,cy->ck", basis.tensors, _on_bonds(values, place))
-    parameters = np.bincount(basis.columns.ravel(), inner_ck.ravel(), basis.n_parameters + 1)
-    solution: Floats = np.linalg.solve(shells.parameters, parameters[:-1])
-    return solution
+    parameters = np.zeros(basis.n_parameters + 1)
+    np.add.at(parameters, basis.columns, inner_ck)
+    return np.asarray(np.linalg.solve(shells.parameters, parameters[:-1]), dtype=float)
 
 
 def _residual(constants: ForceConstants, values: Floats, shells: NeighbourShells) -> Floats:

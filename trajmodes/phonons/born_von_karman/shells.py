@@ -34,6 +34,9 @@ from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 _CUBIC = 195
 """Number of the first cubic space group."""
 _ROUNDING = 1e-8
+_TOWARDS = np.array([1.0, 0.2, 0.04])
+_SAME = 1e-4
+"""Difference in Å of bonds that are equal."""
 
 CUBIC_NAMES = ("α1", "α2", "α3", "β1", "β2", "β3", "γ1", "γ2", "γ3")
 """Components of a matrix in cubic axes: diagonal, yz zx xy, and the antisymmetric ones."""
@@ -105,7 +108,8 @@ class NeighbourShells:
     @property
     def lattice(self) -> Ints:
         """(h, 3) cell of the second end, counted from that of the first."""
-        return self.basis.orbits.lattice[self.bonds, 1]
+        cells: Ints = self.basis.orbits.lattice[self.bonds, 1]
+        return cells
 
     @property
     def vectors(self) -> Floats:
@@ -115,7 +119,8 @@ class NeighbourShells:
     @property
     def distances(self) -> Floats:
         """(h,), unit: Å. Lengths of the bonds."""
-        return np.linalg.norm(self.vectors, axis=1)
+        lengths: Floats = np.linalg.norm(self.vectors, axis=1)
+        return lengths
 
     @property
     def indices(self) -> Floats:
@@ -235,11 +240,14 @@ def _axes(group: SpaceGroup) -> tuple[Floats, float | None]:
 
 
 def _representative(basis: SymmetryBasis, members: Ints, axes: Floats) -> int:
-    """Bond of a shell with the largest first component, then the second, then the third."""
-    h_cx = np.round(_vectors(basis, members) @ axes.T, 4)
-    sites = basis.orbits.sites[members]
-    order = np.lexsort((sites[:, 1], sites[:, 0], -h_cx[:, 2], -h_cx[:, 1], -h_cx[:, 0]))
-    return int(members[order[0]])
+    """Choose the bond of a shell that is farthest along a direction near the first axis.
+
+    Of the bonds of a cubic star it is that with h_x ≥ h_y ≥ h_z ≥ 0.
+    """
+    far_c = _vectors(basis, members) @ axes.T @ _TOWARDS
+    farthest = members[far_c > far_c.max() - _SAME]
+    sites = basis.orbits.sites[farthest]
+    return int(farthest[np.lexsort((sites[:, 1], sites[:, 0]))[0]])
 
 
 def _independent(tensors: Floats) -> tuple[list[int], Floats]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.results.by_command.born_von_karman import BVK_TABLES
 from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
@@ -42,7 +43,7 @@ class Drawing:
 
     def draw(self) -> "Figure":
         """Draw the figure in the style of the package."""
-        module, function = self.maker.split(".")
+        module, _, function = self.maker.rpartition(".")
         home = import_module(f"trajmodes.report.figures.{module}")
         with import_module("trajmodes.report.figures.style").sheet():
             figure: Figure = getattr(home, function)(self.dataset)
@@ -289,6 +290,22 @@ VOLUME_OUTPUTS = (
     ),
 )
 """Files of `trajmodes quasiharmonic`, apart from results.nc."""
+SHELL_OUTPUTS = (
+    *BVK_TABLES,
+    Output(
+        "figures/constants.png",
+        "Born–von Kármán constants by shell and model",
+        ("bvk_constant",),
+        _drawn("potentials.shells.draw_constants"),
+    ),
+    Output(
+        "figures/bands.png",
+        "bands of the models",
+        ("bvk_band_freq_thz",),
+        _drawn("potentials.shells.draw_bands"),
+    ),
+)
+"""Files of `trajmodes bvk`, apart from results.nc, force constants and the table."""
 SCATTERING_OUTPUTS = (
     *SCATTERING_TABLES,
     Output(

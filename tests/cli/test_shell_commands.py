@@ -1,0 +1,161 @@
+"""The command `trajmodes bvk`: force constants, tables and measured frequencies."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import trajmodes as tm
+from trajmodes.cli.program import main
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.phonons.born_von_karman.projection import force_constants_of, shell_constants
+from trajmodes.phonons.born_von_karman.shells import nearest_shells
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.pipeline.potentials.structures import named_structure
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import NEWTON_PER_METRE, THZ
+
+COPPER = """\
+title = "a model"
+structure = "fcc:3.604:Cu"
+unit = "N/m"
+[[shell]]
+bond = [1, 1, 0]
+alpha1 = 13.0
+alpha3 = -1.4
+beta3 = 14.8
+[[shell]]
+bond = [2, 0, 0]
+alpha1 = 0.4
+alpha2 = -0.15
+"""
+VALUES = np.array([13.0, -1.4, 14.8, 0.4, -0.15])
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["bvk", *map(str, words)])
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    path = tmp_path / "cu.toml"
+    path.write_text(COPPER, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def copper() -> ForceConstants:
+    shells = nearest_shells(named_structure("fcc:3.604:Cu"), 2)
+    return force_constants_of(shell_constants(shells, VALUES * NEWTON_PER_METRE), shells)
+
+
+def test_a_table_becomes_force_constants_and_back(table, copper, tmp_path):
+    out = tmp_path / "out"
+    code, text = run(table, "-o", out)
+    assert code == 0
+    assert "Cu–Cu (1 1 0)" in text
+    made = tm.read_force_constants(out)
+    qpoints = np.random.default_rng(1).uniform(-0.5, 0.5, (5, 3))
+    np.testing.assert_allclose(
+        frequencies_at(made, qpoints)[0], frequencies_at(copper, qpoints)[0], rtol=1e-10
+    )
+    again = tm.born_von_karman(out / "bvk.toml", out, shells=2)
+    np.testing.assert_allclose(again["bvk_value_n_per_m"], np.stack([VALUES] * 2, 1), rtol=1e-8)
+    assert sorted(p.name for p in (out / "figures").iterdir()) == ["bands.png", "constants.png"]
+
+
+def test_force_constants_with_errors_stand_beside_a_table(table, copper, tmp_path):
+    scale = 1.0 + 1e-2 * np.random.default_rng(2).standard_normal(8)
+    replicates = copper.values * scale[:, None, None, None]
+    known = replace(copper, replicates=replicates, temperature=300.0)
+    path = tmp_path / "force_constants.h5"
+    write_hdf5(known, build_supercell(copper.crystal, 4 * np.eye(3, dtype=int)), path)
+    code, text = run(path, "--compare", table, "--shells", 3, "-o", tmp_path / "out")
+    assert code == 0
+    assert "2 shells lie within the reach" in text
+    found = tm.load(tmp_path / "out").to_dataset()
+    assert found["bvk_model"].values.tolist() == ["force_constants", "cu"]
+    np.testing.assert_allclose(found["bvk_value_n_per_m"][:, 0], VALUES, rtol=1e-9)
+    spread = np.sqrt(7 / 8 * np.sum((scale - scale.mean()) ** 2))
+    np.testing.assert_allclose(
+        found["bvk_value_n_per_m_sem"][:, 0], np.abs(VALUES) * spread, rtol=1e-9
+    )
+    assert np.isnan(found["bvk_value_n_per_m_sem"].values[:, 1]).all()
+    np.testing.assert_allclose(
+        found["bvk_whole_freq_thz"], found["bvk_band_freq_thz"][:, :, 0], atol=1e-6
+    )
+    assert found["bvk_temperature"].values[0] == 300.0
+
+
+def test_measured_frequencies_give_the_constants(copper, tmp_path):
+    zeta = np.linspace(0.1, 1.0, 8)
+    lines = ["h,k,l,branch,frequency_thz,error_thz"]
+    for direction in ([1, 0, 0], [1, 1, 0], [0.5, 0.5, 0.5]):
+        hkl = zeta[:, None] * np.array(direction)
+        omega = frequencies_at(copper, hkl / 3.604 @ copper.crystal.cell.T)[0]
+        for q, row in zip(hkl, omega, strict=True):
+            for branch in (1, 2, 3):
+                value = row[branch - 1] / THZ
+                lines.append(f"{q[0]},{q[1]},{q[2]},{branch},{value:.12f},{0.01 * value:.12f}")
+    path = tmp_path / "measured.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    words = ("--structure", "fcc:3.604:Cu", "--shells", 2)
+    code, text = run(path, *words, "-o", tmp_path / "out")
+    assert code == 0
+    assert "72 measured" in text
+    found = tm.load(tmp_path / "out").to_dataset()
+    np.testing.assert_allclose(found["bvk_value_n_per_m"][:, 0], VALUES, rtol=1e-5, atol=1e-5)
+    assert (found["bvk_value_n_per_m_sem"] > 0.0).all()
+    # The same in meV, with reduced coordinates.
+    table = "q1,q2,q3,branch,frequency_mev\n"
+    rng = np.random.default_rng(3)
+    for q in rng.uniform(-0.5, 0.5, (12, 3)):
+        omega = frequencies_at(copper, q[None])[0][0]
+        # 1 THz is 4.135667696 meV (h in SI).
+        table += f"{q[0]},{q[1]},{q[2]},3,{omega[2] / THZ * 4.135667696:.12f}\n"
+    path.write_text(table, encoding="utf-8")
+    again = tm.born_von_karman(path, structure="fcc:3.604:Cu", shells=2)
+    np.testing.assert_allclose(again["bvk_value_n_per_m"][:, 0], VALUES, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("beta3 = 14.8", "", "the constant beta3 is missing"),
+        ("beta3 = 14.8", "beta2 = 14.8", "no entry beta2"),
+        ("bond = [1, 1, 0]", "bond = [0, 1, 1]", "no shell has the bond"),
+        ('unit = "N/m"', 'unit = "N/cm"', "no unit N/cm"),
+        ("fcc:3.604:Cu", "fcc:Cu", "no structure fcc:Cu"),
+        ("alpha1 = 13.0", "alpha1 = nan", "alpha1 is no number"),
+        ("[[shell]]", "[[shells]]", "no entry shells"),
+    ],
+)
+def test_mistakes_in_a_table_are_named(table, old, new, message, tmp_path):
+    table.write_text(COPPER.replace(old, new), encoding="utf-8")
+    code, text = run(table, "-o", tmp_path / "out")
+    assert code in (2, 3)
+    assert message in " ".join(text.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_in_the_call_are_named(table, tmp_path):
+    csv = tmp_path / "m.csv"
+    csv.write_text("h,k,l,branch\n0.1,0,0,L\n", encoding="utf-8")
+    iron = tmp_path / "fe.toml"
+    iron.write_text(
+        'structure = "bcc:2.87:Fe"\n[[shell]]\nbond = [1, 1, 1]\nalpha1 = 1\nbeta1 = 1\n',
+        encoding="utf-8",
+    )
+    for words, message in (
+        ((tmp_path / "none",), "there is no"),
+        ((csv,), "the crystal is not known"),
+        ((csv, "--structure", "fcc:3.6:Cu"), "no column frequency_mev"),
+        ((table, "--compare", iron), "fe is of another crystal than cu"),
+    ):
+        code, text = run(*words, "-o", tmp_path / "out")
+        assert code in (2, 3)
+        assert message in " ".join(text.split())

@@ -1,0 +1,177 @@
+"""Commands on runs, force constants and results: they call the pipeline and return text."""
+
+import sys
+from typing import Any
+
+import click
+
+from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
+from trajmodes.cli.options import command, command_line, done, given_job
+from trajmodes.cli.root import main
+from trajmodes.cli.terminal import print_result, progress_bars
+from trajmodes.config.groups import FOLDERS
+from trajmodes.config.job import values_of
+from trajmodes.errors import DataError
+
+TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+
+
+@command(main, TRAJECTORY)
+def check(**given: Any) -> str:
+    """Match a trajectory to its crystal, and report what it is suited for and what is wrong."""
+    from trajmodes.pipeline.check import show_check
+    from trajmodes.pipeline.job_folder import Log
+    from trajmodes.pipeline.load import load
+
+    with progress_bars() as bars:
+        run = load(given_job("check", given), log=Log(bars))
+    if not run.diagnosis.usable:
+        print_result(show_check(run))
+        sys.exit(DataError.exit_code)
+    return show_check(run)
+
+
+@command(main, TRAJECTORY)
+def run(**given: Any) -> str:
+    """Fit force constants, project the run on its modes, and write the results.
+
+    Options given beside a job file replace those in it.
+    """
+    from trajmodes.pipeline.run import run_job
+    from trajmodes.report.summary import show_results
+
+    return show_results(*done("run", run_job, given))
+
+
+@command(main, TRAJECTORY)
+def fit(**given: Any) -> str:
+    """Fit force constants to one or several runs, or to any displacements and forces.
+
+    Files are LAMMPS dumps, extended XYZ, what ASE and MDAnalysis read, phonopy or phono3py
+    yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps decide which files
+    are parts of one run.
+    """
+    from trajmodes.pipeline.run import fit_job
+    from trajmodes.report.summary import show_results
+
+    return show_results(*done("fit", fit_job, given))
+
+
+@command(main, TRAJECTORY)
+def project(**given: Any) -> str:
+    """Project a run on the modes of given force constants.
+
+    One pass over the run gives energies, spectra, lifetimes and densities of all modes.
+    """
+    from trajmodes.pipeline.project_job import project_job
+    from trajmodes.report.summary import show_results
+
+    return show_results(*done("project", project_job, given))
+
+
+@command(main, TRAJECTORY)
+def sed(**given: Any) -> str:
+    """Map the spectral energy density along a path through the zone.
+
+    With --force-constants the map is resolved by branch, and the bands are drawn over it.
+    """
+    from trajmodes.pipeline.scattering.sed import sed_job, show_sed
+
+    return show_sed(*done("sed", sed_job, given))
+
+
+@command(main, TRAJECTORY)
+def sqw(**given: Any) -> str:
+    """Calculate the coherent dynamic structure factor S(Q, ω) along a line or in a plane.
+
+    All Q that the supercell admits there are taken. With --force-constants the one-phonon
+    scattering of these is drawn beside it.
+    """
+    from trajmodes.pipeline.scattering.structure_factor import structure_factor_job
+    from trajmodes.pipeline.thermo.properties import show_properties
+
+    return show_properties(*done("sqw", structure_factor_job, given))
+
+
+@command(main, TRAJECTORY)
+def molecule(**given: Any) -> str:
+    """Find the modes of a molecule or a cluster, without periodicity.
+
+    Rotation and drift are removed in the Eckart frame.
+    """
+    from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
+
+    return show_molecule(*done("molecule", molecule_job, given))
+
+
+@command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
+def modes(results: str, **given: Any) -> str:
+    """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
+    from trajmodes.report.summary import show_modes
+
+    values = values_of("modes", given)
+    return show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
+
+
+@command(
+    main,
+    click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"),
+    click.argument("mode", metavar='"Q:BRANCH"'),
+)
+def movie(force_constants: str, mode: str, **given: Any) -> str:
+    """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" or "X:4".
+
+    Branches count from 1. An earlier movie is replaced; any other file is not.
+    """
+    from trajmodes.pipeline.after_fit import movie_job
+
+    return movie_job(force_constants, mode, **values_of("movie", given))
+
+
+@command(main, click.argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER"))
+def scan(normal_equations: str, **given: Any) -> str:
+    """Repeat a fit with other cutoffs, orders and constraints, and with parts of the run.
+
+    The normal equations that a fit has written are used; the trajectory is not read again.
+    """
+    from trajmodes.pipeline.after_fit import scan_rows, show_scan, write_scan
+    from trajmodes.pipeline.load import read_normal_equations
+
+    values = values_of("scan", given)
+    rows = scan_rows(
+        read_normal_equations(normal_equations),
+        values["scheme"],
+        no_constant_force=values["no_constant_force"],
+    )
+    print_result(show_scan(rows))
+    return "" if values["output"] is None else write_scan(rows, values["output"])
+
+
+@command(main, click.argument("folder", metavar="FOLDER"))
+def export(folder: str, **given: Any) -> str:
+    """Write the force constants of a fit for other programs."""
+    from trajmodes.pipeline.after_fit import export_job, show_export
+
+    values = values_of("export", given)
+    return show_export(export_job(folder, values["to"], values["output"]))
+
+
+@command(main, click.argument("results", metavar="RESULTS.nc"))
+def show(results: str) -> str:
+    """Print the main results of a run."""
+    from trajmodes.report.summary import show_file
+
+    return show_file(results)
+
+
+@command(main)
+def demo(output: str | None) -> str:
+    """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
+    from trajmodes.pipeline.run import run_job
+    from trajmodes.report.summary import show_results
+
+    job = demo_job(output or FOLDERS["demo"])
+    print_result(demo_prologue(job))
+    with progress_bars() as bars:
+        written = run_job(job, command=command_line(), bars=bars)
+    return show_results(*written) + demo_epilogue(job)

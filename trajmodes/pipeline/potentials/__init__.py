@@ -1,0 +1,5 @@
+"""Jobs on potentials, and on the constants of neighbour shells.
+
+In: potentials, force constants, tables of constants or of measured frequencies. Out: results
+beside each other. Open `born_von_karman` first.
+"""

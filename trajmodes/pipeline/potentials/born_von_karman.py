@@ -1,0 +1,258 @@
+"""`trajmodes bvk`: Born–von Kármán constants of force constants, tables or frequencies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Floats
+from trajmodes.data.bands import BandPath
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.potentials.shell_constants import MeasuredFit, ShellConstants, ShellModels
+from trajmodes.data.results import Provenance
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.formats.registry import read_supercell
+from trajmodes.notes import Note
+from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
+from trajmodes.phonons.born_von_karman.projection import constants_in, force_constants_of
+from trajmodes.phonons.born_von_karman.shells import NeighbourShells, nearest_shells, selected
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import band_path
+from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
+from trajmodes.pipeline.job_folder import text_writer, versions
+from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.potentials.shell_table import (
+    read_measured,
+    read_shell_table,
+    shell_table,
+)
+from trajmodes.pipeline.potentials.structures import crystal_of
+from trajmodes.report.summary import render, text_of
+from trajmodes.report.write import SHELL_FILES, write_results
+from trajmodes.results.by_command.born_von_karman import shells_dataset
+from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.translations import build_supercell
+
+CONSTANTS_FILE, TABLE_FILE = "force_constants.h5", "bvk.toml"
+_ASYMMETRIC = 0.05
+"""Part of a shell that may break the symmetry without a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Constants of shells from one source."""
+
+    label: str
+    shells: NeighbourShells
+    constants: ShellConstants
+    whole: ForceConstants | None = None
+    """Force constants in which they were found."""
+    supercell: Supercell | None = None
+    fit: MeasuredFit | None = None
+
+    @property
+    def force_constants(self) -> ForceConstants:
+        """Force constants of these shells alone."""
+        found = force_constants_of(self.constants, self.shells)
+        if self.whole is None:
+            return found
+        kelvin, charges = self.whole.temperature, self.whole.charges
+        return replace(found, temperature=kelvin, charges=charges)
+
+
+def bvk_job(
+    source: str | ForceConstants, values: Mapping[str, Any], *, command: str
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Find or fit the constants of neighbour shells; write them if ``values`` name a folder.
+
+    Parameters
+    ----------
+    source
+        Force constants, or the path of their file or folder, of a table of constants (TOML), or
+        of a table of measured frequencies (CSV).
+    values
+        Values of the options of `trajmodes bvk`.
+    command
+        The command line, or the call.
+
+    Returns
+    -------
+    dataset
+        All results.
+    files
+        Path → description of the files that were written.
+
+    Raises
+    ------
+    UsageError
+        If a source does not exist, or a file is in the way.
+    DataError
+        If the sources are of different crystals, or the frequencies do not determine the
+        constants.
+    """
+    output, others = values["output"], values["compare"]
+    if output is not None:
+        inputs = [one for one in (source, *others) if isinstance(one, str)]
+        require_replaceable(output, (*SHELL_FILES, CONSTANTS_FILE, TABLE_FILE), inputs)
+    first = _model(source, values)
+    models = [first, *(_like(first, _model(one, values)) for one in others)]
+    found = _models(models, values["path"], command, _remarks(first, values["shells"]))
+    dataset = shells_dataset(found)
+    if output is None:
+        return dataset, {}
+    with open_folder(output) as folder:
+        files = write_results(dataset, folder, lambda: _writers(first))
+    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+
+
+def show_bvk(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
+    """Summary of the constants, and the files that hold them."""
+    return text_of(render(dataset, files=files))
+
+
+def _model(source: str | ForceConstants, values: Mapping[str, Any]) -> _Model:
+    if isinstance(source, ForceConstants):
+        return _of_constants("force constants", source, values["shells"])
+    place = Path(source)
+    if not place.exists():
+        raise UsageError(f"there is no {source}", fix="check the path")
+    label = place.stem if place.is_file() else place.resolve().name
+    if place.suffix == ".toml":
+        constants, shells = read_shell_table(place)
+        return _Model(label, shells, constants)
+    if place.suffix == ".csv":
+        crystal = crystal_of(values["structure"], values["cell"])
+        shells = nearest_shells(crystal, values["shells"])
+        fitted, quality = fit_to_frequencies(read_measured(place, crystal), shells)
+        return _Model(label, shells, fitted, fit=quality)
+    known = read_force_constants(place)
+    model = _of_constants(label, known, values["shells"])
+    return replace(model, supercell=read_supercell(place))
+
+
+def _of_constants(label: str, constants: ForceConstants, number: int) -> _Model:
+    shells = nearest_shells(constants.crystal, number)
+    crystal = constants.crystal
+    ends = crystal.sites[constants.second] + constants.lattice - crystal.sites[constants.first]
+    reach = float(np.linalg.norm(ends @ crystal.cell, axis=1).max())
+    within = int((shells.distances < reach + 1e-3).sum())
+    if not within:
+        raise DataError("the force constants have no pairs of different atoms", where=label)
+    shells = selected(shells, within)
+    return _Model(label, shells, constants_in(constants, shells), constants)
+
+
+def _remarks(model: _Model, number: int) -> list[Note]:
+    """Say what the constants that are found in force constants do not contain."""
+    residual = model.constants.residual
+    if model.whole is None or residual is None:
+        return []
+    notes = []
+    if model.shells.n_shells < number:
+        text = f"{model.shells.n_shells} shells lie within the reach of the force constants"
+        notes.append(Note("note", text))
+    worst = int(residual.argmax())
+    if residual[worst] > _ASYMMETRIC:
+        notes.append(
+            Note(
+                "warning",
+                f"{100.0 * residual[worst]:.2g} % of the constants of shell {worst + 1} break "
+                "the symmetry of the crystal; the averages over the shell are given",
+                why="noise, or equally near images in a supercell that share its bonds",
+                fix="take fewer shells, or a longer run",
+            )
+        )
+    if model.whole.charges is not None:
+        text = "the constants are without the dipole–dipole part, which the bands include"
+        notes.append(Note("note", text))
+    return notes
+
+
+def _like(first: _Model, other: _Model) -> _Model:
+    """Limit another model to the shells of the first; require the same ones."""
+    number = min(first.shells.n_shells, other.shells.n_shells)
+    one, two = first.constants, other.constants
+    own = one.shell < number
+    same = (
+        one.crystal.species == two.crystal.species
+        and one.species[:number] == two.species[:number]
+        and np.array(one.names)[own].tolist()
+        == np.array(two.names)[two.shell < number].tolist()
+        and np.allclose(one.bonds[:number], two.bonds[:number], rtol=0.1, atol=1e-3)
+    )
+    if not same:
+        raise DataError(
+            f"{other.label} is of another crystal than {first.label}",
+            why="shells of both must have the same bonds and the same sites",
+            fix="compare models of one crystal, in the same axes",
+        )
+    return other
+
+
+def _models(models: list[_Model], path: str, command: str, notes: list[Note]) -> ShellModels:
+    """Put the constants and bands of several models beside each other."""
+    first = models[0].force_constants
+    line = band_path(first.crystal, PATH_SPACING, path)
+    omega = [_bands(one.force_constants, line) for one in models]
+    whole = models[0].whole
+    return ShellModels(
+        labels=_different([one.label for one in models]),
+        models=tuple(one.constants for one in models),
+        bands=connected_bands(first, line),
+        band_omega=np.array(omega),
+        provenance=Provenance(versions(), (), command, ""),
+        whole_omega=None if whole is None else _bands(whole, line),
+        measured=models[0].fit,
+        temperatures=tuple(
+            None if one.whole is None else one.whole.temperature for one in models
+        ),
+        warnings=tuple(note for note in notes if note.severity == "warning"),
+        notes=tuple(note for note in notes if note.severity != "warning"),
+    )
+
+
+def _bands(constants: ForceConstants, path: BandPath) -> Floats:
+    """(p, b) frequencies alone, without their errors."""
+    return frequencies_at(replace(constants, replicates=None), path.qpoints, path.directions())[
+        0
+    ]
+
+
+def _different(labels: list[str]) -> tuple[str, ...]:
+    """Give equal labels different numbers."""
+    found: list[str] = []
+    for label in labels:
+        count = sum(one.split(" (")[0] == label for one in found)
+        found.append(f"{label} ({count + 1})" if count else label)
+    return tuple(found)
+
+
+def _writers(model: _Model) -> dict[str, Writer]:
+    """Force constants of the shells, and their table."""
+    constants = model.force_constants
+    crystal = constants.crystal
+    supercell = model.supercell or _supercell(crystal, float(model.shells.distances[-1]))
+    text = shell_table(model.constants, model.label)
+    return {
+        CONSTANTS_FILE: Writer(
+            "force constants of these shells", partial(write_hdf5, constants, supercell)
+        ),
+        TABLE_FILE: Writer("the constants as a table that can be compared", text_writer(text)),
+    }
+
+
+def _supercell(crystal: Crystal, longest: float) -> Supercell:
+    """Build a supercell whose inscribed sphere contains all bonds."""
+    n = 2
+    while (
+        inscribed_radius(found := build_supercell(crystal, n * np.eye(3, dtype=int))) < longest
+    ):
+        n += 1
+    return found

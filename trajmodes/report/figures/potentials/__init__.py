@@ -1,0 +1,1 @@
+"""Figures of potentials and of the constants of neighbour shells."""

@@ -1,0 +1,84 @@
+"""Lines and table of the summary of Born–von Kármán constants."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.numbers import compact, counted
+
+_ROWS = 40
+"""Constants in the table of the summary."""
+
+
+def shell_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
+    """Names and texts of the results, where there are constants of shells."""
+    if "bvk_shell" not in dataset.dims:
+        return
+    n_shells, n_constants = (dataset.sizes[f"bvk_{name}"] for name in ("shell", "constant"))
+    yield "Shells", f"{counted(n_shells, 'shell')}, {counted(n_constants, 'constant')}"
+    if "bvk_residual" in dataset:
+        yield "Symmetry", _symmetry(dataset)
+    if "bvk_measured" in dataset.dims:
+        yield "Frequencies", _measured(dataset)
+
+
+def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
+    """Table of the constants of all models."""
+    if "bvk_shell" not in dataset.dims:
+        return []
+    is_cubic = str(dataset["bvk_unit"].values) != "Å"
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("bond", no_wrap=True)
+    for name in ("Å", "neighbours", "constant"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in dataset["bvk_model"].values:
+        table.add_column(f"{name}\nN/m", justify="right")
+    values, sem = dataset["bvk_value_n_per_m"].values, dataset.get("bvk_value_n_per_m_sem")
+    shell = dataset["bvk_constant_shell"].values
+    for n in range(min(len(shell), _ROWS)):
+        h = int(shell[n]) - 1
+        cells = ["", "", ""]
+        if n == 0 or shell[n - 1] != shell[n]:
+            cells = [
+                _bond(dataset, h, is_cubic=is_cubic),
+                f"{float(dataset['bvk_distance'].values[h]):.3f}",
+                f"{float(dataset['bvk_neighbours'].values[h]):g}",
+            ]
+        cells.append(str(dataset["bvk_name"].values[n]))
+        for k in range(values.shape[1]):
+            error = None if sem is None else float(sem.values[n, k])
+            known = np.isfinite(values[n, k])
+            cells.append(compact(float(values[n, k]), error) if known else "–")
+        table.add_row(*map(Text, cells))
+    caption = "K = −Φ; 1.23(5) means 1.23 ± 0.05"
+    if is_cubic:
+        caption += "; bonds in units of half the lattice parameter"
+    if len(shell) > _ROWS:
+        caption += f"; {_ROWS} of {len(shell)} constants, all: tables/constants.csv"
+    return [Text(), Group(table, Text(caption))]
+
+
+def _bond(dataset: NamedArrays, h: int, *, is_cubic: bool) -> str:
+    digits = "g" if is_cubic else ".2f"
+    bond = " ".join(f"{x:{digits}}" for x in dataset["bvk_bond"].values[h])
+    return f"{dataset['bvk_species'].values[h]} ({bond})"
+
+
+def _symmetry(dataset: NamedArrays) -> str:
+    worst = 100.0 * float(dataset["bvk_residual"].values[:, 0].max())
+    if worst < 1e-4:
+        return "the force constants obey that of the crystal"
+    return f"deviations of the force constants up to {worst:.2g} % of those of a shell"
+
+
+def _measured(dataset: NamedArrays) -> str:
+    measured, fitted = (dataset[f"bvk_{x}_freq_thz"].values for x in ("measured", "fitted"))
+    rms = float(np.sqrt(np.mean((fitted - measured) ** 2)))
+    text = f"{len(measured)} measured, root mean square deviation {rms:.3g} THz"
+    if "bvk_reduced_chi2" in dataset:
+        text += f", reduced χ² {float(dataset['bvk_reduced_chi2']):.2g}"
+    return text
