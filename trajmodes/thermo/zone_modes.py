@@ -33,8 +33,8 @@ from trajmodes.phonons.modes import branch_starts, signed_root
 from trajmodes.phonons.qpoints import numbered_mesh
 from trajmodes.phonons.zone import zone_of
 
-# Shells of finer points around Γ. The innermost spacing is a 729th of that of the mesh.
-_LEVELS = 6
+# Sections of the distance to Γ, each a third of the one outside it.
+_SECTIONS = 6
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 32 * 2**20
 # ω² below this, relative to the mean ω² of the stiffest site, is zero.
@@ -81,7 +81,7 @@ def zone_points(
     qpoints, members, index = numbered_mesh(crystal, divisions)
     weights = np.repeat(members[:, None] / members.sum(), 3 * crystal.n_sites, axis=1)
     if fine_at_gamma:
-        zone = zone_of(crystal, divisions, _LEVELS)
+        zone = zone_of(crystal, divisions, _SECTIONS)
         qpoints, weights = zone.qpoints, _without_shifts(zone.qpoints, zone.weights)
     return ZonePoints(crystal, divisions, qpoints, weights, members, index)
 

@@ -153,18 +153,37 @@ def test_the_error_of_the_density_is_that_of_every_replicate(fitted):
     np.testing.assert_allclose(found.total_sem, anew, rtol=0.05, atol=0.02 * anew.max())
 
 
+@pytest.mark.parametrize("mesh", [8, 13])
 @pytest.mark.parametrize("name", ["diamond", "bcc", "wurtzite", "triclinic"])
-def test_the_heat_capacity_has_its_limits(name, crystals, springs):
-    """Dulong and Petit's, and T³ with the Debye temperature of the elastic constants."""
+def test_a_cold_crystal_is_a_debye_solid(name, mesh, crystals, springs):
+    """C_V ∝ T³, F, U and S with the Debye temperature of the elastic constants, within 2 %."""
     constants = springs(crystals[name], 4.0)
     theta, _ = debye_temperature_of_sound(constants)
-    cold = theta / np.array([1000.0, 400.0, 150.0])
-    found = thermodynamics(constants, (12, 12, 12), [*cold, 1e5])
+    ratio = np.geomspace(200.0, 2000.0, 16)
+    cold = theta / ratio
+    found = thermodynamics(constants, (mesh,) * 3, cold)
+    capacity = 2.4 * np.pi**4 * constants.crystal.n_sites * BOLTZMANN / ratio**3
+    own, still = found.quantum, found.zero_point_energy
+    for value, part in (
+        (own.heat_capacity, 1.0),
+        (own.entropy, 1.0 / 3.0),
+        ((own.energy - still) / cold, 0.25),
+        ((still - own.free_energy) / cold, 1.0 / 12.0),
+    ):
+        np.testing.assert_allclose(value / capacity, part, rtol=0.02)
+    np.testing.assert_allclose(found.debye.from_capacity, theta, rtol=0.007)
+
+
+@pytest.mark.parametrize("name", ["diamond", "triclinic"])
+def test_a_hot_crystal_has_the_heat_capacity_of_dulong_and_petit(name, crystals, springs):
+    """3N k_B, less 1/12 of the mean of (ħω/k_BT)² to second order (Thirring 1913)."""
+    constants = springs(crystals[name], 4.0)
+    kelvin = np.array([3000.0, 10000.0])
+    found = thermodynamics(constants, (6, 6, 6), kelvin)
     per_mode = found.quantum.heat_capacity / (3 * constants.crystal.n_sites * BOLTZMANN)
-    assert per_mode[3] == pytest.approx(1.0, rel=1e-4)
-    of_law = cold * (0.8 * np.pi**4 / per_mode[:3]) ** (1.0 / 3.0)
-    np.testing.assert_allclose(of_law, theta, rtol=0.02)
-    np.testing.assert_allclose(found.debye.from_capacity[:3], theta, rtol=0.02)
+    square = found.debye.moments[ORDERS == 2] * (HBAR / (BOLTZMANN * kelvin)) ** 2
+    np.testing.assert_allclose(1.0 - per_mode, square / 12.0, rtol=0.02)
+    np.testing.assert_allclose(found.classical.heat_capacity, found.classical.heat_capacity[0])
 
 
 @pytest.mark.parametrize("name", ["rock salt", "wurtzite", "triclinic"])
