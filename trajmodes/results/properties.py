@@ -1,5 +1,6 @@
 """Properties of force constants, and structure factors → one flat Dataset of `schema`."""
 
+from math import floor, log10
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -99,7 +100,9 @@ def _verdict(elastic: Elasticity) -> _Verdict:
     verdict = "stable" if lowest > DECISIVE * sem else "unstable"
     if abs(lowest) <= DECISIVE * sem:
         verdict = "not decided"
-    error = "; its error is unknown" if sems is None else f" ± {sem / unit:.2g}"
-    return _Verdict(
-        verdict, f"{verdict}: the lowest eigenvalue is {lowest / unit:.4g}{error} {name}"
-    )
+    value = f"{lowest / unit:.4g}; its error is unknown"
+    if sem > 0.0:
+        # Both to two digits of the error.
+        digits = max(0, 1 - floor(log10(float(f"{sem / unit:.1e}"))))
+        value = f"{lowest / unit:.{digits}f} ± {sem / unit:.{digits}f}"
+    return _Verdict(verdict, f"{verdict}: the lowest eigenvalue is {value} {name}")

@@ -10,6 +10,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `density_errors`: standard errors of the density of sites and species
 - `displacements`: mean square displacements ⟨uu⟩ of the sites
 - `elasticity`: elastic constants, sound velocities
+- `equal_modes`: how far modes differ that symmetry makes equal
 - `bending`: bending rigidity of a layer
 - `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor
 - `debye`: moments of the frequencies, Debye temperatures

@@ -12,7 +12,7 @@ from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.errors import UsageError
 from trajmodes.phonons import strain
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.pipeline.thermo.properties import asymmetry_warnings
+from trajmodes.pipeline.thermo.asymmetry import asymmetry_warnings
 from trajmodes.thermo.elasticity import (
     acoustic_tensor,
     debye_temperature_of_sound,

@@ -11,7 +11,6 @@ from trajmodes.arrays import Floats
 from trajmodes.config.kinds import FINE_MESH
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import layer_of
-from trajmodes.data.modes import DECISIVE
 from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.data.thermo import (
     ZERO_VELOCITY,
@@ -19,7 +18,6 @@ from trajmodes.data.thermo import (
     RunDisplacements,
     ThermalExpansion,
     Thermodynamics,
-    strain_names,
 )
 from trajmodes.errors import DataError
 from trajmodes.formats.cif import cif_text
@@ -29,7 +27,7 @@ from trajmodes.phonons.modes import FEW_IMAGINARY
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.report.numbers import plus_minus
+from trajmodes.pipeline.thermo.asymmetry import asymmetry_warnings, unequal_warnings
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import PROPERTY_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
@@ -37,9 +35,10 @@ from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.properties import properties_dataset
 from trajmodes.thermo.bending import bending
 from trajmodes.thermo.elasticity import elasticity
+from trajmodes.thermo.equal_modes import unequal_modes
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics
-from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
+from trajmodes.units import THZ
 
 CIF_FILE = "displacements.cif"
 FIT_STABLE = "fit force constants at a temperature at which the crystal is stable"
@@ -51,8 +50,6 @@ _LAYER_MOVES = (
     "mean square displacements along the normal of a layer diverge: they are those of the mesh"
 )
 _LAYER_YIELDS = "the elastic constants are per layer, in its plane"
-_ASYMMETRIC = 1e-3
-"""Differences of elastic constants below this part of the largest one are rounding."""
 
 
 def thermo_job(
@@ -103,7 +100,11 @@ def thermo_job(
         thermodynamics=found,
         expansion=expansion,
         run_displacements=None if run is None else _measured(run),
-        warnings=(*unstable_warnings(found.left_out, known), *of_source),
+        warnings=(
+            *unstable_warnings(found.left_out, known),
+            *unequal_warnings(unequal_modes(known)),
+            *of_source,
+        ),
         notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
     )
     text = _cif_of(found, kelvin)
@@ -244,37 +245,6 @@ def imaginary_warnings(
         return ()
     text = f"{100.0 * left_out:.2g} % of the modes are imaginary and {consequence}"
     return (Note("warning", text, why=why, fix=fix),)
-
-
-def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:
-    """Warn if elastic constants differ from their mean over the point group of the crystal."""
-    change, sem = elastic.stiffness - elastic.symmetric, elastic.asymmetry_sem
-    least = _ASYMMETRIC * np.abs(elastic.stiffness).max()
-    chance = np.full_like(change, least) if sem is None else np.maximum(DECISIVE * sem, least)
-    excess = np.abs(change) / chance
-    if not (excess > 1.0).any():
-        return ()
-    layer = len(elastic.axes) == 2
-    unit, name = (NEWTON_PER_METRE, "N/m") if layer else (GIGAPASCAL, "GPa")
-    i, j = divmod(int(excess.argmax()), len(change))
-    value, mean = (
-        plus_minus(values[i, j] / unit, None if errors is None else float(errors[i, j]) / unit)
-        for values, errors in ((change, sem), (elastic.symmetric, elastic.symmetric_sem))
-    )
-    names = strain_names(len(change))
-    cells = "n × n × 1" if layer else "n × n × n"
-    return (
-        Note(
-            "warning",
-            f"the elastic constants lack the symmetry of the crystal: C({names[i]},{names[j]}) "
-            f"differs by {value} {name} from its mean over the point group, {mean} {name}",
-            why="the force constants lack it: pairs of atoms share them among the images of a "
-            "supercell of lower symmetry (a rectangular one of a hexagonal crystal), or they "
-            "were computed without symmetry",
-            fix=f"run a supercell with the symmetry of the crystal, such as {cells} primitive "
-            "cells, or fit with a --cutoff2 within the sphere inscribed in the supercell",
-        ),
-    )
 
 
 def _imaginary_notes(elastic: Elasticity) -> tuple[Note, ...]:

@@ -32,6 +32,8 @@ _MOST_ABOVE = 4
 _SHADE = 0.25
 _DASHES, _DOTS = (0, (4, 2)), (0, (1, 1.5))
 _WAVES = {"slowest": GREEN, "middle": BLUE, "fastest": RED}
+_MOST_WIDE = 1.5
+"""Error bands of velocities of sound are cut off beyond this multiple of the highest one."""
 _B_OF_SQUARE = 8.0 * np.pi**2
 """B_iso over ⟨u²⟩ along one direction."""
 
@@ -138,6 +140,8 @@ def draw_sound(dataset: NamedArrays) -> Figure:
     angle = np.radians(dataset["sound_angle_deg"].values)
     velocity, sem = dataset["sound_km_s"].values, sem_of(dataset, "sound_km_s")
     highest = max(float(np.abs(velocity).max()), 1e-3)
+    widest = np.abs(velocity) + (0.0 if sem is None else 2.0 * sem)
+    top = 1.12 * min(float(widest.max()), _MOST_WIDE * highest)
     inches = 1.9 if len(planes) > 1 else 3.2
     figure = new_figure(inches + 0.95)
     width, height = inches / figure.get_figwidth(), inches / figure.get_figheight()
@@ -151,18 +155,17 @@ def draw_sound(dataset: NamedArrays) -> Figure:
         for wave, colour in enumerate(_WAVES.values()):
             error = None if sem is None else sem[k, :, wave]
             _draw_wave(axes, angle, velocity[k, :, wave], error, colour, highest)
-        limits = (-1.12 * highest, 1.12 * highest)
-        axes.set(xlim=limits, ylim=limits, title=f"{plane} plane")
+        axes.set(xlim=(-top, top), ylim=(-top, top), title=f"{plane} plane")
         axes.set_xlabel(f"along {plane[0]} (km/s)")
         axes.set_ylabel(f"along {plane[1]} (km/s)", labelpad=1.0)
         axes.tick_params(labelleft=k == 0)
     handles = _wave_entries(velocity / highest)
-    if is_visible(sem, 2.24 * highest):
+    if is_visible(sem, 2.0 * top):
         handles.append(error_entry(GREY, _SHADE))
     if len(planes) > 1:
-        right, top = 0.075 + len(planes) * width + (len(planes) - 1) * 0.05, 0.99
+        right = 0.075 + len(planes) * width + (len(planes) - 1) * 0.05
         look = {"ncols": len(handles), "columnspacing": 1.2, "borderaxespad": 0.0}
-        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(right, top), **look)
+        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(right, 0.97), **look)
     else:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.03, 1.0))
     return figure

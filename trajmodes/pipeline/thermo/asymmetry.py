@@ -1,0 +1,74 @@
+"""Warnings of force constants that lack the symmetry of the crystal."""
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.labels import point
+from trajmodes.data.modes import DECISIVE
+from trajmodes.data.thermo import Elasticity, strain_names
+from trajmodes.notes import Note
+from trajmodes.report.numbers import plus_minus
+from trajmodes.thermo.equal_modes import UnequalModes
+from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
+
+_LEAST = 1e-3
+"""Differences below this part of the largest value are rounding of a file."""
+_WHY = (
+    "the force constants lack it: pairs of atoms share them among the images of a supercell of "
+    "lower symmetry (a rectangular one of a hexagonal crystal), or they were computed without "
+    "symmetry"
+)
+
+
+def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:
+    """Warn if elastic constants differ from their mean over the point group of the crystal."""
+    change, sem = elastic.stiffness - elastic.symmetric, elastic.asymmetry_sem
+    found = _largest(change, sem, float(np.abs(elastic.stiffness).max()))
+    if found is None:
+        return ()
+    i, j = found
+    layer, names = len(elastic.axes) == 2, strain_names(len(change))
+    unit, name = (NEWTON_PER_METRE, "N/m") if layer else (GIGAPASCAL, "GPa")
+    means = elastic.symmetric, elastic.symmetric_sem
+    text = (
+        f"the elastic constants lack the symmetry of the crystal: C({names[i]},{names[j]}) "
+        f"differs by {_with_error(change, sem, (i, j), unit)} {name} from its mean over the "
+        f"point group, {_with_error(*means, (i, j), unit)} {name}"
+    )
+    return (Note("warning", text, why=_WHY, fix=_fix(is_layer=layer)),)
+
+
+def unequal_warnings(modes: UnequalModes) -> tuple[Note, ...]:
+    """Warn if modes that symmetry makes equal differ."""
+    change, sem = modes.differences, modes.differences_sem
+    found = _largest(change, sem, modes.highest)
+    if found is None:
+        return ()
+    q, branch = found
+    text = (
+        "modes that the symmetry of the crystal makes equal differ: branch "
+        f"{branch + 1} at q = {point(modes.qpoints[q])} by "
+        f"{_with_error(change, sem, (q, branch), THZ)} THz from its mean over equivalent q "
+        "points; sums over the zone take one of them for all"
+    )
+    return (Note("warning", text, why=_WHY, fix=_fix(is_layer=modes.is_layer)),)
+
+
+def _largest(change: Floats, sem: Floats | None, scale: float) -> tuple[int, int] | None:
+    """Place of the change that exceeds its error most; None if all are chance or rounding."""
+    least = np.full_like(change, _LEAST * scale)
+    excess = np.abs(change) / (least if sem is None else np.maximum(DECISIVE * sem, least))
+    i, j = divmod(int(excess.argmax()), change.shape[1])
+    return (i, j) if excess[i, j] > 1.0 else None
+
+
+def _with_error(values: Floats, sem: Floats | None, place: tuple[int, int], unit: float) -> str:
+    return plus_minus(values[place] / unit, None if sem is None else sem[place] / unit)
+
+
+def _fix(*, is_layer: bool) -> str:
+    cells = "n × n × 1" if is_layer else "n × n × n"
+    return (
+        f"run a supercell with the symmetry of the crystal, such as {cells} primitive cells, "
+        "or fit with a --cutoff2 within the sphere inscribed in the supercell"
+    )
