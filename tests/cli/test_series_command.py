@@ -85,7 +85,8 @@ def test_frequencies_soften_as_the_force_constants_do(written):
     assert (np.abs(dataset["freq_slope_thz_k"].values - slope) < 5.0 * error).all()
     assert float(dataset["linear_expansion"][0]) == pytest.approx(1e-5, rel=0.02)
     assert "4 runs, 300 to 1200 K" in text
-    assert "of order 1 in T" in text
+    assert "average of 1, T (" in text
+    assert dataset["series_weight"].sum() == pytest.approx(1.0)
     assert "no ω² is zero" in text
     assert str(dataset["series_kind"].item()) == "isobaric"
 

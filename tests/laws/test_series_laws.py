@@ -7,14 +7,13 @@ import pytest
 
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.thermo.series.common import constants_trend
-from trajmodes.thermo.series.interpolation import Conditions, polynomial
+from trajmodes.thermo.series.conditions import Conditions
 from trajmodes.thermo.series.modes import follow_modes
-from trajmodes.thermo.series.soft_mode import RESOLVED, soft_modes
-from trajmodes.units import THZ
+from trajmodes.thermo.series.soft_mode import soft_modes
 
-N_SERIES, N_BLOCKS = 50, 24
+N_SERIES, N_BLOCKS = 100, 24
 KELVIN = np.array([400.0, 600.0, 800.0, 1000.0, 1200.0])
-BETWEEN = 700.0
+BETWEEN, OUTSIDE = 700.0, 1350.0
 # N of bcc, where symmetry fixes the polarisation vectors: ω² is linear in the constants.
 N_POINT = np.array([[0.5, 0.0, 0.0]])
 
@@ -44,10 +43,13 @@ def exact(crystals, springs):
 def test_z_scores_of_synthetic_series_have_unit_spread(exact):
     whole, build = exact
     conditions = Conditions(KELVIN, np.full(len(KELVIN), whole.crystal.volume))
-    between = replace(whole, values=build(BETWEEN))
-    truth = frequencies_at(between, N_POINT)[0][0]
+    truth = [
+        frequencies_at(replace(whole, values=build(kelvin)), N_POINT)[0][0]
+        for kelvin in (BETWEEN, OUTSIDE)
+    ]
     rng = np.random.default_rng(11)
-    of_constants, of_modes, zeros, orders = [], [], [], []
+    of_constants: list[list[np.ndarray]] = [[], []]
+    zeros = []
     for _ in range(N_SERIES):
         runs = []
         for kelvin in KELVIN:
@@ -59,18 +61,41 @@ def test_z_scores_of_synthetic_series_have_unit_spread(exact):
             left_out = (N_BLOCKS * mean - blocks) / (N_BLOCKS - 1)
             runs.append(replace(whole, values=mean, replicates=left_out, temperature=kelvin))
         trend = constants_trend(conditions, runs)
-        orders.append(trend.trend.order)
-        omega, sem = frequencies_at(trend.at(BETWEEN), N_POINT)
-        of_constants.append((omega[0] - truth) / sem[0])
+        for k, kelvin in enumerate((BETWEEN, OUTSIDE)):
+            omega, sem = frequencies_at(trend.at(kelvin), N_POINT)
+            of_constants[k].append((omega[0] - truth[k]) / sem[0])
         followed = follow_modes(trend.at(BETWEEN), runs, N_POINT, np.ones(1))
-        squares, sems = followed.squares, followed.squares_sem
-        fitted, error = polynomial(conditions, squares, sems, 1).at(np.array([BETWEEN]))
-        here = np.argsort(fitted[0])
-        of_modes.append((fitted[0, here] - truth**2) / error[0, here])
-        soft = soft_modes(conditions, squares[:, here[:1]], sems[:, here[:1]])
-        assert soft.verdicts == (RESOLVED,)
-        zeros.append((soft.temperature[0] - 500.0) / soft.temperature_sem[0])
-    assert np.mean(np.array(orders) == 1) > 0.8
-    spreads = [np.sqrt(np.mean(np.square(one))) for one in (of_constants, of_modes, zeros)]
+        soft = soft_modes(conditions, followed.squares, followed.squares_sem)
+        lowest = int(soft.curve[np.abs(soft.grid - BETWEEN).argmin()].argmin())
+        assert soft.verdicts[lowest].startswith("resolved")
+        zeros.append((soft.temperature[lowest] - 500.0) / soft.temperature_sem[lowest])
+    spreads = [np.sqrt(np.mean(np.square(one))) for one in (*of_constants, zeros)]
     assert all(0.85 < one < 1.2 for one in spreads), spreads
-    assert truth[0] / THZ < truth[1] / THZ
+
+
+@pytest.mark.parametrize("n_runs", [4, 5, 6, 8])
+@pytest.mark.parametrize(
+    ("zero", "curvature", "noise"),
+    [(400.0, 0.0, 0.02), (400.0, 0.0, 0.06), (400.0, 0.2, 0.015), (800.0, 0.2, 0.02)],
+    ids=["line, outside", "line, outside, noise", "parabola, outside", "parabola, inside"],
+)
+def test_errors_of_soft_modes_contain_the_choice_of_the_order(n_runs, zero, curvature, noise):
+    """T_c and ω² of 400 series, inside and outside of the range of the runs."""
+    rng = np.random.default_rng(5)
+    kelvin = np.linspace(600.0, 1400.0, n_runs)
+
+    def exact(kelvin):
+        t = (kelvin - zero) / 400.0
+        return t * (1.0 + curvature * t)
+
+    shape = (n_runs, 400)
+    sems = noise * rng.uniform(0.6, 1.5, shape)
+    squares = exact(kelvin)[:, None] + sems * rng.standard_normal(shape)
+    found = soft_modes(Conditions(kelvin, np.full(n_runs, 40.0)), squares, sems)
+    resolved = np.array([one.startswith("resolved") for one in found.verdicts])
+    assert resolved.mean() > 0.9
+    of_zero = (found.temperature[resolved] - zero) / found.temperature_sem[resolved]
+    out = np.abs(found.grid - 1500.0).argmin()
+    of_square = (found.curve[out] - exact(found.grid[out])) / found.curve_sem[out]
+    spreads = [np.sqrt(np.mean(one**2)) for one in (of_zero, of_square)]
+    assert all(0.85 < one < 1.2 for one in spreads), spreads

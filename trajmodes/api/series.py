@@ -57,15 +57,31 @@ class Series:
             for run in self.fitted.results.runs
         )
 
-    def at(self, temperature: float, *, extrapolate: bool = False) -> ForceConstants:
-        """Force constants of second order at a temperature in K, with error bars.
+    def at(
+        self,
+        temperature: float,
+        *,
+        volume: float | None = None,
+        ratio: float | None = None,
+        extrapolate: bool = False,
+    ) -> ForceConstants:
+        """Force constants at a temperature in K, with error bars.
+
+        Parameters
+        ----------
+        volume
+            Volume of the primitive cell in Å³, if runs of one temperature have different ones;
+            None for their geometric mean.
+        ratio
+            c/a, if runs of one temperature and volume have different ones; None for their mean.
 
         Raises
         ------
         UsageError
-            If it is outside the range of the runs, and `extrapolate` is not set.
+            If one of them is outside the range of the runs and `extrapolate` is not set, or the
+            runs do not separate it from the temperature.
         """
-        found = self.fitted.at(temperature, extrapolate=extrapolate)
+        found = self.fitted.at(temperature, volume=volume, ratio=ratio, extrapolate=extrapolate)
         supercell = pipeline.supercell_of(self.fitted, found)
         origin = f"{self.fitted.results.provenance.command}.at({temperature:g})"
         return ForceConstants.of(found, supercell=supercell, origin=origin)
@@ -95,13 +111,22 @@ class Series:
         found: pd.DataFrame = modes[modes["soft_verdict"] != ""][names]
         return found
 
-    def save(self, folder: PathLike, *, at: Iterable[float] = ()) -> None:
+    def save(
+        self,
+        folder: PathLike,
+        *,
+        at: Iterable[float] = (),
+        volume: float | None = None,
+        ratio: float | None = None,
+    ) -> None:
         """Write results, tables and figures to a folder, as `trajmodes series` does.
 
         Parameters
         ----------
         at
             Temperatures in K at which force constants are written.
+        volume, ratio
+            Volume in Å³ and c/a of these; see `at`.
 
         Raises
         ------
@@ -111,7 +136,9 @@ class Series:
         StorageError
             If the system refuses to write.
         """
-        extra = pipeline.constants_writers(self.fitted, at, extrapolate=False)
+        extra = pipeline.constants_writers(
+            self.fitted, at, volume=volume, ratio=ratio, extrapolate=False
+        )
         pipeline.write_series_results(self.fitted.results, folder, extra)
 
     def __str__(self) -> str:

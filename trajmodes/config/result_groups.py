@@ -98,8 +98,24 @@ class SeriesOptions(Group):
         metavar="K,K",
         unset="none",
     )
+    at_volume: float | None = option(
+        "Volume in Å³ of the primitive cell of these force constants, if runs of one "
+        "temperature have different volumes.",
+        kind=kinds.number(1e-3, 1e9),
+        metavar="Å³",
+        unset="the geometric mean of those of the runs",
+    )
+    at_ratio: float | None = option(
+        "Axial ratio c/a of these force constants, if runs of one temperature and volume have "
+        "different ones.",
+        kind=kinds.number(1e-3, 1e3),
+        metavar="RATIO",
+        unset="the geometric mean of those of the runs",
+    )
     extrapolate: bool = option(
-        "Accept temperatures outside the range of the runs; otherwise an error.", default=False
+        "Accept temperatures, volumes and c/a outside the range of the runs; otherwise an "
+        "error.",
+        default=False,
     )
 
 

@@ -176,6 +176,8 @@ class SeriesKeywords(TypedDict, total=False):
     cutoff2: float | str | None
     path: str
     temperatures: str | Sequence[float]
+    at_volume: float | None
+    at_ratio: float | None
 
 
 class ArraysKeywords(TypedDict, total=False):

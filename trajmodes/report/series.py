@@ -12,10 +12,16 @@ from trajmodes.data.labels import point
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import branches, compact, counted, plus_minus, point_label
 
-_COLUMNS = {"series_gruneisen": "γ", "linewidth_exponent": "n of Γ ∝ Tⁿ"}
+_COLUMNS = {
+    "series_gruneisen": "γ",
+    "series_axial_gruneisen": "γ of c/a",
+    "linewidth_exponent": "n of Γ ∝ Tⁿ",
+}
 """Headings of results that not every series has."""
 _ROWS = 16
 """Sets of modes in the table of the summary."""
+_BASES = 3
+"""Polynomials that are named."""
 _SOFT = 4
 """Soft modes that are named."""
 
@@ -105,16 +111,23 @@ def _expansion(dataset: NamedArrays) -> str:
 
 
 def _orders(dataset: NamedArrays) -> str:
-    order = int(dataset["series_order"].values)
-    text = f"of order {order} in T"
-    tested = dataset["tested_order"].values.tolist()
-    if len(tested) == 1:
-        return f"{text}: the runs suffice for no other"
-    errors = ", ".join(
-        f"{error:.2g} (order {one})"
-        for one, error in zip(tested, dataset["series_error"].values, strict=True)
+    bases = [str(one) for one in dataset["series_basis"].values]
+    if len(bases) == 1:
+        return f"terms {bases[0]}: the runs suffice for no others"
+    weights, errors = (dataset[name].values for name in ("series_weight", "series_error"))
+    order = np.argsort(-weights)
+    parts = [
+        f"{bases[o]} ({_percent(weights[o])}, {errors[o]:.2g})" for o in order[:_BASES].tolist()
+    ]
+    more = f" and {len(bases) - _BASES} more" if len(bases) > _BASES else ""
+    return (
+        f"average of {'; '.join(parts)}{more}; in brackets weight, and mean square error of "
+        "runs left out in units of their variance"
     )
-    return f"{text}; mean square error of runs left out, in units of their variance: {errors}"
+
+
+def _percent(weight: float) -> str:
+    return f"{100.0 * weight:.0f} %"
 
 
 def _soft(dataset: NamedArrays) -> str:

@@ -103,7 +103,7 @@ DIMENSIONS = {
     "series_set": "sets of symmetry-equivalent modes that a series follows",
     "curve_temperature": "temperatures of fitted curves",
     "soft_grid": "temperatures of the fits to soft modes",
-    "tested_order": "orders of polynomials in T",
+    "series_basis": "polynomials of the series",
     "pressure_gpa": "pressures of the quasiharmonic approximation",
     "qha_temperature": "temperatures of the quasiharmonic approximation",
     "qha_run_volume": "volumes at which there are force constants",

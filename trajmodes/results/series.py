@@ -26,17 +26,12 @@ def series_dataset(series: TemperatureSeries) -> xr.Dataset:
         "series_names": [run.name for run in series.runs],
         "series_labels": _labels(series),
         "series_bands": np.moveaxis(series.band_omega, 0, -1),
-        "series_orders": np.arange(len(series.leave_one_out)) + _lowest(series),
         "series_cutoff": first.cutoff,
         "provenance": series.provenance,
         "warnings": [str(note) for note in series.warnings],
         "notes": [str(note) for note in series.notes],
     }
     return filled(roots, attributes_of(series.provenance))
-
-
-def _lowest(series: TemperatureSeries) -> int:
-    return 1 if np.ptp(series.curve_temperatures) > 0.0 else 0
 
 
 def _labels(series: TemperatureSeries) -> list[str]:

@@ -45,28 +45,30 @@ class ModeTrends:
     """(r, g), unit: (rad/ps)². ω² of the runs, negative for imaginary modes."""
     squared_sem: Floats | None
     """(r, g)."""
-    order: int
-    """Order of the polynomials ω²(T)."""
     curve_squared: Floats
     """(t, g), unit: (rad/ps)². Fitted ω² at the temperatures of the curves."""
     curve_squared_sem: Floats | None
     """(t, g)."""
     probability: Floats
-    """(g,) probability of a larger χ²; nan where unknown."""
+    """(g,) probability of a larger χ², mean over the polynomials; nan where unknown."""
     slope: Floats
     """(g,), unit: rad/(ps K). ∂ω/∂T at the middle of the temperatures; nan if imaginary."""
     slope_sem: Floats | None
     """(g,)."""
     gruneisen: Floats | None
-    """(g,) −∂ln ω/∂ln V at constant T; None unless volumes differ at one temperature."""
+    """(g,) −∂ln ω/∂ln V at constant T and c/a; None unless volumes differ at one T."""
     gruneisen_sem: Floats | None
+    """(g,)."""
+    axial_gruneisen: Floats | None
+    """(g,) −∂ln ω/∂ln(c/a) at constant T and V; None unless c/a differs at one of both."""
+    axial_gruneisen_sem: Floats | None
     """(g,)."""
     soft: Floats
     """(g,), unit: K. Zero of ω²(T) in or near the range; nan without one."""
     soft_sem: Floats
     """(g,), unit: K."""
     soft_order: Ints
-    """(g,) order of the polynomial of the zero."""
+    """(g,) order of the polynomial of greatest weight."""
     soft_verdict: tuple[str, ...]
     """(g,) resolved, or the reason why not; empty without a zero."""
     soft_grid: Floats
@@ -96,7 +98,7 @@ class ModeTrends:
         for name in ("squared", "line", "linewidth"):
             freeze(self, sizes, float, **{name: "r g", f"{name}_sem": "r g"})
         freeze(self, sizes, float, curve_squared="t g", curve_squared_sem="t g")
-        for name in ("slope", "gruneisen", "soft", "exponent"):
+        for name in ("slope", "gruneisen", "axial_gruneisen", "soft", "exponent"):
             freeze(self, sizes, float, **{name: "g", f"{name}_sem": "g"})
         freeze(self, sizes, float, probability="g", soft_grid="k")
         freeze(self, sizes, float, soft_curve="k g", soft_curve_sem="k g")
@@ -131,6 +133,28 @@ class LatticeTrend:
 
 
 @dataclass(frozen=True, slots=True)
+class ElasticTrend:
+    """Elastic constants of the runs (r), and their polynomials in temperature.
+
+    In the Cartesian axes and the order of indices of `trajmodes.data.elasticity`.
+    """
+
+    stiffness: Floats
+    """(r, 6, 6), unit: eV/Å³."""
+    stiffness_sem: Floats | None
+    """(r, 6, 6)."""
+    curve: Floats
+    """(t, 6, 6), unit: eV/Å³. At the temperatures of the curves."""
+    curve_sem: Floats | None
+    """(t, 6, 6)."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for name, axes in (("stiffness", "r 6 6"), ("curve", "t 6 6")):
+            freeze(self, sizes, float, **{name: axes, f"{name}_sem": axes})
+
+
+@dataclass(frozen=True, slots=True)
 class TemperatureSeries:
     """All results of a series."""
 
@@ -142,9 +166,13 @@ class TemperatureSeries:
     curve_temperatures: Floats
     """(t,), unit: K."""
     order: int
-    """Order of the polynomials of the force constants."""
+    """Order in T of the polynomial of the force constants that has the greatest weight."""
+    bases: tuple[str, ...]
+    """(o,) terms of each polynomial that was averaged."""
+    basis_weights: Floats
+    """(o,)."""
     leave_one_out: Floats
-    """(o,) mean square error of runs left out, in units of their variance, by order from 1."""
+    """(o,) mean square error of runs left out, in units of their variance."""
     modes: ModeTrends
     lattice: LatticeTrend
     bands: Bands
@@ -152,10 +180,12 @@ class TemperatureSeries:
     band_omega: Floats
     """(r, n, m), unit: rad/ps. Bands of each run along the same path."""
     provenance: Provenance
+    elastic: ElasticTrend | None = None
+    """None for a layer."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {"r": len(self.runs)}
         freeze(self, sizes, float, temperatures="r", curve_temperatures="t")
-        freeze(self, sizes, float, leave_one_out="o", band_omega="r n m")
+        freeze(self, sizes, float, leave_one_out="o", basis_weights="o", band_omega="r n m")

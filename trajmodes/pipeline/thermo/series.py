@@ -32,12 +32,9 @@ from trajmodes.report.write import SERIES_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.series import series_dataset
+from trajmodes.thermo.series.cells import conditions_of
 from trajmodes.thermo.series.common import ConstantsTrend, common_constants, constants_trend
-from trajmodes.thermo.series.interpolation import (
-    SAME_TEMPERATURE,
-    Conditions,
-    leave_one_out_by_order,
-)
+from trajmodes.thermo.series.conditions import SAME_TEMPERATURE
 from trajmodes.thermo.series.modes import common_qpoints, follow_modes
 from trajmodes.thermo.series.trends import curve_temperatures, lattice_trend, mode_trends
 from trajmodes.units import THZ
@@ -54,23 +51,51 @@ class FittedSeries:
     results: TemperatureSeries
     constants: ConstantsTrend
 
-    def at(self, kelvin: float, *, extrapolate: bool = False) -> ForceConstants:
-        """Force constants at a temperature.
+    def at(
+        self,
+        kelvin: float,
+        *,
+        volume: float | None = None,
+        ratio: float | None = None,
+        extrapolate: bool = False,
+    ) -> ForceConstants:
+        """Force constants at a temperature, a volume in Å³ and an axial ratio c/a.
 
         Raises
         ------
         UsageError
-            If it is outside the range of the runs, and `extrapolate` is not set.
+            If one of them is outside the range of the runs and `extrapolate` is not set, or a
+            volume or ratio is given that the runs do not separate from the temperature.
         """
-        low, high = self.constants.trend.conditions.span
-        margin = _ROUNDING * high
-        if not (extrapolate or low - margin <= kelvin <= high + margin):
-            raise UsageError(
-                f"{kelvin:g} K is outside the range of the runs, {low:.4g} to {high:.4g} K",
-                why="a polynomial is not reliable where there are no runs",
-                fix="add a run there, or set extrapolate (--extrapolate)",
-            )
-        return self.constants.at(kelvin)
+        conditions = self.constants.conditions
+        low, high = conditions.span
+        asked = [(kelvin, low, high, "K")]
+        if volume is not None:
+            if not conditions.is_separable:
+                raise _inseparable("volume")
+            asked.append((volume, conditions.volumes.min(), conditions.volumes.max(), "Å³"))
+        if ratio is not None:
+            if conditions.ratios is None or not conditions.has_ratio:
+                raise _inseparable("c/a")
+            asked.append((ratio, conditions.ratios.min(), conditions.ratios.max(), "(c/a)"))
+        for value, least, most, unit in asked:
+            margin = _ROUNDING * most
+            if not (extrapolate or least - margin <= value <= most + margin):
+                raise UsageError(
+                    f"{value:g} {unit} is outside the range of the runs, {least:.4g} to "
+                    f"{most:.4g} {unit}",
+                    why="a polynomial is not reliable where there are no runs",
+                    fix="add a run there, or set extrapolate (--extrapolate)",
+                )
+        return self.constants.at(kelvin, volume, ratio)
+
+
+def _inseparable(name: str) -> UsageError:
+    return UsageError(
+        f"the runs do not separate the effects of temperature and {name}",
+        why=f"no two of them have one temperature and a different {name}",
+        fix=f"add a run of another {name} at one of the temperatures, or give no {name}",
+    )
 
 
 def series_job(
@@ -104,10 +129,12 @@ def series_job(
         If the runs are of different crystals, or their force constants of different pairs.
     """
     output, kelvins = values["output"], values["at"]
-    require_replaceable(output, (*SERIES_FILES, *map(_constants_file, kelvins)), inputs)
+    place = {"volume": values["at_volume"], "ratio": values["at_ratio"]}
+    names = [_constants_file(kelvin, **place) for kelvin in kelvins]
+    require_replaceable(output, (*SERIES_FILES, *names), inputs)
     runs = read_runs(inputs, values, bars=bars)
     found = series_of(runs, path=values["path"], command=command)
-    extra = constants_writers(found, kelvins, extrapolate=values["extrapolate"])
+    extra = constants_writers(found, kelvins, **place, extrapolate=values["extrapolate"])
     return write_series_results(found.results, output, extra)
 
 
@@ -136,15 +163,21 @@ def show_series(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
 
 
 def constants_writers(
-    found: FittedSeries, temperatures: Iterable[float], *, extrapolate: bool
+    found: FittedSeries,
+    temperatures: Iterable[float],
+    *,
+    volume: float | None,
+    ratio: float | None,
+    extrapolate: bool,
 ) -> dict[str, Writer]:
     """Files of interpolated force constants by name; see `FittedSeries.at`."""
     writers = {}
     for kelvin in temperatures:
-        constants = found.at(kelvin, extrapolate=extrapolate)
+        constants = found.at(kelvin, volume=volume, ratio=ratio, extrapolate=extrapolate)
         write = partial(write_hdf5, constants, supercell_of(found, constants))
-        text = f"force constants at {kelvin:g} K, by polynomials of order {found.results.order}"
-        writers[_constants_file(kelvin)] = Writer(text, write)
+        text = f"force constants at {kelvin:g} K and {constants.crystal.volume:.5g} Å³"
+        name = _constants_file(kelvin, volume=volume, ratio=ratio)
+        writers[name] = Writer(text, write)
     return writers
 
 
@@ -212,10 +245,13 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
     kelvin = np.array([_temperature(run) for run in runs])
     names = [run.name for run in runs]
     constants = common_constants(names, [run.constants for run in runs])
+    _require_one_kind(runs)
     crystals = [one.crystal for one in constants]
-    conditions = Conditions(kelvin, np.array([one.volume for one in crystals]))
+    conditions = conditions_of(kelvin, crystals)
     fitted = constants_trend(conditions, constants)
-    middle = fitted.at(float(np.mean(conditions.span)))
+    middle = fitted.at(conditions.middle)
+    weights_of_bases = fitted.basis_weights[:, 0]
+    best = conditions.bases[int(weights_of_bases.argmax())]
     qpoints, weights = common_qpoints([run.supercell for run in runs])
     followed = follow_modes(middle, constants, qpoints, weights)
     bands_path = band_path(middle.crystal, PATH_SPACING, path)
@@ -227,8 +263,10 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
         crystal=middle.crystal,
         temperatures=kelvin,
         curve_temperatures=curve_temperatures(conditions),
-        order=fitted.trend.order,
-        leave_one_out=leave_one_out_by_order(conditions, *fitted.scaled),
+        order=max(powers[0] for powers in best),
+        bases=tuple(map(conditions.text, conditions.bases)),
+        basis_weights=weights_of_bases,
+        leave_one_out=np.array([one.left_out.mean() for one in fitted.trends]),
         modes=mode_trends(conditions, followed, runs, fitted),
         lattice=lattice_trend(conditions, crystals),
         bands=connected_bands(middle, bands_path),
@@ -237,6 +275,19 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
     )
     results = replace(results, warnings=_warnings(fitted), notes=_notes(results, fitted))
     return FittedSeries(results, fitted)
+
+
+def _require_one_kind(runs: Sequence[SeriesRun]) -> None:
+    """Refuse force constants with the static part of the self-energy among those without."""
+    static = {run.constants.has_static_part: run.name for run in runs}
+    if {True, False} <= static.keys():
+        raise DataError(
+            f"the force constants of {static[True]} contain the static part of the "
+            f"self-energy, those of {static[False]} do not",
+            why="the first were fitted to a run of molecular dynamics in sequence, the others "
+            "by self-consistent sampling (sctdep) or with third order jointly",
+            fix="make all runs of a series in the same way",
+        )
 
 
 def _temperature(run: SeriesRun) -> float:
@@ -294,8 +345,11 @@ def _fitted(name: str, values: Mapping[str, Any], bars: StartBar) -> SeriesRun:
     return SeriesRun(name, found.constants, found.supercell)
 
 
-def _constants_file(kelvin: float) -> str:
-    return f"force_constants_{kelvin:g}K.h5"
+def _constants_file(kelvin: float, *, volume: float | None, ratio: float | None) -> str:
+    place = [f"{kelvin:g}K"]
+    place += [] if volume is None else [f"{volume:g}A3"]
+    place += [] if ratio is None else [f"ca{ratio:g}"]
+    return f"force_constants_{'_'.join(place)}.h5"
 
 
 def _warnings(fitted: ConstantsTrend) -> tuple[Note, ...]:
@@ -305,8 +359,9 @@ def _warnings(fitted: ConstantsTrend) -> tuple[Note, ...]:
         Note(
             "warning",
             f"the force constants scatter by {fitted.widening:.2g} times their errors about "
-            f"polynomials of order {fitted.trend.order} in T, and their errors are widened",
-            why="they are not smooth in temperature, or the errors of the runs are too small",
+            "the polynomials, and their errors are widened",
+            why="they are not smooth in temperature and strain, or the errors of the runs are "
+            "too small",
             fix="add runs at other temperatures, or run longer",
         ),
     )
@@ -314,7 +369,7 @@ def _warnings(fitted: ConstantsTrend) -> tuple[Note, ...]:
 
 def _notes(results: TemperatureSeries, fitted: ConstantsTrend) -> tuple[Note, ...]:
     texts = []
-    if fitted.trend.n_free == 0:
+    if min(one.n_free for one in fitted.trends) == 0:
         texts.append("the polynomials pass through all runs: there is no test of them")
     elif any(one.constants.replicates is None for one in results.runs):
         texts.append("not all runs have error bars: all have the same weight")

@@ -5,98 +5,132 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.charges import same_charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.data.lattice import SAME_CRYSTAL, crystal_difference
 from trajmodes.errors import DataError
 from trajmodes.symmetry.operations import space_group
-from trajmodes.thermo.series.interpolation import Conditions, Trend, best_order, polynomial
+from trajmodes.thermo.series.cells import strained
+from trajmodes.thermo.series.conditions import Conditions
+from trajmodes.thermo.series.interpolation import (
+    Trend,
+    all_polynomials,
+    averaged,
+    basis_weights,
+)
+
+_NEGLIGIBLE = 1e-4
+"""Weight below which a polynomial is left out of the replicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConstantsTrend:
-    """Force constants as polynomials in temperature, with the same weights for all of them.
+    """Force constants as polynomials in temperature and strain.
 
-    Every linear relation that the force constants of all runs obey, such as symmetry and sum
-    rules, holds at any temperature.
+    The weights of the runs are the same for all force constants: every linear relation that
+    those of all runs obey, such as symmetry and sum rules, holds at any temperature.
     """
 
     constants: tuple[ForceConstants, ...]
     """(r,) of the runs, over the same pairs."""
+    trends: tuple[Trend, ...]
+    """(o,) each polynomial, of (r, n) values; its solution is one for all."""
+    basis_weights: Floats
+    """(o, 1) weight of each polynomial."""
     trend: Trend
-    """Of (r, p·9) values; its solution is one for all."""
-    scaled: tuple[Floats, Floats | None]
-    """(r, n) values in units of their errors, and (r, 1) relative errors of the runs, that the
-    polynomials were fitted to."""
+    """Their average."""
     widening: float
-    """Factor of the standard errors where the polynomial does not describe the runs."""
+    """Factor of the standard errors where the polynomials do not describe the runs."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """Temperatures and strains of the runs."""
+        return self.trend.conditions
 
     @property
     def has_triplets(self) -> bool:
         """Whether third order is interpolated: all runs have the same triplets."""
         return _are_comparable([one.triplets for one in self.constants])
 
-    def at(self, kelvin: float) -> ForceConstants:
-        """Force constants at a temperature, and at the reference volume.
+    def at(
+        self, kelvin: float, volume: float | None = None, ratio: float | None = None
+    ) -> ForceConstants:
+        """Force constants at a temperature, a volume in Å³ and an axial ratio c/a.
 
-        Higher orders are interpolated where all runs have the same clusters; otherwise there
-        are none. The replicates of all runs are listed, each about the interpolated values, so
-        that their jackknife covariance is that of the weighted sum.
+        Volume and ratio are those of the reference if None, and where the runs have different
+        ones at one temperature. Higher orders are interpolated where all runs have the same
+        clusters; otherwise there are none. The replicates of all runs are listed, each about
+        the interpolated values, and two for each polynomial, so that their jackknife covariance
+        is that of the average.
         """
-        weights = self.trend.weights(kelvin)[0]
+        strains = self.conditions.strains_at(volume, ratio)
+        weights = self.trend.weights(kelvin, strains)[0]
+        of_bases = np.stack([one.weights(kelvin, strains)[0] for one in self.trends])
         first = self.constants[0]
-        values = np.tensordot(weights, np.stack([one.values for one in self.constants]), 1)
         static = {one.has_static_part for one in self.constants}
         crystals = [one.crystal for one in self.constants]
         cell = np.tensordot(weights, np.stack([one.cell for one in crystals]), 1)
         sites = np.tensordot(weights, np.stack([one.sites for one in crystals]), 1)
-        if self.trend.conditions.is_separable:
-            cell *= np.cbrt(self.trend.conditions.volume / np.linalg.det(cell))
+        crystal = replace(first.crystal, cell=cell, sites=sites)
+        values, replicates = self._combined(weights, of_bases, self.constants)
         return replace(
             first,
-            crystal=replace(first.crystal, cell=cell, sites=sites),
+            crystal=strained(crystal, self.conditions, strains),
             values=values,
-            replicates=self._replicates(weights, values, self.constants),
+            replicates=replicates,
             temperature=kelvin,
             has_static_part=static.pop() if len(static) == 1 else None,
             quality=None,
-            triplets=self._clusters(weights, [one.triplets for one in self.constants]),
-            quartets=self._clusters(weights, [one.quartets for one in self.constants]),
+            triplets=self._clusters(
+                weights, of_bases, [one.triplets for one in self.constants]
+            ),
+            quartets=self._clusters(
+                weights, of_bases, [one.quartets for one in self.constants]
+            ),
         )
 
     def _clusters(
-        self, weights: Floats, listed: Sequence[ClusterConstants | None]
+        self, weights: Floats, of_bases: Floats, listed: Sequence[ClusterConstants | None]
     ) -> ClusterConstants | None:
         known = [one for one in listed if one is not None]
         if not _are_comparable(listed):
             return None
-        values = np.tensordot(weights, np.stack([one.values for one in known]), 1)
-        return replace(
-            known[0], values=values, replicates=self._replicates(weights, values, known)
-        )
+        values, replicates = self._combined(weights, of_bases, known)
+        return replace(known[0], values=values, replicates=replicates)
 
-    def _replicates(
+    def _combined(
         self,
         weights: Floats,
-        values: Floats,
+        of_bases: Floats,
         runs: Sequence[ForceConstants] | Sequence[ClusterConstants],
-    ) -> Floats | None:
+    ) -> tuple[Floats, Floats | None]:
+        """Weighted sum of the values of all runs, and its replicates if all runs have some."""
+        each = np.stack([one.values for one in runs])
+        values: Floats = np.tensordot(weights, each, 1)
         listed = [one.replicates for one in runs]
         known = [one for one in listed if one is not None]
         if len(known) < len(listed):
-            return None
-        total = sum(map(len, known))
+            return values, None
+        used = np.flatnonzero(self.basis_weights[:, 0] > _NEGLIGIBLE)
+        used = used if len(used) > 1 else used[:0]
+        total = sum(map(len, known)) + 2 * len(used)
+        scale = np.sqrt(total / (total - 1))
         found = np.empty((total, *values.shape))
         start = 0
         for weight, one in zip(weights, known, strict=True):
             n = len(one)
             # (B − 1)/B of one run becomes that of all replicates together.
-            factor = weight * np.sqrt((n - 1) / n * total / (total - 1)) * self.widening
+            factor = weight * np.sqrt((n - 1) / n) * scale * self.widening
             found[start : start + n] = values + factor * (one - one.mean(axis=0))
             start += n
-        return found
+        for o in used.tolist():
+            apart = np.tensordot(of_bases[o] - weights, each, 1)
+            apart *= np.sqrt(0.5 * self.basis_weights[o, 0]) * scale
+            found[start : start + 2] = values + apart, values - apart
+            start += 2
+        return values, found
 
 
 def common_constants(
@@ -159,26 +193,55 @@ def common_constants(
 def constants_trend(
     conditions: Conditions, constants: Sequence[ForceConstants]
 ) -> ConstantsTrend:
-    """Fit polynomials in temperature to force constants over the same pairs.
+    """Fit polynomials in temperature and strain to force constants over the same pairs.
 
     The covariances of the runs are those of one shape times a scale of each run: the mean of
     its variances relative to those of all runs. Without replicates of all runs the weights are
-    equal.
+    equal. The weights of the polynomials are by the errors of runs left out of all force
+    constants together; the number of independent ones is that of the correlations of their
+    replicates.
     """
     values_rn = np.stack([one.values.ravel() for one in constants])
     sems = _standard_errors(constants)
     scale = None
-    used = values_rn
+    used, independent = values_rn, 1.0
     if sems is not None:
         shared = np.sqrt((sems**2).mean(axis=0))
         known = shared > 1e-12 * np.abs(values_rn).max()
         scale = np.sqrt(((sems[:, known] / shared[known]) ** 2).mean(axis=1, keepdims=True))
         used = values_rn[:, known] / shared[known]
-    order = best_order(conditions, used, scale)
-    fit = polynomial(conditions, used, scale, order)
-    free = fit.n_free
-    ratio = float(fit.chi2.mean()) / free if free and sems is not None else 1.0
-    return ConstantsTrend(tuple(constants), fit, (used, scale), float(np.sqrt(max(1.0, ratio))))
+        independent = _independent(constants, shared, known)
+    trends = all_polynomials(conditions, used, scale)
+    weights = basis_weights(trends, has_errors=scale is not None, shared=independent)
+    ratio = 1.0
+    if sems is not None:
+        # χ²/ν of each polynomial, where there are degrees of freedom.
+        each = [float(one.chi2.mean()) / one.n_free if one.n_free else 1.0 for one in trends]
+        ratio = float(weights[:, 0] @ np.maximum(1.0, each))
+    return ConstantsTrend(
+        tuple(constants),
+        trends,
+        weights,
+        averaged(trends, weights),
+        float(np.sqrt(ratio)),
+    )
+
+
+def _independent(constants: Sequence[ForceConstants], sems: Floats, known: Bools) -> float:
+    """Effective number of independent force constants, (tr C)²/tr C² of their correlations."""
+    rows = [
+        ((one.replicates - one.replicates.mean(axis=0)).reshape(len(one.replicates), -1))
+        for one in constants
+        if one.replicates is not None
+    ]
+    scaled = np.concatenate(
+        [
+            one[:, known] / sems[known] / np.linalg.norm(one[:, known] / sems[known])
+            for one in rows
+        ]
+    )
+    gram = scaled @ scaled.T
+    return float(np.trace(gram) ** 2 / (gram**2).sum())
 
 
 def _standard_errors(constants: Sequence[ForceConstants]) -> Floats | None:

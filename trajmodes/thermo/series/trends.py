@@ -9,20 +9,19 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.series.runs import SeriesRun
 from trajmodes.data.series.trends import LatticeTrend, ModeTrends
 from trajmodes.phonons.modes import signed_root
-from trajmodes.symmetry.operations import symmetry_dataset
+from trajmodes.thermo.series.cells import conventional_lengths
 from trajmodes.thermo.series.common import ConstantsTrend
+from trajmodes.thermo.series.conditions import Conditions
 from trajmodes.thermo.series.interpolation import (
-    Conditions,
     Trend,
-    best_order,
-    polynomial,
+    all_polynomials,
+    averaged,
+    basis_weights,
 )
 from trajmodes.thermo.series.modes import FollowedModes, lines_of
 from trajmodes.thermo.series.soft_mode import soft_modes
 from trajmodes.thermo.series.widths import width_laws
 
-_TOLERANCE = 1e-3
-"""Distance in Å within which sites are on symmetric positions."""
 _CURVE = 61
 """Temperatures of the fitted curves."""
 
@@ -39,12 +38,13 @@ def mode_trends(
     runs: Sequence[SeriesRun],
     constants: ConstantsTrend,
 ) -> ModeTrends:
-    """Fit ω²(T) of every set of modes; the order is that of the force constants."""
+    """Fit ω²(T) of every set of modes; the polynomials have the weights of the constants."""
     squares, sems = followed.squares, followed.squares_sem
-    trend = polynomial(conditions, squares, sems, constants.trend.order)
+    trend = averaged(all_polynomials(conditions, squares, sems), constants.basis_weights)
     curve, curve_sem = trend.at(curve_temperatures(conditions))
     slope, slope_sem = _frequency_slope(conditions, trend)
-    gruneisen, gruneisen_sem = _gruneisen(conditions, trend)
+    gruneisen, gruneisen_sem = _gruneisen(conditions, trend, "ln V")
+    axial, axial_sem = _gruneisen(conditions, trend, "ln c/a")
     soft = soft_modes(conditions, squares, sems)
     found: dict[str, Floats | float] = {}
     if any(run.lines is not None for run in runs):
@@ -58,7 +58,6 @@ def mode_trends(
         sets=followed.sets,
         squared=squares,
         squared_sem=sems,
-        order=trend.order,
         curve_squared=curve,
         curve_squared_sem=curve_sem,
         probability=trend.probability,
@@ -66,6 +65,8 @@ def mode_trends(
         slope_sem=slope_sem,
         gruneisen=gruneisen,
         gruneisen_sem=gruneisen_sem,
+        axial_gruneisen=axial,
+        axial_gruneisen_sem=axial_sem,
         soft=soft.temperature,
         soft_sem=soft.temperature_sem,
         soft_order=soft.orders,
@@ -79,9 +80,9 @@ def mode_trends(
 
 def lattice_trend(conditions: Conditions, crystals: Sequence[Crystal]) -> LatticeTrend:
     """Fit polynomials to the lengths of the conventional cell; all runs have equal weights."""
-    lengths = np.stack([_conventional_lengths(one) for one in crystals])
-    order = best_order(conditions, lengths, None)
-    trend = polynomial(conditions, lengths, None, order)
+    lengths = conventional_lengths(crystals)
+    trends = all_polynomials(conditions, lengths, None)
+    trend = averaged(trends, basis_weights(trends, has_errors=False, shared=1.0))
     curve, curve_sem = trend.at(curve_temperatures(conditions))
     middle = _middle(conditions)
     value, _ = trend.at(middle)
@@ -112,21 +113,22 @@ def _frequency_slope(conditions: Conditions, trend: Trend) -> tuple[Floats, Floa
     return slope[0] / twice, None if sem is None else sem[0] / twice
 
 
-def _gruneisen(conditions: Conditions, trend: Trend) -> tuple[Floats | None, Floats | None]:
-    """−∂ln ω/∂ln V = −(∂ω²/∂ln V)/2ω²; None if temperature and volume vary together."""
-    if not conditions.is_separable:
+def _gruneisen(
+    conditions: Conditions, trend: Trend, name: str
+) -> tuple[Floats | None, Floats | None]:
+    """γ = −∂ln ω/∂ε = −(∂ω²/∂ε)/2ω² for the strain ε = ln V or ln c/a; None if not separate."""
+    if name not in conditions.strain_names:
         return None, None
-    square, _ = trend.at(_middle(conditions))
-    slope, sem = trend.volume_slope()
-    twice = 2.0 * np.where(square[0] > 0.0, square[0], np.nan)
-    return -slope / twice, None if sem is None else sem / twice
-
-
-def _conventional_lengths(crystal: Crystal) -> Floats:
-    dataset = symmetry_dataset(crystal, _TOLERANCE)
-    cell = crystal.cell if dataset is None else np.asarray(dataset.std_lattice)
-    lengths: Floats = np.linalg.norm(cell, axis=1)
-    return lengths
+    middle = _middle(conditions)
+    (square,), _ = trend.at(middle)
+    (slope,), _ = trend.strain_slope(middle, name)
+    twice = 2.0 * np.where(square > 0.0, square, np.nan)
+    gamma = -slope / twice
+    # To first order, with the covariance of ω² and its derivative.
+    rows = conditions.strain_rows(trend.basis, middle, name)
+    rows = rows + 2.0 * gamma[:, None] * conditions.rows(trend.basis, middle)
+    _, sem = trend.each(rows)
+    return gamma, None if sem is None else sem / twice
 
 
 def _kind(conditions: Conditions) -> tuple[str, str]:
@@ -134,7 +136,12 @@ def _kind(conditions: Conditions) -> tuple[str, str]:
     if conditions.is_separable:
         return "separable", (
             "temperature and volume are separated: runs of one temperature have different "
-            f"volumes; curves are those at {conditions.volume:.4f} Å³"
+            f"volumes; curves are those at {conditions.volume:.4f} Å³{_ratio(conditions)}"
+        )
+    if conditions.has_ratio:
+        return "separable", (
+            "temperature and c/a are separated: runs of one temperature and volume have "
+            f"different ones; curves are those{_ratio(conditions)}"
         )
     if conditions.is_isochoric:
         return "isochoric", "isochoric: all runs have one volume within 0.1 %"
@@ -144,3 +151,7 @@ def _kind(conditions: Conditions) -> tuple[str, str]:
         "their effects are not separable without runs of another volume at one of the "
         "temperatures"
     )
+
+
+def _ratio(conditions: Conditions) -> str:
+    return f" at c/a = {conditions.ratio:.5g}" if conditions.has_ratio else ""
