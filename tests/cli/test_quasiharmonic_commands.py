@@ -202,14 +202,19 @@ def test_phases_are_compared_by_their_gibbs_energies(written, soft, tmp_path):
     assert crossing.verdict == "resolved"
     assert 0.0 < crossing.temperature < 300.0
     assert "stable below" in " ".join(text.split())
-    table = pd.read_csv(tmp_path / "phases" / "crossings.csv", comment="#")
-    assert table["temperature"][0] == pytest.approx(crossing.temperature)
-    assert (tmp_path / "phases" / "phases.png").stat().st_size > 10_000
-    at = pd.read_csv(tmp_path / "phases" / "pressures.csv", comment="#")
+    table = pd.read_csv(tmp_path / "phases" / "tables" / "crossings.csv", comment="#")
+    assert table["crossing_temperature"][0] == pytest.approx(crossing.temperature)
+    assert (tmp_path / "phases" / "figures" / "phases.png").stat().st_size > 10_000
+    at = pd.read_csv(tmp_path / "phases" / "tables" / "pressures.csv", comment="#")
     pressures = found.transition_pressure / GIGAPASCAL
-    np.testing.assert_allclose(at["pressure_gpa"], pressures)
-    differences = pd.read_csv(tmp_path / "phases" / "differences.csv", comment="#")
-    np.testing.assert_allclose(differences["difference"], apart.ravel())
+    np.testing.assert_allclose(at["phase_pressure_gpa"], pressures)
+    differences = pd.read_csv(tmp_path / "phases" / "tables" / "differences.csv", comment="#")
+    np.testing.assert_allclose(differences["phase_difference"], apart.ravel())
+    results = tm.load(tmp_path / "phases").to_dataset()
+    np.testing.assert_allclose(results["phase_difference"], apart)
+    assert float(results["crossing_temperature"][0]) == pytest.approx(crossing.temperature)
+    assert results["phase"].values.tolist() == [str(written[0]), str(soft)]
+    assert "stable below" in " ".join(done("show", tmp_path / "phases").split())
     swapped = tm.phases(soft, written[0]).crossings[0]
     assert swapped.temperature == pytest.approx(crossing.temperature)
     assert swapped.latent_heat == pytest.approx(-crossing.latent_heat)
@@ -221,9 +226,9 @@ def test_phases_without_error_bars_say_so(written, soft, tmp_path):
     bare = tm.phases(one, other.drop_vars("qha_gibbs_sem"), output=tmp_path / "bare")
     assert np.isnan(bare.difference_sem).all()
     assert np.isnan(bare.crossings[0].temperature_sem)
-    table = pd.read_csv(tmp_path / "bare" / "crossings.csv", comment="#")
-    assert table["temperature_sem"].isna().all()
-    assert table["temperature"].notna().any()
+    table = pd.read_csv(tmp_path / "bare" / "tables" / "crossings.csv", comment="#")
+    assert table["crossing_temperature_sem"].isna().all()
+    assert table["crossing_temperature"].notna().any()
 
 
 def test_volumes_of_different_temperatures_are_a_warning(volumes):
@@ -252,3 +257,6 @@ def test_phases_that_cannot_be_compared_are_refused(written, volumes):
         tm.phases(dataset, dataset.assign_coords(species=["Na", "Na"]))
     with pytest.raises(DataError, match="no Gibbs free energy"):
         tm.phases(dataset, dataset.drop_vars("qha_gibbs"))
+    with pytest.raises(DataError, match="cannot be read") as missing:
+        tm.phases(written[0], "nothere")
+    assert "trajmodes quasiharmonic" in missing.value.fix

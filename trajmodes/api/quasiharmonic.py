@@ -79,7 +79,7 @@ def phases(
     second
         Those of the other phase, at the same temperatures and pressures.
     output
-        Folder for tables and a figure.
+        Folder for results.nc, tables and a figure.
 
     Raises
     ------
@@ -87,4 +87,6 @@ def phases(
         If the phases have different compositions, statistics, temperatures or pressures.
     """
     one, other = (x if isinstance(x, xr.Dataset) else os.fspath(x) for x in (first, second))
-    return phases_job(one, other, None if output is None else os.fspath(output))[0]
+    folder = None if output is None else os.fspath(output)
+    origin = call_text("trajmodes.phases", first, second, output=output)
+    return phases_job(one, other, folder, command=origin).boundary

@@ -100,9 +100,11 @@ def phases(first: str, second: str, **given: Any) -> str:
     pressures, and energies on one scale.
     """
     from trajmodes.pipeline.thermo.phases import phases_job
+    from trajmodes.pipeline.thermo.properties import show_properties
 
     output = values_of("phases", given)["output"] or FOLDERS["phases"]
-    return phases_job(first, second, output)[1]
+    found = phases_job(first, second, output, command=command_line())
+    return show_properties(found.dataset, found.files)
 
 
 @command(main, click.argument("folder", metavar="FOLDER"))

@@ -1,4 +1,4 @@
-"""Lines and tables of the summary on quasiharmonic properties."""
+"""Lines and tables of the summary on quasiharmonic properties, and on two phases."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.numbers import compact, counted, mesh_of
+from trajmodes.report.numbers import compact, counted, mesh_of, plus_minus
 
 _ROWS = 8
 """Temperatures in a table."""
@@ -149,3 +149,49 @@ def _table(
         table.add_row(*map(Text, cells))
     title = Text(f"{heading} at {dataset['pressure_gpa'].values[p]:g} GPa", style="bold")
     return Group(title, table, Text(note))
+
+
+def phase_parts(dataset: NamedArrays) -> list[RenderableType]:
+    """Table of the crossings of two phases."""
+    if "phase" not in dataset.dims:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for label in ("p\nGPa", "T\nK", "TΔS\nmeV/atom", "dp/dT\nMPa/K"):
+        table.add_column(label, justify="right", no_wrap=True)
+    table.add_column("\n")
+    for k in range(dataset.sizes["crossing"]):
+        p, kelvin, sem, heat, slope = (
+            float(dataset[f"crossing_{name}"].values[k])
+            for name in (
+                *("pressure_gpa", "temperature", "temperature_sem", "latent_heat"),
+                "slope_gpa",
+            )
+        )
+        known = np.isfinite(kelvin)
+        table.add_row(
+            f"{p:g}",
+            plus_minus(kelvin, sem),
+            f"{1e3 * heat:.3g}" if known else "–",
+            f"{1e3 * slope:.3g}" if known else "–",
+            Text(_verdict(dataset, k)),
+        )
+    return [Text(), Text("Equal Gibbs free energies", style="bold"), table]
+
+
+def _verdict(dataset: NamedArrays, k: int) -> str:
+    first, second = dataset["phase"].values.tolist()
+    verdict = str(dataset["crossing_verdict"].values[k])
+    if verdict in ("first", "second"):
+        stable, kelvin = first if verdict == "first" else second, dataset["qha_temperature"]
+        return (
+            f"{stable} is stable at all of {kelvin.values.min():g} to {kelvin.values.max():g} K"
+        )
+    low, high = (float(dataset[f"crossing_{name}"].values[k]) for name in ("low", "high"))
+    if verdict == "not resolved":
+        return (
+            "not resolved: of the temperatures given, errors allow all from "
+            f"{low:.4g} to {high:.4g} K"
+        )
+    if float(dataset["crossing_latent_heat"].values[k]) > 0.0:
+        return f"{first} is stable below, {second} above"
+    return f"{second} is stable below, {first} above"

@@ -21,7 +21,7 @@ from trajmodes.notes import Note
 from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.report.properties import property_lines, property_parts, scattering_lines
-from trajmodes.report.quasiharmonic import volume_lines, volume_parts
+from trajmodes.report.quasiharmonic import phase_parts, volume_lines, volume_parts
 from trajmodes.report.sections import (
     conductivity_line,
     empty_sections_line,
@@ -109,7 +109,7 @@ def render(
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
-    parts += shell_parts(dataset)
+    parts += [*shell_parts(dataset), *phase_parts(dataset)]
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
@@ -198,6 +198,8 @@ def _files_of_a_name(name: str, sizes: list[int]) -> str:
 
 
 def _crystal(dataset: NamedArrays) -> str:
+    if "cell" not in dataset:
+        return ""
     counts = Counter(dataset["species"].values.tolist())
     formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
     volume = abs(float(np.linalg.det(dataset["cell"].values)))
@@ -206,6 +208,8 @@ def _crystal(dataset: NamedArrays) -> str:
 
 
 def _cell(dataset: NamedArrays) -> str:
+    if "cell" not in dataset:
+        return ""
     # Rounding errors of 1e-12 Å are printed as zero.
     cell = dataset["cell"].values.round(6) + 0.0
     rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]

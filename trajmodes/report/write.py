@@ -25,6 +25,7 @@ from trajmodes.report.figures.catalogue import (
     FIGURES,
     MAP_OUTPUTS,
     OUTPUTS,
+    PHASE_OUTPUTS,
     PROPERTY_OUTPUTS,
     SCATTERING_OUTPUTS,
     SERIES_OUTPUTS,
@@ -52,6 +53,8 @@ SERIES_FILES = (RESULTS.file, *(output.name for output in SERIES_OUTPUTS))
 
 VOLUME_FILES = (RESULTS.file, *(output.name for output in VOLUME_OUTPUTS))
 """Files that `trajmodes quasiharmonic` may write."""
+PHASE_FILES = (RESULTS.file, *(output.name for output in PHASE_OUTPUTS))
+"""Files that `trajmodes phases` may write."""
 SHELL_FILES = (RESULTS.file, *(output.name for output in SHELL_OUTPUTS))
 """Files that `trajmodes bvk` may write, without force constants and the table."""
 SCATTERING_FILES = (RESULTS.file, *(output.name for output in SCATTERING_OUTPUTS))
@@ -155,17 +158,16 @@ def is_scattering(dataset: xr.Dataset) -> bool:
 
 def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
     """Files that results of this kind may have."""
-    if is_series(dataset):
-        return SERIES_OUTPUTS
-    if is_property(dataset):
-        return PROPERTY_OUTPUTS
-    if "qha_run_volume" in dataset.dims:
-        return VOLUME_OUTPUTS
-    if is_scattering(dataset):
-        return SCATTERING_OUTPUTS
-    if "bvk_shell" in dataset.dims:
-        return SHELL_OUTPUTS
-    return MAP_OUTPUTS if is_map(dataset) else OUTPUTS
+    kinds = (
+        (is_series(dataset), SERIES_OUTPUTS),
+        (is_property(dataset), PROPERTY_OUTPUTS),
+        ("qha_run_volume" in dataset.dims, VOLUME_OUTPUTS),
+        ("phase" in dataset.dims, PHASE_OUTPUTS),
+        (is_scattering(dataset), SCATTERING_OUTPUTS),
+        ("bvk_shell" in dataset.dims, SHELL_OUTPUTS),
+        (is_map(dataset), MAP_OUTPUTS),
+    )
+    return next((outputs for is_kind, outputs in kinds if is_kind), OUTPUTS)
 
 
 def write_results(

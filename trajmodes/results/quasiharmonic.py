@@ -42,6 +42,8 @@ def quasiharmonic_dataset(
         ),
         "supercell": SimpleNamespace(crystal=found.crystal, matrix=None),
         "qha": found,
+        "qha_temperatures": found.temperatures,
+        "qha_pressures": found.pressures,
         "equilibrium": _with_errors(found.equilibrium, found.sem),
         "spread": found.spread,
         "axes": None if found.axes is None else _with_errors(found.axes, found.axes_sem),

@@ -118,6 +118,8 @@ DIMENSIONS = {
     "spectral_bin": "frequencies around the maximum of each spectral function",
     "measured_line_bin": "frequencies around each line of the measured run",
     "measured_freq_thz": "frequency grid of the spectra of the measured run",
+    "phase": "the two phases that are compared",
+    "crossing": "crossings of two Gibbs free energies; one at least for each pressure",
     "bvk_model": "sources of Born–von Kármán constants",
     "bvk_constant": "independent constants of the neighbour shells",
     "bvk_shell": "neighbour shells of bonds that symmetry makes equal, nearest first",

@@ -18,6 +18,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.by_command.born_von_karman import BVK_TABLES
 from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
+from trajmodes.results.by_command.phases import PHASE_TABLES
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.by_command.thermo import THERMO_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
@@ -290,6 +291,16 @@ VOLUME_OUTPUTS = (
     ),
 )
 """Files of `trajmodes quasiharmonic`, apart from results.nc."""
+PHASE_OUTPUTS = (
+    *PHASE_TABLES,
+    Output(
+        "figures/phases.png",
+        "difference of the Gibbs free energies of two phases by temperature",
+        ("phase_difference",),
+        _drawn("quasiharmonic.draw_phases"),
+    ),
+)
+"""Files of `trajmodes phases`, apart from results.nc."""
 SHELL_OUTPUTS = (
     *BVK_TABLES,
     Output(

@@ -235,12 +235,10 @@ def draw_phases(dataset: NamedArrays) -> Figure:
     """Draw the difference of the Gibbs free energies of two phases by temperature."""
     figure = new_figure(3.3)
     axes = figure.add_axes((0.09, 0.13, 0.88, 0.74))
-    kelvin = dataset["temperature"].values
+    kelvin = dataset["qha_temperature"].values
     pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
     for p, colour in enumerate(branch_colours(len(pressures))):
-        value, sem = (
-            1e3 * dataset[name].values[p] for name in ("difference", "difference_sem")
-        )
+        value, sem = (1e3 * dataset[f"phase_difference{end}"].values[p] for end in ("", "_sem"))
         axes.plot(kelvin, value, color=colour, label=f"{pressures[p]:g} GPa")
         _band(axes, kelvin, value, 2.0 * sem, colour)
     axes.axhline(0.0, color=GREY, linewidth=0.8)
