@@ -25,6 +25,9 @@ from trajmodes.data.spectra import Wavevectors, Weights
 from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
 
+_PHASE_BYTES = 16 << 20
+"""Memory of the phases: more atoms are summed over in parts."""
+
 
 class _Grid(NamedTuple):
     """The Q as points of a grid."""
@@ -85,8 +88,7 @@ class DensityTransform:
         DataError
             If currents are wanted, and the run has no velocities.
         """
-        (rows, columns), n_q = self.grid.shape, len(self.grid.flat)
-        n_atoms, width = len(self.order), 1
+        (rows, columns), n_q, width = self.grid.shape, len(self.grid.flat), 1
         velocities = np.zeros((block.n_frames, 0, 3))
         if self.frames is not None:
             if block.velocities is None:
@@ -95,26 +97,42 @@ class DensityTransform:
                     fix="write velocities (LAMMPS: dump vx vy vz), or leave out the currents",
                 )
             velocities, width = block.velocities, 4
-        left, right = np.empty((2, rows, n_atoms)), np.empty((width, 2, columns, n_atoms))
-        work, plan = np.empty((3, 2, n_atoms)), (self.order, self.grid.waves)
-        left_ra, right_ra = left.reshape(-1, n_atoms), right.reshape(-1, n_atoms)
         shape = (2, rows, width, 2, columns)
-        product = np.empty((len(left_ra), len(right_ra)))
+        n_left, n_right = 2 * rows, 2 * columns * width
+        product = np.empty((n_left, n_right))
+        parts = self._parts(max(1, _PHASE_BYTES // (8 * (n_left + n_right))))
+        most = max(len(atoms) for atoms, _ in parts)
+        held = [np.empty(n * most) for n in (n_left, n_right, 6)]
         found = np.zeros((width, n_q, block.n_frames), dtype=complex)
         for t in range(block.n_frames):
             place = self.sites + block.displacements[t]
-            _fill_phases(place, velocities[t], plan, work, left, right)
-            start = 0
-            for stop, factor in zip(self.ends, self.factors, strict=True):
-                part = slice(start, stop)
+            for atoms, factor in parts:
+                n = len(atoms)
+                left, right, work = (one[: len(one) // most * n] for one in held)
+                _fill_phases(
+                    place,
+                    velocities[t],
+                    (atoms, self.grid.waves),
+                    work.reshape(3, 2, n),
+                    left.reshape(2, rows, n),
+                    right.reshape(width, 2, columns, n),
+                )
                 # (r m, a) @ (a, c s n), real and imaginary parts r and s
-                np.matmul(left_ra[:, part], right_ra[:, part].T, out=product)
+                np.matmul(left.reshape(-1, n), right.reshape(-1, n).T, out=product)
                 _add_products(product.reshape(shape), self.grid.flat, factor, found[..., t])
-                start = stop
         if self.frames is not None:
             # (k, c, x) @ (k, x, t) → (k, c, t)
             found[1:] = (self.frames @ found[1:].swapaxes(0, 1)).swapaxes(0, 1)
         return DensitySeries(block.first_frame, found)
+
+    def _parts(self, most: int) -> list[tuple[Ints, Floats]]:
+        """Atoms of one species, at most so many, and its amplitudes (k,)."""
+        starts = (0, *self.ends[:-1])
+        return [
+            (self.order[first : min(first + most, stop)], factor)
+            for start, stop, factor in zip(starts, self.ends, self.factors, strict=True)
+            for first in range(start, stop, most)
+        ]
 
 
 def density_transform(

@@ -234,7 +234,7 @@ def run_displacements(
     n_blocks = len(portions)
     spread = np.tensordot(portions, (blocks - measured) ** 2, axes=1)
     square = spread / (n_blocks - 1) if n_blocks > 1 else np.full_like(spread, np.nan)
-    omega, of_sets = set_omega(modes), displacements_of_sets(modes, group)
+    omega, of_sets = set_omega(modes), symmetrised(displacements_of_sets(modes), group)
     steady = omega > 0.0
     stiffness = np.where(steady, omega, 1.0) ** 2
     # ⟨|Q|²⟩ = 2U/ω²
@@ -246,10 +246,11 @@ def run_displacements(
     return RunDisplacements(measured, np.sqrt(np.fmax(square, by_energy)), harmonic)
 
 
-def displacements_of_sets(modes: Modes, group: SpaceGroup) -> Floats:
+def displacements_of_sets(modes: Modes) -> Floats:
     """⟨uu⟩ (g, s, 3, 3) of the sites for a mean square amplitude ⟨|Q|²⟩ = 1 of each set.
 
     The modes are those at one of each ±q of a supercell; the unit is that of an inverse mass.
+    The tensors have the symmetry of the supercell, which may be lower than that of the crystal.
     """
     vectors = modes.vectors
     found = np.zeros((modes.n_sets, modes.crystal.n_sites, 3, 3))
@@ -257,4 +258,4 @@ def displacements_of_sets(modes: Modes, group: SpaceGroup) -> Floats:
     share = modes.weights / modes.weights.sum()
     inside = modes.sets >= 0
     np.add.at(found, modes.sets[inside], (share[:, None, None, None, None] * squares)[inside])
-    return symmetrised(found, group) / modes.crystal.masses[:, None, None]
+    return found / modes.crystal.masses[:, None, None]

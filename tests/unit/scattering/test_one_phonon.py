@@ -7,6 +7,9 @@ import pytest
 
 from trajmodes.data.charges import Charges
 from trajmodes.data.spectra import OnePhonon
+from trajmodes.phonons.modes import modes_at
+from trajmodes.pipeline.scattering.one_phonon import Grid, Target, phonon_lines
+from trajmodes.pipeline.scattering.structure_factor import classical_displacements
 from trajmodes.scattering.density import density_transform
 from trajmodes.scattering.one_phonon import (
     Thermal,
@@ -19,6 +22,7 @@ from trajmodes.scattering.structure_factor import StructureFactorReduction
 from trajmodes.scattering.wavevectors import commensurate_on, on_grid, section
 from trajmodes.scattering.weights import weights
 from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.translations import half_space
 from trajmodes.units import BOLTZMANN, HBAR, THZ
 
 F = {"Na": 3.6, "Cl": -1.7}
@@ -63,6 +67,34 @@ def test_intensities_are_the_covariance_of_the_displacements(harmonic, waves):
     # At reciprocal lattice points the acoustic modes are the drift, which both leave out.
     np.testing.assert_allclose(found, expected, rtol=1e-8)
     assert len(q_kx) == 20
+
+
+def test_displacements_have_the_symmetry_of_the_supercell(harmonic):
+    """⟨uu⟩ of the waves that a sheared supercell admits is not isotropic, as in the run."""
+    space = half_space(harmonic.supercell)
+    modes = modes_at(harmonic.constants, space.qpoints, space.weights)
+    found = classical_displacements(modes, harmonic.kelvin)
+    expected = _site_tensors(harmonic)
+    np.testing.assert_allclose(found, expected, atol=1e-9 * expected.max())
+    axes = np.linalg.eigvalsh(expected)
+    assert (axes[:, 2] > 1.05 * axes[:, 0]).all()
+
+
+def test_lines_without_a_width_are_counted(harmonic, waves):
+    """Only lines that scatter count, whether they have a width or not."""
+    amplitudes, thermal = weights(AMPLITUDES, waves), _classical(harmonic)
+    grid = Grid(np.linspace(0.0, 50.0, 11), 0.3 * THZ)
+    plain = phonon_lines(harmonic.constants, Target(waves, amplitudes), thermal, grid)
+    assert plain.notes == ()
+    scatters = plain.lines.created > 0.0
+    width = np.where(scatters, 1.0, np.nan)
+    target = Target(waves, amplitudes, width)
+    assert phonon_lines(harmonic.constants, target, thermal, grid).notes == ()
+    width[tuple(np.argwhere(scatters)[[2, 5, 7]].T)] = np.nan
+    (note,) = phonon_lines(harmonic.constants, target, thermal, grid).notes
+    text = f"3 of {scatters.sum()} one-phonon lines have no width in the results"
+    assert note.text.startswith(text)
+    assert "0.3 THz" in note.text
 
 
 def test_a_harmonic_run_has_the_lines_of_its_force_constants(harmonic):

@@ -1,5 +1,6 @@
 """S(Q, ω) of a run: sums over atoms, spectra, elastic part, error bars."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -9,11 +10,13 @@ from scipy.signal import welch
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import StructureFactor
 from trajmodes.errors import DataError
+from trajmodes.scattering import density
 from trajmodes.scattering.density import density_transform
 from trajmodes.scattering.structure_factor import StructureFactorReduction
 from trajmodes.scattering.wavevectors import commensurate_on, section
 from trajmodes.scattering.weights import weights
 from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
 
 LENGTH, INTERVAL = 128, 0.008
@@ -59,6 +62,32 @@ def test_products_of_phases_are_the_sums_over_atoms(harmonic, points):
     whole = (np.abs(found[1:, moving]) ** 2).sum(axis=0)
     np.testing.assert_allclose(whole, (np.abs(j_ktx[moving]) ** 2).sum(axis=2), rtol=1e-9)
     assert np.isnan(found[1:, ~moving]).all()
+
+
+@pytest.mark.parametrize("points", [LINE, PLANE])
+def test_atoms_summed_over_in_parts_give_the_same(harmonic, points, monkeypatch):
+    _, _, made = _transform(harmonic.supercell, points, currents=True)
+    motion = _random_motion(harmonic.supercell, 2)
+    whole = made(motion).values
+    for n_bytes in (1, 3000):
+        monkeypatch.setattr(density, "_PHASE_BYTES", n_bytes)
+        np.testing.assert_allclose(made(motion).values, whole, atol=1e-10)
+
+
+def test_memory_of_the_phases_does_not_grow_with_the_atoms(harmonic, monkeypatch):
+    """In a large supercell the phases of all atoms would take 2.7 MB."""
+    cubes = 6 * np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+    supercell = build_supercell(harmonic.supercell.crystal, cubes)
+    _, _, made = _transform(supercell, ((0, 0, 0), (4, 4, 0), (4, 0, 4)))
+    motion = _random_motion(supercell, 1)
+    made(motion)
+    monkeypatch.setattr(density, "_PHASE_BYTES", 1 << 16)
+    tracemalloc.start()
+    found = made(motion)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.values.shape[1] == 49**2
+    assert peak < 0.5e6
 
 
 def test_a_shift_by_a_box_vector_changes_nothing(harmonic):

@@ -12,7 +12,6 @@ from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_omega
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo import zone_modes
@@ -88,7 +87,7 @@ def test_displacements_of_sets_add_up_to_those_of_the_supercell(name, crystals, 
     supercell = build_supercell(constants.crystal, 4 * np.eye(3, dtype=int))
     space = half_space(supercell)
     modes = modes_at(constants, space.qpoints, space.weights)
-    of_sets = displacements_of_sets(modes, space_group(constants.crystal))
+    of_sets = displacements_of_sets(modes)
     found = np.tensordot(BOLTZMANN * 300.0 / set_omega(modes) ** 2, of_sets, axes=1)
     wanted = thermodynamics(constants, (4, 4, 4), [300.0], fine_at_gamma=False).displacements
     np.testing.assert_allclose(found, wanted.classical[0], atol=1e-10 * found.max())

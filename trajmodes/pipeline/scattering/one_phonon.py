@@ -195,6 +195,7 @@ def phonon_lines(
         text = "one-phonon intensities have no error bars: there are too many Q"
         notes = (Note("note", text, fix="choose fewer points, or a line"),)
         n_replicates = 0
+    notes = (*_width_notes(lines, grid.resolution), *notes)
     if n_replicates < 2:
         return Lines(lines, power, None, notes)
     others = list(replicate_lines(constants, waves, amplitudes, thermal, **where))
@@ -262,6 +263,22 @@ def _places(waves: Wavevectors, modes: Modes) -> Ints:
             fix="use the results of the same run, or leave out the widths",
         )
     return place
+
+
+def _width_notes(lines: OnePhonon, resolution: float) -> tuple[Note, ...]:
+    """Say how many lines have no width where widths are wanted."""
+    if lines.width is None:
+        return ()
+    counted = lines.created > 0.0
+    missing = counted & ~np.isfinite(lines.width)
+    if not missing.any():
+        return ()
+    text = (
+        f"{int(missing.sum())} of {int(counted.sum())} one-phonon lines have no width in the "
+        f"results: they are drawn with the resolution, {resolution / THZ:.3g} THz, alone"
+    )
+    why = "their widths were not resolved in the run, or could not be calculated"
+    return (Note("note", text, why=why),)
 
 
 def imaginary_note(lines: OnePhonon) -> tuple[Note, ...]:

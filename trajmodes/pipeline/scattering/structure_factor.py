@@ -59,7 +59,6 @@ from trajmodes.scattering.structure_factor import StructureFactorReduction
 from trajmodes.scattering.wavevectors import Section, commensurate_on, on_grid
 from trajmodes.scattering.weights import weights
 from trajmodes.streaming.schedule import cut_blocks, stream
-from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_omega
 from trajmodes.symmetry.translations import half_space
 from trajmodes.thermo.displacements import displacements_of_sets
@@ -259,24 +258,22 @@ def _with_phonons(
 
 def _thermal(constants: ForceConstants, modes: Modes, kelvin: float) -> Thermal:
     """Classical occupation; ⟨uu⟩ of the waves of the supercell, and its changes."""
-    value = _displacements(modes, kelvin)
+    value = classical_displacements(modes, kelvin)
     replicates = () if constants.replicates is None else constants.replicates
     if not 1 < len(replicates) * len(modes.qpoints) < MOST_SOLVED:
         return Thermal(kelvin, quantum=False, displacements=value)
     plain = (replace(constants, values=one, replicates=None) for one in replicates)
     others = (modes_at(one, modes.qpoints, modes.weights) for one in plain)
-    changes = np.array([_displacements(one, kelvin) - value for one in others])
+    changes = np.array([classical_displacements(one, kelvin) - value for one in others])
     return Thermal(kelvin, quantum=False, displacements=value, changes=changes)
 
 
-def _displacements(modes: Modes, kelvin: float) -> Floats:
+def classical_displacements(modes: Modes, kelvin: float) -> Floats:
     """Classical ⟨uu⟩ (s, 3, 3) of the waves of the supercell, without imaginary modes."""
     omega = set_omega(modes)
     steady = omega > 0.0
     variance = np.where(steady, BOLTZMANN * kelvin, 0.0) / np.where(steady, omega, 1.0) ** 2
-    moved: Floats = np.tensordot(
-        variance, displacements_of_sets(modes, space_group(modes.crystal)), axes=1
-    )
+    moved: Floats = np.tensordot(variance, displacements_of_sets(modes), axes=1)
     return moved
 
 
