@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.cli import main
 from trajmodes.data.crystal import Crystal
-from trajmodes.pipeline.thermo.lammps_forces import forces_by_lammps
+from trajmodes.pipeline.potentials.lammps import forces_by_lammps
 from trajmodes.pipeline.thermo.self_consistent import forces_by_ase
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.thermo.sampling import Configurations

@@ -6,5 +6,5 @@
 - `quasiharmonic`: equilibrium at temperature and pressure from force constants at volumes
 - `phases`: where two phases have the same Gibbs free energy
 - `sampling`: canonical configurations, written by `structures`
-- `self_consistent`: self-consistent force constants, with forces by `lammps_forces` or ASE
+- `self_consistent`: self-consistent force constants, with forces by LAMMPS or ASE
 """

@@ -34,8 +34,8 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.potentials.lammps import forces_by_lammps
 from trajmodes.pipeline.run import FitData, fit_only
-from trajmodes.pipeline.thermo.lammps_forces import forces_by_lammps
 from trajmodes.pipeline.thermo.sampling import sampled_supercell
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
