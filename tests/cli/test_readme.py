@@ -24,9 +24,19 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.name)
+NEEDS = {"spectral-functions.md": "phono3py"}
+"""Libraries of the pages that need more than trajmodes."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.peer] * (page.name in NEEDS)) for page in PROGRAMS],
+    ids=lambda page: page.name,
+)
 def test_the_python_of_a_page_runs(page, monkeypatch, tmp_path):
     """All blocks in order, as a reader would type them into one session."""
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name])
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -41,7 +51,14 @@ def test_no_page_is_left_out():
         "api.md",
         "modes.md",
         "molecules.md",
+        "spectral-functions.md",
     }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_blocks_of_python_are_marked_so_that_they_run(path):
+    marks = re.findall(r"```(\w+)", path.read_text(encoding="utf-8"))
+    assert {"py", "pycon", "ipython", "Python"}.isdisjoint(marks)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
