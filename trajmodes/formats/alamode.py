@@ -15,9 +15,10 @@ The force constants are those by lattice vector, image by image, so nothing is d
 images, except a dipole–dipole part, which anphon expects in them and takes off by itself. A
 cluster that extends beyond the 27 supercells cannot be written.
 
-BORNINFO holds ε∞ and Z* of each site, three rows each (anphon's manual, "Format of BORNINFO").
-Rows of Z* are directions of the polarisation, columns those of the displacement: anphon
-contracts the first index with the field (ewald.cpp, dielec.cpp), as here.
+BORNINFO holds ε∞ and Z* of each site, three rows each, in the order of the primitive atoms of
+the XML file: anphon reads them number by number (dielec.cpp, load_born). Rows of Z* are
+directions of the polarisation, columns those of the displacement: anphon contracts the second
+index with the displacements (dielec.cpp, compute_dielectric_function), as here.
 
 A reader in the tests that follows anphon's verifies the file; anphon itself was not available.
 alm's tables of unique force constants (HarmonicUnique, CubicUnique) are omitted: anphon does
