@@ -94,10 +94,10 @@ def debye_temperatures(
     curve = np.where(kelvin > 0.0, unit * debye_capacity(theta[ORDERS == 2][0] / warm), 0.0)
     errors: dict[str, Floats] = {}
     if changes.shape[1]:
-        errors["moments_sem"] = jackknife_sem(changes.T)
-        errors["from_moments_sem"] = jackknife_sem(
-            temperatures_of_moments(values + change) for change in changes.T
-        )
+        sem = jackknife_sem(changes.T)
+        # Θ ∝ ⟨ωⁿ⟩^(1/n), or exp⟨ln ω⟩: to first order, as all errors.
+        relative = sem / np.where(ORDERS == 0, 1.0, np.abs(ORDERS * values))
+        errors |= {"moments_sem": sem, "from_moments_sem": theta * relative}
     if functions.heat_capacity_sem is not None:
         errors["from_capacity_sem"] = _error_of_capacity(
             of_capacity / warm, functions.heat_capacity_sem / unit, warm

@@ -134,6 +134,19 @@ def test_errors_are_those_of_every_replicate_solved_anew(name, fitted):
     np.testing.assert_allclose(found.debye.from_capacity_sem[1:3], anew, rtol=0.05)
 
 
+def test_errors_grow_in_proportion_to_the_changes_of_the_replicates(fitted):
+    """To first order, also where a change is as large as ⟨ω⁻²⟩ itself."""
+    constants = fitted("diamond")
+    errors = []
+    for scale in (1.0, 1e4):
+        values = constants.values + scale * (constants.replicates - constants.values)
+        found = thermodynamics(replace(constants, replicates=values), (4, 4, 4), [300.0])
+        errors.append((found.debye.from_moments_sem, found.displacements.b_iso_sem))
+    assert (errors[1][0] > found.debye.from_moments).any()
+    for one, other in zip(*errors, strict=True):
+        np.testing.assert_allclose(other, 1e4 * one, rtol=1e-5)
+
+
 def test_the_error_of_the_density_is_that_of_every_replicate(fitted):
     constants = fitted("rock salt")
     mesh, width = (6, 6, 6), 0.3 * THZ
