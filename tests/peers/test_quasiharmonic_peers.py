@@ -6,6 +6,8 @@ from functools import partial
 import numpy as np
 import phonopy
 import pytest
+from phonopy.physical_units import get_physical_units
+from scipy.optimize import minimize
 
 from trajmodes.formats.phonopy import to_phonopy
 from trajmodes.symmetry.translations import build_supercell
@@ -82,3 +84,52 @@ def test_all_properties_equal_those_of_phonopy(
     # Its unit cell is the primitive one here, ours the cube of which that is a quarter.
     edge = np.sqrt(2.0) * theirs.lattice.lattice_parameters[:, 0]
     compare(whole.lengths[..., 0], edge, 1e-6 * same)
+
+
+def test_a_and_c_are_those_of_a_direct_minimum_of_free_energies_of_phonopy(
+    crystals, springs, monkeypatch
+):
+    """No form in ln a and ln c: each step of the minimisation asks phonopy for F at a and c."""
+    mesh, kelvin = (5, 5, 3), np.array([0.0, 280.0, 300.0, 320.0])
+    start, known = crystals["wurtzite"], springs(crystals["wurtzite"], 3.2)
+    size = build_supercell(start, np.diag([3, 3, 2]))
+
+    def state(a: float, c: float) -> State:
+        """Wurtzite with a and c in units of those of the crystal."""
+        cell = start.cell * np.array([[a], [a], [c]])
+        values = known.values * a**-9.0 * c**-6.0
+        constants = replace(known, crystal=replace(start, cell=cell), values=values)
+        x, y = np.log([a, c])
+        static = 120.0 * x**2 + 40.0 * x * y + 55.0 * y**2 - 300.0 * x**3 - 150.0 * y**3
+        return State(constants, static)
+
+    def free_energy(place: np.ndarray, t: float) -> float:
+        one = state(*np.exp(place))
+        peer = to_phonopy(one.constants, replace(size, crystal=one.constants.crystal))
+        peer.run_mesh(mesh)
+        peer.run_thermal_properties(temperatures=[t], cutoff_frequency=1e-3)
+        found = peer.thermal_properties.free_energy[0]
+        return one.energy + found / get_physical_units().EvTokJmol
+
+    direct = np.array(
+        [
+            minimize(
+                free_energy, [0.004, 0.004], (t,), "Nelder-Mead",
+                options={"xatol": 1e-7, "fatol": 1e-11},
+            ).x
+            for t in kelvin
+        ]
+    )  # fmt: skip
+    coarse = partial(zone_points, fine_at_gamma=False)
+    monkeypatch.setattr(properties, "zone_points", coarse)
+    # Near the minimum, so that the form of third degree is exact to 1e-6.
+    steps = np.linspace(1.0, 1.015, 4)
+    states = [state(a, c) for a in steps for c in steps]
+    found = properties.quasiharmonic(states, mesh, kelvin)
+    lengths = np.linalg.norm(start.cell, axis=1)[[0, 2]] * np.exp(direct)
+    ours = np.stack([found.axes.a[0], found.axes.c[0]], axis=-1)
+    np.testing.assert_allclose(ours, lengths, rtol=2e-6)
+    expansions = (direct[3] - direct[1]) / (kelvin[3] - kelvin[1])
+    own = [found.axes.expansion_a[0, 2], found.axes.expansion_c[0, 2]]
+    np.testing.assert_allclose(own, expansions, rtol=5e-3)
+    assert abs(expansions[0] - expansions[1]) > 0.1 * abs(expansions).max()
