@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import write
+from phonopy.spectrum.dynamic_structure_factor import atomic_form_factor_WK1995
+from scipy import constants as codata
 
 from trajmodes.data.motion import MotionBlock
+from trajmodes.data.spectra import Weights
 from trajmodes.formats import phonopy as phonopy_files
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.phonons.modes import frequencies_at, modes_at
@@ -83,6 +86,59 @@ def _of_degenerate(values, omega):
     """Means over degenerate branches."""
     near = np.abs(omega[:, :, None] - omega[:, None, :]) < 1e-5 * omega.max()
     return (near * values[:, None, :]).sum(axis=2) / near.sum(axis=2)
+
+
+WAASMAIER_KIRFEL = {
+    "Na": [3.148690, 2.594987, 4.073989, 6.046925, 0.767888, 0.070139, 0.995612, 14.1226457,
+           0.968249, 0.217037, 0.045300],
+    "Cl": [1.061802, 0.144727, 7.139886, 1.171795, 6.524271, 19.467656, 2.355626, 60.320301,
+           35.829404, 0.000436, -34.916604],
+    "Si": [5.275329, 2.631338, 3.191038, 33.730728, 1.511514, 0.081119, 1.356849, 86.288640,
+           2.519114, 1.170087, 0.145073],
+}  # fmt: skip
+"""Form factors of Na+, Cl− and Si, as in the documentation of phonopy."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["rock salt", "diamond"])
+def test_xray_intensities_are_those_of_phonopy(name, crystals, springs):
+    """Created phonons; phonopy gives (n + 1)|F|²/2ω in m²/J, without ħ."""
+    supercell = build_supercell(
+        crystals[name], 2 * np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+    )
+    constants = springs(supercell.crystal, 0.99 * inscribed_radius(supercell))
+    waves = on_grid(section(constants.crystal, (0.1, 0, 0), (3.05, 1.2, -0.7)), 21)
+
+    def form_factor(symbol: str, s: float) -> float:
+        return atomic_form_factor_WK1995(s, WAASMAIER_KIRFEL[symbol])
+
+    if name == "diamond":
+        pytest.importorskip("periodictable")
+        amplitudes = weights("xray", waves)
+    else:
+        species = ("Na", "Cl")
+        sine = waves.lengths / (4.0 * np.pi)
+        values = np.array([[form_factor(one, s) for one in species] for s in sine])
+        amplitudes = Weights(species, values, (values**2).mean(axis=1), "electrons")
+    phonon = phonopy_files.to_phonopy(constants, supercell)
+    phonon.run_mesh([5, 5, 5], is_mesh_symmetry=False, with_eigenvectors=True)
+    phonon.run_thermal_displacement_matrices(temperatures=[KELVIN], freq_min=1e-3)
+    moved = phonon.thermal_displacement_matrices.thermal_displacement_matrices[0]
+    phonon.run_dynamic_structure_factor(
+        waves.qpoints, KELVIN, atomic_form_factor_func=form_factor, freq_min=1e-3
+    )
+    peer = phonon.dynamic_structure_factor
+    lines = one_phonon(
+        constants, waves, amplitudes, Thermal(KELVIN, quantum=True, displacements=moved)
+    )
+    n_sites = constants.crystal.n_sites
+    ours = lines.created * amplitudes.mean_square[:, None] * n_sites
+    # ħ/ω is h/f for their frequencies in THz; |Q|² is in 1/Å².
+    theirs = peer.dynamic_structure_factors * codata.h * codata.tera / codata.angstrom**2
+    omega = peer.frequencies * THZ
+    np.testing.assert_allclose(lines.omega, omega, atol=1e-5 * omega.max())
+    whole = _of_degenerate(theirs, omega)
+    np.testing.assert_allclose(ours, whole, rtol=1e-5, atol=1e-6 * whole.max())
 
 
 @pytest.mark.filterwarnings("ignore")
