@@ -299,6 +299,32 @@ def test_a_narrow_line_that_is_weak_in_the_middle_of_the_run_has_a_frequency() -
     assert fits.omega[0] == pytest.approx(FREQ, abs=0.2 * RESOLUTION)
 
 
+def _within(spectra: BandSpectra, reach: float) -> BandSpectra:
+    """The part of a spectrum within a distance of the first line."""
+    inside = np.abs(spectra.omega - FREQ) <= reach
+    return replace(spectra, power=np.where(inside, spectra.power, np.nan))
+
+
+@pytest.mark.parametrize("widths", [0.02, 3.0])
+def test_one_line_of_two_that_are_far_apart_is_not_the_line_of_the_mode(widths: float) -> None:
+    """As in a Fermi doublet: the long segments cover a band that contains one of them."""
+    rng = np.random.default_rng(6)
+    other, width, n_frames = 1.3 * FREQ, widths * RESOLUTION, 16 * LENGTH
+    both = [_velocities(rng, 4, n_frames, omega, width) for omega in (FREQ, other)]
+    first, second = (velocity / velocity.std() for velocity in both)
+    for share, two in ((0.4, True), (0.3, True), (0.1, False)):
+        velocity = np.sqrt(1.0 - share) * first + np.sqrt(share) * second
+        short, long = (_of_length(velocity, n) for n in (LENGTH, 4 * LENGTH))
+        fits = fit_lines([short, _within(long, 10.0 * RESOLUTION)], np.array([FREQ]))
+        assert (fits.verdicts[0] is Verdict.NO_LINE) == two
+        assert np.isnan(fits.omega[0]) == two
+        if two:
+            found = [float(text.split()[0]) for text in fits.advice[0].split("near ")[1:]]
+            expected = np.array([FREQ, other]) / THZ
+            assert found == pytest.approx(expected, abs=0.5 * RESOLUTION / THZ)
+            assert "--line two-oscillators" in fits.advice[0]
+
+
 def test_a_fit_that_does_not_converge_does_not_put_the_line_outside_the_band(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -32,7 +32,6 @@ from trajmodes.project.lineshape.resolution import ChosenFits, choose_segment_le
 from trajmodes.project.lineshape.segment_fits import SegmentSpectra
 from trajmodes.project.lineshape.shape_tests import CHANCE_SIGMAS, largest_deviation
 from trajmodes.project.lineshape.verdicts import (
-    advise_on_shapes,
     frequency_known,
     judge_lines,
     least_width,
@@ -97,9 +96,6 @@ def _line_fits(
     scale = np.sqrt(np.fmax(lower, chosen.scatter))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
     verdicts, advice = judge_lines(candidates, chosen, sem, shape, aliased)
-    if shape == _OSCILLATOR:
-        for g, text in advise_on_shapes(candidates, chosen, verdicts).items():
-            advice[g] = text
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
 

@@ -127,11 +127,22 @@ def choose_segment_length(
             | (chosen.length_index[rows] < 0)
         )
         better &= ~(assessment.rejected & chosen.has_width[rows])
+        if shape.kind == "two-oscillators":
+            better &= ~_misses_partner(spectra, rows, chosen.parameters[rows], shape)
         _store(chosen, (rows[better], lines.at(better)), assessment.at(better), k)
         sound = assessment.whole & ~assessment.rejected
         theta[rows[sound]] = lines.parameters[sound, :3]
         pending[rows[sound & assessment.wide]] = False
     return chosen
+
+
+def _misses_partner(
+    spectra: SegmentSpectra, rows: Ints, known: Floats, shape: LineShape
+) -> Bools:
+    """Whether the band does not cover the second line (i, n) that another length shows."""
+    center = known[:, places(shape).lines[1] + OMEGA]
+    misses: Bools = np.isfinite(center) & ~spectra.covers(rows, center, np.zeros(len(rows)))
+    return misses
 
 
 def _fit(

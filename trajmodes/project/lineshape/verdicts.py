@@ -27,6 +27,7 @@ from trajmodes.project.lineshape.models import (
     places,
 )
 from trajmodes.project.lineshape.resolution import ChosenFits
+from trajmodes.project.lineshape.second_maximum import SecondMaximum, second_maximum
 from trajmodes.project.lineshape.segment_fits import SegmentSpectra, better_shapes
 from trajmodes.units import THZ
 
@@ -125,6 +126,7 @@ def judge_lines(
     narrow = width < np.fmax(_not_below_two(resolution, relative), resolution)
     # Of a longer run longer segments are used: its resolution is finer by the same factor.
     longer = np.fmax((np.fmin(relative, 1e3) / _LARGEST_RELATIVE_SEM) ** 2, least / width)
+    second = _second_lines(candidates[0], chosen, shape)
     beyond = (width > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)
     # The first condition that holds gives the verdict.
     findings = [
@@ -132,6 +134,7 @@ def judge_lines(
         (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
         (Verdict.TOO_BROAD, beyond),
         (Verdict.OUTSIDE, ~chosen.covered | ((width < least) & chosen.missed)),
+        (Verdict.NO_LINE, second.matters),
         (Verdict.TOO_NARROW, narrow),
         (Verdict.NO_LINE, chosen.rejected | (share < _LEAST_SHARE)),
         (Verdict.TOO_FEW, (relative > _LARGEST_RELATIVE_SEM) | (width < least)),
@@ -143,21 +146,50 @@ def judge_lines(
         line = (center[g], width[g], relative[g], longer[g], bool(known[g]))
         verdicts.append(verdict)
         advice.append(_advise(verdict, line, (resolution[g], segment_ps[g])))
+    # Where the fit is at neither maximum, it says nothing on the first.
+    share_near = _share_near(candidates[0], chosen)
+    two = np.array([verdict is Verdict.NO_LINE for verdict in verdicts])
+    two &= second.matters & (share_near >= second.share)
+    if shape == LineShape():
+        for g, text in _advise_on_shapes(candidates, chosen, verdicts, two).items():
+            advice[g] = text
+    for g in np.flatnonzero(two).tolist():
+        advice[g] = (
+            f"two lines, near {center[g] / THZ:.4g} THz with"
+            f" {100.0 * share_near[g]:.0f} % of the power and near"
+            f" {second.omega[g] / THZ:.4g} THz with {100.0 * second.share[g]:.0f} %;"
+            " --line two-oscillators gives the widths of both if they are wider than the"
+            " resolution"
+        )
     return verdicts, advice
 
 
-def advise_on_shapes(
-    candidates: list[SegmentSpectra], chosen: ChosenFits, verdicts: list[Verdict]
+def _second_lines(whole: SegmentSpectra, chosen: ChosenFits, shape: LineShape) -> SecondMaximum:
+    """Second maxima that no second line was fitted to."""
+    found = second_maximum(whole, chosen.center, chosen.width)
+    ratio = places(shape).ratio
+    if ratio is None:
+        return found
+    fitted = np.isfinite(chosen.parameters[:, ratio])
+    return found._replace(share=np.where(fitted, 0.0, found.share))
+
+
+def _advise_on_shapes(
+    candidates: list[SegmentSpectra],
+    chosen: ChosenFits,
+    verdicts: list[Verdict],
+    two: Bools,
 ) -> dict[int, str]:
     """Advice for lines that are not those of one oscillator, with the shape that fits better.
 
     Returns
     -------
-    Set → advice, for resolved lines whose shape χ² rejects, and for those without a line.
+    Set → advice, for resolved lines whose shape χ² rejects, and for those without a line,
+    except for two separate lines.
     """
     resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     other = np.array([verdict is Verdict.NO_LINE for verdict in verdicts])
-    wanted = chosen.converged & ((resolved & chosen.significant) | other)
+    wanted = chosen.converged & ((resolved & chosen.significant) | other) & ~two
     found: dict[int, str] = {}
     for k, spectra in enumerate(candidates):
         rows = np.flatnonzero(wanted & (chosen.length_index == k))
