@@ -87,6 +87,18 @@ def test_legends_of_thermo_are_above_their_panels(crystals, springs):
         assert legend.get_window_extent().y1 <= figure.bbox.y1
 
 
+def test_one_temperature_is_drawn_as_points():
+    dataset = layer(0.2).thermodynamics(temperatures=[300.0], cif_temperature=300.0, mesh=6)
+    axes = Drawing("thermo.draw_thermo", dataset).draw().axes[2]
+    low, high = axes.get_xlim()
+    assert low < 300.0 < high
+    (bars, _) = (one for one in axes.containers)
+    assert bars.lines[0].get_ydata() == pytest.approx(1e3 * dataset["energy"].values)
+    # The error bar is two standard errors to either side.
+    (segment,) = bars.lines[2][0].get_segments()
+    assert np.ptp(segment[:, 1]) == pytest.approx(4e3 * dataset["energy_sem"].values[0])
+
+
 def test_errors_of_the_density_of_states_have_no_spikes():
     """One strength for all springs: ω scales, and ∂g/∂ln ω is as smooth as g."""
     dataset = layer(0.2).thermodynamics(temperatures=[300.0], mesh=40)

@@ -231,7 +231,8 @@ def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note,
         )
         fix = (
             "fit with --constraints born-huang --constraints huang, which impose rotational "
-            f"invariance and zero stress, and to a longer run; otherwise {fix}"
+            "invariance and zero stress; if modes remain imaginary, a longer run or a shorter "
+            f"--cutoff2 has less noise; otherwise {fix}"
         )
     effect = "left out: the thermodynamic functions are not those of a stable crystal"
     return imaginary_warnings(left_out, effect, why=why, fix=fix)

@@ -1,5 +1,7 @@
 """Thermodynamic functions, density of states, and velocities of sound of force constants."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -24,11 +26,14 @@ from trajmodes.report.figures.style import (
     letter_panels,
     line_entry,
     new_figure,
+    points,
     sem_of,
 )
 
 _MOST_ABOVE = 4
 """With more entries a legend is inside its panel."""
+_COLUMNS, _ROW = 3, 0.12
+"""Columns of such a legend, and the part of the axis that a row of it takes."""
 _SHADE = 0.25
 _DASHES, _DOTS = (0, (4, 2)), (0, (1, 1.5))
 _WAVES = {"slowest": GREEN, "middle": BLUE, "fastest": RED}
@@ -82,7 +87,7 @@ def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
     debye = dataset["debye_capacity_kb"].values / n_sites
     place = int(np.flatnonzero(dataset["moment_order"].values == 2)[0])
     theta = float(dataset["debye_of_moment"].values[place])
-    axes.plot(kelvin, debye, color=RED, linestyle=_DASHES, label=f"Debye, {theta:.0f} K")
+    _dashed(axes, kelvin, debye, RED, linewidth=1.2, label=f"Debye, {theta:.0f} K")
     axes.axhline(3.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Temperature (K)", ylabel=r"Per atom (k$_\mathrm{B}$)", ylim=(0.0, None))
     axes.set_xlim(_span(kelvin))
@@ -98,8 +103,8 @@ def energy_panel(axes: Axes, dataset: NamedArrays) -> None:
         error = None if sem is None else scale * sem
         _line(axes, kelvin, scale * dataset[name].values, error, colour, label)
         classical = scale * dataset[f"{name}_classical"].values
-        axes.plot(kelvin, classical, color=colour, linestyle=_DASHES, linewidth=0.9)
-    _classical_entry(axes)
+        _dashed(axes, kelvin, classical, colour)
+    _dashed(axes, np.full(len(kelvin), np.nan), kelvin, GREY, label="classical")
     axes.axhline(0.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Temperature (K)", ylabel="Per atom (meV)", xlim=_span(kelvin))
     _legend(axes)
@@ -118,14 +123,14 @@ def displacements_panel(axes: Axes, dataset: NamedArrays) -> None:
         sem = sem_of(dataset, "b_iso")
         error = None if sem is None else sem[:, own].mean(axis=1) / _B_OF_SQUARE
         _line(axes, kelvin, mean, error, colour, name)
-        axes.plot(kelvin, classical, color=colour, linestyle=_DASHES, linewidth=0.9)
+        _dashed(axes, kelvin, classical, colour)
         if "u2_measured" in dataset and "fit_temperature" in dataset:
             measured = np.einsum("sxx->s", dataset["u2_measured"].values)[own].mean() / 3.0
             axes.plot(
-                float(dataset["fit_temperature"]), measured, color=colour, marker="o",
+                float(dataset["fit_temperature"]), measured, color=colour, marker="s",
                 linestyle="none", label=f"{name}, run",
             )  # fmt: skip
-    _classical_entry(axes)
+    _dashed(axes, np.full(len(kelvin), np.nan), kelvin, GREY, label="classical")
     axes.set(xlabel="Temperature (K)", ylabel="⟨u²⟩ along one direction (Å²)")
     axes.set(xlim=_span(kelvin), ylim=(0.0, None))
     _legend(axes)
@@ -217,19 +222,44 @@ def _legend(axes: Axes, *, has_errors: bool = False) -> None:
     handles, _ = axes.get_legend_handles_labels()
     handles += [error_entry(GREY, _SHADE)] if has_errors else []
     if len(handles) > _MOST_ABOVE:
-        axes.legend(handles=handles, loc="upper left", borderaxespad=0.3, ncols=2)
+        axes.legend(handles=handles, loc="upper left", ncols=_COLUMNS, columnspacing=1.0)
+        rows = -(-len(handles) // _COLUMNS)
+        axes.set_ylim(top=axes.get_ylim()[1] * (1.0 + _ROW * rows))
         return
     legend_above(axes, handles, ncols=len(handles), columnspacing=1.0, handlelength=1.3)
 
 
-def _classical_entry(axes: Axes) -> None:
-    axes.plot([], [], color=GREY, linestyle=_DASHES, linewidth=0.9, label="classical")
+def _dashed(
+    axes: Axes,
+    place: Floats,
+    value: Floats,
+    colour: str,
+    *,
+    linewidth: float = 0.9,
+    label: str = "",
+) -> None:
+    """Draw a dashed line, or an open marker if it is a single point."""
+    look: dict[str, Any] = {"linestyle": _DASHES, "linewidth": linewidth}
+    if len(place) == 1:
+        look = {"linestyle": "none", "marker": "D", "markersize": 6.0, "fillstyle": "none"}
+    axes.plot(place, value, color=colour, label=label, **look)
 
 
 def _line(
     axes: Axes, place: Floats, value: Floats, sem: Floats | None, colour: str, label: str
 ) -> None:
-    """Draw a line with a band of ±2 standard errors, where they are known."""
+    """Draw a line with a band of ±2 standard errors if known, or a single point with a bar."""
+    if len(place) == 1:
+        points(
+            axes,
+            place,
+            value,
+            None if sem is None else 2.0 * sem,
+            color=colour,
+            fmt="o",
+            label=label,
+        )
+        return
     axes.plot(place, value, color=colour, label=label)
     if sem is not None:
         band = (value - 2.0 * sem, value + 2.0 * sem)
@@ -241,8 +271,5 @@ def _colours(count: int) -> list[str]:
 
 
 def _span(kelvin: Floats) -> tuple[float, float]:
-    return (
-        (float(kelvin[0]), float(kelvin[-1]))
-        if len(kelvin) > 1
-        else (0.0, float(kelvin[0]) + 1.0)
-    )
+    low, high = float(kelvin[0]), float(kelvin[-1])
+    return (low, high) if low < high else (0.5 * low - 1.0, 1.5 * high + 1.0)
