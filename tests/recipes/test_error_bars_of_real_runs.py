@@ -103,8 +103,9 @@ class Recipe(NamedTuple):
     """A run of LAMMPS, and the pieces it is cut into."""
 
     species: str
+    """Of each type of atoms."""
     lattice: str
-    cells: int
+    box: str
     potential: str
     start: tuple[float, float]
     """Temperatures in K of the first velocities and of the thermostat."""
@@ -121,7 +122,7 @@ RECIPES = {
     "silicon at 300 K": Recipe(
         "Si",
         "diamond 5.431",
-        4,
+        "block" + 3 * " 0 4",
         "sw\npair_coeff * * {folder}/Si.sw Si",
         (600.0, 300.0),
         *(1.0, 20_000, 10, 400_000),
@@ -130,7 +131,7 @@ RECIPES = {
     "silicon at 1000 K": Recipe(
         "Si",
         "diamond 5.47",
-        3,
+        "block" + 3 * " 0 3",
         "sw\npair_coeff * * {folder}/Si.sw Si",
         (2000.0, 1000.0),
         *(1.0, 20_000, 10, 1_000_000),
@@ -139,7 +140,7 @@ RECIPES = {
     "zirconium": Recipe(
         "Zr",
         "bcc 3.63",
-        5,
+        "block" + 3 * " 0 5",
         "eam/fs\npair_coeff * * {folder}/Zr_mm.eam.fs Zr",
         # At 1400 K atoms change places within a nanosecond.
         (2400.0, 1200.0),
@@ -149,7 +150,7 @@ RECIPES = {
     "gold": Recipe(
         "Au",
         "fcc 4.09",
-        4,
+        "block" + 3 * " 0 4",
         "eam\npair_coeff * * {folder}/Au_u3.eam",
         (600.0, 300.0),
         *(2.0, 10_000, 15, 750_000),
@@ -158,21 +159,36 @@ RECIPES = {
     "argon": Recipe(
         "Ar",
         "fcc 5.32",
-        4,
+        "block" + 3 * " 0 4",
         # The force has no step at the cutoff: it would let the energy, and with it T, wander.
         "lj/smooth/linear 8.5\npair_coeff * * 0.01032 3.405",
         (80.0, 40.0),
         *(4.0, 10_000, 20, 1_000_000),
         (20, 40, 80),
     ),
+    # Wurtzite, 3 × 3 × 3 cells.
+    "gallium nitride": Recipe(
+        "Ga N",
+        "custom 3.18 a1 1 0 0 a2 -0.5 0.8660254037844386 0 a3 0 0 1.626"
+        " basis 0.3333333333333333 0.6666666666666667 0"
+        " basis 0.6666666666666667 0.3333333333333333 0.5"
+        " basis 0.3333333333333333 0.6666666666666667 0.377"
+        " basis 0.6666666666666667 0.3333333333333333 0.877",
+        "prism 0 9.54 0 8.261882352103543 0 15.51204 -4.77 0 0 units box",
+        "tersoff\npair_coeff * * {folder}/GaN.tersoff Ga N",
+        (4000.0, 2000.0),
+        *(0.5, 20_000, 10, 100_000),
+        (),
+    ),
 }
 INPUT = """
 units metal
+box tilt large
 lattice {lattice}
-region box block 0 {cells} 0 {cells} 0 {cells}
-create_box 1 box
-create_atoms 1 box
-mass 1 {mass}
+region box {box}
+create_box {n_types} box
+create_atoms 1 box {types}
+{masses}
 pair_style {potential}
 timestep {step}
 velocity all create {start[0]} 4928459 mom yes rot no dist gaussian
@@ -185,7 +201,14 @@ dump d all custom {every} {file} id type xu yu zu vx vy vz fx fy fz
 dump_modify d sort id format float "%.8g"
 run {steps}
 """
-MASSES = {"Si": 28.0855, "Zr": 91.224, "Au": 196.97, "Ar": 39.948}
+MASSES = {
+    "Si": 28.0855,
+    "Zr": 91.224,
+    "Au": 196.97,
+    "Ar": 39.948,
+    "Ga": 69.723,
+    "N": 14.007,
+}
 
 
 @pytest.fixture(scope="module")
@@ -202,10 +225,14 @@ def lammps_run(tmp_path_factory) -> Callable[[str], Path]:
         recipe, path = RECIPES[name], folder / f"{name.replace(' ', '-')}.lammpstrj"
         if path.exists():
             return path
+        species = recipe.species.split()
         unfinished = path.with_suffix(".unfinished")
         text = INPUT.format(
             **recipe._replace(potential=recipe.potential.format(folder=potentials))._asdict(),
-            mass=MASSES[recipe.species],
+            n_types=len(species),
+            # The first half of the basis is of the first type.
+            types="basis 3 2 basis 4 2" if len(species) == 2 else "",
+            masses="\n".join(f"mass {k} {MASSES[name]}" for k, name in enumerate(species, 1)),
             step=1e-3 * recipe.timestep_fs,
             damping=0.1 * recipe.timestep_fs,
             file=unfinished,
@@ -229,7 +256,7 @@ def test_pieces_of_runs_of_lammps_scatter_by_their_errors(lammps_run, name, n_pi
     def run(frames: str) -> tm.Run:
         return tm.open(
             path,
-            species=[recipe.species],
+            species=recipe.species.split(),
             units="metal",
             timestep_fs=recipe.timestep_fs,
             frames=frames,
@@ -250,6 +277,7 @@ RESOLUTIONS = {
     "zirconium": (0.03, 0.06, 0.1, 0.15),
     "gold": (0.01, 0.02, 0.03, 0.04),
     "argon": (0.01, 0.02, 0.03, 0.04),
+    "gallium nitride": (0.1, 0.2, 0.3, 0.5),
 }
 """In THz."""
 
@@ -261,7 +289,7 @@ def test_lines_do_not_depend_on_the_resolution(lammps_run, name) -> None:
     recipe = RECIPES[name]
     run = tm.open(
         lammps_run(name),
-        species=[recipe.species],
+        species=recipe.species.split(),
         units="metal",
         timestep_fs=recipe.timestep_fs,
         frames=f":{N_FRAMES}",
