@@ -134,8 +134,8 @@ def test_energies_of_free_energy_are_found_in_the_folders(volumes, written, tmp_
         (folder / path.name).write_bytes(path.read_bytes())
         (folder / "free-energy" / "tables").mkdir(parents=True)
         (folder / "free-energy" / "tables" / "free_energy.csv").write_text(
-            "# Free energy\nexpansion_order,run_free_energy_term,run_free_energy_term_sem\n"
-            f"1,{energy:.9f},1e-5\n2,0.001,2e-5\n3,0.1,0.1\n"
+            "# Free energy\nexpansion_order,run_static_energy,run_static_energy_sem\n"
+            f"1,{energy:.9f},1e-5\n2,{energy + 0.001:.9f},2e-5\n3,0.1,0.1\n"
         )
         folders.append(folder)
     done("quasiharmonic", *folders, *WORDS, "-o", tmp_path / "out")

@@ -262,11 +262,19 @@ class FreeEnergyTerms:
     """(4,), unit: eV per atom. U0 and the terms of second, third and fourth order."""
     terms_sem: Floats
     """(4,) standard error."""
+    sums_sem: Floats
+    """(3,) standard error of `sums`, with the covariance of the terms."""
     converges: bool
     """Whether no term of higher order is larger than the one before."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, terms="4", terms_sem="4")
+        freeze(self, {}, float, terms="4", terms_sem="4", sums_sem="3")
+
+    @property
+    def sums(self) -> Floats:
+        """(3,), unit: eV per atom. Sum of the terms up to first, second and third order."""
+        sums: Floats = np.cumsum(self.terms[:3])
+        return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +326,7 @@ class FreeEnergy:
         """Summarise without the arrays."""
         place = max(self.order, 1) - 1
         values = zip(self.total[:, place], self.total_sem[:, place], strict=True)
-        classical, quantum = (f"{value:.4f} ± {error:.4f}" for value, error in values)
+        classical, quantum = (_with_error(value, error) for value, error in values)
         return (
             f"<FreeEnergy at {self.terms.temperature:.4g} K to order {place + 1}: {classical} "
             f"(classical), {quantum} (quantum) eV per atom>"
@@ -327,7 +335,7 @@ class FreeEnergy:
     @property
     def total(self) -> Floats:
         """(2, 3), unit: eV per atom. Classical and quantum F to first, second, third order."""
-        total: Floats = self.harmonic[:, None] + np.cumsum(self.terms.terms[:3])
+        total: Floats = self.harmonic[:, None] + self.terms.sums
         return total
 
     @property
@@ -335,8 +343,8 @@ class FreeEnergy:
         """(2, 3), unit: eV per atom. The same about force constants of all orders."""
         if self.anharmonic is None:
             return None
-        both = self.anharmonic.model.terms + self.anharmonic.rest.terms
-        total: Floats = self.harmonic[:, None] + np.cumsum(both[:3])
+        both = self.anharmonic.model.sums + self.anharmonic.rest.sums
+        total: Floats = self.harmonic[:, None] + both
         return total
 
     @property
@@ -344,8 +352,9 @@ class FreeEnergy:
         """(2, 3), unit: eV per atom. Standard error, with that of the force constants."""
         if self.anharmonic is None:
             return None
-        squares = self.anharmonic.model.terms_sem**2 + self.anharmonic.rest.terms_sem**2
-        sem: Floats = np.hypot(self.total_sem[:, :1], np.sqrt(np.cumsum(squares[:3])))
+        # The model is sampled independently of the run.
+        own = np.hypot(self.anharmonic.model.sums_sem, self.anharmonic.rest.sums_sem)
+        sem: Floats = np.hypot(self.total_sem[:, :1], own)
         return sem
 
     @property
@@ -366,3 +375,11 @@ class FreeEnergy:
             return None
         sem: Floats = np.hypot(self.total_sem[:, 0], self.anharmonic.integrated_sem)
         return sem
+
+
+def _with_error(value: float, error: float) -> str:
+    """Value with a digit of its error, and four decimals or more."""
+    if not error > 0.0:
+        return f"{value:.4f} ± {error:.0f}"
+    digits = max(4, -int(np.floor(np.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -26,7 +26,14 @@ from trajmodes.fit.members.scatter import MemberScatter, member_scatter
 from trajmodes.fit.members.widening import widened
 from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.quality import COHERENT, block_notes, mean_of_blocks, notes_of, quality_of
+from trajmodes.fit.quality import (
+    COHERENT,
+    block_length,
+    block_notes,
+    mean_of_blocks,
+    notes_of,
+    quality_of,
+)
 from trajmodes.fit.solution import (
     STRENGTHS,
     FitOptions,
@@ -187,7 +194,7 @@ def with_wider_errors(
     if growth > _NOTABLE_GROWTH:
         text = (
             f"the error bars of frequencies are on average {growth:.2g} times those of blocks "
-            f"of {errors.block_frames:.0f} frames: symmetry-equivalent modes differ by more"
+            f"of {block_length(errors)}: symmetry-equivalent modes differ by more"
         )
         why = "frequencies follow the energies of other modes, which vary more slowly"
         notes.append(Note("note", text, why=why, concerns="fit"))

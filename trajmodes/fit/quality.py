@@ -267,9 +267,15 @@ def block_notes(errors: FitErrors | None) -> Iterator[Note]:
     elif not errors.levelled:
         yield Note(
             "note",
-            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
-            "frames: take them as lower bounds, or run longer",
+            f"the errors still grow at {errors.n_blocks} blocks of {block_length(errors)}: "
+            "take them as lower bounds, or run longer",
         )
+
+
+def block_length(errors: FitErrors) -> str:
+    """Length of a block in words."""
+    frames = f"{errors.block_frames:.0f}"
+    return f"{frames} frame" if frames == "1" else f"{frames} frames"
 
 
 def relaxation_notes(

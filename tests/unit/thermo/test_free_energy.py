@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from trajmodes.data.energies import EnergyDifferences, FreeEnergy
 from trajmodes.errors import DataError
 from trajmodes.pipeline.thermo.properties import unstable_warnings
 from trajmodes.thermo.free_energy.harmonic import harmonic_free_energy
@@ -58,6 +59,29 @@ def test_errors_are_those_of_repeated_runs():
     z = (terms - terms.mean(axis=0)) / [one.terms_sem for one in found]
     # Of so skew a distribution higher cumulants have rare, large errors.
     assert ((z[:, :2].std(axis=0) > 0.85) & (z[:, :2].std(axis=0) < 1.2)).all()
+
+
+def test_errors_of_sums_contain_the_covariance_of_the_terms():
+    """Exponential energies: long tails raise mean and variance together."""
+    draws = HEAT * np.random.default_rng(4).exponential(size=(200, 1600))
+    found = [free_energy_terms(draw, KELVIN, 1) for draw in draws]
+    sums = np.array([one.sums for one in found])
+    sem = np.array([one.sums_sem for one in found])
+    z = ((sums - sums.mean(axis=0)) / sem).std(axis=0)
+    assert ((z[:2] > 0.85) & (z[:2] < 1.2)).all(), z
+    apart = np.array([np.linalg.norm(one.terms_sem[:2]) for one in found])
+    # Independent terms: var κ₁ = k²T², var κ₂/2kT = 2k²T², twice their covariance 2k²T².
+    assert np.median(sem[:, 1] / apart) == pytest.approx(np.sqrt(5.0 / 3.0), rel=0.1)
+
+
+def test_the_summary_shows_small_errors():
+    found = free_energy_terms(np.random.default_rng(1).normal(0.0, 1e-4, 3200), KELVIN, 64)
+    errors = np.full((2, 3), 2.3e-6)
+    whole = FreeEnergy(
+        *(found, (1, 1, 1), np.zeros(2), np.zeros(2), np.zeros(2), errors, 1, 0.0),
+        EnergyDifferences(np.zeros(8)),
+    )
+    assert "± 0.000002 (classical)" in repr(whole)
 
 
 def test_a_long_tail_is_no_converging_expansion():

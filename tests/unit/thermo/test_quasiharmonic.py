@@ -1,5 +1,6 @@
 """Quasiharmonic properties against exact equations of state, identities, and known errors."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from trajmodes.thermo.quasiharmonic.phases import phase_boundary
 from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
 from trajmodes.thermo.quasiharmonic.volume_functions import State, volume_functions
 from trajmodes.thermo.zone_modes import zone_points
-from trajmodes.units import DALTON
+from trajmodes.units import BOLTZMANN, DALTON, GIGAPASCAL
 
 SIDE, GAMMA, MESH = 3.0, 1.7, (4, 4, 4)
 SIDES = np.linspace(2.97, 3.06, 6)
@@ -334,8 +335,12 @@ def test_errors_that_are_not_known_are_not_zero():
 def test_a_minimum_outside_the_volumes_names_the_volume_to_add():
     with pytest.raises(DataError, match=r"add force constants .* larger volume") as larger:
         quasiharmonic(states()[:4], MESH, [300.0, 900.0], [-0.005])
-    with pytest.raises(DataError, match=r"smaller volume, such as (2[0-9.]+) Å³"):
+    with pytest.raises(DataError, match=r"smaller volume, such as (2[0-9.]+) Å³") as smaller:
         quasiharmonic(states(), MESH, [300.0], [0.2])
+    least, most = map(float, re.search(r"from (\S+) to (\S+) GPa", str(smaller.value)).groups())
+    inside = np.array([least + 0.01, most - 0.01]) * GIGAPASCAL
+    volume = quasiharmonic(states(), MESH, [300.0], inside).equilibrium.volume[:, 0]
+    np.testing.assert_allclose(volume, [SIDES[-1] ** 3, SIDES[0] ** 3], rtol=1e-3)
     assert "-0.801 GPa" in str(larger.value)
 
 
@@ -362,6 +367,25 @@ def test_bad_input_is_refused():
             MESH,
             [300.0],
         )
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_classical_crystal_has_one_heat_capacity_from_zero_kelvin_on(several):
+    """3N k_B at all T; S diverges at 0 K, where α has no value."""
+    kelvin = np.array([0.0, 1.0, 300.0])
+    given = states()
+    if several:
+        given = [
+            replace(one, constants=replace(one.constants, temperature=t))
+            for one in given
+            for t in (1.0, 300.0)
+        ]
+    found = quasiharmonic(given, MESH, kelvin, classical=True).equilibrium
+    np.testing.assert_allclose(found.capacity_v / BOLTZMANN, 3.0, rtol=1e-9)
+    assert found.capacity_p[0, 0] == pytest.approx(3.0 * BOLTZMANN, rel=1e-9)
+    assert np.isnan(found.entropy[0, 0])
+    assert np.isnan(found.expansion[0, 0])
+    assert np.isfinite(found.volume).all()
 
 
 def test_force_constants_of_several_temperatures_are_interpolated():

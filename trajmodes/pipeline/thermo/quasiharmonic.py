@@ -33,7 +33,7 @@ from trajmodes.thermo.quasiharmonic.properties import quasiharmonic
 from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.units import GIGAPASCAL
 
-_TABLE, _TERM = "tables/free_energy.csv", "run_free_energy_term"
+_TABLE, _ENERGY = "tables/free_energy.csv", "run_static_energy"
 _SAME_TEMPERATURE = 0.05
 """Relative difference of the temperatures of runs that are meant to be of one temperature."""
 _SAME_SHAPE = 1e-4
@@ -140,7 +140,7 @@ def _energies(constants: Sequence[str | ForceConstants], values: Mapping[str, An
 
 
 def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]:
-    """Sum of U0 and its cumulants to an order, and its error, in eV per atom."""
+    """U0 with its cumulants to an order, and its error, in eV per atom."""
     fix = (
         "give the energies of all volumes, in eV per atom (--energies FILE), or run "
         "`trajmodes free-energy FOLDER --energies LOG -o FOLDER/free-energy` for each folder"
@@ -154,17 +154,16 @@ def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]
     lines = place.read_text(encoding="utf-8").splitlines()
     try:
         rows = {
-            int(row["expansion_order"]): (float(row[_TERM]), float(row[f"{_TERM}_sem"]))
+            int(row["expansion_order"]): (float(row[_ENERGY]), float(row[f"{_ENERGY}_sem"]))
             for row in csv.DictReader(line for line in lines if not line.startswith("#"))
         }
-        terms = np.array([rows[number + 1] for number in range(order)])
+        return rows[order]
     except (KeyError, ValueError) as error:
         raise DataError(
             f"the table of the free energy has no terms to order {order}",
             where=str(place),
             fix=fix,
         ) from error
-    return float(terms[:, 0].sum()), float(np.hypot.reduce(terms[:, 1]))
 
 
 def _one_of_each_cell(

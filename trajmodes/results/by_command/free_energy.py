@@ -60,7 +60,10 @@ def free_energy_table(dataset: NamedArrays) -> Table:
         for s, word in enumerate(dataset["statistics"].values.tolist())
     ]
     parts += [
-        (name, name, ()) for name in ("run_free_energy_term", "run_model_term", "run_rest_term")
+        (name, name, ())
+        for name in (
+            *("run_free_energy_term", "run_static_energy", "run_model_term", "run_rest_term"),
+        )
     ]
     for column, name, place in parts:
         for suffix in ("", "_sem"):

@@ -68,7 +68,8 @@ def free_energy_terms(
     terms = _terms(_powers(difference_t - baseline, 1).sum(axis=0), heat)
     terms[0] += baseline
     unchanged = np.zeros((n_blocks, 1))
-    sem = _largest_sem(difference_t - baseline, unchanged, heat) / n_atoms
+    args = (difference_t - baseline, unchanged, heat)
+    sem = _largest_sem(*args) / n_atoms
     terms /= n_atoms
     return FreeEnergyTerms(
         temperature=temperature,
@@ -76,6 +77,7 @@ def free_energy_terms(
         n_frames=len(difference_t),
         terms=terms,
         terms_sem=sem,
+        sums_sem=_largest_sem(*args, of_harmonic=np.zeros(n_blocks)) / n_atoms,
         converges=_converges(terms, sem),
     )
 

@@ -201,8 +201,11 @@ def _properties(
     volume = form.volume(x)
     modulus = 1.0 / (volume * soft)
     expansion = alpha @ ALONG / 3.0
-    capacity_p = fixed + kelvin * (entropy_slope * alpha).sum(axis=-1)
-    capacity_v = capacity_p - 9.0 * expansion**2 * modulus * volume * kelvin
+    # At 0 K a classical crystal has no α, and both heat capacities are that of the cell.
+    cold = kelvin <= 0.0
+    capacity_p = fixed + np.where(cold, 0.0, kelvin * (entropy_slope * alpha).sum(axis=-1))
+    gap = np.where(cold, 0.0, 9.0 * expansion**2 * modulus * volume * kelvin)
+    capacity_v = capacity_p - gap
     warm = capacity_v > 0.0
     safe = np.where(warm, capacity_v, 1.0)
     a, c = np.moveaxis(np.exp(x + form.reference), -1, 0)
@@ -210,7 +213,7 @@ def _properties(
         volume,
         expansion,
         modulus,
-        modulus * np.where(warm, capacity_p / safe, 1.0),
+        modulus * np.where(warm, 1.0 + gap / safe, 1.0),
         capacity_v,
         capacity_p,
         entropy,

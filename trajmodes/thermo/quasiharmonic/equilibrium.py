@@ -101,6 +101,7 @@ def _outside(
     low, high = float(volumes[0]), float(volumes[-1])
     widest = max(float(b - a) for a, b in pairwise(volumes))
     falls = bool(slopes[p, t, -1] < 0.0)
+    least, most = (pressures[p] - slopes[p, t, [-1, 0]]) / GIGAPASCAL
     wanted = high + widest if falls else low - widest
     side = "larger" if falls else "smaller"
     edge = high if falls else low
@@ -114,7 +115,8 @@ def _outside(
     return DataError(
         f"at {first} the equilibrium volume is not between the smallest volume {low:.4f} Å³ "
         f"and the largest one {high:.4f} Å³ of a primitive cell",
-        why=f"F + pV still falls towards {side} volumes at {edge:.4f} Å³",
+        why=f"F + pV still falls towards {side} volumes at {edge:.4f} Å³; at {kelvin[t]:g} K "
+        f"the volumes reach pressures from {least:.2f} to {most:.2f} GPa",
         fix=f"add force constants and the energy at a {side} volume, such as {wanted:.4f} Å³ "
         f"(lattice vectors {100.0 * ((wanted / edge) ** (1.0 / 3.0) - 1.0):+.2f} %){span}",
     )

@@ -10,6 +10,9 @@ where ℓ_j(T) are the weights of a polynomial through the T_j, so that F at T_j
 run at T_j. Entropy and heat capacity are the derivatives of the whole sum,
 
 S = Σ_j [ℓ_j S_j − ℓ_j' F_j],   C_V = Σ_j [ℓ_j C_j + T(2ℓ_j' S_j − ℓ_j'' F_j)].
+
+A classical crystal has C_V = 3Nk_B at every temperature, 0 K included. Its S diverges as T → 0:
+at 0 K it is nan, and so are α and γ, which follow from it.
 """
 
 from collections.abc import Sequence
@@ -80,11 +83,13 @@ def volume_functions(
         # The values of the state, their changes by replicate, and by the energy.
         fsc = np.concatenate([own[None] + state.energy * energy, changes])
         fsc = np.concatenate([fsc, state.energy_sem * energy[None]])
+        # The entropy of a classical oscillator has no value at 0 K; there TS vanishes.
+        ts = np.where(kelvin > 0.0, kelvin * fsc[:, 1], 0.0)
         mixed = np.stack(
             [
                 l_t * fsc[:, 0],
                 l_t * fsc[:, 1] - first_t * fsc[:, 0],
-                l_t * fsc[:, 2] + kelvin * (2.0 * first_t * fsc[:, 1] - second_t * fsc[:, 0]),
+                l_t * fsc[:, 2] + 2.0 * first_t * ts - kelvin * second_t * fsc[:, 0],
             ],
             axis=1,
         )
