@@ -213,7 +213,9 @@ def hessian_of() -> Callable[[ForceConstants, Supercell], np.ndarray]:
 @pytest.fixture
 def default_signals():
     """Handle signals as in a terminal, where tests run in the background or under nohup."""
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    handlers = {signal.SIGINT: signal.default_int_handler}
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = signal.SIG_DFL
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
     for number, handler in before.items():

@@ -1,7 +1,9 @@
-"""What differs between operating systems: processors, files read by position, signals."""
+"""What differs between operating systems: processors, files read by position, text, signals."""
 
+import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, current_thread, main_thread
@@ -33,6 +35,15 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
         data = os.read(descriptor, len(buffer))
     buffer[: len(data)] = data
     return len(data)
+
+
+def print_any_text() -> None:
+    """Print ? for characters that the encoding of the standard output lacks.
+
+    Windows has no Greek letters where the output goes to a file or a pipe.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 class Stopped(KeyboardInterrupt):

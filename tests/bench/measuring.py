@@ -17,7 +17,7 @@ def measured(words: Sequence[str]) -> tuple[float, float]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            lines = status.read_text().splitlines()
+            lines = status.read_text(encoding="utf-8").splitlines()
             marks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
             peak = max(peak, *(float(mark) / 1e3 for mark in marks), 0.0)
             time.sleep(0.01)

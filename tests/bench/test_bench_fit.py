@@ -148,7 +148,7 @@ def test_whole_run_from_the_dump(dump):
         start = time.perf_counter()
         stream(dump.motion, dump.blocks, reduction, workers=2)
         took = time.perf_counter() - start
-        status = Path("/proc/self/status").read_text().splitlines()
+        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         peak = next(float(line.split()[1]) for line in status if line.startswith("VmHWM"))
         say(
             f"{dump.n_frames} frames from the dump, orders to {max(cutoffs)}: {took:.1f} s, "

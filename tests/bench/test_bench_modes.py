@@ -271,7 +271,7 @@ def write_dump(
     head = f"{supercell.n_atoms}\nITEM: BOX BOUNDS pp pp pp\n{edges}"
     line = "%d 1" + 9 * " %.8g" + "\n"
     ids = np.arange(1.0, supercell.n_atoms + 1.0)[:, None]
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for t in range(n_frames):
             q, v = state
             fields = [

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -58,9 +57,14 @@ def earlier_results(path):
         write_files(folder, {"a": Writer("a text", lambda file: file.write_text("old"))})
 
 
+NO_SIGNALS = pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals")
+
+
+@NO_SIGNALS
 @pytest.mark.usefixtures("default_signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_a_command_and_leaves_the_earlier_results(tmp_path, number):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_ends_a_command_and_leaves_the_earlier_results(tmp_path, name):
+    number = getattr(signal, name)
     earlier_results(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPED, str(tmp_path)],
@@ -80,6 +84,7 @@ def test_a_signal_ends_a_command_and_leaves_the_earlier_results(tmp_path, number
     assert {path.name for path in tmp_path.iterdir()} == {"a", ".trajmodes.files"}
 
 
+@NO_SIGNALS
 def test_a_signal_while_files_are_moved_leaves_complete_results(tmp_path):
     earlier_results(tmp_path)
     done = subprocess.run(
@@ -97,7 +102,7 @@ def test_a_signal_while_files_are_moved_leaves_complete_results(tmp_path):
 @pytest.mark.skipif(not FULL.exists(), reason="the system has no full device")
 def test_a_full_disk_behind_the_standard_output_is_one_message():
     program = [sys.executable, "-m", "trajmodes", "check", DEMO / "zirconium.lammpstrj.xz"]
-    with FULL.open("w") as full:
+    with FULL.open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [*map(str, program), "--cell", str(DEMO / "POSCAR")],
             stdout=full,
@@ -120,6 +125,7 @@ def test_an_error_of_the_disk_is_no_bug_wherever_it_occurs(number, capsys):
 
 
 def test_a_full_disk_is_not_damage_of_a_compressed_file():
+    resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
     try:

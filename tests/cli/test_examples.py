@@ -71,7 +71,7 @@ def test_molecule(example):
 
 
 def test_every_example_is_tested():
-    tested = Path(__file__).read_text()
+    tested = Path(__file__).read_text(encoding="utf-8")
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
 
 

@@ -41,7 +41,7 @@ def texts():
 
 def write_dump(path: Path, frames: list[str]) -> Path:
     path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(["ITEM: UNITS\nmetal\n", *frames]))
+    path.write_text("".join(["ITEM: UNITS\nmetal\n", *frames]), encoding="utf-8")
     return path
 
 

@@ -114,7 +114,7 @@ def dump(path: Path, frames, *, columns: str = "xvf", gap: tuple[int, int] = (0,
         if not gap[0] <= t < gap[1]:
             lines += ["ITEM: TIMESTEP", str(6 * t), *head]
             lines.append(frame_form % tuple(frame.ravel()))
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 

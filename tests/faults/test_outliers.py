@@ -39,7 +39,7 @@ def frames_of(path: Path, n_frames: int = FRAMES) -> list[str]:
 
 
 def write(path: Path, frames: list[str]) -> Path:
-    path.write_text("".join(["ITEM: UNITS\nmetal\n", *frames]))
+    path.write_text("".join(["ITEM: UNITS\nmetal\n", *frames]), encoding="utf-8")
     return path
 
 

@@ -2,13 +2,22 @@
 
 import gc
 import os
+from typing import Any
 
 import click
 
 from trajmodes import __version__
+from trajmodes.machine import print_any_text
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def main(self, *words: Any, **more: Any) -> Any:
+        """Run a command."""
+        print_any_text()
+        return super().main(*words, **more)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="trajmodes")
 def main() -> None:
     """Phonons at temperature, from a molecular-dynamics trajectory.

@@ -1,4 +1,3 @@
-import resource
 import subprocess
 import sys
 import time
@@ -41,6 +40,7 @@ def test_descriptions_of_files_mention_only_their_content(results, tmp_path):
 
 
 def test_a_full_disk_leaves_no_files(results, tmp_path):
+    resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with open_folder(tmp_path) as folder:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))

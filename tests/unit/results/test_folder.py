@@ -226,7 +226,7 @@ def test_a_file_of_the_name_of_the_folder(tmp_path):
     ):
         pass
     assert "name another folder" in caught.value.fix
-    assert Path(tmp_path / "results").read_text() == "a file"
+    assert Path(tmp_path / "results").read_text(encoding="utf-8") == "a file"
 
 
 def test_foreign_files_are_not_replaced(tmp_path):

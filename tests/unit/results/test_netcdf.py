@@ -1,4 +1,3 @@
-import resource
 import time
 from itertools import pairwise
 
@@ -176,6 +175,7 @@ def test_an_unknown_version_is_refused(dataset, tmp_path, version, why):
 def test_a_full_disk_leaves_the_earlier_file_intact(dataset, tmp_path, size):
     path = tmp_path / "results.nc"
     path.write_text("earlier")
+    resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

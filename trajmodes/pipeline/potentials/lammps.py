@@ -187,7 +187,7 @@ def _thermo_rows(log: Path, n_rows: int) -> Floats:
 
 
 def _run(words: Sequence[str], commands: Sequence[str]) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).splitlines()
         errors = [line for line in lines if "ERROR" in line] or lines[-3:]
