@@ -27,7 +27,8 @@ from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo.dielectric import lo_to_splitting, static_dielectric
-from trajmodes.units import DALTON, THZ
+from trajmodes.thermo.elasticity import elasticity
+from trajmodes.units import DALTON, GIGAPASCAL, THZ
 
 pytestmark = pytest.mark.peer
 
@@ -231,6 +232,62 @@ def test_lo_and_to_approach_gamma_as_in_lammps(covariances, salt, forces_of):
     np.testing.assert_allclose(found.longitudinal[-1] / THZ, split[0, 5], atol=1e-9)
     ratio = (split[0, 5] / bare[3]) ** 2
     np.testing.assert_allclose(static_dielectric(constants), ratio * np.eye(3), atol=1e-9)
+
+
+STRAINED = """
+clear
+units metal
+atom_style charge
+boundary p p p
+lattice custom {edge} a1 1 0 0 a2 0 1 0 a3 0 0 1 &
+  basis 0 0 0 basis .5 .5 0 basis .5 0 .5 basis 0 .5 .5 &
+  basis .5 0 0 basis 0 .5 0 basis 0 0 .5 basis .5 .5 .5
+region box prism 0 2 0 2 0 2 0 0 0
+create_box 2 box
+create_atoms 2 box basis 1 1 basis 2 1 basis 3 1 basis 4 1
+mass 1 22.98977
+mass 2 35.453
+set type 1 charge 1.0
+set type 2 charge -1.0
+{potential}
+change_box all x scale {x} xy delta {xy} remap units box
+run 0
+print "$(-pxx:%.12g) $(-pyy:%.12g) $(-pxy:%.12g)" append stress.txt
+"""
+
+
+def test_elastic_constants_are_those_of_the_stress_of_lammps(covariances, salt, tmp_path):
+    """Differences of the stress between small strains; sites of rock salt do not relax."""
+    program = shutil.which("lmp")
+    if program is None:
+        pytest.skip("needs LAMMPS")
+    step = 1e-3
+    potential = "\n".join(
+        line for line in SALT.splitlines() if line.startswith(("pair", "kspace"))
+    )
+    tilt = 2.0 * EDGE * step
+    text = "".join(
+        STRAINED.format(edge=EDGE, potential=potential, x=x, xy=xy)
+        for x, xy in ((1.0 + step, 0.0), (1.0 - step, 0.0), (1.0, tilt), (1.0, -tilt))
+    )
+    (tmp_path / "in.strained").write_text(text)
+    subprocess.run(
+        [program, "-in", "in.strained", "-log", "none", "-screen", "none"],
+        cwd=tmp_path,
+        check=True,
+        timeout=300,
+    )
+    stress = 1e-4 * np.loadtxt(tmp_path / "stress.txt")  # bar to GPa
+    longer, shorter, left, right = stress
+    c11, c12 = (longer - shorter)[:2] / (2.0 * step)
+    c44 = (left - right)[2] / (2.0 * step)
+    constants = _fit(covariances.without_dipoles(salt[1]), 8.0)
+    found = elasticity(constants).stiffness / GIGAPASCAL
+    # The forces of displaced atoms are anharmonic to one part in a thousand.
+    wanted = np.array([c11, c12, c44])
+    np.testing.assert_allclose(found[[0, 0, 3], [0, 1, 3]], wanted, rtol=5e-3)
+    short = elasticity(replace(constants, charges=None)).stiffness / GIGAPASCAL
+    assert (np.abs(short[[0, 0, 3], [0, 1, 3]] / wanted - 1.0) > 0.1).all()
 
 
 def test_whole_constants_with_given_charges_are_those_of_the_polar_fit(covariances, salt):
