@@ -134,6 +134,8 @@ def test_temperatures_outside_the_runs_are_refused_unless_asked_for(stored, tmp_
     with pytest.raises(UsageError, match="outside the range"):
         series.at(100.0)
     assert series.at(100.0, extrapolate=True).temperature == 100.0
+    text = refused(*stored, "-o", tmp_path / "other", "--at", "500", "--at-volume", "45")
+    assert "do not separate the effects of temperature and volume" in text
 
 
 def test_runs_in_memory_give_the_same_as_files(stored, written, tmp_path):
@@ -213,7 +215,7 @@ def test_modes_of_another_temperature_are_refused(projected):
         tm.series([foreign, *others])
 
 
-def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs):
+def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs, tmp_path):
     whole = springs(crystals["rock salt"], 4.5)
     supercell = build_supercell(whole.crystal, 2 * np.eye(3, dtype=int))
     runs = []
@@ -240,6 +242,16 @@ def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs):
     assert "separated" in str(series)
     middle = np.exp(np.log(series.volumes).mean())
     assert series.at(450.0).crystal.volume == pytest.approx(middle)
+    small, large = series.volumes[0], max(series.volumes)
+    assert series.at(450.0, volume=large).crystal.volume == pytest.approx(large)
+    wide, narrow = (series.at(450.0, volume=one).values for one in (large, small))
+    np.testing.assert_allclose(wide, (small / large) ** 4 * narrow, rtol=0.02, atol=1e-9)
+    with pytest.raises(UsageError, match=r"50 Å³ is outside the range of the runs"):
+        series.at(450.0, volume=50.0)
+    with pytest.raises(UsageError, match=r"do not separate(.|\n)*c/a"):
+        series.at(450.0, ratio=1.6)
+    series.save(tmp_path / "out", at=[450.0], volume=large)
+    assert (tmp_path / "out" / f"force_constants_450K_{large:g}A3.h5").is_file()
 
 
 def test_runs_of_one_temperature_say_nothing_of_expansion(crystals, springs, tmp_path):
@@ -270,6 +282,13 @@ def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, sp
     write_hdf5(salt, build_supercell(salt.crystal, 2 * np.eye(3, dtype=int)), static)
     assert "--temperatures" in refused(stored[0], static, "-o", tmp_path / "out")
     done(stored[1], static, "--temperatures", "600,0", "-o", tmp_path / "out", "--path", "G X")
+    sampled = tmp_path / "sampled.h5"
+    for path, kelvin, has_static in ((static, 0.0, True), (sampled, 700.0, False)):
+        one = replace(salt, temperature=kelvin, has_static_part=has_static)
+        write_hdf5(one, build_supercell(salt.crystal, 2 * np.eye(3, dtype=int)), path)
+    text = refused(static, sampled, "-o", tmp_path / "mixed")
+    assert "contain the static part of the self-energy" in text
+    assert "in the same way" in text
     one = ("--temperatures", "600", "-o", tmp_path / "out")
     assert "1 temperature given for 2 runs" in refused(stored[1], static, *one)
     assert "two temperatures or more" in refused(stored[0], "-o", tmp_path / "single")

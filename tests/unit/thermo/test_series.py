@@ -167,10 +167,9 @@ def test_interpolated_constants_keep_linear_relations_and_covariance(runs):
     sem = jackknife_sem(at.replicates)
     weights = trend.trend.weights(650.0)[0]
     assert weights.sum() == pytest.approx(1.0)
-    summed = sum(
-        w**2 * jackknife_sem(one.replicates) ** 2
-        for w, one in zip(weights, constants, strict=True)
-    )
+    squares = np.stack([jackknife_sem(one.replicates) ** 2 for one in constants])
+    each = [np.tensordot(one.weights(650.0)[0] ** 2, squares, 1) for one in trend.trends]
+    summed = np.tensordot(trend.basis_weights[:, 0], each, 1)
     # The choice of the polynomial adds its part.
     apart = [
         np.tensordot(one.weights(650.0)[0], np.stack([run.values for run in constants]), 1)

@@ -119,7 +119,9 @@ class ConstantsTrend:
         scale = np.sqrt(total / (total - 1))
         found = np.empty((total, *values.shape))
         start = 0
-        for weight, one in zip(weights, known, strict=True):
+        # Σ_o w_o of the variances of all polynomials, see `interpolation`.
+        factors = np.sqrt(self.basis_weights[:, 0] @ of_bases**2)
+        for weight, one in zip(factors, known, strict=True):
             n = len(one)
             # (B − 1)/B of one run becomes that of all replicates together.
             factor = weight * np.sqrt((n - 1) / n) * scale * self.widening
