@@ -10,6 +10,7 @@ the rest.
 - `axis_forms`: F, S and C_V as polynomials in ln a and ln c
 - `axis_equilibrium`: a and c at temperature and pressure, and what follows from them
 - `equilibrium`: the volume at temperature and pressure, and what follows from it
+- `stationary`: Newton's method and first-order errors of both
 - `properties`: all of these, with errors and a comparison of equations of state
 - `mode_gruneisen`: Grüneisen parameters of modes from the change of D(q) with volume
 - `phases`: the temperature at which two phases have the same Gibbs free energy

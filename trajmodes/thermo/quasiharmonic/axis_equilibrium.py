@@ -12,7 +12,7 @@ K_T = 1/(V uᵀH⁻¹u),   C_p = C_x + T ∇Sᵀ H⁻¹ ∇S,   C_V = C_p − 9�
 
 with C_x, the heat capacity of the cell at fixed a and c. At constant V the ratio c/a is free
 (Wallace, Thermodynamics of Crystals (1972), §2). Errors are those of
-`trajmodes.thermo.quasiharmonic.equilibrium`.
+`trajmodes.thermo.quasiharmonic.stationary`.
 """
 
 from collections.abc import Sequence
@@ -25,16 +25,11 @@ from trajmodes.arrays import Bools, Floats
 from trajmodes.data.quasiharmonic import AxisEquilibrium, Equilibrium
 from trajmodes.errors import DataError
 from trajmodes.thermo.quasiharmonic.axis_forms import ALONG, AxisForm
+from trajmodes.thermo.quasiharmonic.stationary import first_order_sem, stationary
 from trajmodes.units import GIGAPASCAL
 
 _GRID = 41
 """Values of a and of c at which a minimum is looked for."""
-_TOGETHER = 64
-"""Sources of error whose equilibria are found together."""
-_SMALL = 1e-3
-"""Part of a deviation that is added to the values, so that changes are of first order."""
-_STEPS = 40
-"""Most steps of Newton's method."""
 _STILL = 1e-9
 """Largest step in ln a or ln c at a minimum."""
 
@@ -76,21 +71,15 @@ def axis_errors(
     pressures: Floats,
     found: AxisState,
 ) -> AxisState:
-    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values.
-
-    They are of first order. Whole deviations could remove the minimum of F + pV.
-    """
-    whole = np.stack([getattr(part, name) for part in found for name in part.__slots__])
+    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values."""
     start = np.log(np.stack([found.axes.a, found.axes.c], axis=-1)) - form.reference
-    variance = np.zeros_like(whole)
-    for first in range(0, len(deviations), _TOGETHER):
-        moved = values + _SMALL * deviations[first : first + _TOGETHER]
-        coefficients = form.coefficients(moved.swapaxes(0, 1))
-        begin = np.broadcast_to(start, (moved.shape[0], *start.shape))
-        x = _newton(form, coefficients[0], begin, pressures)
-        changed = np.stack(_properties(form, coefficients, x, kelvin, pressures))
-        variance += (((changed - whole[:, None]) / _SMALL) ** 2).sum(axis=1)
-    return _split(np.sqrt(variance))
+
+    def fields_of(moved: Floats) -> tuple[Floats, ...]:
+        coefficients = form.coefficients(np.moveaxis(moved, -3, 0))
+        x = _newton(form, coefficients[0], start, pressures)
+        return _properties(form, coefficients, x, kelvin, pressures)
+
+    return _split(first_order_sem(fields_of, values, deviations))
 
 
 def _split(values: Sequence[Floats] | Floats) -> AxisState:
@@ -137,16 +126,17 @@ def _slopes(
 
 def _newton(form: AxisForm, free: Floats, start: Floats, pressures: Floats) -> Floats:
     """Places (…, p, t, 2) at which the gradient of F + pV vanishes, from places nearby."""
-    x: Floats = start
     # Further away there is nothing but an extrapolated form.
     reach = np.ptp(form.places, axis=0)
-    for _ in range(_STEPS):
+
+    def step(x: Floats) -> Floats:
         gradient, curvature = _slopes(form, free, x, pressures)
-        step = np.clip(_solved(curvature, gradient), -reach, reach)
-        x = np.clip(x - step, -3.0 * reach, 3.0 * reach)
-        if (np.abs(step) < 1e-14).all():
-            break
-    return x
+        whole = np.clip(_solved(curvature, gradient), -reach, reach)
+        found: Floats = x - np.clip(x - whole, -3.0 * reach, 3.0 * reach)
+        return found
+
+    start = np.broadcast_to(start, (*free.shape[:-2], *start.shape[-3:]))
+    return stationary(step, start, 1e-14)
 
 
 def _solved(matrix: Floats, vector: Floats) -> Floats:

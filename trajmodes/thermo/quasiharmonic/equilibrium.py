@@ -7,11 +7,9 @@ K_T = V ∂²F/∂V²,   α = (1/3V) ∂V/∂T = (1/3K_T) ∂S/∂V,   C_p = C_V
 G = F + pV,   γ = 3α K_T V/C_V,   K_S = K_T C_p/C_V.
 
 No derivative by temperature is taken numerically: α is exact for the interpolated S. Errors are
-first-order changes with each source of error of the values at each volume. Those of different
-volumes are independent.
+of first order (`trajmodes.thermo.quasiharmonic.stationary`).
 """
 
-from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -20,16 +18,11 @@ from trajmodes.arrays import Bools, Floats
 from trajmodes.data.quasiharmonic import Equilibrium
 from trajmodes.errors import DataError
 from trajmodes.thermo.quasiharmonic.equations_of_state import Interpolation
+from trajmodes.thermo.quasiharmonic.stationary import first_order_sem, stationary
 from trajmodes.units import GIGAPASCAL
 
 _GRID = 401
 """Volumes at which a minimum is looked for."""
-_TOGETHER = 64
-"""Sources of error whose equilibria are found together."""
-_SMALL = 1e-3
-"""Part of a deviation that is added to the values, so that changes are of first order."""
-_STEPS = 30
-"""Most steps of Newton's method."""
 
 
 def equilibrium(
@@ -50,28 +43,22 @@ def equilibrium(
     return Equilibrium(*_properties(equation, coefficients, volume, kelvin, pressures))
 
 
-def equilibrium_changes(
+def equilibrium_errors(
     equation: Interpolation,
     values: Floats,
     deviations: Floats,
     kelvin: Floats,
     pressures: Floats,
     found: Equilibrium,
-) -> Floats:
-    """Compute first-order changes (m, f, p, t) of all fields (f) by deviations (m, 3, t, v).
+) -> Equilibrium:
+    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values."""
 
-    Whole deviations could remove the minimum of F + pV where errors are large.
-    """
-    whole = np.stack([getattr(found, field.name) for field in fields(Equilibrium)])
-    changes = []
-    for start in range(0, len(deviations), _TOGETHER):
-        moved = values + _SMALL * deviations[start : start + _TOGETHER]
-        coefficients = equation.coefficients(moved.swapaxes(0, 1))
-        start_at = np.broadcast_to(found.volume, (moved.shape[0], *found.volume.shape))
-        volume = _newton(equation, coefficients[0], start_at, pressures)
-        fields_fm = _properties(equation, coefficients, volume, kelvin, pressures)
-        changes.append((np.stack(fields_fm, axis=1) - whole) / _SMALL)
-    return np.concatenate(changes)
+    def fields_of(moved: Floats) -> tuple[Floats, ...]:
+        coefficients = equation.coefficients(np.moveaxis(moved, -3, 0))
+        volume = _newton(equation, coefficients[0], found.volume, pressures)
+        return _properties(equation, coefficients, volume, kelvin, pressures)
+
+    return Equilibrium(*first_order_sem(fields_of, values, deviations))
 
 
 def _minimum(
@@ -124,16 +111,16 @@ def _outside(
 
 def _newton(equation: Interpolation, free: Floats, start: Floats, pressures: Floats) -> Floats:
     """Volumes (…, p, t) at which −∂F/∂V = p, from volumes nearby, of coefficients (…, t, k)."""
-    volume = start
-    for _ in range(_STEPS):
+
+    def step(volume: Floats) -> Floats:
         _, slope, curvature = (
             np.einsum("...ptk,...tk->...pt", one, free) for one in equation.basis(volume)
         )
-        step = (slope + pressures[:, None]) / curvature
-        volume = volume - step
-        if (np.abs(step) < 1e-13 * np.abs(volume)).all():
-            break
-    return volume
+        found: Floats = (slope + pressures[:, None]) / curvature
+        return found
+
+    start = np.broadcast_to(start, (*free.shape[:-2], *start.shape[-2:]))
+    return stationary(step, start, 1e-13 * float(equation.volumes.min()))
 
 
 def _properties(

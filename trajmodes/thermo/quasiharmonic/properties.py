@@ -33,7 +33,7 @@ from trajmodes.thermo.quasiharmonic.equations_of_state import (
     Interpolation,
     interpolation,
 )
-from trajmodes.thermo.quasiharmonic.equilibrium import equilibrium, equilibrium_changes
+from trajmodes.thermo.quasiharmonic.equilibrium import equilibrium, equilibrium_errors
 from trajmodes.thermo.quasiharmonic.volume_functions import State, volume_functions
 from trajmodes.thermo.zone_modes import ZonePoints, zone_points
 
@@ -129,10 +129,8 @@ def _along_volume(data: _Data, equation: EquationName) -> dict[str, Any]:
     lengths = conventional_lengths(data.crystals)
     sem, lengths_sem = None, None
     if len(deviations):
-        changes = equilibrium_changes(fits[equation], values, deviations, kelvin, forces, own)
-        errors = np.sqrt((changes**2).sum(axis=0))
-        sem = Equilibrium(*errors)
-        ends = (_lengths(volumes, lengths, own.volume + s * errors[0]) for s in (0.5, -0.5))
+        sem = equilibrium_errors(fits[equation], values, deviations, kelvin, forces, own)
+        ends = (_lengths(volumes, lengths, own.volume + s * sem.volume) for s in (0.5, -0.5))
         lengths_sem = np.abs(np.subtract(*ends))
     nearest = int(np.abs(volumes - own.volume[0, 0]).argmin())
     return {
