@@ -18,6 +18,7 @@ from trajmodes.data.labels import html_table
 from trajmodes.data.series.runs import SeriesRun
 from trajmodes.errors import DataError
 from trajmodes.pipeline.thermo import series as pipeline
+from trajmodes.report.summary import show_results
 from trajmodes.results.series import series_dataset
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Series:
 
     def __str__(self) -> str:
         """Summary, as `trajmodes series` prints it."""
-        return pipeline.show_series(self.dataset, {})
+        return show_results(self.dataset, {})
 
     def __repr__(self) -> str:
         """Say what there is, in a line."""

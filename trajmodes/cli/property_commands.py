@@ -18,21 +18,23 @@ def thermo(force_constants: str, **given: Any) -> str:
     Free energy, energy, entropy, heat capacity, density of states, mean square displacements
     and Debye temperatures. Of the folder of a projected run, the displacements of the run too.
     """
-    from trajmodes.pipeline.thermo.properties import show_properties, thermo_job
+    from trajmodes.pipeline.thermo.properties import thermo_job
+    from trajmodes.report.summary import show_results
 
     values = values_of("thermo", given)
     values["output"] = values["output"] or FOLDERS["thermo"]
-    return show_properties(*thermo_job(force_constants, values, command=command_line()))
+    return show_results(*thermo_job(force_constants, values, command=command_line()))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def elastic(force_constants: str, **given: Any) -> str:
     """Calculate elastic constants and velocities of sound from force constants."""
-    from trajmodes.pipeline.thermo.properties import elastic_job, show_properties
+    from trajmodes.pipeline.thermo.properties import elastic_job
+    from trajmodes.report.summary import show_results
 
     values = values_of("elastic", given)
     values["output"] = values["output"] or FOLDERS["elastic"]
-    return show_properties(*elastic_job(force_constants, values, command=command_line()))
+    return show_results(*elastic_job(force_constants, values, command=command_line()))
 
 
 @command(main, click.argument("source", metavar="FOLDER | FORCE_CONSTANTS | TABLE"))
@@ -43,11 +45,12 @@ def bvk(source: str, **given: Any) -> str:
     frequencies (CSV), to which constants are fitted. The force constants of these shells are
     written for all other commands.
     """
-    from trajmodes.pipeline.potentials.born_von_karman import bvk_job, show_bvk
+    from trajmodes.pipeline.potentials.born_von_karman import bvk_job
+    from trajmodes.report.summary import show_results
 
     values = values_of("bvk", given)
     values["output"] = values["output"] or FOLDERS["bvk"]
-    return show_bvk(*bvk_job(source, values, command=command_line()))
+    return show_results(*bvk_job(source, values, command=command_line()))
 
 
 @command(
@@ -61,13 +64,14 @@ def series(runs: tuple[str, ...], **given: Any) -> str:
     error bars; soft modes; force constants at temperatures in between. A run is a folder of
     results, or a file of force constants; a trajectory or a job file is fitted first.
     """
-    from trajmodes.pipeline.thermo.series import series_job, show_series
+    from trajmodes.pipeline.thermo.series import series_job
+    from trajmodes.report.summary import show_results
 
     values = values_of("series", given)
     values["output"] = values["output"] or FOLDERS["series"]
     with progress_bars() as bars:
         written = series_job(runs, values, command=command_line(), bars=bars)
-    return show_series(*written)
+    return show_results(*written)
 
 
 @command(
@@ -80,12 +84,12 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
     Each argument has the force constants of one crystal at a volume; several of one volume are
     of runs at different temperatures. Three volumes are needed, four or more recommended.
     """
-    from trajmodes.pipeline.thermo.properties import show_properties
     from trajmodes.pipeline.thermo.quasiharmonic import quasiharmonic_job
+    from trajmodes.report.summary import show_results
 
     values = values_of("quasiharmonic", given)
     values["output"] = values["output"] or FOLDERS["quasiharmonic"]
-    return show_properties(*quasiharmonic_job(folders, values, command=command_line()))
+    return show_results(*quasiharmonic_job(folders, values, command=command_line()))
 
 
 @command(
@@ -100,11 +104,11 @@ def phases(first: str, second: str, **given: Any) -> str:
     pressures, and energies on one scale.
     """
     from trajmodes.pipeline.thermo.phases import phases_job
-    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.report.summary import show_results
 
     output = values_of("phases", given)["output"] or FOLDERS["phases"]
     found = phases_job(first, second, output, command=command_line())
-    return show_properties(found.dataset, found.files)
+    return show_results(found.dataset, found.files)
 
 
 @command(main, click.argument("folder", metavar="FOLDER"))
@@ -115,13 +119,13 @@ def free_energy(folder: str, **given: Any) -> str:
     that of the force constants and its fluctuations are added to their free energy.
     """
     from trajmodes.pipeline.thermo.free_energy import free_energy_job
-    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.report.summary import show_results
 
     values = values_of("free-energy", given)
     values["output"] = values["output"] or FOLDERS["free-energy"]
     with progress_bars() as bars:
         found = free_energy_job(folder, values, command=command_line(), bars=bars)
-    return show_properties(*found)
+    return show_results(*found)
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
@@ -132,12 +136,12 @@ def spectral_function(force_constants: str, **given: Any) -> str:
     their widths (needs phono3py). With the results of a projected run, its spectra beside.
     """
     from trajmodes.pipeline.scattering.spectral_function import spectral_function_job
-    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.report.summary import show_results
 
     values = values_of("spectral-function", given)
     values["output"] = values["output"] or FOLDERS["spectral-function"]
     line = command_line()
-    return show_properties(*spectral_function_job(force_constants, values, command=line))
+    return show_results(*spectral_function_job(force_constants, values, command=line))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
@@ -147,11 +151,11 @@ def one_phonon(force_constants: str, **given: Any) -> str:
     Quantum or classical, with the Debye–Waller factor, for neutrons or X-rays.
     """
     from trajmodes.pipeline.scattering.one_phonon import one_phonon_job
-    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.report.summary import show_results
 
     values = values_of("one-phonon", given)
     values["output"] = values["output"] or FOLDERS["one-phonon"]
-    return show_properties(*one_phonon_job(force_constants, values, command=command_line()))
+    return show_results(*one_phonon_job(force_constants, values, command=command_line()))
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))

@@ -75,9 +75,10 @@ def sed(**given: Any) -> str:
 
     With --force-constants the map is resolved by branch, and the bands are drawn over it.
     """
-    from trajmodes.pipeline.scattering.sed import sed_job, show_sed
+    from trajmodes.pipeline.scattering.sed import sed_job
+    from trajmodes.report.summary import show_results
 
-    return show_sed(*done("sed", sed_job, given))
+    return show_results(*done("sed", sed_job, given))
 
 
 @command(main, TRAJECTORY)
@@ -88,9 +89,9 @@ def sqw(**given: Any) -> str:
     scattering of these is drawn beside it.
     """
     from trajmodes.pipeline.scattering.structure_factor import structure_factor_job
-    from trajmodes.pipeline.thermo.properties import show_properties
+    from trajmodes.report.summary import show_results
 
-    return show_properties(*done("sqw", structure_factor_job, given))
+    return show_results(*done("sqw", structure_factor_job, given))
 
 
 @command(main, TRAJECTORY)

@@ -52,8 +52,10 @@ def text_of(part: RenderableType) -> str:
     return text.getvalue()
 
 
-def show_results(results: Results, files: Mapping[str, str]) -> str:
-    """Summary of the results of a run, and the files that hold them (path → description)."""
+def show_results(
+    results: Results | SpectralEnergy | NamedArrays, files: Mapping[str, str]
+) -> str:
+    """Summary of the results, and the files that hold them (path → description)."""
     return text_of(render(results, files=files))
 
 

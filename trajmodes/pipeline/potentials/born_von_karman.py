@@ -33,7 +33,6 @@ from trajmodes.pipeline.potentials.shell_table import (
     shell_table,
 )
 from trajmodes.pipeline.potentials.structures import crystal_of
-from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import SHELL_FILES, write_results
 from trajmodes.results.by_command.born_von_karman import shells_dataset
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
@@ -110,11 +109,6 @@ def bvk_job(
     with open_folder(output) as folder:
         files = write_results(dataset, folder, lambda: _writers(first))
     return dataset, {str(Path(output) / name): text for name, text in files.items()}
-
-
-def show_bvk(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
-    """Summary of the constants, and the files that hold them."""
-    return text_of(render(dataset, files=files))
 
 
 def _model(source: str | ForceConstants, values: Mapping[str, Any]) -> _Model:

@@ -33,7 +33,6 @@ from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.plan import highest_from_bound
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
-from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import MAP_FILES, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable
@@ -109,11 +108,6 @@ def spectral_energy(
         warnings=(*foreign, *warnings_of(run), *loud),
         notes=(*run.notes, *quiet),
     )
-
-
-def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
-    """Summary of the map, and the files that hold it (path → description)."""
-    return text_of(render(sed, files=files))
 
 
 def _map(

@@ -28,7 +28,6 @@ from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.thermo.asymmetry import asymmetry_warnings, unequal_warnings
-from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import PROPERTY_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
@@ -152,11 +151,6 @@ def _expansion(
     except DataError as error:
         text = f"the thermal expansion is not known: {error.what}"
         return None, (Note("note", text, why=error.why, fix=error.fix),)
-
-
-def show_properties(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
-    """Summary of the results, and the files that hold them."""
-    return text_of(render(dataset, files=files))
 
 
 def _loaded(

@@ -27,7 +27,6 @@ from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.run import fit_only
 from trajmodes.report.numbers import counted
-from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import SERIES_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
@@ -155,11 +154,6 @@ def write_series_results(
     with open_folder(output) as folder:
         files = write_results(dataset, folder, lambda: extra)
     return dataset, {str(Path(output) / name): text for name, text in files.items()}
-
-
-def show_series(dataset: xr.Dataset, files: Mapping[str, str]) -> str:
-    """Summary of a series, and the files that hold it."""
-    return text_of(render(dataset, files=files))
 
 
 def constants_writers(
