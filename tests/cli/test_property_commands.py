@@ -235,6 +235,9 @@ def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
     assert np.abs(measured - harmonic).max() < 5.0 * sem.max()
     table = pd.read_csv(tmp_path / "run" / "tables" / "run_displacements.csv", comment="#")
     np.testing.assert_allclose(table["u2_measured_xx"], measured[:, 0, 0])
+    # Sites of cubic symmetry: B = 8π²⟨u_x²⟩, and so its error.
+    for name, values in (("b_iso_measured", measured), ("b_iso_measured_sem", sem)):
+        np.testing.assert_allclose(table[name], 8.0 * np.pi**2 * values[:, 0, 0], rtol=1e-6)
     thermo = done("thermo", tmp_path / "run", "--mesh", 6, "-o", tmp_path / "thermo")
     assert "⟨u²⟩ of the run" in thermo
     again = tm.load(tmp_path / "thermo").to_dataset()

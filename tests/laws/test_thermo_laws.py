@@ -150,3 +150,9 @@ def test_displacements_of_a_run_are_those_of_its_atoms(crystals, springs):
     ellipsoids = np.einsum("sxx->sx", (found.measured - found.harmonic) / found.measured_sem)
     assert 0.2 < np.sqrt((ellipsoids**2).mean()) < 2.0
     assert np.einsum("sxx->sx", found.measured_sem).max() < 0.02 * wanted.max()
+    isotropic = 8.0 * np.pi**2 / 3.0
+    np.testing.assert_allclose(found.b_iso, isotropic * np.einsum("sxx->s", wanted), rtol=1e-9)
+    # The error of a sum is at most the sum of the errors: u_x and u_y share one here.
+    of_components = isotropic * np.einsum("sxx->sx", found.measured_sem)
+    assert (found.b_iso_sem < of_components.sum(axis=1)).all()
+    assert (found.b_iso_sem > 0.4 * of_components.sum(axis=1)).all()

@@ -49,7 +49,7 @@ def make_properties() -> list[xr.Dataset]:
         bulk.crystal, cell=cell, sites=np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.05]])
     )
     provenance = Provenance({}, (), "", "")
-    moved = RunDisplacements(*3 * [np.ones((2, 3, 3))])
+    moved = RunDisplacements(*3 * [np.ones((2, 3, 3))], *2 * [np.ones(2)])
     own = {"stiffness": np.eye(3), "symmetric": np.eye(3), "eigenvalues": np.ones(3)}
     flat = replace(elasticity(bulk), crystal=layer, **own)
     thermo = thermodynamics(bulk, (3, 3, 3), [300.0])

@@ -121,10 +121,16 @@ class RunDisplacements:
     harmonic: Floats | None
     """(s, 3, 3), unit: Å². Classical, of the force constants at the q points and the
     temperature of the run; None if a mode is imaginary."""
+    b_iso: Floats | None = None
+    """(s,), unit: Å². Isotropic displacement parameter 8π²⟨u²⟩/3 of the measured tensors; None
+    in results of earlier versions."""
+    b_iso_sem: Floats | None = None
+    """(s,), unit: Å². Standard error."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, measured="s 3 3", measured_sem="s 3 3", harmonic="s 3 3")
+        freeze(self, sizes, float, b_iso="s", b_iso_sem="s")
 
 
 @dataclass(frozen=True, slots=True)

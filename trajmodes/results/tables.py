@@ -238,6 +238,10 @@ def run_displacements_table(dataset: NamedArrays) -> Table:
     meanings = {
         f"{name}_xy": variable_of(name).text for name in ("u2_measured", "u2_commensurate")
     }
+    if "b_iso_measured" in dataset:
+        for name in ("b_iso_measured", "b_iso_measured_sem"):
+            columns[name] = dataset[name].values
+        meanings["b_iso_measured"] = variable_of("b_iso_measured").text
     title = "Mean square displacements of the sites in the run, Cartesian"
     return Table(f"{title}; x_sem: standard error of x", columns, meanings)
 

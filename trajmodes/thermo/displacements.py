@@ -135,8 +135,7 @@ def thermal_displacements(
     tensors = symmetrised(sums[..., PLACES], group) / crystal.masses[:, None, None]
     quantum, classical = tensors[0]
     cif = cif_tensors(tensors[:, 0], crystal)
-    # (1 + b, 2, t, s)
-    b_iso = 8.0 * np.pi**2 / 3.0 * np.einsum("...xx->...", tensors)
+    b_iso = isotropic_parameters(tensors)
     b_quantum, b_classical = b_iso[0]
     if len(tensors) == 1:
         return ThermalDisplacements(quantum, classical, cif[0], b_quantum, b_classical)
@@ -193,6 +192,12 @@ def debye_waller_factors(
     return DebyeWaller(factor, 0.5 * factor * jackknife_sem(along))
 
 
+def isotropic_parameters(tensors: Floats) -> Floats:
+    """B_iso (…) in Å² of mean square displacements (…, 3, 3)."""
+    found: Floats = 8.0 * np.pi**2 / 3.0 * np.einsum("...xx->...", tensors)
+    return found
+
+
 def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
     """Mean of site tensors (…, s, 3, 3) over the images under the space group."""
     flat = tensors.reshape(*tensors.shape[:-2], 9)
@@ -230,20 +235,32 @@ def run_displacements(
     ]
     blocks = symmetrised(np.array(listed), group) / modes.crystal.masses[:, None, None]
     portions = covariance.frames / covariance.frames.sum()
-    measured = np.tensordot(portions, blocks, axes=1)
-    n_blocks = len(portions)
-    spread = np.tensordot(portions, (blocks - measured) ** 2, axes=1)
-    square = spread / (n_blocks - 1) if n_blocks > 1 else np.full_like(spread, np.nan)
     omega, of_sets = set_omega(modes), symmetrised(displacements_of_sets(modes), group)
     steady = omega > 0.0
     stiffness = np.where(steady, omega, 1.0) ** 2
     # ⟨|Q|²⟩ = 2U/ω²
     error = np.where(steady, 2.0 * energies.potential_sem / stiffness, 0.0)
-    by_energy = np.tensordot(error**2, of_sets**2, axes=1)
     harmonic = None
     if steady.all():
         harmonic = np.tensordot(BOLTZMANN * energies.temperature / stiffness, of_sets, axes=1)
-    return RunDisplacements(measured, np.sqrt(np.fmax(square, by_energy)), harmonic)
+    measured, measured_sem = _of_blocks(blocks, portions, error, of_sets)
+    parts = isotropic_parameters(blocks), portions, error, isotropic_parameters(of_sets)
+    return RunDisplacements(measured, measured_sem, harmonic, *_of_blocks(*parts))
+
+
+def _of_blocks(
+    blocks: Floats, portions: Floats, error: Floats, of_sets: Floats
+) -> tuple[Floats, Floats]:
+    """Mean of blocks of time (b, …), and the larger of its two errors.
+
+    ``error`` (g,) is that of ⟨|Q|²⟩ of each set of modes, ``of_sets`` (g, …) what a set adds.
+    """
+    measured: Floats = np.tensordot(portions, blocks, axes=1)
+    n_blocks = len(portions)
+    spread = np.tensordot(portions, (blocks - measured) ** 2, axes=1)
+    square = spread / (n_blocks - 1) if n_blocks > 1 else np.full_like(spread, np.nan)
+    by_energy = np.tensordot(error**2, of_sets**2, axes=1)
+    return measured, np.sqrt(np.fmax(square, by_energy))
 
 
 def displacements_of_sets(modes: Modes) -> Floats:

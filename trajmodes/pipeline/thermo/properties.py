@@ -205,12 +205,10 @@ def _cif_of(found: Thermodynamics, kelvin: float) -> str:
 
 def _measured(run: xr.Dataset) -> RunDisplacements:
     """Read ⟨uu⟩ of a run, and that of the force constants it was projected on."""
-    harmonic = run.get("u2_commensurate")
-    return RunDisplacements(
-        run["u2_measured"].values,
-        run["u2_measured_sem"].values,
-        None if harmonic is None else harmonic.values,
-    )
+    names = ("u2_commensurate", "b_iso_measured", "b_iso_measured_sem")
+    harmonic, b_iso, b_iso_sem = (run[one].values if one in run else None for one in names)
+    measured, measured_sem = run["u2_measured"].values, run["u2_measured_sem"].values
+    return RunDisplacements(measured, measured_sem, harmonic, b_iso, b_iso_sem)
 
 
 def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note, ...]:
