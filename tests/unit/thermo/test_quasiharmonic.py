@@ -229,7 +229,7 @@ def test_z_scores_of_volume_expansion_and_crossing_have_unit_width():
             ]
         )
     width = np.sqrt((np.array(scores) ** 2).mean(axis=0))
-    assert ((width > 0.75) & (width < 1.28)).all(), width
+    assert ((width > 0.85) & (width < 1.2)).all(), width
     assert 0.85 < np.sqrt((width**2).mean()) < 1.2
 
 
