@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trajmodes.api.born_von_karman import born_von_karman
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
     from trajmodes.api.molecule import molecule
+    from trajmodes.api.potential import potential
     from trajmodes.api.quasiharmonic import phases, quasiharmonic
     from trajmodes.api.results import Results, load
     from trajmodes.api.runs import Run, fit_runs, from_arrays, run
@@ -39,6 +40,7 @@ _HOMES = {
     "molecule": ("trajmodes.api.molecule", "molecule"),
     "open": ("trajmodes.api.runs", "open_run"),
     "phases": ("trajmodes.api.quasiharmonic", "phases"),
+    "potential": ("trajmodes.api.potential", "potential"),
     "quasiharmonic": ("trajmodes.api.quasiharmonic", "quasiharmonic"),
     "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
     "run": ("trajmodes.api.runs", "run"),
@@ -59,6 +61,7 @@ __all__ = [
     "molecule",
     "open",
     "phases",
+    "potential",
     "quasiharmonic",
     "read_force_constants",
     "run",

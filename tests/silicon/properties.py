@@ -23,8 +23,10 @@ from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path
 from trajmodes.pipeline.potentials.structures import named_structure
 from trajmodes.pipeline.thermo.series import series_of
+from trajmodes.potentials.potential import State as PotentialState
 from trajmodes.results.by_command.born_von_karman import shells_dataset
 from trajmodes.results.by_command.phases import phases_dataset
+from trajmodes.results.by_command.potential import state_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.results.series import series_dataset
@@ -65,7 +67,8 @@ def make_properties() -> list[xr.Dataset]:
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
     datasets += [scattering_dataset(structure_factors(bulk)), series(bulk), volumes(bulk)]
-    return [*datasets, shells(), two_phases()]
+    force = PotentialState(-5.0, np.ones((2, 3)), np.eye(3))
+    return [*datasets, shells(), two_phases(), state_dataset(force)]
 
 
 def volumes(constants) -> xr.Dataset:

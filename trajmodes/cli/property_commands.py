@@ -53,6 +53,21 @@ def bvk(source: str, **given: Any) -> str:
     return show_results(*bvk_job(source, values, command=command_line()))
 
 
+@command(main, click.argument("file", metavar="FILE"))
+def potential(file: str, **given: Any) -> str:
+    """Calculate force constants and phonons of a potential, and compare fits with it.
+
+    FILE is an embedded-atom potential as LAMMPS reads it. The crystal is that of --structure or
+    --cell, or that of the first model of --compare: a fit is compared at its own volume.
+    """
+    from trajmodes.pipeline.potentials.analytic import potential_job
+    from trajmodes.report.summary import show_results
+
+    values = values_of("potential", given)
+    values["output"] = values["output"] or FOLDERS["potential"]
+    return show_results(*potential_job(file, values, command=command_line()))
+
+
 @command(
     main,
     click.argument("runs", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | FILE…"),

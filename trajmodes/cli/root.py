@@ -51,6 +51,7 @@ def main() -> None:
       trajmodes thermo fit/                            free energy, entropy, heat capacity, ⟨u²⟩
       trajmodes elastic fit/                           elastic constants, velocities of sound
       trajmodes bvk fit/                               constants of neighbour shells
+      trajmodes potential Au.eam --structure fcc:4.08:Au   constants, bands of a potential
       trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
       trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
       trajmodes phases a_qha/ b_qha/                   where two phases have the same G

@@ -33,6 +33,7 @@ FOLDERS = {
     "sctdep": "self-consistent",
     "series": "series",
     "bvk": "bvk",
+    "potential": "potential",
 }
 """Command → its default folder of results."""
 
@@ -389,7 +390,7 @@ class RunningOptions(Group):
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
         "quasiharmonic phases demo sctdep series spectral-function "
-        "free-energy bvk",
+        "free-energy bvk potential",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -176,7 +176,7 @@ class ShellOptions(Group):
     """Born–von Kármán constants of neighbour shells."""
 
     title: ClassVar = "Neighbour shells"
-    commands: ClassVar = "bvk"
+    commands: ClassVar = "bvk potential"
 
     shells: int = option(
         "Number of neighbour shells, nearest first.",
@@ -192,17 +192,37 @@ class ShellOptions(Group):
         metavar="SOURCE",
     )
     structure: str | None = option(
-        "Crystal of measured frequencies, such as fcc:4.08:Au, rocksalt:5.64:NaCl or "
-        "hcp:3.21,5.21:Mg, lengths in Å.",
+        "Crystal of a potential or of measured frequencies, such as fcc:4.08:Au, "
+        "rocksalt:5.64:NaCl or hcp:3.21,5.21:Mg, lengths in Å.",
         metavar="NAME:a:SYMBOLS",
     )
     cell: str | None = option(
-        "Cell file of the crystal of measured frequencies.", metavar="FILE", is_path=True
+        "Cell file of the crystal of a potential or of measured frequencies.",
+        metavar="FILE",
+        is_path=True,
     )
     path: str = option(
         'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
         default="auto",
         metavar="POINTS",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PotentialOptions(Group):
+    """Potentials of files."""
+
+    title: ClassVar = "Potential"
+    commands: ClassVar = "potential"
+
+    interpolation: Literal["cubic", "lammps", "smooth"] = option(
+        "Interpolation of tables: cubic splines, polynomials as in LAMMPS, or smooth, a fit "
+        "that removes the rounding of tables of few digits.",
+        default="cubic",
+    )
+    third_order: bool = option(
+        "Calculate force constants of third order too, and Grüneisen parameters of them.",
+        default=False,
     )
 
 
@@ -359,6 +379,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     ThermoOptions,
     SeriesOptions,
     ShellOptions,
+    PotentialOptions,
     ExportOptions,
     FreeEnergyOptions,
     QuasiharmonicOptions,

@@ -30,6 +30,7 @@ Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
+Interpolation = Literal["cubic", "lammps", "smooth"]
 Equation = Literal["birch-murnaghan", "vinet", "polynomial"]
 StaticPart = Literal["auto", "remove", "keep"]
 Imaginary = Literal["refuse", "absolute"]
@@ -106,6 +107,13 @@ class ShellKeywords(TypedDict, total=False):
     structure: str | None
     cell: str | PathLike[str] | None
     path: str
+
+
+class PotentialKeywords(ShellKeywords, total=False):
+    """Keywords of `trajmodes.potential`."""
+
+    interpolation: Interpolation
+    third_order: bool
 
 
 class ElasticKeywords(TypedDict, total=False):

@@ -63,14 +63,26 @@ _MOST_CONNECTED = 60
 def results_of_constants(
     job: Job, supercell: Supercell, constants: ForceConstants, modes: Modes, command: str
 ) -> Results:
-    """Results of force constants alone: bands, shells, Grüneisen parameters, stability.
+    """Results of force constants alone, as `phonon_results`, with the options of a job."""
+    provenance = Provenance(versions(), (), command, toml_text(job))
+    return phonon_results(supercell, constants, modes, job.phonons.path, provenance)
+
+
+def phonon_results(
+    supercell: Supercell,
+    constants: ForceConstants,
+    modes: Modes,
+    path_text: str,
+    provenance: Provenance,
+) -> Results:
+    """Results of force constants: bands, shells, Grüneisen parameters, stability.
 
     Raises
     ------
     UsageError
-        If the path of the job names an unknown point.
+        If the path names an unknown point.
     """
-    path = band_path(constants.crystal, PATH_SPACING, job.phonons.path)
+    path = band_path(constants.crystal, PATH_SPACING, path_text)
     polar = polar_modes(constants)
     return Results(
         supercell=supercell,
@@ -79,7 +91,7 @@ def results_of_constants(
         bands=connected_bands(constants, path),
         point_names=point_names(modes.crystal, modes.qpoints),
         shells=shells_of(constants),
-        provenance=Provenance(versions(), (), command, toml_text(job)),
+        provenance=provenance,
         gruneisen=gruneisen_parameters(constants, modes, path),
         polar=polar,
         notes=() if polar is None else (_polar_note(polar),),

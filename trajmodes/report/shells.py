@@ -1,4 +1,4 @@
-"""Lines and table of the summary of Born–von Kármán constants."""
+"""Lines and table of the summary of Born–von Kármán constants, and lines of a potential."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,8 @@ _ROWS = 40
 
 def shell_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     """Names and texts of the results, where there are constants of shells."""
+    if "potential_energy_ev" in dataset:
+        yield "Potential", _state(dataset)
     if "bvk_shell" not in dataset.dims:
         return
     n_shells, n_constants = (dataset.sizes[f"bvk_{name}"] for name in ("shell", "constant"))
@@ -52,7 +54,7 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
         for k in range(values.shape[1]):
             error = None if sem is None else float(sem.values[n, k])
             known = np.isfinite(values[n, k])
-            cells.append(compact(float(values[n, k]), error) if known else "–")
+            cells.append(compact(float(values[n, k]) + 0.0, error) if known else "–")
         table.add_row(*map(Text, cells))
     caption = "K = −Φ; 1.23(5) means 1.23 ± 0.05"
     if is_cubic:
@@ -60,6 +62,15 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
     if len(shell) > _ROWS:
         caption += f"; {_ROWS} of {len(shell)} constants, all: tables/constants.csv"
     return [Text(), Group(table, Text(caption))]
+
+
+def _state(dataset: NamedArrays) -> str:
+    energy = float(dataset["potential_energy_ev"].values) / dataset.sizes["site"]
+    force = float(np.linalg.norm(dataset["potential_force"].values, axis=1).max())
+    pressure = -np.trace(dataset["potential_stress_gpa"].values) / 3.0
+    return (
+        f"{energy:.6g} eV per atom, pressure {pressure:.3g} GPa, largest force {force:.2g} eV/Å"
+    )
 
 
 def _bond(dataset: NamedArrays, h: int, *, is_cubic: bool) -> str:

@@ -26,6 +26,7 @@ from trajmodes.report.figures.catalogue import (
     MAP_OUTPUTS,
     OUTPUTS,
     PHASE_OUTPUTS,
+    POTENTIAL_OUTPUTS,
     PROPERTY_OUTPUTS,
     SCATTERING_OUTPUTS,
     SERIES_OUTPUTS,
@@ -57,6 +58,8 @@ PHASE_FILES = (RESULTS.file, *(output.name for output in PHASE_OUTPUTS))
 """Files that `trajmodes phases` may write."""
 SHELL_FILES = (RESULTS.file, *(output.name for output in SHELL_OUTPUTS))
 """Files that `trajmodes bvk` may write, without force constants and the table."""
+POTENTIAL_FILES = (RESULTS.file, *(output.name for output in POTENTIAL_OUTPUTS))
+"""Files that `trajmodes potential` may write, without force constants."""
 SCATTERING_FILES = (RESULTS.file, *(output.name for output in SCATTERING_OUTPUTS))
 """Files that `trajmodes sqw` and `trajmodes one-phonon` may write."""
 
@@ -164,6 +167,7 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         ("qha_run_volume" in dataset.dims, VOLUME_OUTPUTS),
         ("phase" in dataset.dims, PHASE_OUTPUTS),
         (is_scattering(dataset), SCATTERING_OUTPUTS),
+        ("potential_energy_ev" in dataset, POTENTIAL_OUTPUTS),
         ("bvk_shell" in dataset.dims, SHELL_OUTPUTS),
         (is_map(dataset), MAP_OUTPUTS),
     )

@@ -4,38 +4,11 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from embedded_atom.alloy import CUTOFF, D_R, D_RHO, N_R, N_RHO, RHO, R, lines, tables
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
 from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.eam.tables import Table
-
-N_RHO, D_RHO, N_R, D_R = 400, 0.05, 300, 0.015
-CUTOFF = 4.4
-
-
-def lines(values, digits=17):
-    rows = np.array_split(values, range(5, len(values), 5))
-    return "".join(" ".join(f"{v:.{digits}g}" for v in row) + "\n" for row in rows)
-
-
-RHO, R = D_RHO * np.arange(N_RHO), D_R * np.arange(N_R)
-
-
-def tables(functions, names, *, by_pairs, r=R, digits=17):
-    """Text of a file with the functions of an alloy on a grid."""
-    rho, n_r, d_r = RHO, len(r), r[1]
-    inside = r <= CUTOFF
-    text = "UNITS: metal\nby hand\n\n"
-    text += f"{len(names)} {' '.join(names)}\n{N_RHO} {D_RHO} {n_r} {d_r} {CUTOFF}\n"
-    for name in names:
-        text += "1 58.7 3.5 fcc\n"
-        text += lines(functions.embedding[name](rho, 0))
-        for at in names if by_pairs else [name]:
-            text += lines(np.where(inside, functions.density[at, name](r, 0), 0.0))
-    for k, a in enumerate(names):
-        for b in names[: k + 1]:
-            text += lines(np.where(inside, r * functions.pair[a, b](r, 0), 0.0), digits)
-    return text
 
 
 @pytest.fixture

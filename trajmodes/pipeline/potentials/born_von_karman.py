@@ -45,7 +45,7 @@ _ASYMMETRIC = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class ShellModel:
     """Constants of shells from one source."""
 
     label: str
@@ -100,9 +100,11 @@ def bvk_job(
     if output is not None:
         inputs = [one for one in (source, *others) if isinstance(one, str)]
         require_replaceable(output, (*SHELL_FILES, CONSTANTS_FILE, TABLE_FILE), inputs)
-    first = _model(source, values)
-    models = [first, *(_like(first, _model(one, values)) for one in others)]
-    found = _models(models, values["path"], command, _remarks(first, values["shells"]))
+    first = shell_model(source, values)
+    models = [first, *(require_alike(first, shell_model(one, values)) for one in others)]
+    found = beside_each_other(
+        models, values["path"], command, _remarks(first, values["shells"])
+    )
     dataset = shells_dataset(found)
     if output is None:
         return dataset, {}
@@ -111,27 +113,29 @@ def bvk_job(
     return dataset, {str(Path(output) / name): text for name, text in files.items()}
 
 
-def _model(source: str | ForceConstants, values: Mapping[str, Any]) -> _Model:
+def shell_model(source: str | ForceConstants, values: Mapping[str, Any]) -> ShellModel:
+    """Find constants of shells in force constants or a table, or fit them to frequencies."""
     if isinstance(source, ForceConstants):
-        return _of_constants("force constants", source, values["shells"])
+        return model_of_constants("force constants", source, values["shells"])
     place = Path(source)
     if not place.exists():
         raise UsageError(f"there is no {source}", fix="check the path")
     label = place.stem if place.is_file() else place.resolve().name
     if place.suffix == ".toml":
         constants, shells = read_shell_table(place)
-        return _Model(label, shells, constants)
+        return ShellModel(label, shells, constants)
     if place.suffix == ".csv":
         crystal = crystal_of(values["structure"], values["cell"])
         shells = nearest_shells(crystal, values["shells"])
         fitted, quality = fit_to_frequencies(read_measured(place, crystal), shells)
-        return _Model(label, shells, fitted, fit=quality)
+        return ShellModel(label, shells, fitted, fit=quality)
     known = read_force_constants(place)
-    model = _of_constants(label, known, values["shells"])
+    model = model_of_constants(label, known, values["shells"])
     return replace(model, supercell=read_supercell(place))
 
 
-def _of_constants(label: str, constants: ForceConstants, number: int) -> _Model:
+def model_of_constants(label: str, constants: ForceConstants, number: int) -> ShellModel:
+    """Find the constants of the nearest shells in force constants."""
     shells = nearest_shells(constants.crystal, number)
     crystal = constants.crystal
     ends = crystal.sites[constants.second] + constants.lattice - crystal.sites[constants.first]
@@ -140,10 +144,10 @@ def _of_constants(label: str, constants: ForceConstants, number: int) -> _Model:
     if not within:
         raise DataError("the force constants have no pairs of different atoms", where=label)
     shells = selected(shells, within)
-    return _Model(label, shells, constants_in(constants, shells), constants)
+    return ShellModel(label, shells, constants_in(constants, shells), constants)
 
 
-def _remarks(model: _Model, number: int) -> list[Note]:
+def _remarks(model: ShellModel, number: int) -> list[Note]:
     """Say what the constants that are found in force constants do not contain."""
     residual = model.constants.residual
     if model.whole is None or residual is None:
@@ -169,7 +173,7 @@ def _remarks(model: _Model, number: int) -> list[Note]:
     return notes
 
 
-def _like(first: _Model, other: _Model) -> _Model:
+def require_alike(first: ShellModel, other: ShellModel) -> ShellModel:
     """Limit another model to the shells of the first; require the same ones."""
     number = min(first.shells.n_shells, other.shells.n_shells)
     one, two = first.constants, other.constants
@@ -190,7 +194,9 @@ def _like(first: _Model, other: _Model) -> _Model:
     return other
 
 
-def _models(models: list[_Model], path: str, command: str, notes: list[Note]) -> ShellModels:
+def beside_each_other(
+    models: list[ShellModel], path: str, command: str, notes: list[Note]
+) -> ShellModels:
     """Put the constants and bands of several models beside each other."""
     first = models[0].force_constants
     line = band_path(first.crystal, PATH_SPACING, path)
@@ -228,7 +234,7 @@ def _different(labels: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _writers(model: _Model) -> dict[str, Writer]:
+def _writers(model: ShellModel) -> dict[str, Writer]:
     """Force constants of the shells, and their table."""
     constants = model.force_constants
     crystal = constants.crystal

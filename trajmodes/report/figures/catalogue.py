@@ -317,6 +317,11 @@ SHELL_OUTPUTS = (
     ),
 )
 """Files of `trajmodes bvk`, apart from results.nc, force constants and the table."""
+POTENTIAL_OUTPUTS = (
+    *OUTPUTS,
+    *(one for one in SHELL_OUTPUTS if one.name not in {own.name for own in OUTPUTS}),
+)
+"""Files of `trajmodes potential`: those of force constants, and the constants of the shells."""
 SCATTERING_OUTPUTS = (
     *SCATTERING_TABLES,
     Output(

@@ -1,0 +1,113 @@
+"""The command `trajmodes potential`: a folder that other commands read, and fits beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import trajmodes as tm
+from embedded_atom.alloy import alloy_functions, tables
+from trajmodes.cli.program import main
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.potentials.eam.files import read_eam
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(map(str, words)))
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "alloy.eam.fs"
+    path.write_text(tables(alloy_functions(), ["Ni", "Al"], by_pairs=True))
+    return path
+
+
+@pytest.fixture
+def folder(file, tmp_path):
+    code, text = run(
+        "potential", file, "--structure", "cesiumchloride:2.75:NiAl", "-o", tmp_path / "out"
+    )
+    assert code == 0, text
+    return tmp_path / "out"
+
+
+def test_the_folder_has_the_constants_and_serves_other_commands(file, folder, tmp_path):
+    found = tm.read_force_constants(folder)
+    analytic = read_eam(file).force_constants(found.crystal)
+    np.testing.assert_allclose(found.values, analytic.values, atol=1e-9)
+    data = tm.load(folder).to_dataset()
+    state = read_eam(file).state(found.crystal)
+    assert float(data["potential_energy_ev"]) == pytest.approx(state.energy)
+    bonds = data["bvk_value_n_per_m"].values[:, 1]
+    np.testing.assert_allclose(
+        data["bvk_value_n_per_m"].values[:, 0],
+        bonds + data["bvk_value_n_per_m"].values[:, 2],
+        atol=1e-8,
+    )
+    for command in (["thermo"], ["elastic"], ["export", "--to", "phonopy"]):
+        code, text = run(command[0], folder, *command[1:], "-o", tmp_path / command[0])
+        assert code == 0, text
+    for name in ("figures/bands.png", "figures/constants.png", "tables/constants.csv"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_a_fit_is_compared_at_its_own_volume(file, folder, tmp_path):
+    """Replicates of a known spread about constants of a known deviation."""
+    known = tm.read_force_constants(folder)
+    crystal = replace(known.crystal, cell=1.01 * known.crystal.cell)
+    exact = read_eam(file).force_constants(crystal)
+    rng = np.random.default_rng(1)
+    spread = 1.0 + 0.01 * rng.standard_normal(20) / np.sqrt(19)
+    fitted = replace(
+        exact,
+        values=1.05 * exact.values,
+        replicates=1.05 * spread[:, None, None, None] * exact.values,
+        temperature=300.0,
+    )
+    path = tmp_path / "fit.h5"
+    write_hdf5(fitted, known.supercell, path)
+    code, text = run("potential", file, "--compare", path, "-o", tmp_path / "compared")
+    assert code == 0, text
+    assert "fit minus alloy.eam: " in text
+    data = tm.load(tmp_path / "compared").to_dataset()
+    np.testing.assert_allclose(data["cell"], crystal.cell)
+    values = data["bvk_value_n_per_m"].values
+    np.testing.assert_allclose(values[:, 3], 1.05 * values[:, 0], rtol=1e-6, atol=1e-8)
+
+
+def test_python_gives_the_same_force_constants(file, folder):
+    found = tm.potential(file, structure="cesiumchloride:2.75:NiAl", third_order=True)
+    np.testing.assert_allclose(found.values, tm.read_force_constants(folder).values, atol=1e-9)
+    assert found.triplets is not None
+    assert found.frequencies("M").min() > 0.0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the crystal is not known"),
+        (["--structure", "fcc:3.5:Cu"], "the crystal contains Cu"),
+        (["--structure", "fcc:1.2:Al"], "is needed at"),
+    ],
+)
+def test_what_the_potential_does_not_describe_is_refused(file, tmp_path, words, message):
+    code, text = run("potential", file, *words, "-o", tmp_path / "out")
+    assert code in (2, 3)
+    assert message in text
+
+
+def test_a_missing_file_is_named(tmp_path):
+    code, text = run("potential", tmp_path / "no.eam", "-o", tmp_path / "out")
+    assert code == 2
+    assert "there is no file" in text
+
+
+def test_forces_on_the_atoms_are_a_warning(file, tmp_path):
+    cell = tmp_path / "POSCAR"
+    cell.write_text("bad\n2.9\n1 0 0\n0 1 0\n0 0 1\nNi Al\n1 1\nDirect\n0 0 0\n.5 .5 .45\n")
+    code, text = run("potential", file, "--cell", cell, "-o", tmp_path / "out")
+    assert code == 0, text
+    assert "the atoms are not at equilibrium" in text

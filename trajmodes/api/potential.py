@@ -1,0 +1,42 @@
+"""Force constants of potentials."""
+
+import os
+from typing import Unpack
+
+from trajmodes.api.calls import call_text
+from trajmodes.api.force_constants import ForceConstants
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import PotentialKeywords
+from trajmodes.pipeline.potentials.analytic import of_potential, write_potential
+
+
+@takes("potential")
+def potential(
+    file: str | os.PathLike[str], **options: Unpack[PotentialKeywords]
+) -> ForceConstants:
+    """Calculate the force constants of an embedded-atom potential.
+
+    They are those of all positions of the atoms, not of a supercell. Energy, forces, stress and
+    the parts of the force constants are those of `trajmodes.potentials.eam.files.read_eam`.
+
+    Parameters
+    ----------
+    file
+        The potential, as LAMMPS reads it: ``funcfl``, ``setfl`` or Finnis–Sinclair.
+    **options
+        Options of `trajmodes potential`.
+
+    Raises
+    ------
+    UsageError
+        If there is no crystal, or the potential does not describe its species.
+    DataError
+        If the file is not a potential.
+    """
+    origin = call_text("trajmodes.potential", file, **options)
+    values = {**values_of("potential", options), "compare": ()}
+    found = of_potential(os.fspath(file), values, origin)
+    write_potential(found, values["output"])
+    results = found.results
+    return ForceConstants.of(results.constants, supercell=results.supercell, origin=origin)

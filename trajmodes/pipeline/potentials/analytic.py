@@ -1,0 +1,206 @@
+"""`trajmodes potential`: force constants and phonons of a potential, and fits beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.potentials.shell_constants import ShellModels
+from trajmodes.data.results import Provenance, Results
+from trajmodes.errors import UsageError
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.notes import Note
+from trajmodes.phonons.modes import modes_at
+from trajmodes.pipeline.derived import phonon_results
+from trajmodes.pipeline.job_folder import CONSTANTS_FILE, input_files, versions
+from trajmodes.pipeline.potentials.born_von_karman import (
+    ShellModel,
+    beside_each_other,
+    model_of_constants,
+    require_alike,
+    shell_model,
+)
+from trajmodes.pipeline.potentials.structures import crystal_of
+from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
+from trajmodes.potentials.eam.files import read_eam
+from trajmodes.potentials.potential import Order, State
+from trajmodes.report.write import POTENTIAL_FILES, write_results
+from trajmodes.results.by_command.potential import potential_dataset
+from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import NEWTON_PER_METRE
+
+_FORCE = 1e-3
+"""Force in eV/Å beyond which the atoms are not at equilibrium."""
+_FAR = 3.0
+"""Difference in standard errors that is more than the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfPotential:
+    """What a potential gives for one crystal."""
+
+    state: State
+    results: Results
+    shells: ShellModels
+    """Constants of the potential, of its parts, and of other models."""
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """All results."""
+        return potential_dataset(self.results, self.state, self.shells)
+
+
+def potential_job(
+    file: str, values: Mapping[str, Any], *, command: str
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Calculate force constants and phonons of a potential; write them if a folder is named.
+
+    Parameters
+    ----------
+    file
+        An embedded-atom potential.
+    values
+        Values of the options of `trajmodes potential`.
+    command
+        The command line, or the call.
+
+    Returns
+    -------
+    dataset
+        All results.
+    files
+        Path → description of the files that were written.
+
+    Raises
+    ------
+    UsageError
+        If there is no crystal, the potential does not describe its species, or a file is in
+        the way.
+    DataError
+        If the file is not a potential, or a compared model is of another crystal.
+    """
+    found = of_potential(file, values, command)
+    return found.dataset, write_potential(found, values["output"])
+
+
+def write_potential(found: OfPotential, output: str | None) -> dict[str, str]:
+    """Write what a potential gives, if a folder is named; return path → description."""
+    if output is None:
+        return {}
+    results = found.results
+    text = "force constants of the potential, for every other command"
+    write = partial(write_hdf5, results.constants, results.supercell)
+    with open_folder(output) as folder:
+        files = write_results(
+            found.dataset, folder, lambda: {CONSTANTS_FILE: Writer(text, write)}
+        )
+    return {str(Path(output) / name): text for name, text in files.items()}
+
+
+def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotential:
+    """Calculate what `potential_job` gives."""
+    if not Path(file).is_file():
+        raise UsageError(f"there is no file {file}", fix="check the path")
+    if values["output"] is not None:
+        inputs = [file, *values["compare"], *(one for one in (values["cell"],) if one)]
+        require_replaceable(values["output"], (*POTENTIAL_FILES, CONSTANTS_FILE), inputs)
+    with input_files([Path(file)]) as hashes:
+        potential = read_eam(file, interpolation=values["interpolation"])
+        others = [shell_model(one, values) for one in values["compare"]]
+        crystal = _crystal(values, others)
+        order: Order = 3 if values["third_order"] else 2
+        constants = potential.force_constants(crystal, order)
+        supercell = enclosing_supercell(crystal, float(constants.cutoff or 0.0))
+        space = half_space(supercell)
+        modes = modes_at(constants, space.qpoints, space.weights)
+        provenance = Provenance(versions(), hashes.result(), command, "")
+        results = phonon_results(supercell, constants, modes, values["path"], provenance)
+    state = potential.state(crystal)
+    models = _parts(Path(file).stem, potential, constants, values["shells"])
+    models += [require_alike(models[0], one) for one in others]
+    notes = [*_of_state(state, crystal), *potential.notes(crystal)]
+    results = replace(
+        results,
+        warnings=tuple(note for note in notes if note.severity == "warning"),
+        notes=(*results.notes, *_differences(models[0], others)),
+    )
+    return OfPotential(state, results, beside_each_other(models, values["path"], command, []))
+
+
+def enclosing_supercell(crystal: Crystal, reach: float) -> Supercell:
+    """Build a supercell in which pairs closer than a distance in Å have one nearest image."""
+    lengths = np.linalg.norm(crystal.cell, axis=1)
+    counts = np.maximum(np.ceil(2.0 * reach / lengths).astype(int), 1)
+    while inscribed_radius(found := build_supercell(crystal, np.diag(counts))) < reach:
+        counts = counts + 1
+    return found
+
+
+def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal:
+    """Crystal that is named, or else that of the first compared model."""
+    if values["structure"] is None and values["cell"] is None and others:
+        return others[0].constants.crystal
+    return crystal_of(values["structure"], values["cell"])
+
+
+def _parts(
+    label: str, potential: EmbeddedAtom, constants: ForceConstants, number: int
+) -> list[ShellModel]:
+    """Constants of all forces, of those along bonds, and of the many-body part."""
+    parts = potential.parts(constants.crystal)
+    total = replace(constants, triplets=None)
+    return [
+        model_of_constants(label, total, number),
+        model_of_constants("bonds", replace(total, values=parts.bonds), number),
+        model_of_constants("many-body", replace(total, values=parts.e3), number),
+    ]
+
+
+def _of_state(state: State, crystal: Crystal) -> list[Note]:
+    """Warn of atoms that are not at equilibrium."""
+    forces = np.linalg.norm(state.forces, axis=1)
+    worst = int(forces.argmax())
+    if forces[worst] <= _FORCE:
+        return []
+    return [
+        Note(
+            "warning",
+            f"the atoms are not at equilibrium: the force on {crystal.species[worst]} of site "
+            f"{worst + 1} is {forces[worst]:.3g} eV/Å",
+            why="the structure was not relaxed with this potential",
+            fix="relax the positions first",
+        )
+    ]
+
+
+def _differences(own: ShellModel, others: Sequence[ShellModel]) -> list[Note]:
+    """Say by how much the constants of fits differ from those of the potential."""
+    notes = []
+    for other in others:
+        one, two = own.constants, other.constants
+        count = min(len(one.values), len(two.values))
+        change = two.values[:count] - one.values[:count]
+        worst = int(np.abs(change).argmax())
+        newton = change[worst] / NEWTON_PER_METRE
+        text = (
+            f"{other.label} minus {own.label}: {one.names[worst]} of shell "
+            f"{one.shell[worst] + 1} differs most, by {newton:.3g} N/m"
+        )
+        sem = two.values_sem
+        if sem is not None:
+            ratio = np.abs(change) / sem[:count]
+            far = int((ratio > _FAR).sum())
+            text += (
+                f", {ratio[worst]:.2g} standard errors; {far} of {count} constants differ by "
+                f"more than {_FAR:g}"
+            )
+        notes.append(Note("note", text))
+    return notes
