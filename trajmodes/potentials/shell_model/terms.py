@@ -1,0 +1,157 @@
+"""What interacts in a shell model: kinds of particles, and terms between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Ints
+from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
+from trajmodes.potentials.ewald import all_pairs
+from trajmodes.potentials.terms.functions import Function
+from trajmodes.potentials.terms.pairs import PairList
+from trajmodes.potentials.terms.particles import Particles
+from trajmodes.potentials.terms.triples import AngularFunction, TripleList
+
+SHELL = " shell"
+"""Ending of the kind of a shell: ``O shell``; the core of O is ``O``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairTerm:
+    """An energy of the distance between particles of two kinds, up to a cutoff."""
+
+    kinds: tuple[str, str]
+    function: Function
+    cutoff: float
+    """Å."""
+    least: float = 0.0
+    """Å. Shorter distances have no such energy."""
+
+
+@dataclass(frozen=True, slots=True)
+class AngleTerm:
+    """An energy of triples: a centre, and two ends within the cutoffs of their kinds."""
+
+    centre: str
+    ends: tuple[str, str]
+    function: AngularFunction
+    cutoffs: tuple[float, float]
+    """Å. Distances of the ends from the centre."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All parameters of a model."""
+
+    charges: Mapping[str, float]
+    """Kind → charge in e; kinds of shells end with ``shell``. Empty: no Coulomb energy."""
+    springs: Mapping[str, Function]
+    """Species → energy of the distance between its core and shell."""
+    pairs: tuple[PairTerm, ...] = ()
+    angles: tuple[AngleTerm, ...] = ()
+
+    @property
+    def cutoff(self) -> float:
+        """Largest cutoff in Å of pairs and of the bonds of angles."""
+        found = [one.cutoff for one in self.pairs]
+        found += [reach for one in self.angles for reach in one.cutoffs]
+        return max(found, default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Particles of a crystal: its cores in the order of the sites, then its shells."""
+
+    kinds: tuple[str, ...]
+    """(n,) kind of each particle."""
+    site: Ints
+    """(n,) site of each particle."""
+
+    @property
+    def n_cores(self) -> int:
+        """Number of cores."""
+        return sum(not kind.endswith(SHELL) for kind in self.kinds)
+
+    @property
+    def own(self) -> Ints:
+        """(m, 2) each core with its shell."""
+        shells = np.arange(self.n_cores, len(self.kinds))
+        return np.stack([self.site[shells], shells], axis=1)
+
+
+def layout_of(terms: Terms, crystal: Crystal) -> Layout:
+    """List the particles of a crystal.
+
+    Raises
+    ------
+    DataError
+        If a species has no charge in a model with charges.
+    """
+    for name in set(crystal.species):
+        if terms.charges and name not in terms.charges:
+            known = ", ".join(sorted(terms.charges))
+            raise DataError(
+                f"the model has no charge of {name}",
+                where=f"charges of {known}",
+                fix="name the species of the crystal as the model does",
+            )
+    shells = [k for k, name in enumerate(crystal.species) if name in terms.springs]
+    kinds = (*crystal.species, *(crystal.species[k] + SHELL for k in shells))
+    site = np.array([*range(crystal.n_sites), *shells], dtype=np.int64)
+    return Layout(kinds, site)
+
+
+def pair_lists(terms: Terms, layout: Layout, particles: Particles) -> list[PairList]:
+    """Bonds of all pair terms and springs."""
+    first, second, lattice = all_pairs(particles, terms.cutoff + 1e-9)
+    kinds = np.array(layout.kinds)
+    length = np.linalg.norm(particles.apart(first, second, lattice), axis=1)
+    same_atom = (layout.site[first] == layout.site[second]) & ~lattice.any(axis=1)
+    lists = []
+    for term in terms.pairs:
+        one, two = kinds[first], kinds[second]
+        a, b = term.kinds
+        chosen = ((one == a) & (two == b)) | ((one == b) & (two == a))
+        chosen &= (length <= term.cutoff) & (length >= term.least) & ~same_atom
+        lists.append(PairList(first[chosen], second[chosen], lattice[chosen], term.function))
+    for species, spring in terms.springs.items():
+        own = layout.own[kinds[layout.own[:, 0]] == species]
+        home = np.zeros((len(own), 3), dtype=np.int64)
+        lists.append(PairList(own[:, 0], own[:, 1], home, spring))
+    return [one for one in lists if len(one.first)]
+
+
+def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[TripleList]:
+    """Triples of all angular terms, each angle once."""
+    if not terms.angles:
+        return []
+    reach = max(cutoff for one in terms.angles for cutoff in one.cutoffs)
+    first, second, lattice = all_pairs(particles, reach + 1e-9)
+    # Bonds from both ends
+    start = np.concatenate([first, second])
+    end = np.concatenate([second, first])
+    cell = np.concatenate([lattice, -lattice])
+    length = np.linalg.norm(particles.apart(start, end, cell), axis=1)
+    kinds = np.array(layout.kinds)
+    lists = []
+    for term in terms.angles:
+        places = []
+        for centre in np.flatnonzero(kinds == term.centre):
+            bonds = np.flatnonzero(
+                (start == centre) & (layout.site[end] != layout.site[centre])
+            )
+            one, two = (
+                bonds[(kinds[end[bonds]] == kind) & (length[bonds] <= cutoff)]
+                for kind, cutoff in zip(term.ends, term.cutoffs, strict=True)
+            )
+            pairs = np.stack(np.meshgrid(one, two, indexing="ij"), axis=-1).reshape(-1, 2)
+            same = term.ends[0] == term.ends[1]
+            kept = pairs[:, 0] < pairs[:, 1] if same else pairs[:, 0] != pairs[:, 1]
+            places.append(pairs[kept])
+        listed = np.concatenate(places) if places else np.zeros((0, 2), dtype=np.int64)
+        if len(listed):
+            centres = start[listed[:, 0]]
+            lists.append(TripleList(centres, end[listed], cell[listed], term.function))
+    return lists

@@ -1,0 +1,117 @@
+"""Particles of a periodic cell, and sums of energies over them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Complexes, Floats, Ints, freeze
+
+
+@dataclass(frozen=True, slots=True)
+class Particles:
+    """Cores and shells (n) of a cell."""
+
+    cell: Floats
+    """(3, 3), unit: Å. Rows are the lattice vectors."""
+    positions: Floats
+    """(n, 3), unit: Å."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, cell="3 3", positions="n 3")
+
+    @property
+    def count(self) -> int:
+        """Number of particles."""
+        return len(self.positions)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell in Å³."""
+        return abs(float(np.linalg.det(self.cell)))
+
+    @property
+    def reciprocal(self) -> Floats:
+        """(3, 3), unit: 1/Å, 2π included. Rows are the reciprocal lattice vectors."""
+        return np.asarray(2.0 * np.pi * np.linalg.inv(self.cell).T, dtype=float)
+
+    def apart(self, first: Ints, second: Ints, lattice: Ints) -> Floats:
+        """(k, 3) vectors in Å from first particles to second ones in other cells."""
+        vectors: Floats = self.positions[second] + lattice @ self.cell - self.positions[first]
+        return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Derivatives:
+    """Energy of all particles of a cell, and its derivatives."""
+
+    energy: float
+    """eV."""
+    gradient: Floats
+    """(n, 3), unit: eV/Å. ∂E/∂r."""
+    virial: Floats
+    """(3, 3), unit: eV. ∂E/∂ε for r → (1 + ε) r."""
+
+    def __add__(self, other: "Derivatives") -> "Derivatives":
+        """Add two energies of the same particles."""
+        return Derivatives(
+            self.energy + other.energy,
+            self.gradient + other.gradient,
+            self.virial + other.virial,
+        )
+
+
+def no_energy(particles: Particles) -> Derivatives:
+    """Make a sum of no terms."""
+    return Derivatives(0.0, np.zeros((particles.count, 3)), np.zeros((3, 3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Second derivatives ∂²E/∂(first)∂(second) between different atoms, each listed once.
+
+    The block of the exchanged pair is the transpose. Self terms follow from the sum rule.
+    """
+
+    first: Ints
+    """(k,) particle in the home cell."""
+    second: Ints
+    """(k,) other particle."""
+    lattice: Ints
+    """(k, 3) cell of the second."""
+    values: Floats
+    """(k, 3, 3), unit: eV/Å²."""
+
+    @classmethod
+    def joined(cls, parts: list["Blocks"]) -> "Blocks":
+        """Join several lists."""
+        names = ("first", "second", "lattice", "values")
+        if not parts:
+            none = np.zeros(0, dtype=np.int64)
+            return cls(none, none, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3, 3)))
+        return cls(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+
+    def summed(self, count: int, phases: Floats) -> Complexes:
+        """Sum the blocks of n particles with phases e^{iφ} to Hermitian matrices.
+
+        Parameters
+        ----------
+        count
+            n, the number of particles.
+        phases
+            (q, k) φ of each block in radians.
+
+        Returns
+        -------
+        Matrices (q, 3n, 3n) without self terms, in eV/Å².
+        """
+        place = self.first * count + self.second
+        order = np.argsort(place, kind="stable")
+        unique, starts = np.unique(place[order], return_index=True)
+        found = np.zeros((len(phases), count * count, 3, 3), dtype=complex)
+        for one, phase in zip(found, phases, strict=True):
+            terms = np.exp(1j * phase[order])[:, None] * self.values[order].reshape(-1, 9)
+            one[unique] = np.add.reduceat(terms, starts, axis=0).reshape(-1, 3, 3)
+        matrices = found.reshape(-1, count, count, 3, 3).transpose(0, 1, 3, 2, 4)
+        matrices = matrices.reshape(-1, 3 * count, 3 * count)
+        result: Complexes = matrices + matrices.conj().swapaxes(1, 2)
+        return result
