@@ -3,7 +3,10 @@
 The class of an error determines the exit code of the program.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 
 class TrajmodesWarning(UserWarning):
@@ -61,6 +64,18 @@ def with_location(error: TrajmodesError, where: str) -> DataError:
     """Copy of an error with a file or frame before the position that it names."""
     place = f"{where}, {error.where}" if error.where else where
     return DataError(error.what, where=place, why=error.why, fix=error.fix)
+
+
+@contextmanager
+def reading(what: str, path: Path, *, why: str, fix: str = "") -> Iterator[None]:
+    """Turn any exception of a library that reads a file into a `DataError` that names it."""
+    try:
+        yield
+    except TrajmodesError:
+        raise
+    except Exception as error:
+        text = f"{what} cannot be read: {type(error).__name__}: {error}"
+        raise DataError(text, where=str(path), why=why, fix=fix) from error
 
 
 class StorageError(TrajmodesError):

@@ -48,6 +48,9 @@ HBAR: float
 W_MK: float
 """One W/(m K) in eV/(K Å ps)."""
 
+KILOJOULE_PER_MOLE: float
+"""One kJ/mol in eV."""
+
 GIGAPASCAL: float
 """One GPa in eV/Å³."""
 
@@ -76,6 +79,7 @@ def _codata() -> dict[str, float]:
         "WAVENUMBER": THZ * 100.0 * codata.speed_of_light * codata.pico,
         "HBAR": codata.hbar / joule / codata.pico,
         "W_MK": codata.pico * codata.angstrom / joule,
+        "KILOJOULE_PER_MOLE": codata.kilo / (codata.Avogadro * joule),
         "GIGAPASCAL": codata.giga * codata.angstrom**3 / joule,
         "NEWTON_PER_METRE": codata.angstrom**2 / joule,
         "COULOMB": joule / (4.0 * pi * codata.epsilon_0 * codata.angstrom),

@@ -15,6 +15,8 @@ from trajmodes.readers.arrays import trajectory_of_atoms
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.units import FEMTOSECOND
 
+PathLike = str | os.PathLike[str]
+"""A path of a file or folder."""
 _MOST_ITEMS = 8
 
 

@@ -1,6 +1,5 @@
 """Force constants as an object: frequencies, modes, bands, files of other programs."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import xarray as xr
 
-from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.calls import Expression, PathLike, call_text
 from trajmodes.api.phonons import PhononProperties
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
@@ -17,7 +16,7 @@ from trajmodes.config.typed_keywords import MovieKeywords, SampleKeywords, ScanK
 from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.data import force_constants as plain
 from trajmodes.data.charges import Charges
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Supercell, known_supercell
 from trajmodes.data.labels import html_table
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
@@ -45,8 +44,6 @@ from trajmodes.thermo.sampling import Configurations, harmonic_ensemble
 if TYPE_CHECKING:
     import pandas as pd
     from phonopy import Phonopy
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +99,7 @@ class ForceConstants(PhononProperties):
         It gives the same frequencies at the commensurate q points; at every q where no pair
         reaches beyond the Wigner–Seitz cell of the supercell.
         """
-        return to_phonopy(self, self._known_supercell())
+        return to_phonopy(self, known_supercell(self.supercell))
 
     def with_charges(self, charges: PathLike | Charges) -> "ForceConstants":
         """Divide the second order into a dipole–dipole part of Born charges and the rest.
@@ -123,7 +120,7 @@ class ForceConstants(PhononProperties):
         DataError
             If the charges are of another crystal, or there are charges already.
         """
-        supercell = self._known_supercell()
+        supercell = known_supercell(self.supercell)
         if isinstance(charges, Charges):
             found, _ = symmetric_charges(charges, space_group(self.crystal))
         else:
@@ -161,7 +158,7 @@ class ForceConstants(PhononProperties):
             found = self._own_fit()
             save_analysis(place, to_dataset(found.results), found, Log())
             return
-        supercell = self._known_supercell()
+        supercell = known_supercell(self.supercell)
         with atomic_file(place) as partial:
             write_hdf5(self, supercell, partial)
 
@@ -183,7 +180,9 @@ class ForceConstants(PhononProperties):
             If the format cannot hold the force constants.
         """
         place = Path(folder)
-        return export(self, self._known_supercell(), place, {target: place}).files[target]
+        return export(self, known_supercell(self.supercell), place, {target: place}).files[
+            target
+        ]
 
     @takes("scan")
     def scan(self, **options: Unpack[ScanKeywords]) -> "pd.DataFrame":
@@ -323,14 +322,6 @@ class ForceConstants(PhononProperties):
         warned = (note for note in self.notes if note.severity == "warning")
         rows |= {f"warning {k}": str(note) for k, note in enumerate(warned, start=1)}
         return rows
-
-    def _known_supercell(self) -> Supercell:
-        if self.supercell is None:
-            raise DataError(
-                "the supercell of these force constants is not known",
-                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
-            )
-        return self.supercell
 
     def _own_fit(self) -> Analysis:
         if self.record is None:

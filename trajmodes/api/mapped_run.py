@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.calls import Expression, PathLike, call_text
 from trajmodes.api.force_constants import plain_constants
 from trajmodes.api.results import Results, load, results_of
 from trajmodes.config.job import Job
@@ -19,8 +19,6 @@ from trajmodes.pipeline.scattering.structure_factor import (
     dynamic_structure_factor,
     structure_factor_job,
 )
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -1,11 +1,10 @@
 """A molecule or cluster by itself: the call that finds its normal modes, and what it gives."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Unpack
 
-from trajmodes.api.calls import call_text, in_memory
+from trajmodes.api.calls import PathLike, call_text, in_memory
 from trajmodes.config.job import job_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import MoleculeKeywords
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from trajmodes.readers.trajectory import Trajectory
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.api.calls import call_text
+from trajmodes.api.calls import PathLike, call_text
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
@@ -16,8 +16,6 @@ from trajmodes.config.typed_keywords import QuasiharmonicKeywords
 from trajmodes.data.quasiharmonic import PhaseBoundary
 from trajmodes.pipeline.thermo.phases import phases_job
 from trajmodes.pipeline.thermo.quasiharmonic import Energies, quasiharmonic_job
-
-PathLike = str | os.PathLike[str]
 
 
 @takes("quasiharmonic")

@@ -1,6 +1,5 @@
 """Results as an object: one Dataset, with its tables, figures, mode amplitudes and folder."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import xarray as xr
 
-from trajmodes.api.calls import call_text
+from trajmodes.api.calls import PathLike, call_text
 from trajmodes.api.force_constants import ForceConstants, read_force_constants
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-PathLike = str | os.PathLike[str]
 _MODE_COLUMNS = {
     *("set_q_a", "set_q_b", "set_q_c", "set_point", "degeneracy", "branch_first"),
     *("branch_last", "freq_harmonic_thz", "freq_ratio_thz", "freq_spectrum_thz"),

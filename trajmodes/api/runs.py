@@ -1,13 +1,19 @@
 """A run as an object, and the calls that read, fit and project runs."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Unpack
 
 import numpy.typing as npt
 
-from trajmodes.api.calls import Expression, call_text, cell_in_file, in_memory, selected
+from trajmodes.api.calls import (
+    Expression,
+    PathLike,
+    call_text,
+    cell_in_file,
+    in_memory,
+    selected,
+)
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.api.mapped_run import MappedRun
 from trajmodes.api.results import Results, load, results_of
@@ -36,7 +42,6 @@ from trajmodes.readers.trajectory import Trajectory
 if TYPE_CHECKING:
     from ase import Atoms
 
-PathLike = str | os.PathLike[str]
 _OF_OPEN_RUNS = of_groups(("fit", "polar", "phonons", "projection", "running"))
 
 

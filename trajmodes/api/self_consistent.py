@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Unpack
 
-from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.calls import Expression, PathLike, call_text
 from trajmodes.api.force_constants import ForceConstants
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
@@ -14,8 +14,6 @@ from trajmodes.pipeline.thermo.sampling import sampled_supercell
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
-
-PathLike = str | os.PathLike[str]
 
 
 @takes("sctdep")

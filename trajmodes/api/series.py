@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Unpack
 
 import xarray as xr
 
-from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.calls import Expression, PathLike, call_text
 from trajmodes.api.force_constants import ForceConstants, plain_constants
 from trajmodes.api.results import Results
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import SeriesKeywords
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import known_supercell
 from trajmodes.data.labels import html_table
 from trajmodes.data.series.runs import SeriesRun
-from trajmodes.errors import DataError
 from trajmodes.pipeline.thermo import series as pipeline
 from trajmodes.report.summary import show_results
 from trajmodes.results.series import series_dataset
@@ -24,7 +23,6 @@ from trajmodes.results.series import series_dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-PathLike = str | os.PathLike[str]
 Given = PathLike | ForceConstants | Results
 
 
@@ -199,17 +197,8 @@ def _input(one: Given) -> str | SeriesRun:
             f"{constants.temperature or 0.0:.4g} K" if one.folder is None else str(one.folder)
         )
         return pipeline.run_of(
-            name, plain_constants(constants), _supercell(constants), one.dataset
+            name, plain_constants(constants), known_supercell(constants.supercell), one.dataset
         )
     if isinstance(one, ForceConstants):
-        return SeriesRun(one.origin, plain_constants(one), _supercell(one))
+        return SeriesRun(one.origin, plain_constants(one), known_supercell(one.supercell))
     return os.fspath(one)
-
-
-def _supercell(constants: ForceConstants) -> Supercell:
-    if constants.supercell is None:
-        raise DataError(
-            "the supercell of these force constants is not known",
-            fix="read them with trajmodes.read_force_constants(path, supercell=...)",
-        )
-    return constants.supercell

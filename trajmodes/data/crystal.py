@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
+_READ_WITH_SUPERCELL = "read them with trajmodes.read_force_constants(path, supercell=...)"
+
+
 @dataclass(frozen=True, slots=True)
 class Crystal:
     """A primitive cell in the user's Cartesian axes.
@@ -162,3 +165,10 @@ class Supercell:
         """(a, 3) ideal positions in Å in canonical order, not folded into the supercell."""
         reduced = self.cells[:, None, :] + self.crystal.sites[None, :, :]
         return (reduced @ self.crystal.cell).reshape(-1, 3)
+
+
+def known_supercell(known: Supercell | None, *, fix: str = _READ_WITH_SUPERCELL) -> Supercell:
+    """Return the supercell of force constants; a `DataError` is raised if it is not known."""
+    if known is None:
+        raise DataError("the supercell of these force constants is not known", fix=fix)
+    return known

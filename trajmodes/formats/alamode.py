@@ -45,7 +45,7 @@ from trajmodes.formats.dipoles import whole_in
 from trajmodes.formats.folding import Clusters, canonical_order, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
-from trajmodes.readers.text.tables import frames_of_rows, read_rows
+from trajmodes.readers.text.tables import frames_of_rows, is_number, read_rows
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors
 from trajmodes.units import BOHR, RYDBERG
@@ -173,15 +173,7 @@ def looks_like_dfset(path: Path, head: bytes) -> bool:
     del path
     rows = (line.partition(b"#")[0].split() for line in head.splitlines())
     first = next(filter(None, rows), [])
-    return len(first) == 6 and all(map(_is_number, first))
-
-
-def _is_number(token: bytes) -> bool:
-    try:
-        float(token)
-    except ValueError:
-        return False
-    return True
+    return len(first) == 6 and all(map(is_number, first))
 
 
 def read_dfset(path: Path, options: ReadOptions) -> Trajectory:

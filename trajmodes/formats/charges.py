@@ -13,8 +13,7 @@ in the order of the sites. Z* and ε∞ are dimensionless, so the unit factor of
 Charges are returned with the symmetry of the crystal and with zero sum (`coulomb.charges`).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from trajmodes.coulomb.charges import of_inequivalent, symmetric_charges
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import layer_of, wrap
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError, UsageError, reading
 from trajmodes.formats.cell_file import read_poscar
 from trajmodes.notes import Note
 from trajmodes.readers.text.plain_yaml import read_yaml
@@ -194,7 +193,9 @@ def _checked(
 
 
 def _read(path: Path) -> _Found:
-    with _errors_name(path):
+    why = "the file holds none, or is damaged"
+    fix = "give BORN, phonopy's yaml, vasprun.xml, OUTCAR or infile.lotosplitting"
+    with reading("the Born charges", path, why=why, fix=fix):
         if path.suffix in {".yaml", ".yml"}:
             return _of_yaml(path)
         if path.suffix == ".xml":
@@ -204,22 +205,6 @@ def _read(path: Path) -> _Found:
         if "lotosplitting" in path.name:
             return _of_tdep(path)
         return _of_born(path)
-
-
-@contextmanager
-def _errors_name(path: Path) -> Iterator[None]:
-    """Turn any exception of a library into an error that names the file."""
-    try:
-        yield
-    except TrajmodesError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"the Born charges cannot be read: {type(error).__name__}: {error}",
-            where=str(path),
-            why="the file holds none, or is damaged",
-            fix="give BORN, phonopy's yaml, vasprun.xml, OUTCAR or infile.lotosplitting",
-        ) from error
 
 
 def _of_born(path: Path) -> _Found:

@@ -27,13 +27,12 @@ from trajmodes.data.force_constants import (
 from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format
 from trajmodes.readers.soundness import require_survivable
+from trajmodes.readers.trial import MAX_COMPRESSION
 from trajmodes.symmetry.translations import build_supercell
 
 _NAME = "trajmodes force constants"
 _FILE = "force_constants.h5"
 _VERSION = 1
-_MAX_COMPRESSION = 1100
-"""Largest factor by which gzip compresses."""
 _CRYSTAL = {
     "cell": ("lattice vector, xyz", "angstrom"),
     "sites": ("site, lattice vector", "1"),
@@ -219,7 +218,7 @@ def _read_arrays(group: h5py.Group, arrays: dict[str, tuple[str, str]]) -> dict[
 
 def _read_array(dataset: h5py.Dataset) -> Any:
     """Read a dataset whose size is consistent with its bytes in the file."""
-    if dataset.nbytes > _MAX_COMPRESSION * dataset.id.get_storage_size():
+    if dataset.nbytes > MAX_COMPRESSION * dataset.id.get_storage_size():
         raise ValueError(f"{dataset.name} announces {dataset.nbytes} bytes that it lacks")
     return dataset[()]
 

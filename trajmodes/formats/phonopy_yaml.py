@@ -20,9 +20,9 @@ per million. phonopy and phono3py write them with one atom in a row::
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,7 +31,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError, UsageError, reading
 from trajmodes.formats import SnapshotReader
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure, displaced_frames
@@ -47,6 +47,12 @@ from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+_reading = partial(
+    reading,
+    "the file",
+    why="it is damaged, or written by a newer version of phonopy or phono3py",
+)
 
 _PROGRAMS = ("phonopy", "phono3py")
 _FORCES = {"phonopy": "FORCE_SETS", "phono3py": "FORCES_FC3"}
@@ -160,7 +166,7 @@ def _frames_of(
     found: _DataSet, path: Path, data: Any, units: tuple[float, float]
 ) -> Trajectory:
     length, force = units
-    with _errors_name(path):
+    with _reading(path):
         cell = found.cell
         positions = cell.scaled_positions @ cell.cell * length
         masses = cell.masses * DALTON
@@ -218,7 +224,7 @@ def read_supercell_energies(path: Path) -> Floats:
             fix="give the energies in another file: --energies FILE",
         )
     calculator = _CALCULATOR.search(text)
-    with _errors_name(path):
+    with _reading(path):
         units = get_calculator_physical_units(calculator and calculator[1].decode())
         return float(units.energy_to_eV) * np.array([float(one) for one in found])
 
@@ -252,12 +258,12 @@ def _load(path: Path) -> tuple[Any, tuple[float, float]]:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
     load = load_phonopy_yaml if program == "phonopy" else _phono3py_loader(path)
     # The loaders warn of older layouts.
-    with _errors_name(path), warnings.catch_warnings():
+    with _reading(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = load(content)
     for name, arrays in rows.items():
         setattr(data, name, arrays)
-    with _errors_name(path):
+    with _reading(path):
         units = get_calculator_physical_units(data.calculator)
     length, force = float(units.distance_to_A), float(units.force_to_eVperA)
     if program == "phono3py" and (length, force) != (1.0, 1.0):
@@ -325,26 +331,11 @@ def _forces_of_sibling(
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
     require_line_end(file.read_bytes(), str(file))
-    with _errors_name(file):
+    with _reading(file):
         u_tax, f_tax = _all_displacements(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
         if f_tax is None:
             raise DataError("there are no forces", where=str(file))
     return u_tax, f_tax
-
-
-@contextmanager
-def _errors_name(path: Path) -> Iterator[None]:
-    """Turn any exception of a loader into an error that names the file."""
-    try:
-        yield
-    except TrajmodesError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"the file cannot be read: {type(error).__name__}: {error}",
-            where=str(path),
-            why="it is damaged, or written by a newer version of phonopy or phono3py",
-        ) from error
 
 
 def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, dict[str, Floats]]]:

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import constants
 from scipy.io import netcdf_file
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.soundness import require_survivable
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
+from trajmodes.units import KILOJOULE_PER_MOLE
 
-_KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
-"""One kJ/mol in eV."""
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHER_NETCDF = {b"CDF\x05": "NetCDF in the format CDF-5", b"\x89HDF": "NetCDF-4 or HDF5"}
 """Kinds of NetCDF that MDAnalysis does not read, by their first bytes."""
@@ -59,7 +57,9 @@ def _from_timestep(source: Any, now: Any) -> ForeignFrame:
         step=int(now.data["step"]) if "step" in now.data else None,
         time_ps=float(now.time) if source.units.get("time") else None,
         velocities=np.asarray(now.velocities, dtype=float) if now.has_velocities else None,
-        forces=np.asarray(now.forces, dtype=float) * _KJ_PER_MOL if now.has_forces else None,
+        forces=np.asarray(now.forces, dtype=float) * KILOJOULE_PER_MOLE
+        if now.has_forces
+        else None,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 REFUSED = 3
 _BLOCK = 1 << 26
-_MAX_COMPRESSION = 1100
+MAX_COMPRESSION = 1100
 """Largest factor by which gzip compresses. Data that announce more are absent, and take their
 fill value without being read.
 """
@@ -34,7 +34,7 @@ def read(path: str) -> None:
                 return
             if not item.shape:
                 item[()]
-            elif item.nbytes <= _MAX_COMPRESSION * item.id.get_storage_size():
+            elif item.nbytes <= MAX_COMPRESSION * item.id.get_storage_size():
                 n_rows = max(1, item.shape[0] * _BLOCK // max(item.nbytes, 1))
                 for row in range(0, item.shape[0], n_rows):
                     item[row : row + n_rows]

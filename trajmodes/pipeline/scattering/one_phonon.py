@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.spatial import KDTree
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell, known_supercell
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Provenance, Scattering
@@ -311,12 +311,8 @@ def _supercell_of(constants: str | ForceConstants) -> Supercell:
     known: Supercell | None = getattr(constants, "supercell", None)
     if isinstance(constants, str):
         known = read_supercell(Path(constants))
-    if known is None:
-        raise DataError(
-            "the supercell of these force constants is not known",
-            fix="give the results folder of the run that the widths were measured in",
-        )
-    return known
+    fix = "give the results folder of the run that the widths were measured in"
+    return known_supercell(known, fix=fix)
 
 
 def _notes(constants: ForceConstants, kelvin: float, widths: Floats | None) -> tuple[Note, ...]:

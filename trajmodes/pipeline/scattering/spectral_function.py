@@ -12,7 +12,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.kinds import FINE_MESH
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra
 from trajmodes.data.bands import Bands
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell, known_supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import equal_modulo_lattice, same_substance
 from trajmodes.data.results import CrystalProperties, Provenance
@@ -128,12 +128,7 @@ def _loaded(
 ) -> tuple[ForceConstants, Supercell]:
     if isinstance(constants, str):
         return read_force_constants(constants), read_supercell(Path(constants))
-    if supercell is None:
-        raise DataError(
-            "the supercell of these force constants is not known",
-            fix="read them with trajmodes.read_force_constants(path, supercell=...)",
-        )
-    return constants, supercell
+    return constants, known_supercell(supercell)
 
 
 def _measured_run(

@@ -6,8 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.errors import DataError
+from trajmodes.data.crystal import Crystal, Supercell, known_supercell
 from trajmodes.formats.registry import read_supercell
 from trajmodes.pipeline.job_folder import require_no_results
 from trajmodes.pipeline.load import read_force_constants
@@ -39,12 +38,8 @@ def sampled_supercell(
     if multiples is not None:
         rows = np.diag(multiples) if len(multiples) == 3 else np.reshape(multiples, (3, 3))
         return build_supercell(crystal, rows)
-    if known is None:
-        raise DataError(
-            "the supercell of these force constants is not known",
-            fix="give one in units of the primitive cell, such as 4,4,4 (--supercell)",
-        )
-    return known
+    fix = "give one in units of the primitive cell, such as 4,4,4 (--supercell)"
+    return known_supercell(known, fix=fix)
 
 
 def sample_job(  # noqa: PLR0913 - each keyword is one option

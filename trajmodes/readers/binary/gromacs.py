@@ -6,7 +6,6 @@ from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
-from scipy import constants
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
@@ -21,11 +20,10 @@ from trajmodes.readers.binary.frames import (
 from trajmodes.readers.binary.packed import unpack
 from trajmodes.readers.text.source import open_source
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
+from trajmodes.units import KILOJOULE_PER_MOLE
 
 _NM = 10.0
 """One nm in Å."""
-_KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
-"""One kJ/mol in eV."""
 
 _XTC_MAGIC = 1995
 _XTC_HEAD = Struct(">iiif9fi")
@@ -217,5 +215,5 @@ def _trr_frame(data: bytes, _number: int) -> ForeignFrame:
         head.step,
         float(time_ps),
         velocities=found["v"] * _NM if "v" in found else None,
-        forces=found["f"] * (_KJ_PER_MOL / _NM) if "f" in found else None,
+        forces=found["f"] * (KILOJOULE_PER_MOLE / _NM) if "f" in found else None,
     )

@@ -46,7 +46,8 @@ class Coordinates:
     """Whether the resulting positions are continuous in time."""
 
 
-_IMAGES = ("ix", "iy", "iz")
+IMAGES = ("ix", "iy", "iz")
+"""Columns of the images of the box that atoms are in."""
 _VELOCITIES = ("vx", "vy", "vz")
 _FORCES = ("fx", "fy", "fz")
 _BY_PREFERENCE = (
@@ -76,7 +77,7 @@ class Layout:
             self.coordinates.names,
             *((_VELOCITIES,) if self.velocities else ()),
             *((_FORCES,) if self.forces else ()),
-            *((_IMAGES,) if self.coordinates.images else ()),
+            *((IMAGES,) if self.coordinates.images else ()),
         )
 
     def plan(self, columns: Sequence[str]) -> Ints:
@@ -114,7 +115,7 @@ def choose_layout(
     found = [
         form
         for form in _BY_PREFERENCE
-        if common.issuperset(form.names) and (not form.images or common.issuperset(_IMAGES))
+        if common.issuperset(form.names) and (not form.images or common.issuperset(IMAGES))
     ]
     if not found:
         different = list(dict.fromkeys(" ".join(names) for names in layouts))

@@ -19,6 +19,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.lammps.dump import (
+    IMAGES,
     LammpsFrames,
     Layout,
     choose_layout,
@@ -41,11 +42,10 @@ from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import Trajectory, rounding_notes, same_frame
 from trajmodes.readers.units import unit_factors
 
-_IMAGES = ("ix", "iy", "iz")
 _OF_DUMP_ATOM = {
     ("id", "type", *coordinates, *images)
     for coordinates in (("x", "y", "z"), ("xs", "ys", "zs"))
-    for images in ((), _IMAGES)
+    for images in ((), IMAGES)
 }
 """Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
 _SAME_LENGTH = 1.25
@@ -274,7 +274,7 @@ def _format_command(columns: tuple[str, ...]) -> str:
     """Command that makes LAMMPS write ten digits of the coordinates."""
     if columns not in _OF_DUMP_ATOM:
         return "dump_modify ID format float %.10g"
-    integers = {"id", "type", *_IMAGES}
+    integers = {"id", "type", *IMAGES}
     forms = " ".join("%d" if name in integers else "%.10g" for name in columns)
     return f'dump_modify ID format line "{forms}"'
 

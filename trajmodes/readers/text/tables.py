@@ -53,9 +53,9 @@ def require_line_end(text: bytes, where: str) -> None:
     if not text or text[-1:].isspace():
         return
     *before, last = (word.upper().replace(b"D", b"E") for word in text[-_TAIL:].split())
-    if not _is_number(last):
+    if not is_number(last):
         return
-    pointed = [word for word in before if b"." in word and _is_number(word)]
+    pointed = [word for word in before if b"." in word and is_number(word)]
     forms = {_form(word) for word in pointed[-_COMPARED:]}
     if b"." in last and forms == {_form(last)}:
         return
@@ -72,7 +72,8 @@ def _form(word: bytes) -> bytes:
     return _DIGIT.sub(b"0", word.partition(b".")[2])
 
 
-def _is_number(word: bytes) -> bool:
+def is_number(word: bytes) -> bool:
+    """Whether a word is a number."""
     try:
         float(word)
     except ValueError:
