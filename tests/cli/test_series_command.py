@@ -206,13 +206,58 @@ def test_linewidths_of_projected_runs_have_an_exponent(projected, tmp_path):
     assert (tmp_path / "series" / "figures" / "linewidths.png").stat().st_size > 10_000
 
 
-def test_modes_of_another_temperature_are_refused(projected):
-    first, *others = projected
+@pytest.fixture(scope="module")
+def with_one_fit(projected) -> list[tm.Results]:
+    """The same, projected on the force constants of the first run; lines soften with T."""
+    first = projected[0].to_dataset()
+    found = []
+    for one, softening in zip(projected, (1.0, 0.98, 0.95), strict=True):
+        dataset = one.to_dataset()
+        dataset["fit_temperature"] = first["fit_temperature"]
+        dataset["freq_spectrum_thz"] = softening * first["freq_spectrum_thz"]
+        found.append(tm.Results(dataset, folder=one.folder))
+    return found
+
+
+def test_runs_that_were_projected_on_one_fit_give_a_series_of_their_lines(
+    with_one_fit, tmp_path
+):
+    series = tm.series(with_one_fit)
+    line = series["series_line_freq_thz"].values
+    known = np.isfinite(line).all(axis=1)
+    assert known.sum() > 5
+    np.testing.assert_allclose(line[known, 2], 0.95 * line[known, 0])
+    # Softening of 2 % in 100 K and 3 % in 150 K is a straight line.
+    at, sem = series["freq_slope_thz_k"].values, series["freq_slope_thz_k_sem"].values
+    np.testing.assert_allclose(at[known], -2e-4 * line[known, 0], rtol=1e-6)
+    assert (sem[known] > 0.0).all()
+    np.testing.assert_allclose(series["linewidth_exponent"].values[known], 1.0, rtol=1e-9)
+    curve = series["curve_freq_thz"].values
+    np.testing.assert_allclose(curve[[0, -1]][:, known].T, line[known][:, [0, 2]], rtol=1e-9)
+    assert "series_freq_thz" not in series.dataset
+    text = " ".join(str(series).split())
+    assert "3 runs, 200 to 450 K" in text
+    assert "modes are those of one set of force constants" in text
+    assert "3" in repr(series)
+    series.save(tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    assert {"frequencies.png", "linewidths.png", "series.csv", "curves.csv"} <= names
+    assert not names & {"bands.png", "soft_modes.png", "lattice.png", "bands.csv"}
+    assert "3 runs" in str(tm.load(tmp_path / "out"))
+    for call in (lambda: series.at(300.0), lambda: series.soft_modes):
+        with pytest.raises(UsageError, match="spectral lines alone"):
+            call()
+
+
+def test_lines_of_different_modes_are_refused(with_one_fit, stored):
+    first, *others = with_one_fit
     dataset = first.to_dataset()
-    dataset["temperature"] = ((), 700.0, dataset["temperature"].attrs)
+    dataset["freq_harmonic_thz"] = 1.01 * dataset["freq_harmonic_thz"]
     foreign = tm.Results(dataset, folder=first.folder)
-    with pytest.raises(DataError, match="modes are those of force constants at 200 K"):
-        tm.series([foreign, *others])
+    with pytest.raises(DataError, match=r"different force constants(.|\n)*--force-constants"):
+        tm.series([*others, foreign])
+    with pytest.raises(DataError, match="no spectral lines"):
+        tm.series([*others, stored[0]])
 
 
 def test_runs_of_other_volumes_give_gruneisen_parameters(crystals, springs, tmp_path):

@@ -16,9 +16,11 @@ from trajmodes.config.typed_keywords import SeriesKeywords
 from trajmodes.data.crystal import known_supercell
 from trajmodes.data.labels import html_table
 from trajmodes.data.series.runs import SeriesRun
+from trajmodes.errors import UsageError
 from trajmodes.pipeline.thermo import series as pipeline
 from trajmodes.report.summary import show_results
-from trajmodes.results.series import series_dataset
+from trajmodes.results.contents import crystal_in
+from trajmodes.results.series import line_series_dataset, series_dataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,27 +35,37 @@ class Series:
     ``series["series_freq_thz"]`` is a variable of the Dataset.
     """
 
-    fitted: pipeline.FittedSeries
-    """Results as the pipeline made them."""
+    fitted: pipeline.FittedSeries | None
+    """Results as the pipeline made them; None for spectral lines alone."""
     dataset: xr.Dataset
     """All results, each variable with its unit and convention."""
 
     @property
+    def _fitted(self) -> pipeline.FittedSeries:
+        if self.fitted is None:
+            raise UsageError(
+                "the series has spectral lines alone, and no force constants",
+                why="the runs were projected on one set of force constants",
+                fix="fit each run, with tm.run or run.fit()",
+            )
+        return self.fitted
+
+    @property
     def temperatures(self) -> tuple[float, ...]:
         """Temperatures of the runs in K, ascending."""
-        return tuple(map(float, self.fitted.results.temperatures))
+        return tuple(self.dataset["run_temperature"].values.tolist())
 
     @property
     def volumes(self) -> tuple[float, ...]:
         """Volume of the primitive cell in Å³ in each run."""
-        return tuple(map(float, self.fitted.results.lattice.volumes))
+        return tuple(map(float, self._fitted.results.lattice.volumes))
 
     @property
     def force_constants(self) -> tuple[ForceConstants, ...]:
         """Force constants of the runs, by ascending temperature."""
         return tuple(
             ForceConstants.of(run.constants, supercell=run.supercell, origin=run.name)
-            for run in self.fitted.results.runs
+            for run in self._fitted.results.runs
         )
 
     def at(
@@ -80,9 +92,11 @@ class Series:
             If one of them is outside the range of the runs and `extrapolate` is not set, or the
             runs do not separate it from the temperature.
         """
-        found = self.fitted.at(temperature, volume=volume, ratio=ratio, extrapolate=extrapolate)
-        supercell = pipeline.supercell_of(self.fitted, found)
-        origin = f"{self.fitted.results.provenance.command}.at({temperature:g})"
+        found = self._fitted.at(
+            temperature, volume=volume, ratio=ratio, extrapolate=extrapolate
+        )
+        supercell = pipeline.supercell_of(self._fitted, found)
+        origin = f"{self._fitted.results.provenance.command}.at({temperature:g})"
         return ForceConstants.of(found, supercell=supercell, origin=origin)
 
     def to_dataset(self) -> xr.Dataset:
@@ -103,6 +117,7 @@ class Series:
     @property
     def soft_modes(self) -> "pd.DataFrame":
         """Sets whose ω² is zero in or near the range of the runs, with T_c and verdict."""
+        self._fitted  # noqa: B018 - raises for spectral lines alone
         modes = self.modes
         names = ["series_q_a", "series_q_b", "series_q_c", "series_point"]
         names += ["series_branch_first", "series_branch_last", "soft_temperature"]
@@ -135,10 +150,14 @@ class Series:
         StorageError
             If the system refuses to write.
         """
-        extra = pipeline.constants_writers(
-            self.fitted, at, volume=volume, ratio=ratio, extrapolate=False
+        kelvins = tuple(at)
+        place = {"volume": volume, "ratio": ratio}
+        extra = (
+            pipeline.constants_writers(self._fitted, kelvins, **place, extrapolate=False)
+            if kelvins
+            else {}
         )
-        pipeline.write_series_results(self.fitted.results, folder, extra)
+        pipeline.write_series_results(self.dataset, folder, extra)
 
     def __str__(self) -> str:
         """Summary, as `trajmodes series` prints it."""
@@ -147,18 +166,17 @@ class Series:
     def __repr__(self) -> str:
         """Say what there is, in a line."""
         rows = ", ".join(f"{name} {value}" for name, value in self._rows().items())
-        return f"<Series of {self.fitted.results.crystal.formula}: {rows}>"
+        return f"<Series of {crystal_in(self.dataset).formula}: {rows}>"
 
     def _repr_html_(self) -> str:
-        return html_table(f"Series of {self.fitted.results.crystal.formula}", self._rows())
+        return html_table(f"Series of {crystal_in(self.dataset).formula}", self._rows())
 
     def _rows(self) -> dict[str, object]:
         low, high = self.temperatures[0], self.temperatures[-1]
         return {
             "runs": len(self.temperatures),
             "temperatures": f"{low:.4g} to {high:.4g} K",
-            "order": self.fitted.results.order,
-            "sets of modes": len(self.fitted.results.modes.sets.points),
+            "sets of modes": self.dataset.sizes["series_set"],
         }
 
 
@@ -185,9 +203,20 @@ def series(runs: Iterable[Given], **options: Unpack[SeriesKeywords]) -> Series:
     given = list(runs)
     values = values_of("series", options)
     origin = call_text("trajmodes.series", Expression(f"<{len(given)} runs>"), **options)
+    lines = pipeline.lines_alone([_results(one) for one in given], values, command=origin)
+    if lines is not None:
+        return Series(None, line_series_dataset(lines))
     found = pipeline.read_runs([_input(one) for one in given], values)
     fitted = pipeline.series_of(found, path=values["path"], command=origin)
     return Series(fitted, series_dataset(fitted.results))
+
+
+def _results(one: Given) -> tuple[str, xr.Dataset | None]:
+    if isinstance(one, Results):
+        return (one.folder is not None and str(one.folder)) or "results", one.dataset
+    if isinstance(one, ForceConstants):
+        return one.origin, None
+    return os.fspath(one), pipeline.results_in(os.fspath(one))
 
 
 def _input(one: Given) -> str | SeriesRun:

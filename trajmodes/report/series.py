@@ -33,11 +33,12 @@ def series_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     kelvin = dataset["run_temperature"].values
     count = counted(len(kelvin), "run")
     yield "Runs", f"{count}, {kelvin.min():.4g} to {kelvin.max():.4g} K"
-    yield "Volumes", str(dataset["series_kind_text"].item())
-    if str(dataset["series_kind"].item()) == "isobaric":
-        yield "Expansion", _expansion(dataset)
-    yield "Polynomials", _orders(dataset)
-    yield "Soft modes", _soft(dataset)
+    if "series_kind" in dataset:
+        yield "Volumes", str(dataset["series_kind_text"].item())
+        if str(dataset["series_kind"].item()) == "isobaric":
+            yield "Expansion", _expansion(dataset)
+        yield "Polynomials", _orders(dataset)
+        yield "Soft modes", _soft(dataset)
     if "linewidth_exponent_mean" in dataset:
         yield "Linewidths", _widths(dataset)
 
@@ -58,7 +59,7 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     chosen = _chosen(dataset)
     for g in chosen.tolist():
         cells = [str(g), _place(dataset, g), _branches(dataset, g)]
-        cells += [_cell(dataset, "series_freq_thz", (g, r)) for r in (0, -1)]
+        cells += [_cell(dataset, _frequency(dataset), (g, r)) for r in (0, -1)]
         cells.append(_cell(dataset, "freq_slope_thz_k", (g,), 1e3))
         cells += [_cell(dataset, name, (g,)) for name in more]
         table.add_row(*map(Text, cells))
@@ -69,12 +70,18 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     return [Text(), Group(table, Text(caption))]
 
 
+def _frequency(dataset: NamedArrays) -> str:
+    return "series_freq_thz" if "series_freq_thz" in dataset else "series_line_freq_thz"
+
+
 def _chosen(dataset: NamedArrays) -> Ints:
     """Choose sets at named points first, then others, evenly; by frequency."""
     named = np.array([bool(str(one)) for one in dataset["series_point"].values])
-    freq = dataset["series_freq_thz"].values[:, 0]
+    every = dataset[_frequency(dataset)].values
+    known = np.isfinite(every).any(axis=1)
+    freq = np.where(known, np.where(np.isfinite(every), every, np.inf).min(axis=1), np.inf)
     chosen: list[int] = []
-    for group in (np.flatnonzero(named), np.flatnonzero(~named)):
+    for group in (np.flatnonzero(named & known), np.flatnonzero(~named & known)):
         room = min(_ROWS - len(chosen), len(group))
         ordered = group[np.argsort(freq[group], kind="stable")]
         chosen += ordered[np.linspace(0, len(group) - 1, room).round().astype(int)].tolist()

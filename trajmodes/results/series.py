@@ -1,5 +1,6 @@
 """A series of runs → one flat Dataset, as `schema` declares it."""
 
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Floats
+from trajmodes.data.series.lines import LineSeries
 from trajmodes.data.series.trends import ModeTrends, TemperatureSeries
 from trajmodes.results.dataset import attributes_of, filled, path_roots
 
@@ -32,6 +34,48 @@ def series_dataset(series: TemperatureSeries) -> xr.Dataset:
         "notes": [str(note) for note in series.notes],
     }
     return filled(roots, attributes_of(series.provenance))
+
+
+def line_series_dataset(series: LineSeries) -> xr.Dataset:
+    """Collect spectral lines of a series in one Dataset, with units."""
+    lines, sets = series.lines, series.sets
+    names = ("line", "line_sem", "linewidth", "linewidth_sem")
+    roots: dict[str, Any] = {
+        "supercell": SimpleNamespace(crystal=series.crystal, matrix=None),
+        "series": _only(
+            TemperatureSeries,
+            temperatures=series.temperatures,
+            curve_temperatures=lines.curve_temperatures,
+        ),
+        "series_modes": _only(
+            ModeTrends,
+            sets=sets,
+            slope=lines.slope,
+            slope_sem=lines.slope_sem,
+            exponent=lines.exponent,
+            exponent_sem=lines.exponent_sem,
+            exponent_mean=lines.exponent_mean,
+            exponent_mean_sem=lines.exponent_mean_sem,
+        ),
+        "series_names": series.names,
+        "series_labels": [f"{kelvin:.4g}K" for kelvin in series.temperatures],
+        "series_sets": np.arange(len(sets.points)),
+        "series_first": sets.lowest + 1,
+        "series_last": sets.highest + 1,
+        "series_curve": lines.curve,
+        "series_curve_sem": lines.curve_sem,
+        "series_lines": SimpleNamespace(
+            **{name: _turned(getattr(lines, name)) for name in names}
+        ),
+        "provenance": series.provenance,
+        "notes": [str(note) for note in series.notes],
+    }
+    return filled(roots, attributes_of(series.provenance))
+
+
+def _only(kind: type[ModeTrends] | type[TemperatureSeries], **known: Any) -> SimpleNamespace:
+    """Results of a kind of which only some are known."""
+    return SimpleNamespace(**({one.name: None for one in fields(kind)} | known))
 
 
 def _labels(series: TemperatureSeries) -> list[str]:

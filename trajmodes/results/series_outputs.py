@@ -55,7 +55,8 @@ SERIES_TABLES = (
     Output(
         "tables/series.csv",
         (
-            ("", "frequencies of the sets of modes in all runs, slopes, soft modes"),
+            ("", "frequencies of the sets of modes in all runs, slopes"),
+            ("soft_verdict", ", soft modes"),
             ("series_linewidth_thz", ", linewidths"),
             ("series_gruneisen", ", Grüneisen parameters"),
         ),

@@ -14,7 +14,8 @@ from trajmodes.config.job import job_of
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import Provenance
-from trajmodes.data.series.runs import MeasuredLines, SeriesRun
+from trajmodes.data.series.lines import LineSeries
+from trajmodes.data.series.runs import SeriesRun
 from trajmodes.data.series.trends import TemperatureSeries
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.hdf5 import write_hdf5
@@ -26,17 +27,16 @@ from trajmodes.pipeline.derived import PATH_SPACING, connected_bands
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.run import fit_only
+from trajmodes.pipeline.thermo.line_series import has_foreign_modes, line_series_of, lines_in
 from trajmodes.report.numbers import counted
 from trajmodes.report.write import SERIES_FILES, write_results
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
-from trajmodes.results.series import series_dataset
+from trajmodes.results.series import line_series_dataset, series_dataset
 from trajmodes.thermo.series.cells import conditions_of
 from trajmodes.thermo.series.common import ConstantsTrend, common_constants, constants_trend
-from trajmodes.thermo.series.conditions import SAME_TEMPERATURE
 from trajmodes.thermo.series.modes import common_qpoints, follow_modes
 from trajmodes.thermo.series.trends import curve_temperatures, lattice_trend, mode_trends
-from trajmodes.units import THZ
 
 _OF_FIT = ("cell", "timestep_fs", "cutoff2")
 """Options for inputs that are fitted first."""
@@ -131,14 +131,41 @@ def series_job(
     place = {"volume": values["at_volume"], "ratio": values["at_ratio"]}
     names = [_constants_file(kelvin, **place) for kelvin in kelvins]
     require_replaceable(output, (*SERIES_FILES, *names), inputs)
+    lines = lines_alone([(name, results_in(name)) for name in inputs], values, command=command)
+    if lines is not None:
+        if kelvins:
+            raise UsageError(
+                "there are no force constants of each temperature to interpolate",
+                why="the runs were projected on one set of them",
+                fix="leave out --at, or fit each run: trajmodes run FILE",
+            )
+        return write_series_results(line_series_dataset(lines), output, {})
     runs = read_runs(inputs, values, bars=bars)
     found = series_of(runs, path=values["path"], command=command)
     extra = constants_writers(found, kelvins, **place, extrapolate=values["extrapolate"])
-    return write_series_results(found.results, output, extra)
+    return write_series_results(series_dataset(found.results), output, extra)
+
+
+def lines_alone(
+    runs: Sequence[tuple[str, xr.Dataset | None]], values: Mapping[str, Any], *, command: str
+) -> LineSeries | None:
+    """Series of spectral lines, if a run was projected on force constants that are not its own.
+
+    Raises
+    ------
+    UsageError
+        If there are not as many temperatures as runs.
+    DataError
+        If the other runs were not projected on the same modes.
+    """
+    if not any(has_foreign_modes(one) for _, one in runs):
+        return None
+    _require_as_many(values["temperatures"], len(runs))
+    return line_series_of(runs, values["temperatures"], command=command)
 
 
 def write_series_results(
-    results: TemperatureSeries, output: str | os.PathLike[str], extra: Mapping[str, Writer]
+    dataset: xr.Dataset, output: str | os.PathLike[str], extra: Mapping[str, Writer]
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Write a series to a folder; return its Dataset and path → description.
 
@@ -149,7 +176,6 @@ def write_series_results(
     StorageError
         If a file cannot be written.
     """
-    dataset = series_dataset(results)
     require_replaceable(output, (*SERIES_FILES, *extra))
     with open_folder(output) as folder:
         files = write_results(dataset, folder, lambda: extra)
@@ -193,11 +219,7 @@ def read_runs(
         If a file is damaged, or a run has no forces.
     """
     given = values["temperatures"]
-    if given and len(given) != len(inputs):
-        raise UsageError(
-            f"{counted(len(given), 'temperature')} given for {counted(len(inputs), 'run')}",
-            fix="give one temperature for each run, in their order",
-        )
+    _require_as_many(given, len(inputs))
     runs = [
         one if isinstance(one, SeriesRun) else _read_or_fitted(one, values, bars)
         for one in inputs
@@ -212,16 +234,9 @@ def read_runs(
 def run_of(
     name: str, constants: ForceConstants, supercell: Supercell, dataset: xr.Dataset | None
 ) -> SeriesRun:
-    """Take a run from force constants and, if it was projected, its results.
-
-    Raises
-    ------
-    DataError
-        If the run was projected on force constants of another temperature.
-    """
+    """Take a run from force constants and, if it was projected, its results."""
     if dataset is None or "linewidth_thz" not in dataset:
         return SeriesRun(name, constants, supercell)
-    _require_own_constants(name, dataset)
     return SeriesRun(name, constants, supercell, lines_in(dataset))
 
 
@@ -298,37 +313,21 @@ def _read_or_fitted(name: str, values: Mapping[str, Any], bars: StartBar) -> Ser
     place = Path(name)
     if not has_force_constants(place):
         return _fitted(name, values, bars)
+    return run_of(name, read_force_constants(place), read_supercell(place), results_in(name))
+
+
+def results_in(name: str) -> xr.Dataset | None:
+    """Results in a folder, if there are any."""
+    place = Path(name)
     has_results = place.is_dir() and (place / RESULTS.file).is_file()
-    dataset = read_results(place) if has_results else None
-    return run_of(name, read_force_constants(place), read_supercell(place), dataset)
+    return read_results(place) if has_results else None
 
 
-def lines_in(dataset: xr.Dataset) -> MeasuredLines:
-    """Spectral lines that results of a projected run hold."""
-    names = ("freq_spectrum_thz", "freq_spectrum_thz_sem", "linewidth_thz", "linewidth_thz_sem")
-    omega, omega_sem, width, width_sem = (dataset[name].values * THZ for name in names)
-    return MeasuredLines(
-        qpoints=dataset["q"].values,
-        sets=dataset["mode_set"].values,
-        omega=omega,
-        omega_sem=omega_sem,
-        linewidth=width,
-        linewidth_sem=width_sem,
-    )
-
-
-def _require_own_constants(name: str, dataset: xr.Dataset) -> None:
-    """Refuse runs that were projected on force constants of another temperature."""
-    if "fit_temperature" not in dataset:
-        return
-    own, of_constants = float(dataset["temperature"]), float(dataset["fit_temperature"])
-    if abs(own - of_constants) > SAME_TEMPERATURE * own:
-        raise DataError(
-            f"the run is at {own:.4g} K, and its modes are those of force constants at "
-            f"{of_constants:.4g} K",
-            where=name,
-            why="a series needs force constants of every temperature",
-            fix="fit each run: trajmodes run FILE, or trajmodes fit FILE",
+def _require_as_many(temperatures: Sequence[float], count: int) -> None:
+    if temperatures and len(temperatures) != count:
+        raise UsageError(
+            f"{counted(len(temperatures), 'temperature')} given for {counted(count, 'run')}",
+            fix="give one temperature for each run, in their order",
         )
 
 

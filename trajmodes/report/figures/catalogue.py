@@ -237,8 +237,9 @@ SERIES_OUTPUTS = (
     Output(
         "figures/frequencies.png",
         "frequencies at named points as functions of temperature",
-        ("series_set",),
+        ("curve_freq_thz",),
         _drawn("series.draw_frequencies"),
+        lambda dataset: bool(dataset["curve_freq_thz"].notnull().any()),
     ),
     Output(
         "figures/bands.png",
@@ -249,7 +250,7 @@ SERIES_OUTPUTS = (
     Output(
         "figures/soft_modes.png",
         "squared frequencies of the softest modes, and where they are zero",
-        ("series_set",),
+        ("series_freq_thz",),
         _drawn("series.draw_soft_modes"),
     ),
     Output(

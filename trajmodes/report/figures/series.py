@@ -41,9 +41,11 @@ _OPEN: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 0.9}
 
 def draw_frequencies(dataset: NamedArrays) -> Figure:
     """Draw the frequencies at named points with their fits, and the slopes of all sets."""
-    names = [name for name in dict.fromkeys(_names(dataset)) if name][:_MOST_POINTS]
-    groups = [np.flatnonzero(_names(dataset) == name) for name in names]
-    groups = [one for one in groups if len(one)] or [_softest(dataset, _MOST_SOFT)]
+    known = np.isfinite(dataset[_frequency(dataset)].values).any(axis=1)
+    named = dict.fromkeys(_names(dataset)[known])
+    names = [name for name in named if name][:_MOST_POINTS]
+    groups = [np.flatnonzero(known & (_names(dataset) == name)) for name in names]
+    groups = groups or [_softest(dataset, _MOST_SOFT)]
     n_panels = len(groups) + 1
     columns = 2 if n_panels in (2, 4) else 3
     rows = -(-n_panels // columns)
@@ -59,7 +61,7 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
         frequencies_panel(axes, dataset, chosen)
     slopes_panel(panels[-1], dataset)
     letter_panels(panels)
-    if "series_line_freq_thz" in dataset:
+    if _has_both(dataset):
         entries = [
             marker_entry("force constants", GREY),
             marker_entry("spectral lines", GREY, "s", **_OPEN),
@@ -71,7 +73,8 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
 def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     """Draw frequencies of some sets in all runs, and their fits."""
     kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
-    freq, sem = dataset["series_freq_thz"].values, sem_of(dataset, "series_freq_thz")
+    name = _frequency(dataset)
+    freq, sem = dataset[name].values, sem_of(dataset, name)
     curve, curve_sem = dataset["curve_freq_thz"].values, sem_of(dataset, "curve_freq_thz")
     order = chosen[np.argsort(curve[len(curve) // 2, chosen])]
     for g, colour in zip(order, branch_colours(len(order)), strict=True):
@@ -81,12 +84,12 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
             *(axes, kelvin, freq[g], None if sem is None else sem[g]),
             color=colour, marker="o", label=_label(dataset, int(g)),
         )  # fmt: skip
-        if "series_line_freq_thz" in dataset:
+        if _has_both(dataset):
             lines = (dataset[f"series_line_freq_thz{x}"].values[g] for x in ("", "_sem"))
             look = {"color": colour, "markeredgecolor": colour, "marker": "s", **_OPEN}
             points(axes, kelvin, *lines, **look)
     drawn = freq[chosen]
-    if "series_line_freq_thz" in dataset:
+    if _has_both(dataset):
         drawn = np.concatenate([drawn, dataset["series_line_freq_thz"].values[chosen]])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     margin = 0.06 * (high - low) + 0.02 * abs(high)
@@ -96,6 +99,15 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     axes.set(ylim=(low - margin, high + margin), xlim=_span(kelvin))
     if low < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
+
+
+def _frequency(dataset: NamedArrays) -> str:
+    """Name of the frequencies of the runs: of force constants, or of spectral lines alone."""
+    return "series_freq_thz" if "series_freq_thz" in dataset else "series_line_freq_thz"
+
+
+def _has_both(dataset: NamedArrays) -> bool:
+    return "series_freq_thz" in dataset and "series_line_freq_thz" in dataset
 
 
 def slopes_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -227,7 +239,7 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
         reach = max(0.5, 1.5 * float(np.nanquantile(np.abs(value - 1.0) + sem, 0.95)))
         axes.set_ylim(1.0 - reach, 1.0 + reach)
     axes.set(xlabel="Frequency (THz)", ylabel="n of Γ ∝ T$^n$")
-    axes.legend(handles=handles, loc="lower left", borderaxespad=0.3)
+    axes.legend(handles=handles, loc="best", borderaxespad=0.3)
 
 
 def draw_lattice(dataset: NamedArrays) -> Figure:
@@ -274,9 +286,12 @@ def _names(dataset: NamedArrays) -> Floats:
 
 def _softest(dataset: NamedArrays, count: int) -> Ints:
     """Choose sets with a zero of ω² first, then those of lowest frequency."""
-    freq = dataset["series_freq_thz"].values
-    zero = np.array([bool(str(one)) for one in dataset["soft_verdict"].values])
-    order: Ints = np.lexsort((freq.min(axis=1), ~zero))
+    freq = dataset[_frequency(dataset)].values
+    lowest = np.where(np.isfinite(freq), freq, np.inf).min(axis=1)
+    zero = np.zeros(len(freq), dtype=bool)
+    if "soft_verdict" in dataset:
+        zero = np.array([bool(str(one)) for one in dataset["soft_verdict"].values])
+    order: Ints = np.lexsort((lowest, ~zero))
     return order[:count]
 
 

@@ -10,5 +10,6 @@ Open `interpolation` first: all quantities of a series are polynomials of it.
 - `modes`: the same modes in all runs, by their polarisation vectors
 - `soft_mode`: temperatures at which ω² is zero
 - `widths`: power laws of linewidths
+- `lines`: spectral lines alone, of runs projected on the same modes
 - `trends`: all of these, and lattice parameters
 """
