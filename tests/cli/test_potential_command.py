@@ -111,3 +111,9 @@ def test_forces_on_the_atoms_are_a_warning(file, tmp_path):
     code, text = run("potential", file, "--cell", cell, "-o", tmp_path / "out")
     assert code == 0, text
     assert "the atoms are not at equilibrium" in text
+    code, text = run(
+        "potential", file, "--cell", cell, "--relax", "positions", "-o", tmp_path / "r"
+    )
+    assert code == 0, text
+    assert "the atoms are not at equilibrium" not in text
+    assert "the crystal was relaxed: atoms moved by up to 0.0725 Å" in text

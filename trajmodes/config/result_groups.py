@@ -220,6 +220,10 @@ class PotentialOptions(Group):
         "that removes the rounding of tables of few digits.",
         default="cubic",
     )
+    relax: Literal["nothing", "positions", "cell"] = option(
+        "Relax the positions of the atoms, or positions and cell, before all else.",
+        default="nothing",
+    )
     third_order: bool = option(
         "Calculate force constants of third order too, and Grüneisen parameters of them.",
         default=False,

@@ -31,6 +31,7 @@ Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
 Interpolation = Literal["cubic", "lammps", "smooth"]
+Relax = Literal["nothing", "positions", "cell"]
 Equation = Literal["birch-murnaghan", "vinet", "polynomial"]
 StaticPart = Literal["auto", "remove", "keep"]
 Imaginary = Literal["refuse", "absolute"]
@@ -113,6 +114,7 @@ class PotentialKeywords(ShellKeywords, total=False):
     """Keywords of `trajmodes.potential`."""
 
     interpolation: Interpolation
+    relax: Relax
     third_order: bool
 
 

@@ -6,5 +6,6 @@ In: a `trajmodes.data.crystal.Crystal`. Out: a `State`, and
 - `potential`: what a potential offers
 - `neighbours`: the bonds of a crystal within a cutoff
 - `differences`: force constants by finite differences of forces; any calculator of ASE
+- `relaxation`: positions and cell at the minimum of the energy
 - `eam`: a folder: embedded-atom potentials from files and functions
 """

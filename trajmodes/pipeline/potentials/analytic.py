@@ -30,6 +30,7 @@ from trajmodes.pipeline.potentials.structures import crystal_of
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
 from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.potential import Order, State
+from trajmodes.potentials.relaxation import relaxed
 from trajmodes.report.write import POTENTIAL_FILES, write_results
 from trajmodes.results.by_command.potential import potential_dataset
 from trajmodes.results.folder import Writer, open_folder, require_replaceable
@@ -115,7 +116,8 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
     with input_files([Path(file)]) as hashes:
         potential = read_eam(file, interpolation=values["interpolation"])
         others = [shell_model(one, values) for one in values["compare"]]
-        crystal = _crystal(values, others)
+        start = _crystal(values, others)
+        crystal = _relaxed(potential, start, values["relax"])
         order: Order = 3 if values["third_order"] else 2
         constants = potential.force_constants(crystal, order)
         supercell = enclosing_supercell(crystal, float(constants.cutoff or 0.0))
@@ -126,11 +128,19 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
     state = potential.state(crystal)
     models = _parts(Path(file).stem, potential, constants, values["shells"])
     models += [require_alike(models[0], one) for one in others]
-    notes = [*_of_state(state, crystal), *potential.notes(crystal)]
+    notes = [
+        *_of_relaxation(start, crystal),
+        *_of_state(state, crystal),
+        *potential.notes(crystal),
+    ]
     results = replace(
         results,
         warnings=tuple(note for note in notes if note.severity == "warning"),
-        notes=(*results.notes, *_differences(models[0], others)),
+        notes=(
+            *(note for note in notes if note.severity != "warning"),
+            *results.notes,
+            *_differences(models[0], others),
+        ),
     )
     return OfPotential(state, results, beside_each_other(models, values["path"], command, []))
 
@@ -149,6 +159,23 @@ def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal
     if values["structure"] is None and values["cell"] is None and others:
         return others[0].constants.crystal
     return crystal_of(values["structure"], values["cell"])
+
+
+def _relaxed(potential: EmbeddedAtom, crystal: Crystal, what: str) -> Crystal:
+    if what == "nothing":
+        return crystal
+    return relaxed(potential, crystal, cell=what == "cell")
+
+
+def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:
+    """Say how far atoms moved, and how the volume changed."""
+    if crystal is start:
+        return []
+    moved = np.linalg.norm((crystal.sites - start.sites) @ start.cell, axis=1).max()
+    change = crystal.volume / start.volume - 1.0
+    text = f"the crystal was relaxed: atoms moved by up to {moved:.3g} Å"
+    text += f", the volume changed by {100.0 * change:+.3g} %" if change else ""
+    return [Note("note", text)]
 
 
 def _parts(
@@ -176,7 +203,7 @@ def _of_state(state: State, crystal: Crystal) -> list[Note]:
             f"the atoms are not at equilibrium: the force on {crystal.species[worst]} of site "
             f"{worst + 1} is {forces[worst]:.3g} eV/Å",
             why="the structure was not relaxed with this potential",
-            fix="relax the positions first",
+            fix="use --relax positions, or --relax cell",
         )
     ]
 
