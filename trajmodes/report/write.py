@@ -7,6 +7,7 @@ those that are complete and draws the others itself. It never waits. If the seco
 fails, the first one draws the figure and raises the error.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import xarray as xr
@@ -34,7 +36,7 @@ from trajmodes.report.figures.catalogue import (
     VOLUME_OUTPUTS,
     place_of_drawing,
 )
-from trajmodes.results.folder import ResultsFolder, Writer, write_files
+from trajmodes.results.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.outputs import MOST_CELLS, Content, Output, describe
 from trajmodes.results.tables import Table
@@ -172,6 +174,22 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         (is_map(dataset), MAP_OUTPUTS),
     )
     return next((outputs for is_kind, outputs in kinds if is_kind), OUTPUTS)
+
+
+def write_folder(
+    output: str | os.PathLike[str] | None,
+    dataset: xr.Dataset,
+    extra: Mapping[str, Writer] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Write results and extra files to a folder, if one is named; return path → description.
+
+    See `write_results`.
+    """
+    if output is None:
+        return {}
+    with open_folder(output) as folder:
+        files = write_results(dataset, folder, lambda: extra)
+    return {str(Path(output) / name): text for name, text in files.items()}
 
 
 def write_results(

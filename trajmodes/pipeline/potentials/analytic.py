@@ -31,9 +31,9 @@ from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
 from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.potential import Order, State
 from trajmodes.potentials.relaxation import relaxed
-from trajmodes.report.write import POTENTIAL_FILES, write_results
+from trajmodes.report.write import POTENTIAL_FILES, write_folder
 from trajmodes.results.by_command.potential import potential_dataset
-from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import NEWTON_PER_METRE
@@ -94,16 +94,10 @@ def potential_job(
 
 def write_potential(found: OfPotential, output: str | None) -> dict[str, str]:
     """Write what a potential gives, if a folder is named; return path → description."""
-    if output is None:
-        return {}
     results = found.results
     text = "force constants of the potential, for every other command"
     write = partial(write_hdf5, results.constants, results.supercell)
-    with open_folder(output) as folder:
-        files = write_results(
-            found.dataset, folder, lambda: {CONSTANTS_FILE: Writer(text, write)}
-        )
-    return {str(Path(output) / name): text for name, text in files.items()}
+    return write_folder(output, found.dataset, {CONSTANTS_FILE: Writer(text, write)})
 
 
 def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotential:

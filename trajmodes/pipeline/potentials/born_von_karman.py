@@ -33,9 +33,9 @@ from trajmodes.pipeline.potentials.shell_table import (
     shell_table,
 )
 from trajmodes.pipeline.potentials.structures import crystal_of
-from trajmodes.report.write import SHELL_FILES, write_results
+from trajmodes.report.write import SHELL_FILES, write_folder
 from trajmodes.results.by_command.born_von_karman import shells_dataset
-from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
 
@@ -106,11 +106,7 @@ def bvk_job(
         models, values["path"], command, _remarks(first, values["shells"])
     )
     dataset = shells_dataset(found)
-    if output is None:
-        return dataset, {}
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, lambda: _writers(first))
-    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+    return dataset, write_folder(output, dataset, _writers(first))
 
 
 def shell_model(source: str | ForceConstants, values: Mapping[str, Any]) -> ShellModel:

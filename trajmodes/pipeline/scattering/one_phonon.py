@@ -23,9 +23,9 @@ from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.thermo.properties import imaginary_warnings
-from trajmodes.report.write import SCATTERING_FILES, write_results
+from trajmodes.report.write import SCATTERING_FILES, write_folder
 from trajmodes.results.contents import modes_in
-from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.results.folder import require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.properties import scattering_dataset
 from trajmodes.scattering.one_phonon import (
@@ -154,14 +154,10 @@ def one_phonon_job(
     )
     dataset = scattering_dataset(result)
     output = values["output"]
-    if output is None:
-        return dataset, {}
-    require_replaceable(
-        output, SCATTERING_FILES, [constants] if isinstance(constants, str) else []
-    )
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, dict)
-    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+    if output is not None:
+        inputs = [constants] if isinstance(constants, str) else []
+        require_replaceable(output, SCATTERING_FILES, inputs)
+    return dataset, write_folder(output, dataset)
 
 
 def section_of(crystal: Crystal, values: Mapping[str, Any]) -> Section:

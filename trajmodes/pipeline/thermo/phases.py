@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from math import gcd
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +14,9 @@ from trajmodes.data.results import Provenance
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import versions
-from trajmodes.report.write import PHASE_FILES, write_results
+from trajmodes.report.write import PHASE_FILES, write_folder
 from trajmodes.results.by_command.phases import phases_dataset
-from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.results.folder import require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_dataset
 from trajmodes.thermo.quasiharmonic.phases import phase_boundary
 from trajmodes.units import BOLTZMANN, GIGAPASCAL
@@ -74,12 +73,7 @@ def phases_job(
     boundary = replace(boundary, names=names)
     provenance = Provenance(versions(), (), command, "")
     dataset = phases_dataset(boundary, provenance, tuple(_notes(boundary)))
-    if output is None:
-        return Comparison(boundary, dataset, {})
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, dict)
-    paths = {str(Path(output) / name): text for name, text in files.items()}
-    return Comparison(boundary, dataset, paths)
+    return Comparison(boundary, dataset, write_folder(output, dataset))
 
 
 def _notes(found: PhaseBoundary) -> Iterable[Note]:

@@ -28,8 +28,8 @@ from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.thermo.asymmetry import asymmetry_warnings, unequal_warnings
-from trajmodes.report.write import PROPERTY_FILES, write_results
-from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.report.write import PROPERTY_FILES, write_folder
+from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.properties import properties_dataset
 from trajmodes.thermo.bending import bending
@@ -176,13 +176,10 @@ def written_properties(
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Make the Dataset of properties, and write it to the folder of the output, if any."""
     dataset = properties_dataset(properties)
-    if output is None:
-        return dataset, {}
-    inputs = [source] if isinstance(source, str) else []
-    require_replaceable(output, (*PROPERTY_FILES, *extra), inputs)
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, lambda: extra)
-    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+    if output is not None:
+        inputs = [source] if isinstance(source, str) else []
+        require_replaceable(output, (*PROPERTY_FILES, *extra), inputs)
+    return dataset, write_folder(output, dataset, extra)
 
 
 def mesh_of(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:

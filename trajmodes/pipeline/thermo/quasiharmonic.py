@@ -21,8 +21,8 @@ from trajmodes.pipeline.job_folder import versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.thermo.properties import mesh_of
 from trajmodes.readers.energies import read_energy_list
-from trajmodes.report.write import VOLUME_FILES, write_results
-from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.report.write import VOLUME_FILES, write_folder
+from trajmodes.results.folder import require_replaceable
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.quasiharmonic.axis_forms import LEAST_CELLS, axis_forms
@@ -116,19 +116,11 @@ def quasiharmonic_job(
         Provenance(versions(), (), command, ""),
         tuple(_notes(known, found)),
     )
-    return _written(dataset, values["output"], constants)
-
-
-def _written(
-    dataset: xr.Dataset, output: str | None, sources: Sequence[str | ForceConstants]
-) -> tuple[xr.Dataset, dict[str, str]]:
-    if output is None:
-        return dataset, {}
-    inputs = [source for source in sources if isinstance(source, str)]
-    require_replaceable(output, VOLUME_FILES, inputs)
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, dict)
-    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+    output = values["output"]
+    if output is not None:
+        inputs = [one for one in constants if isinstance(one, str)]
+        require_replaceable(output, VOLUME_FILES, inputs)
+    return dataset, write_folder(output, dataset)
 
 
 def _energies(constants: Sequence[str | ForceConstants], values: Mapping[str, Any]) -> Energies:

@@ -29,8 +29,8 @@ from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.run import fit_only
 from trajmodes.pipeline.thermo.line_series import has_foreign_modes, line_series_of, lines_in
 from trajmodes.report.numbers import counted
-from trajmodes.report.write import SERIES_FILES, write_results
-from trajmodes.results.folder import Writer, open_folder, require_replaceable
+from trajmodes.report.write import SERIES_FILES, write_folder
+from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.series import line_series_dataset, series_dataset
 from trajmodes.thermo.series.cells import conditions_of
@@ -177,9 +177,7 @@ def write_series_results(
         If a file cannot be written.
     """
     require_replaceable(output, (*SERIES_FILES, *extra))
-    with open_folder(output) as folder:
-        files = write_results(dataset, folder, lambda: extra)
-    return dataset, {str(Path(output) / name): text for name, text in files.items()}
+    return dataset, write_folder(output, dataset, extra)
 
 
 def constants_writers(
