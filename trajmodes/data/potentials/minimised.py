@@ -72,7 +72,8 @@ class MinimisedCrystal:
     @property
     def volume_expansion(self) -> Floats:
         """(p, t), unit: 1/K. β, the trace of the thermal expansion."""
-        return np.trace(self.expansion, axis1=2, axis2=3)
+        found: Floats = np.trace(self.expansion, axis1=2, axis2=3)
+        return found
 
     @property
     def bulk_modulus(self) -> Floats:
@@ -100,4 +101,5 @@ class MinimisedCrystal:
 def _ratio(above: Floats, below: Floats, otherwise: float) -> Floats:
     """Quotient; another value where the divisor is zero."""
     found = np.full(above.shape, otherwise)
-    return np.divide(above, below, out=found, where=below != 0.0)
+    value: Floats = np.divide(above, below, out=found, where=below != 0.0)
+    return value

@@ -83,7 +83,7 @@ def bond_functions(functions: Functions, crystal: Crystal, order: int) -> BondFu
             pair[n, chosen] = functions.pair[a, b](r, n)
             at_first[n, chosen] = functions.density[a, b](r, n)
             at_second[n, chosen] = functions.density[b, a](r, n)
-    densities = np.bincount(bonds.first, at_first[0], crystal.n_sites)
+    densities = np.bincount(bonds.first, at_first[0], crystal.n_sites).astype(float)
     embedding = np.empty((order + 1, crystal.n_sites))
     for index, name in enumerate(kinds):
         mine = np.flatnonzero(kind == index)

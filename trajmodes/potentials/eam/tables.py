@@ -114,7 +114,7 @@ class OverDistance:
 
 def _interpolant(table: Table) -> Function:
     y = np.asarray(table.values, dtype=float)
-    x = table.step * np.arange(len(y))
+    x = table.step * np.arange(float(len(y)))
     if len(y) < 5:
         raise DataError(f"{table.name} has {len(y)} points, and at least 5 are needed")
     if table.interpolation == "lammps":

@@ -91,7 +91,8 @@ def product(one: Function, other: Function) -> Function:
     def function(x: Floats, n: int) -> Floats:
         binomials = [factorial(n) // (factorial(k) * factorial(n - k)) for k in range(n + 1)]
         parts = [b * one(x, k) * other(x, n - k) for k, b in enumerate(binomials)]
-        return np.sum(parts, axis=0)
+        found: Floats = np.sum(parts, axis=0)
+        return found
 
     return function
 
@@ -120,14 +121,14 @@ class HarmonicAngle:
 
     def __call__(self, c: Floats, n: int) -> Floats:
         """Compute the n-th derivative by the cosine."""
-        sine = np.sqrt(np.maximum(1.0 - c**2, 0.0))
+        sine: Floats = np.sqrt(np.maximum(1.0 - c**2, 0.0))
         if n and (sine < _COLLINEAR).any():
             raise DataError(
                 "three atoms of an angle are collinear",
                 why="the harmonic energy of an angle has no second derivative at 180°",
                 fix="use the form cosine_harmonic for these triples",
             )
-        apart = np.arccos(np.clip(c, -1.0, 1.0)) - np.radians(self.degrees)
+        apart: Floats = np.arccos(np.clip(c, -1.0, 1.0)) - np.radians(self.degrees)
         if n == 0:
             return 0.5 * self.k * apart**2
         one = -1.0 / sine

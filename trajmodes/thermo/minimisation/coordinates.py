@@ -46,7 +46,8 @@ class Coordinates:
 
     def strain(self, x: Floats) -> Floats:
         """(3, 3) strain ε at a point."""
-        return np.einsum("k,kxy->xy", x[: self.n_strains], self.strains)
+        found: Floats = np.einsum("k,kxy->xy", x[: self.n_strains], self.strains)
+        return found
 
     def structure(self, x: Floats) -> Crystal:
         """Crystal at a point."""

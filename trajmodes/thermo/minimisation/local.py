@@ -173,14 +173,20 @@ class Vibrational:
     @property
     def slopes(self) -> Floats:
         """(n,), unit: eV. ∂F/∂x."""
-        return np.einsum("qm,nqm->n", self._first * self.weights, self.local.square_slopes)
+        found: Floats = np.einsum(
+            "qm,nqm->n", self._first * self.weights, self.local.square_slopes
+        )
+        return found
 
     @property
     def entropy_slopes(self) -> Floats:
         """(n,), unit: eV/K. ∂S/∂x."""
         # ω ∂S/∂ω = 2λ ∂S/∂λ
         by_square = self.functions.slopes[2, 0] / (2.0 * self.omega**2)
-        return np.einsum("qm,nqm->n", by_square * self.weights, self.local.square_slopes)
+        found: Floats = np.einsum(
+            "qm,nqm->n", by_square * self.weights, self.local.square_slopes
+        )
+        return found
 
     @property
     def _first(self) -> Floats:
@@ -283,7 +289,10 @@ def _second(
 
     def change(step: Floats) -> Floats:
         d_qkl = matrices(x + step) + matrices(x - step) - 2.0 * middle
-        return np.einsum("qkm,qkl,qlm->qm", vectors.conj(), d_qkl, vectors, optimize=True).real
+        found: Floats = np.einsum(
+            "qkm,qkl,qlm->qm", vectors.conj(), d_qkl, vectors, optimize=True
+        ).real
+        return found
 
     return _mixed(change, units, middle.shape[:2]) / _WIDE**2
 

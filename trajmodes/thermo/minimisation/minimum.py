@@ -85,7 +85,8 @@ class Minimum:
         change = np.einsum("k,kxy->xy", self.by_kelvin[:n], self.coordinates.strains)
         stretch = np.eye(3) + self.coordinates.strain(self.local.x)
         rate = change @ np.linalg.inv(stretch)
-        return 0.5 * (rate + rate.T)
+        found: Floats = 0.5 * (rate + rate.T)
+        return found
 
     @property
     def by_kelvin(self) -> Floats:
@@ -127,7 +128,7 @@ def static_minimum(
         slopes = coordinates.slopes(x, state) + pressure * coordinates.volume_slopes(x)
         return state.energy + pressure * crystal.volume, slopes
 
-    x = np.zeros(coordinates.size)
+    x: Floats = np.zeros(coordinates.size)
     value, slopes = enthalpy(x)
     for _ in range(_MOST_STEPS):
         matrix = curvature(lambda at: enthalpy(at)[1], x)
