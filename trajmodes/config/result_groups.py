@@ -220,6 +220,11 @@ class PotentialOptions(Group):
         "that removes the rounding of tables of few digits.",
         default="cubic",
     )
+    reach: float | None = option(
+        "Distance in Å at which a displaced atom changes forces of a potential of LAMMPS.",
+        kind=kinds.number(0.1, 100.0),
+        metavar="Å",
+    )
     relax: Literal["nothing", "positions", "cell"] = option(
         "Relax the positions of the atoms, or positions and cell, before all else.",
         default="nothing",
@@ -371,7 +376,7 @@ class SampleOptions(Group):
     program: str = option(
         'Program that runs LAMMPS, such as "mpirun -np 4 lmp".',
         default="lmp",
-        commands="sctdep",
+        commands="sctdep potential",
         metavar="COMMAND",
     )
 

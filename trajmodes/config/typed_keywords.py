@@ -114,8 +114,10 @@ class PotentialKeywords(ShellKeywords, total=False):
     """Keywords of `trajmodes.potential`."""
 
     interpolation: Interpolation
+    reach: float | None
     relax: Relax
     third_order: bool
+    program: str
 
 
 class ElasticKeywords(TypedDict, total=False):

@@ -26,10 +26,11 @@ from trajmodes.pipeline.potentials.born_von_karman import (
     require_alike,
     shell_model,
 )
+from trajmodes.pipeline.potentials.lammps import LammpsPotential, read_commands
 from trajmodes.pipeline.potentials.structures import crystal_of
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
 from trajmodes.potentials.eam.files import read_eam
-from trajmodes.potentials.potential import Order, State
+from trajmodes.potentials.potential import Order, Potential, State
 from trajmodes.potentials.relaxation import relaxed
 from trajmodes.report.write import POTENTIAL_FILES, write_folder
 from trajmodes.results.by_command.potential import potential_dataset
@@ -67,7 +68,7 @@ def potential_job(
     Parameters
     ----------
     file
-        An embedded-atom potential.
+        An embedded-atom potential, or a text file with the commands of a potential of LAMMPS.
     values
         Values of the options of `trajmodes potential`.
     command
@@ -108,7 +109,7 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         inputs = [file, *values["compare"], *(one for one in (values["cell"],) if one)]
         require_replaceable(values["output"], (*POTENTIAL_FILES, CONSTANTS_FILE), inputs)
     with input_files([Path(file)]) as hashes:
-        potential = read_eam(file, interpolation=values["interpolation"])
+        potential = open_potential(Path(file), values)
         others = [shell_model(one, values) for one in values["compare"]]
         start = _crystal(values, others)
         crystal = _relaxed(potential, start, values["relax"])
@@ -125,7 +126,7 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
     notes = [
         *_of_relaxation(start, crystal),
         *_of_state(state, crystal),
-        *potential.notes(crystal),
+        *(potential.notes(crystal) if isinstance(potential, EmbeddedAtom) else ()),
     ]
     results = replace(
         results,
@@ -137,6 +138,29 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         ),
     )
     return OfPotential(state, results, beside_each_other(models, values["path"], command, []))
+
+
+def open_potential(file: Path, values: Mapping[str, Any]) -> EmbeddedAtom | LammpsPotential:
+    """Open the potential of a file.
+
+    Raises
+    ------
+    UsageError
+        If the file has commands of LAMMPS, and their reach is not known.
+    DataError
+        If the file is not a potential.
+    """
+    commands = read_commands(file)
+    if not commands:
+        return read_eam(file, interpolation=values["interpolation"])
+    if values["reach"] is None:
+        raise UsageError(
+            "the reach of the potential of LAMMPS is not known",
+            where=str(file),
+            fix="give --reach: the cutoff of a pair potential, twice the cutoff of an "
+            "embedded-atom or three-body potential",
+        )
+    return LammpsPotential(commands, values["reach"], values["program"])
 
 
 def enclosing_supercell(crystal: Crystal, reach: float) -> Supercell:
@@ -155,7 +179,7 @@ def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal
     return crystal_of(values["structure"], values["cell"])
 
 
-def _relaxed(potential: EmbeddedAtom, crystal: Crystal, what: str) -> Crystal:
+def _relaxed(potential: Potential, crystal: Crystal, what: str) -> Crystal:
     if what == "nothing":
         return crystal
     return relaxed(potential, crystal, cell=what == "cell")
@@ -173,13 +197,16 @@ def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:
 
 
 def _parts(
-    label: str, potential: EmbeddedAtom, constants: ForceConstants, number: int
+    label: str, potential: Potential, constants: ForceConstants, number: int
 ) -> list[ShellModel]:
-    """Constants of all forces, of those along bonds, and of the many-body part."""
-    parts = potential.parts(constants.crystal)
+    """Constants of all forces; of embedded atoms, those along bonds and the many-body part."""
     total = replace(constants, triplets=None)
+    whole = model_of_constants(label, total, number)
+    if not isinstance(potential, EmbeddedAtom):
+        return [whole]
+    parts = potential.parts(constants.crystal)
     return [
-        model_of_constants(label, total, number),
+        whole,
         model_of_constants("bonds", replace(total, values=parts.bonds), number),
         model_of_constants("many-body", replace(total, values=parts.e3), number),
     ]

@@ -31,6 +31,8 @@ from trajmodes.thermo.sampling import Configurations
 from trajmodes.units import DALTON, GIGAPASCAL
 
 _BAR = 1e-4 * GIGAPASCAL
+_MOST_BYTES = 2**16
+"""Part of a file in which commands are looked for."""
 
 _SCRIPT = """\
 units metal
@@ -166,6 +168,14 @@ class LammpsPotential:
         return force_constants_by_differences(
             forces, crystal, self.reach, order=order, step=self.step
         )
+
+
+def read_commands(path: Path) -> tuple[str, ...]:
+    """Read the commands of a text file that begin with ``pair_``; none of other files."""
+    with path.open("rb") as file:
+        lines = file.read(_MOST_BYTES).decode("utf-8", errors="replace").splitlines()
+    commands = tuple(line.strip() for line in lines if line.startswith("pair_"))
+    return commands if any(line.startswith("pair_style") for line in commands) else ()
 
 
 def _thermo_rows(log: Path, n_rows: int) -> Floats:
