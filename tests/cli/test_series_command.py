@@ -96,7 +96,7 @@ def test_all_files_are_written_and_the_tables_agree_with_the_results(written):
     names = set(SERIES_FILES) - {"figures/linewidths.png"}
     assert all((folder / name).stat().st_size > 100 for name in names)
     results = tm.load(folder)
-    assert set(results.tables) == {"runs", "series", "curves", "lattice", "bands"}
+    assert set(results.tables) == {"runs", "series", "curves", "elastic", "lattice", "bands"}
     table = pd.read_csv(folder / "tables" / "series.csv", comment="#")
     freq = results["series_freq_thz"].values
     np.testing.assert_allclose(table["series_freq_thz_300K"], freq[:, 0], rtol=1e-9)

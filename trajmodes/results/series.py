@@ -10,6 +10,7 @@ import xarray as xr
 from trajmodes.arrays import Floats
 from trajmodes.data.series.lines import LineSeries
 from trajmodes.data.series.trends import ModeTrends, TemperatureSeries
+from trajmodes.data.thermo import strain_names
 from trajmodes.results.dataset import attributes_of, filled, path_roots
 
 
@@ -26,6 +27,8 @@ def series_dataset(series: TemperatureSeries) -> xr.Dataset:
         "series_lattice": lattice,
         "series_modes": trends,
         "series_names": [run.name for run in series.runs],
+        "series_elastic": series.elastic,
+        "strain_names": None if series.elastic is None else list(strain_names(6)),
         "series_labels": _labels(series),
         "series_bands": np.moveaxis(series.band_omega, 0, -1),
         "series_cutoff": first.cutoff,

@@ -9,6 +9,9 @@ from trajmodes.results.outputs import Output
 from trajmodes.results.schema import variable_of
 from trajmodes.results.tables import Table, table_of
 
+_ROUNDING = 1e-3
+"""Part of the largest elastic constant below which two are equal."""
+
 
 def curves_table(dataset: NamedArrays) -> Table:
     """One row for each temperature: fitted frequencies of all sets of modes."""
@@ -22,6 +25,34 @@ def curves_table(dataset: NamedArrays) -> Table:
         "curve_freq_thz_n": variable_of("curve_freq_thz").text + "; set n of series.csv",
     }
     return Table("Fitted frequencies of the sets of modes of series.csv", columns, meanings)
+
+
+def elastic_places(dataset: NamedArrays) -> list[tuple[int, int]]:
+    """Elastic constants that differ from zero and from those before them."""
+    curve = dataset["curve_stiffness_gpa"].values
+    found: list[tuple[int, int]] = []
+    for i, j in zip(*np.triu_indices(6), strict=True):
+        own = curve[:, i, j]
+        size = _ROUNDING * np.abs(curve).max()
+        is_known = any(np.abs(own - curve[:, k, m]).max() < size for k, m in found)
+        if np.abs(own).max() > size and not is_known:
+            found.append((int(i), int(j)))
+    return found
+
+
+def elastic_table(dataset: NamedArrays) -> Table:
+    """One row for each temperature: fitted elastic constants that are different."""
+    columns = {"curve_temperature": dataset["curve_temperature"].values}
+    for i, j in elastic_places(dataset):
+        for end in ("", "_sem"):
+            if f"curve_stiffness_gpa{end}" in dataset:
+                values = dataset[f"curve_stiffness_gpa{end}"].values[:, i, j]
+                columns[f"curve_stiffness_gpa{end}_{i + 1}{j + 1}"] = values
+    meanings = {
+        "curve_temperature": "in K",
+        "curve_stiffness_gpa_ij": variable_of("curve_stiffness_gpa").text,
+    }
+    return Table("Fitted elastic constants", columns, meanings)
 
 
 def bands_table(dataset: NamedArrays) -> Table:
@@ -85,6 +116,12 @@ SERIES_TABLES = (
         "fitted frequencies as functions of temperature",
         ("curve_freq_thz",),
         curves_table,
+    ),
+    Output(
+        "tables/elastic.csv",
+        "fitted elastic constants as functions of temperature",
+        ("curve_stiffness_gpa",),
+        elastic_table,
     ),
     Output(
         "tables/lattice.csv",

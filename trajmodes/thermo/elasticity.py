@@ -235,6 +235,19 @@ def elasticity(constants: ForceConstants) -> Elasticity:
     )
 
 
+def stiffness_of(constants: ForceConstants) -> tuple[Floats, Floats | None]:
+    """Elastic constants (6, 6) in eV/Å³, and their standard errors; (3, 3) in eV/Å² of a layer.
+
+    Raises
+    ------
+    DataError
+        If a strain acts on an internal displacement without restoring force.
+    """
+    axes, unit = _axes(constants.crystal)
+    found = [_stiffness(unit * _along(one, axes))[0] for one in _tensors(constants)]
+    return found[0], jackknife_sem(np.array(found[1:])) if len(found) > 1 else None
+
+
 def compliances(constants: ForceConstants) -> Floats:
     """Strain (1 + b, 3, 3, 3, 3) in 1/eV of a primitive cell, by the stress times its volume.
 

@@ -10,6 +10,7 @@ from trajmodes.data.series.runs import MeasuredLines
 from trajmodes.errors import DataError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.thermo.elasticity import elasticity, stiffness_of
 from trajmodes.thermo.series.common import common_constants, constants_trend
 from trajmodes.thermo.series.conditions import Conditions
 from trajmodes.thermo.series.interpolation import (
@@ -19,6 +20,7 @@ from trajmodes.thermo.series.interpolation import (
 )
 from trajmodes.thermo.series.modes import common_qpoints, follow_modes, lines_of
 from trajmodes.thermo.series.soft_mode import EXTRAPOLATED, RESOLVED, soft_modes
+from trajmodes.thermo.series.trends import elastic_trend
 from trajmodes.thermo.series.widths import width_laws
 
 KELVIN = np.array([200.0, 500.0, 700.0, 900.0, 1200.0])
@@ -181,6 +183,23 @@ def test_interpolated_constants_keep_linear_relations_and_covariance(runs):
     wanted = np.sqrt(trend.widening**2 * summed + choice)
     np.testing.assert_allclose(sem, wanted, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(at.replicates.mean(axis=0), at.values)
+
+
+def test_elastic_constants_of_a_bravais_crystal_are_those_of_interpolated_constants(runs):
+    """They are linear in the force constants at one volume."""
+    constants = [
+        replace(one, crystal=runs(KELVIN)[0].crystal)
+        for one in runs(KELVIN, np.random.default_rng(2), 0.02)
+    ]
+    trend = constants_trend(conditions(), constants)
+    found = elastic_trend(trend)
+    wanted, sem = elasticity(trend.at(700.0)).stiffness, stiffness_of(trend.at(700.0))[1]
+    middle = len(found.curve) // 2
+    np.testing.assert_allclose(found.curve[middle], wanted, rtol=0.01, atol=1e-9)
+    different = np.abs(found.curve[middle] - wanted).max(axis=None)
+    assert different < 0.2 * sem.max()
+    np.testing.assert_allclose(found.curve_sem[middle], sem, rtol=0.3, atol=1e-6)
+    np.testing.assert_allclose(found.stiffness[0], elasticity(constants[0]).stiffness)
 
 
 def test_interpolated_constants_have_the_static_part_that_all_runs_have(runs):

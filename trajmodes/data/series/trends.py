@@ -181,7 +181,7 @@ class TemperatureSeries:
     """(r, n, m), unit: rad/ps. Bands of each run along the same path."""
     provenance: Provenance
     elastic: ElasticTrend | None = None
-    """None for a layer."""
+    """None for a layer, and where a strain has no restoring force."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -13,10 +13,11 @@ import xarray as xr
 from trajmodes.config.job import job_of
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.lattice import layer_of
 from trajmodes.data.results import Provenance
 from trajmodes.data.series.lines import LineSeries
 from trajmodes.data.series.runs import SeriesRun
-from trajmodes.data.series.trends import TemperatureSeries
+from trajmodes.data.series.trends import ElasticTrend, TemperatureSeries
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.registry import has_force_constants, read_supercell
@@ -36,7 +37,12 @@ from trajmodes.results.series import line_series_dataset, series_dataset
 from trajmodes.thermo.series.cells import conditions_of
 from trajmodes.thermo.series.common import ConstantsTrend, common_constants, constants_trend
 from trajmodes.thermo.series.modes import common_qpoints, follow_modes
-from trajmodes.thermo.series.trends import curve_temperatures, lattice_trend, mode_trends
+from trajmodes.thermo.series.trends import (
+    curve_temperatures,
+    elastic_trend,
+    lattice_trend,
+    mode_trends,
+)
 
 _OF_FIT = ("cell", "timestep_fs", "cutoff2")
 """Options for inputs that are fitted first."""
@@ -280,8 +286,21 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
         band_omega=np.stack(band_omega),
         provenance=Provenance(versions(), (), command, ""),
     )
-    results = replace(results, warnings=_warnings(fitted), notes=_notes(results, fitted))
+    elastic, missing = _elastic(fitted)
+    notes = _notes(results, fitted) + missing
+    results = replace(results, elastic=elastic, warnings=_warnings(fitted), notes=notes)
     return FittedSeries(results, fitted)
+
+
+def _elastic(fitted: ConstantsTrend) -> tuple[ElasticTrend | None, tuple[Note, ...]]:
+    """Elastic constants of bulk crystals, or a note why there are none."""
+    crystal = fitted.constants[0].crystal
+    if layer_of(crystal.cell, crystal.sites) is not None:
+        return None, ()
+    try:
+        return elastic_trend(fitted), ()
+    except DataError as error:
+        return None, (Note("note", f"there are no elastic constants: {error.what}"),)
 
 
 def _require_one_kind(runs: Sequence[SeriesRun]) -> None:

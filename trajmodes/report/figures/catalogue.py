@@ -261,6 +261,13 @@ SERIES_OUTPUTS = (
         lambda dataset: bool(dataset["linewidth_exponent"].notnull().any()),
     ),
     Output(
+        "figures/elastic.png",
+        "elastic constants as functions of temperature",
+        ("curve_stiffness_gpa",),
+        _drawn("series.draw_elastic"),
+        lambda dataset: dataset.sizes["curve_temperature"] > 1,
+    ),
+    Output(
         "figures/lattice.png",
         "lattice parameters as functions of temperature",
         ("lattice_parameter",),

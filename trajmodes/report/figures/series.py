@@ -28,6 +28,7 @@ from trajmodes.report.figures.style import (
     sem_of,
 )
 from trajmodes.report.numbers import branches, plus_minus, point_label
+from trajmodes.results.series_outputs import elastic_places
 
 _MOST_POINTS = 5
 """Named points whose modes are drawn."""
@@ -240,6 +241,24 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
         axes.set_ylim(1.0 - reach, 1.0 + reach)
     axes.set(xlabel="Frequency (THz)", ylabel="n of Γ ∝ T$^n$")
     axes.legend(handles=handles, loc="best", borderaxespad=0.3)
+
+
+def draw_elastic(dataset: NamedArrays) -> Figure:
+    """Draw the elastic constants that are different against temperature."""
+    kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
+    value, sem = dataset["series_stiffness_gpa"].values, sem_of(dataset, "series_stiffness_gpa")
+    curve, band = dataset["curve_stiffness_gpa"].values, sem_of(dataset, "curve_stiffness_gpa")
+    figure = new_figure(3.2)
+    axes = figure.add_axes((0.1, 0.145, 0.68, 0.78))
+    places = elastic_places(dataset)
+    for (i, j), colour in zip(places, branch_colours(len(places)), strict=True):
+        _line(axes, curve_t, curve[:, i, j], None if band is None else band[:, i, j], colour)
+        own = None if sem is None else sem[:, i, j]
+        label = f"C$_{{{i + 1}{j + 1}}}$"
+        points(axes, kelvin, value[:, i, j], own, color=colour, marker="o", label=label)
+    axes.set(xlabel="Temperature (K)", ylabel="Elastic constant (GPa)", xlim=_span(kelvin))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    return figure
 
 
 def draw_lattice(dataset: NamedArrays) -> Figure:

@@ -7,8 +7,9 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.series.runs import SeriesRun
-from trajmodes.data.series.trends import LatticeTrend, ModeTrends
+from trajmodes.data.series.trends import ElasticTrend, LatticeTrend, ModeTrends
 from trajmodes.phonons.modes import signed_root
+from trajmodes.thermo.elasticity import stiffness_of
 from trajmodes.thermo.series.cells import conventional_lengths
 from trajmodes.thermo.series.common import ConstantsTrend
 from trajmodes.thermo.series.conditions import Conditions
@@ -22,6 +23,8 @@ from trajmodes.thermo.series.modes import FollowedModes, lines_of
 from trajmodes.thermo.series.soft_mode import soft_modes
 from trajmodes.thermo.series.widths import width_laws
 
+_ROUNDING = 1e-9
+"""Part of the largest error that is rounding."""
 _CURVE = 61
 """Temperatures of the fitted curves."""
 
@@ -75,6 +78,32 @@ def mode_trends(
         soft_curve=soft.curve,
         soft_curve_sem=soft.curve_sem,
         **found,  # type: ignore[arg-type]  # names of fields
+    )
+
+
+def elastic_trend(constants: ConstantsTrend) -> ElasticTrend:
+    """Fit elastic constants of bulk crystals; polynomials have the weights of the constants.
+
+    Raises
+    ------
+    DataError
+        If a strain acts on an internal displacement without restoring force.
+    """
+    found = [stiffness_of(one) for one in constants.constants]
+    values = np.stack([one.ravel() for one, _ in found])
+    known = [one.ravel() for _, one in found if one is not None]
+    sems = None
+    if len(known) == len(found):
+        # Those that symmetry makes zero have errors of rounding.
+        sems = np.maximum(known, _ROUNDING * np.max(known))
+    trends = all_polynomials(constants.conditions, values, sems)
+    trend = averaged(trends, constants.basis_weights)
+    curve, curve_sem = trend.at(curve_temperatures(constants.conditions))
+    return ElasticTrend(
+        stiffness=values.reshape(-1, 6, 6),
+        stiffness_sem=None if sems is None else sems.reshape(-1, 6, 6),
+        curve=curve.reshape(-1, 6, 6),
+        curve_sem=None if curve_sem is None else curve_sem.reshape(-1, 6, 6),
     )
 
 
