@@ -1,4 +1,4 @@
-"""Array types, and shape checks and read-only views for the data classes."""
+"""Array types, |z|², and shape checks and read-only views for the data classes."""
 
 from typing import Any
 
@@ -11,6 +11,13 @@ Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+
+def square_modulus(z: Complexes) -> Floats:
+    """Compute |z|² without a square root."""
+    square: Floats = z.real**2
+    square += z.imag**2
+    return square
 
 
 def freeze(instance: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str) -> None:

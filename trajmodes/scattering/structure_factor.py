@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats
+from trajmodes.arrays import Complexes, Floats, square_modulus
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import StructureFactor, Weights
 from trajmodes.project.spectra.segment_reduction import SegmentReduction
@@ -82,7 +82,7 @@ def _segment_sums(parts: list[Complexes]) -> SegmentSums:
         segment *= window
         waves = scipy.fft.fft(segment, axis=2, overwrite_x=True)
         low[rows] = waves[0][:, [0, 1, -1]]
-        power[:, rows] = _even(waves.real**2 + waves.imag**2)
+        power[:, rows] = _even(square_modulus(waves))
     return SegmentSums(power, power**2, low)
 
 
@@ -115,7 +115,7 @@ class DensityMoments(BlockReduction[DensitySeries, MomentSums]):
     def sums(self, block: DensitySeries) -> MomentSums:
         """Sum over frames of one block of time."""
         density = block.values[0]
-        square = (density.real**2 + density.imag**2).sum(axis=1)
+        square = square_modulus(density).sum(axis=1)
         return MomentSums(density.shape[1], density.sum(axis=1), square)
 
     def finalize(self, state: BlockSums[MomentSums]) -> BlockSums[MomentSums]:

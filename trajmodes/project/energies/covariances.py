@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.arrays import Complexes, Floats, Ints, freeze, square_modulus
 from trajmodes.data.energies import EnergyCovariance
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
@@ -70,9 +70,9 @@ class EnergyCovarianceReduction:
         velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
         n_t, modes = velocity.shape[-1], self.projector.modes
         squares = np.where(modes.oscillating, modes.omega**2, 0.0)
-        energy_qmt = _square(amplitudes.coordinate)
+        energy_qmt = square_modulus(amplitudes.coordinate)
         energy_qmt *= squares[:, :, None]
-        energy_qmt += _square(velocity)
+        energy_qmt += square_modulus(velocity)
         energy_qmt *= 0.5
         x_nt = energy_qmt.reshape(-1, n_t)
         # BLAS computes X Xᵀ at half the cost of a general product.
@@ -100,12 +100,6 @@ class EnergyCovarianceReduction:
         covariance[left_out] = np.nan
         covariance[:, left_out] = np.nan
         return EnergyCovariance(covariance, correlation)
-
-
-def _square(amplitudes_qmt: Complexes) -> Floats:
-    square: Floats = amplitudes_qmt.real**2
-    square += amplitudes_qmt.imag**2
-    return square
 
 
 def _set_correlation(covariance: Floats, modes: Modes) -> Floats:

@@ -56,7 +56,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc, erfc, ndtri, stdtr
 
-from trajmodes.arrays import Complexes, Floats
+from trajmodes.arrays import Complexes, Floats, square_modulus
 from trajmodes.data.energies import Ensemble, EnsembleVerdict, Equipartition, ModeEnergies
 from trajmodes.project.energies.standard_errors import longest_sem
 from trajmodes.project.projector import Amplitudes, Projector
@@ -203,7 +203,7 @@ class KineticReduction:
 def _squares(weight_qm: Floats, a_qmt: Complexes) -> Floats:
     """Σ_qm weight |a|², as (t,)."""
     a_kt = a_qmt.reshape(-1, a_qmt.shape[-1])
-    total: Floats = weight_qm.ravel() @ (a_kt.real**2 + a_kt.imag**2)
+    total: Floats = weight_qm.ravel() @ square_modulus(a_kt)
     return total
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Complexes, Floats, Ints, square_modulus
 from trajmodes.data.modes import Modes
 from trajmodes.data.spectra import MaximumEntropySpectra, PowerSpectra
 from trajmodes.errors import DataError
@@ -88,11 +88,11 @@ def _segment_power(
         segment = np.concatenate([part[rows] for part in parts], axis=2)
         segment *= window
         waves_qmw = scipy.fft.fft(segment, axis=2, overwrite_x=True)
-        power_qmw = _square(waves_qmw) * share_qm[rows, :, None]
+        power_qmw = square_modulus(waves_qmw) * share_qm[rows, :, None]
         add_to_sets(of_sets_gw, power_qmw, modes.sets[rows])
         # The acoustic modes at Γ contain only drift.
         waves_qmw[modes.sets[rows] < 0] = 0.0
-        power_qkw = _square(kets_qkm[rows] @ waves_qmw)
+        power_qkw = square_modulus(kets_qkm[rows] @ waves_qmw)
         of_sites_kw += np.tensordot(share_q[rows], power_qkw, axes=1)
         here = np.flatnonzero((points >= start) & (points < start + len(power_qkw)))
         of_points_kcw[here] = power_qkw[points[here] - start]
@@ -117,12 +117,6 @@ def _maximum_entropy(
         weights = modes.weights[np.nonzero(here)[0]]
         rows.append(burg_power(members, poles, interval_ps, _FINER * length // 2 + 1, weights))
     return np.array(rows)
-
-
-def _square(waves: Complexes) -> Floats:
-    power: Floats = waves.real**2
-    power += waves.imag**2
-    return power
 
 
 def _one_sided(power: Floats) -> Floats:

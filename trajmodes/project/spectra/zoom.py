@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Complexes, Floats, Ints, square_modulus
 from trajmodes.data.spectra import BandSpectra
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
@@ -319,7 +319,7 @@ class ZoomReduction:
             segment = np.concatenate([part[:, rows] for part in parts], axis=3)
             segment *= window
             waves = scipy.fft.fft(segment, axis=3, overwrite_x=True)
-            both = waves.real**2 + waves.imag**2
+            both = square_modulus(waves)
             # Offsets −¼ to ¼ of the rate, reversed for the opposite direction of travel.
             forward = np.concatenate([both[0, ..., -quarter:], both[0, ..., : quarter + 1]], 2)
             backward = np.concatenate([both[1, ..., -quarter:], both[1, ..., : quarter + 1]], 2)
