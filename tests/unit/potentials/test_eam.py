@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk
 
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.potentials.differences import force_constants_by_differences, forces_of
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
@@ -241,3 +241,10 @@ def test_more_than_one_atom_per_cell_is_refused_where_one_is_meant(alloy, tricli
 def test_species_that_the_potential_lacks_are_named(alloy):
     with pytest.raises(UsageError, match="has Ni, Al, and the crystal contains Au"):
         alloy.state(Crystal.from_ase(bulk("Au")))
+
+
+def test_atoms_at_one_place_are_named(alloy, triclinic):
+    sites = triclinic.sites.copy()
+    sites[2] = sites[1] + [1.0, 0.0, 0.0]
+    with pytest.raises(DataError, match="sites 2 and 3 are at the same place"):
+        alloy.state(replace(triclinic, sites=sites))

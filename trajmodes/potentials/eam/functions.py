@@ -7,9 +7,12 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.potentials.eam.tables import Function, OverDistance, Table
 from trajmodes.potentials.neighbours import Bonds, bonds_within
+
+_COINCIDENT = 1e-3
+"""Distance in Å of atoms that are at the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def bond_functions(functions: Functions, crystal: Crystal, order: int) -> BondFu
     UsageError
         If the potential does not describe a species of the crystal.
     DataError
-        If a distance or a density is outside the tables.
+        If a distance or a density is outside the tables, or two atoms are at one place.
     """
     kinds = tuple(dict.fromkeys(crystal.species))
     missing = [kind for kind in kinds if kind not in functions.species]
@@ -75,6 +78,13 @@ def bond_functions(functions: Functions, crystal: Crystal, order: int) -> BondFu
     kind = np.array([kinds.index(one) for one in crystal.species], dtype=np.int64)
     bonds = bonds_within(crystal, functions.cutoff)
     lengths = np.minimum(bonds.lengths, functions.cutoff)
+    if len(lengths) and lengths.min() < _COINCIDENT:
+        bond = int(lengths.argmin())
+        raise DataError(
+            f"sites {bonds.first[bond] + 1} and {bonds.second[bond] + 1} are at the same place",
+            why="the cell lists an atom twice",
+            fix="check its positions",
+        )
     of_bond = kind[bonds.first], kind[bonds.second]
     pair, at_first, at_second = np.zeros((3, order + 1, len(lengths)))
     for a, b, chosen in _kinds_of_bonds(kinds, *of_bond):
@@ -99,7 +109,7 @@ def curvature_noise(functions: Functions, crystal: Crystal, found: BondFunctions
 
     Functions that are not tables have none.
     """
-    squares = np.zeros(len(found.lengths))
+    noise = np.zeros(len(found.lengths))
     frozen = found.embedding[1]
     first, second = found.bonds.first, found.bonds.second
     kinds = tuple(dict.fromkeys(crystal.species))
@@ -111,8 +121,9 @@ def curvature_noise(functions: Functions, crystal: Crystal, found: BondFunctions
             (functions.density[b, a], frozen[second[chosen]]),
         ):
             if isinstance(function, Table | OverDistance):
-                squares[chosen] += (factor * function.noise(found.lengths[chosen])) ** 2
-    return np.sqrt(squares)
+                own = factor * function.noise(found.lengths[chosen])
+                noise[chosen] = np.hypot(noise[chosen], own)
+    return noise
 
 
 def _kinds_of_bonds(
