@@ -17,12 +17,13 @@ thermodynamic integration without an intermediate run. Its error is of the fifth
 the expansions from either end deviate in opposite directions.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergyTerms
+from trajmodes.data.energies import AnharmonicReference, EnergyDifferences
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.thermo.free_energy.higher_orders import HigherOrders
 from trajmodes.thermo.free_energy.terms import FEWEST_BLOCKS, free_energy_terms
@@ -35,57 +36,62 @@ _BATCH = 64
 """Configurations that are drawn at once."""
 
 
-def sampled_terms(higher: HigherOrders, ensemble: HarmonicEnsemble) -> FreeEnergyTerms:
-    """Terms of F_34 − F_h per atom, of first to fourth order, with standard errors.
-
-    The configurations are the same in every call.
-    """
-    n_atoms = ensemble.space.supercell.n_atoms
-    number = int(np.clip(_ATOMS // n_atoms, _FEWEST, _MOST)) // _BATCH
-    rng = np.random.default_rng(1)
-    drawn = (ensemble.draw(_BATCH, rng).displacements for _ in range(number))
-    energy_t = np.concatenate([higher.energies(u_tax) for u_tax in drawn])
-    # −V takes the place of ΔU: the expansion about the harmonic ensemble has the other sign.
-    found = free_energy_terms(-energy_t, ensemble.temperature, n_atoms)
-    return replace(found, terms=-found.terms)
-
-
 def anharmonic_reference(
     energies: EnergyDifferences, higher: HigherOrders, ensemble: HarmonicEnsemble
 ) -> AnharmonicReference | None:
-    """Free energy of a run about force constants of all orders; None without their energies."""
+    """Free energy of a run about force constants of all orders; None without their energies.
+
+    The configurations of the harmonic crystal are the same in every call.
+    """
     higher_t = energies.higher
     if higher_t is None:
         return None
     rest_t = energies.harmonic - higher_t
     n_atoms, kelvin = ensemble.space.supercell.n_atoms, ensemble.temperature
-    model = sampled_terms(higher, ensemble)
-    value, sem = _between_ends(higher_t, rest_t, BOLTZMANN * kelvin)
-    # ½⟨V⟩₀ − κ₂(V)₀/12k_BT, with −κ₂/2k_BT the second term of the model
-    own = model.terms[0] / 2.0 + model.terms[1] / 6.0
-    own_sem = np.hypot(model.terms_sem[0] / 2.0, model.terms_sem[1] / 6.0)
-    return AnharmonicReference(
-        orders=higher.orders,
-        model=model,
-        rest=free_energy_terms(rest_t, kelvin, n_atoms),
-        integrated=value / n_atoms + float(own),
-        integrated_sem=float(np.hypot(sem / n_atoms, own_sem)),
-    )
+    heat = BOLTZMANN * kelvin
+    sampled_t = _sampled(higher, ensemble)
+    # −V takes the place of ΔU: the expansion about the harmonic ensemble has the other sign.
+    model = free_energy_terms(-sampled_t, kelvin, n_atoms)
 
+    def at_start(keep_t: Ints) -> float:
+        """½⟨V⟩₀ − κ₂(V)₀/12k_BT."""
+        v_t = sampled_t[keep_t]
+        return float(0.5 * v_t.mean() - v_t.var() / (12.0 * heat))
 
-def _between_ends(higher_t: Floats, rest_t: Floats, heat: float) -> tuple[float, float]:
-    """½⟨V⟩₁ + κ₂(V)₁/12k_BT + κ₁(W) + κ₂(W)/2k_BT in eV, and its standard error."""
-
-    def value(keep_t: Ints) -> float:
+    def at_end(keep_t: Ints) -> float:
+        """½⟨V⟩₁ + κ₂(V)₁/12k_BT + κ₁(W) + κ₂(W)/2k_BT."""
         v_t, w_t = higher_t[keep_t], rest_t[keep_t]
         (vv, vw), (_, ww) = np.cov(v_t, w_t)
         end = 0.5 * (v_t.mean() + vw / heat) + vv / (12.0 * heat)
         return float(end + w_t.mean() + ww / (2.0 * heat))
 
-    frame_t = np.arange(len(higher_t))
+    values, errors = zip(
+        _with_error(at_start, len(sampled_t)), _with_error(at_end, len(rest_t)), strict=True
+    )
+    return AnharmonicReference(
+        orders=higher.orders,
+        model=replace(model, terms=-model.terms),
+        rest=free_energy_terms(rest_t, kelvin, n_atoms),
+        integrated=sum(values) / n_atoms,
+        integrated_sem=float(np.hypot(*errors)) / n_atoms,
+    )
+
+
+def _sampled(higher: HigherOrders, ensemble: HarmonicEnsemble) -> Floats:
+    """(t,) energies of third and fourth order in eV, of configurations of the ensemble."""
+    n_atoms = ensemble.space.supercell.n_atoms
+    number = int(np.clip(_ATOMS // n_atoms, _FEWEST, _MOST)) // _BATCH
+    rng = np.random.default_rng(1)
+    drawn = (ensemble.draw(_BATCH, rng).displacements for _ in range(number))
+    return np.concatenate([higher.energies(u_tax) for u_tax in drawn])
+
+
+def _with_error(value: Callable[[Ints], float], n_frames: int) -> tuple[float, float]:
+    """Value of all frames, and the largest jackknife error at three lengths of blocks."""
+    frame_t = np.arange(n_frames)
     errors = []
     for n_blocks in (4 * FEWEST_BLOCKS, 2 * FEWEST_BLOCKS, FEWEST_BLOCKS):
-        block_t = frame_t * n_blocks // len(frame_t)
+        block_t = frame_t * n_blocks // n_frames
         rests = (value(np.flatnonzero(block_t != b)) for b in np.unique(block_t))
         errors.append(float(jackknife_sem(np.array(one) for one in rests)))
     return value(frame_t), max(errors)
