@@ -46,6 +46,7 @@ from trajmodes.phonons.dynamical_matrix import (
     matrix_slopes,
     q_chunks,
 )
+from trajmodes.phonons.frequency_errors import require_replicates
 from trajmodes.phonons.modes import branch_starts, frequencies_at, signed_root
 from trajmodes.phonons.qpoints import PathHits, on_path
 
@@ -166,12 +167,7 @@ def velocity_errors(constants: ForceConstants, qpoints: npt.ArrayLike) -> Floats
     DataError
         If the force constants have fewer than two replicates.
     """
-    q_qx, replicates = checked_qpoints(qpoints), constants.replicates
-    if replicates is None or len(replicates) < 2:
-        raise DataError(
-            "an error bar needs at least two delete-one-block replicates",
-            fix="fit force constants, with several time blocks",
-        )
+    q_qx, replicates = checked_qpoints(qpoints), require_replicates(constants.replicates)
     total = lattice_sum(constants)
     (rest,) = lattice_sums(constants, constants.values[None])
     found = np.empty((len(q_qx), 3 * constants.crystal.n_sites, 3))

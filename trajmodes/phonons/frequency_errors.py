@@ -18,11 +18,22 @@ from scipy.sparse import csr_array
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import require_exchange_symmetry
 
 # Size in bytes of one chunk of products u_i* u_j, which stays in the cache of a processor.
 # Results do not depend on it beyond rounding.
 _CHUNK_BYTES = 2 * 2**20
+
+
+def require_replicates(replicates: Floats | None) -> Floats:
+    """Return delete-one-block replicates; a `DataError` is raised unless there are two."""
+    if replicates is None or len(replicates) < 2:
+        raise DataError(
+            "an error bar needs at least two delete-one-block replicates",
+            fix="fit force constants, with several time blocks",
+        )
+    return replicates
 
 
 def square_deviations(

@@ -36,7 +36,7 @@ from trajmodes.phonons.dynamical_matrix import (
     lattice_sum,
     q_chunks,
 )
-from trajmodes.phonons.frequency_errors import square_deviations
+from trajmodes.phonons.frequency_errors import require_replicates, square_deviations
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.units import THZ
 
@@ -158,15 +158,9 @@ def _checked_directions(directions: npt.ArrayLike, q_qx: Floats) -> Floats:
 
 def _sem(constants: ForceConstants, solved: _Solution, starts_qm: Bools) -> Floats | None:
     """Jackknife standard error (q, m) of ω, of the mean over degenerate branches."""
-    replicates = constants.replicates
-    if replicates is None:
+    if constants.replicates is None:
         return None
-    if len(replicates) < 2:
-        raise DataError(
-            "an error bar needs at least two delete-one-block replicates",
-            fix="fit with more time blocks",
-        )
-
+    replicates = require_replicates(constants.replicates)
     deviations_qmb = square_deviations(constants, replicates, solved.qpoints, solved.vectors)
     deviations_qmb = set_means(deviations_qmb, starts_qm)
     square_sem = jackknife_sem(np.moveaxis(deviations_qmb, -1, 0))

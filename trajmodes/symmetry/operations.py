@@ -33,6 +33,8 @@ conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
 
 TOLERANCE = 1e-4
 """Largest distance in Å between a site and the image of another."""
+UNIAXIAL_GROUPS = range(75, 195)
+"""Numbers of tetragonal, trigonal and hexagonal space groups."""
 
 
 @dataclass(frozen=True, slots=True)

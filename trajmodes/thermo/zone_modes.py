@@ -22,13 +22,13 @@ from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import equal_modulo_lattice
-from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import (
     LatticeSum,
     dynamical_matrices,
     lattice_sum,
     lattice_sums,
 )
+from trajmodes.phonons.frequency_errors import require_replicates
 from trajmodes.phonons.modes import branch_starts, signed_root
 from trajmodes.phonons.qpoints import numbered_mesh
 from trajmodes.phonons.zone import zone_of
@@ -169,9 +169,4 @@ def _solved(
 def _sums_of_replicates(constants: ForceConstants) -> Iterator[LatticeSum]:
     if constants.replicates is None:
         return iter(())
-    if len(constants.replicates) < 2:
-        raise DataError(
-            "an error bar needs at least two delete-one-block replicates",
-            fix="fit with more time blocks",
-        )
-    return lattice_sums(constants, constants.replicates)
+    return lattice_sums(constants, require_replicates(constants.replicates))

@@ -15,12 +15,15 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.lattice import SAME_CRYSTAL, crystal_difference, layer_of
 from trajmodes.errors import DataError
-from trajmodes.symmetry.operations import TOLERANCE, conventional_cell, symmetry_dataset
+from trajmodes.symmetry.operations import (
+    TOLERANCE,
+    UNIAXIAL_GROUPS,
+    conventional_cell,
+    symmetry_dataset,
+)
 
 SAME_CELL = 1e-5
 """Relative difference of volumes or lengths that are the same."""
-_UNIAXIAL_GROUPS = range(75, 195)
-"""Numbers of tetragonal, trigonal and hexagonal space groups."""
 _UNIAXIAL = 1e-3
 """Relative difference of a and b, and cosines of the angles between c and them, of runs whose
 cells fluctuate."""
@@ -91,7 +94,7 @@ def uniaxial_axes(crystals: Sequence[Crystal]) -> Floats | None:
     """Lengths a and c (v, 2) in Å in the setting of the first uniaxial crystal, if any."""
     for crystal in crystals:
         dataset = symmetry_dataset(crystal, TOLERANCE)
-        if dataset is not None and dataset.number in _UNIAXIAL_GROUPS:
+        if dataset is not None and dataset.number in UNIAXIAL_GROUPS:
             break
     else:
         return None

@@ -7,13 +7,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
-from trajmodes.symmetry.operations import conventional_cell, symmetry_dataset
+from trajmodes.symmetry.operations import UNIAXIAL_GROUPS, conventional_cell, symmetry_dataset
 from trajmodes.thermo.series.conditions import Conditions
 
 _TOLERANCE = 1e-3
 """Distance in Å within which sites are on symmetric positions."""
-_UNIAXIAL = range(75, 195)
-"""Numbers of tetragonal, trigonal and hexagonal space groups."""
 
 
 def conventional_lengths(crystals: Sequence[Crystal]) -> Floats:
@@ -27,7 +25,7 @@ def conditions_of(temperatures: Floats, crystals: Sequence[Crystal]) -> Conditio
     """Temperatures, volumes and, of uniaxial crystals, c/a of the runs."""
     dataset = symmetry_dataset(crystals[0], _TOLERANCE)
     ratios = None
-    if dataset is not None and dataset.number in _UNIAXIAL:
+    if dataset is not None and dataset.number in UNIAXIAL_GROUPS:
         lengths = conventional_lengths(crystals)
         ratios = lengths[:, 2] / lengths[:, 0]
     return Conditions(temperatures, np.array([one.volume for one in crystals]), ratios)
