@@ -59,7 +59,7 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     chosen = _chosen(dataset)
     for g in chosen.tolist():
         cells = [str(g), _place(dataset, g), _branches(dataset, g)]
-        cells += [_cell(dataset, _frequency(dataset), (g, r)) for r in (0, -1)]
+        cells += [_end(dataset, g, r) for r in (0, -1)]
         cells.append(_cell(dataset, "freq_slope_thz_k", (g,), 1e3))
         cells += [_cell(dataset, name, (g,)) for name in more]
         table.add_row(*map(Text, cells))
@@ -68,6 +68,13 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     if len(chosen) < n_sets:
         caption += f"; {len(chosen)} of {counted(n_sets, 'set')}; all: tables/series.csv"
     return [Text(), Group(table, Text(caption))]
+
+
+def _end(dataset: NamedArrays, g: int, r: int) -> str:
+    """Frequency of the first or last run; of the fit if the runs have different volumes."""
+    if "series_kind" in dataset and str(dataset["series_kind"].item()) == "separable":
+        return _cell(dataset, "curve_freq_thz", (r, g))
+    return _cell(dataset, _frequency(dataset), (g, r))
 
 
 def _frequency(dataset: NamedArrays) -> str:

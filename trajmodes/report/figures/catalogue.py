@@ -261,6 +261,15 @@ SERIES_OUTPUTS = (
         lambda dataset: bool(dataset["linewidth_exponent"].notnull().any()),
     ),
     Output(
+        "figures/gruneisen.png",
+        "Grüneisen parameters of all sets of modes",
+        ("curve_freq_thz",),
+        _drawn("series.draw_gruneisen"),
+        lambda dataset: any(
+            name in dataset for name in ("series_gruneisen", "series_axial_gruneisen")
+        ),
+    ),
+    Output(
         "figures/elastic.png",
         "elastic constants as functions of temperature",
         ("curve_stiffness_gpa",),

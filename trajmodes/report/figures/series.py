@@ -62,6 +62,12 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
         frequencies_panel(axes, dataset, chosen)
     slopes_panel(panels[-1], dataset)
     letter_panels(panels)
+    if "series_gruneisen" in dataset or "series_axial_gruneisen" in dataset:
+        figure.legend(
+            handles=[line_entry("fit at the mean volume and c/a", GREY)],
+            loc="upper left",
+            borderaxespad=0.2,
+        )
     if _has_both(dataset):
         entries = [
             marker_entry("force constants", GREY),
@@ -100,6 +106,25 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     axes.set(ylim=(low - margin, high + margin), xlim=_span(kelvin))
     if low < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
+
+
+def draw_gruneisen(dataset: NamedArrays) -> Figure:
+    """Draw the Grüneisen parameters of volume and c/a of all sets against the frequency."""
+    middle = dataset["curve_freq_thz"].values
+    freq = middle[len(middle) // 2]
+    labels = {"series_gruneisen": "−∂ln ω/∂ln V", "series_axial_gruneisen": "−∂ln ω/∂ln(c/a)"}
+    names = [name for name in labels if name in dataset]
+    figure = new_figure(2.9)
+    wide = 0.99 / len(names)
+    for panel, name in enumerate(names):
+        shape = (0.09 + panel * wide, 0.16, (wide if len(names) > 1 else 0.7) - 0.12, 0.76)
+        axes = figure.add_axes(shape)
+        value, sem = dataset[name].values, sem_of(dataset, name)
+        points(axes, freq, value, sem, color=BLUE, marker="o", markersize=3.2)
+        if np.nanmin(value) < 0.0:
+            axes.axhline(0.0, color=GREY, linewidth=0.7)
+        axes.set(xlabel="Frequency (THz)", ylabel=labels[name])
+    return figure
 
 
 def _frequency(dataset: NamedArrays) -> str:

@@ -272,19 +272,22 @@ def _order(first: Ints, second: Ints, lattice: Ints) -> Ints:
 def _require_same_crystal(one_name: str, one: Crystal, other_name: str, other: Crystal) -> Ints:
     """Lattice vectors (s, 3) from the sites of one crystal to those of the other."""
 
-    def error(why: str) -> DataError:
-        return DataError(
-            f"{other_name} and {one_name} hold different crystals",
-            why=why,
-            fix="give runs of one crystal, fitted with the same cell file",
-        )
+    def error(
+        why: str, fix: str = "give runs of one crystal, fitted with the same cell file"
+    ) -> DataError:
+        text = f"{other_name} and {one_name} hold different crystals"
+        return DataError(text, why=why, fix=fix)
 
     if one.species != other.species:
         kinds = " ".join(other.species), " ".join(one.species)
         raise error(f"their sites are {kinds[0]} and {kinds[1]}")
     found = crystal_difference(one, other)
     if abs(found.largest_strain) > SAME_CRYSTAL.strain:
-        raise error(f"their cells differ by a strain of {100.0 * found.largest_strain:.2g} %")
+        most = 100.0 * SAME_CRYSTAL.strain
+        raise error(
+            f"their cells differ by a strain of {100.0 * found.largest_strain:.2g} %",
+            f"give runs of one crystal whose cells differ by less than {most:.2g} %",
+        )
     if found.angle > SAME_CRYSTAL.angle:
         raise error(f"their cells are rotated by {np.degrees(found.angle):.2g}°")
     if found.shift.max() > SAME_CRYSTAL.site:
