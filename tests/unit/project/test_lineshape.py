@@ -155,16 +155,18 @@ def test_the_advised_resolution_resolves_a_narrow_line() -> None:
     assert np.median(asked) == pytest.approx(4 * LENGTH * INTERVAL, rel=0.15)
 
 
-def test_two_lines_are_not_fitted_by_one() -> None:
+@pytest.mark.parametrize("half_distance", [4.0, 1.4])
+def test_two_lines_are_not_fitted_by_one(half_distance: float) -> None:
+    """Nor is one of them the line of the mode, if they are two and a half widths apart."""
     rng = np.random.default_rng(12)
     width = 3 * RESOLUTION
     halves = [
         _velocities(rng, 40 * 12, 2 * LENGTH, FREQ + shift, width)
-        for shift in (-4 * THZ, 4 * THZ)
+        for shift in (-half_distance * THZ, half_distance * THZ)
     ]
     spectra = _spectra((halves[0] + halves[1]) / np.sqrt(2), 12)
     fits = fit_lines([spectra], _guess(spectra, FREQ))
-    assert np.mean([verdict is Verdict.NO_LINE for verdict in fits.verdicts]) > 0.9
+    assert np.mean([verdict is Verdict.NO_LINE for verdict in fits.verdicts]) > 0.8
     assert np.isnan(fits.lifetime_ps).mean() > 0.9
 
 

@@ -107,7 +107,8 @@ def _line_fits(
     resolution, segment_ps = segment_of(candidates, chosen)
     limit = np.log(least_width(candidates, chosen, relative))
     log_width, relative = without_selection(theta[:, GAMMA], relative, limit)
-    width = np.exp(log_width)
+    # The error of a width that is not resolved may be any number.
+    width = np.exp(shown(log_width))
     lifetime = np.where(oscillates, 1.0 / width, np.nan)
     where = places(shape)
     area = np.exp(theta[:, AREA])
@@ -124,8 +125,8 @@ def _line_fits(
     return LineFits(
         omega=np.where(known, chosen.center, np.nan),
         omega_sem=np.where(known, sem[:, OMEGA], np.nan),
-        linewidth=shown(width),
-        linewidth_sem=shown(width * relative),
+        linewidth=width,
+        linewidth_sem=width * relative,
         lifetime_ps=lifetime,
         lifetime_ps_sem=lifetime * relative,
         kinetic=shown(area),

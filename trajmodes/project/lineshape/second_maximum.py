@@ -1,7 +1,8 @@
 """A second maximum in the spectrum of a set, away from its line.
 
-The zoom spectrum that a narrow line is fitted in covers a narrow band. A second line beyond it,
-such as the other line of a Fermi doublet, is seen in the spectrum over all frequencies only.
+A line is fitted in a range about itself, narrow lines in a zoom spectrum of a narrow band. A
+second line beyond, such as the other line of a Fermi doublet, is seen in the spectrum over all
+frequencies only.
 """
 
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from trajmodes.project.lineshape.segment_fits import SegmentSpectra
 
 _LEAST_SHARE = 0.2
 """Least part of the power in a second maximum, within one width (with the resolution), that
-makes one line a wrong description. There is a twentieth three widths from one oscillator."""
-_APART = 3.0
+makes one line a wrong description."""
+_APART = 1.5
 """Least distance of both maxima, in widths (width of the line plus the resolution)."""
+_SMOOTHING = 0.25
+"""Half of the range over which the spectrum is smoothed, in the same unit."""
 _VALLEY = 0.5
 """Largest power between two separate maxima, relative to the weaker one."""
 
@@ -27,6 +30,8 @@ class SecondMaximum(NamedTuple):
     """(g,) its mean frequency in rad/ps."""
     share: Floats
     """(g,) its part of the power; zero without one."""
+    line_share: Floats
+    """(g,) part of the power at the line."""
 
     @property
     def matters(self) -> Bools:
@@ -44,26 +49,32 @@ def second_maximum(whole: SegmentSpectra, center: Floats, width: Floats) -> Seco
         (g,) frequency and full width at half maximum of the line in rad/ps; without a second
         maximum where they are not finite.
     """
-    omega, share = np.zeros((2, len(center)))
+    omega, share, line_share = np.zeros((3, len(center)))
     for g in np.flatnonzero(np.isfinite(center) & np.isfinite(width)).tolist():
-        omega[g], share[g] = _of_one(whole, g, center[g], width[g] + whole.resolution)
-    return SecondMaximum(omega, share)
+        reach = width[g] + whole.resolution
+        omega[g], share[g], line_share[g] = _of_one(whole, g, center[g], reach)
+    return SecondMaximum(omega, share, line_share)
 
 
-def _of_one(whole: SegmentSpectra, g: int, center: float, reach: float) -> tuple[float, float]:
-    """Mean frequency and share of the second maximum of one set."""
+def _of_one(whole: SegmentSpectra, g: int, center: float, reach: float) -> tuple[float, ...]:
+    """Mean frequency of the second maximum of one set, its share, and that of the line."""
     axis, power = whole.band.omega[g], np.nan_to_num(whole.band.power[g])
-    half = round(min(0.5 * reach / whole.spacing, len(axis)))
+    half = round(min(_SMOOTHING * reach / whole.spacing, len(axis)))
     summed = np.concatenate([np.zeros(half + 1), np.cumsum(power)])
     summed = np.concatenate([summed, np.full(half, summed[-1])])
-    # Power within half of `reach` of each bin.
     near = summed[2 * half + 1 :] - summed[: -2 * half - 1]
     away = np.abs(axis - center) > _APART * reach
     if not (away.any() and near[away].max() > 0.0):
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     at = int(np.argmax(np.where(away, near, -1.0)))
     line = int(np.clip(np.searchsorted(axis, center), 0, len(axis) - 1))
-    if near[min(at, line) : max(at, line) + 1].min() > _VALLEY * near[at]:
-        return 0.0, 0.0
-    part = np.where(np.abs(axis - axis[at]) <= reach, power, 0.0)
-    return float(np.sum(axis * part) / part.sum()), float(part.sum() / power.sum())
+    low, high = min(at, line), max(at, line) + 1
+    valley = low + int(np.argmin(near[low:high]))
+    if near[valley] > _VALLEY * near[at]:
+        return 0.0, 0.0, 0.0
+    second, first = (
+        np.where(np.abs(axis - middle) <= min(reach, abs(middle - axis[valley])), power, 0.0)
+        for middle in (axis[at], center)
+    )
+    mean, total = np.sum(axis * second) / second.sum(), power.sum()
+    return float(mean), float(second.sum() / total), float(first.sum() / total)

@@ -147,16 +147,15 @@ def judge_lines(
         verdicts.append(verdict)
         advice.append(_advise(verdict, line, (resolution[g], segment_ps[g])))
     # Where the fit is at neither maximum, it says nothing on the first.
-    share_near = _share_near(candidates[0], chosen)
     two = np.array([verdict is Verdict.NO_LINE for verdict in verdicts])
-    two &= second.matters & (share_near >= second.share)
+    two &= second.matters & (second.line_share >= second.share)
     if shape == LineShape():
         for g, text in _advise_on_shapes(candidates, chosen, verdicts, two).items():
             advice[g] = text
     for g in np.flatnonzero(two).tolist():
         advice[g] = (
             f"two lines, near {center[g] / THZ:.4g} THz with"
-            f" {100.0 * share_near[g]:.0f} % of the power and near"
+            f" {100.0 * second.line_share[g]:.0f} % of the power and near"
             f" {second.omega[g] / THZ:.4g} THz with {100.0 * second.share[g]:.0f} %;"
             " --line two-oscillators gives the widths of both if they are wider than the"
             " resolution"
