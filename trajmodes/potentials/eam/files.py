@@ -202,6 +202,9 @@ def _funcfl(
     cut = (grid.n_density, grid.n_distance, grid.n_distance)
     embedding, charge, density = sections[0].cut(numbers.path, cut)
     make = _Tables(numbers.path, grid, interpolation)
+    if make.is_lammps:
+        # LAMMPS leaves out the last point of these files.
+        embedding, charge, density = embedding[:-1], charge[:-1], density[:-1]
     functions = Functions(
         species=(name,),
         embedding={name: make.embedding(embedding, name)},
@@ -311,18 +314,26 @@ class _Tables:
     interpolation: Interpolation
 
     @property
+    def is_lammps(self) -> bool:
+        """Whether the functions are those of LAMMPS."""
+        return self.interpolation == "lammps"
+
+    @property
     def cutoff(self) -> float:
-        """Cutoff in Å, at most the end of the tables."""
+        """Cutoff in Å, at most the end of tables that do not hold beyond it."""
+        if self.is_lammps:
+            return self.grid.cutoff
         return min(self.grid.cutoff, self.grid.distance_step * (self.grid.n_distance - 1))
 
     def embedding(self, values: Floats, name: str) -> Function:
         """Make the function of the density, never smoothed: it often starts like a root."""
-        own: Interpolation = "lammps" if self.interpolation == "lammps" else "cubic"
+        own: Interpolation = "lammps" if self.is_lammps else "cubic"
         what = f"the embedding function of {name}"
         return Table(what, self.grid.density_step, values, own)
 
     def radial(self, values: Floats, what: str) -> Table:
-        return Table(what, self.grid.distance_step, values, self.interpolation)
+        step = self.grid.distance_step
+        return Table(what, step, values, self.interpolation, holds=self.is_lammps)
 
     def pair(self, values: Floats, a: str, b: str) -> OverDistance:
         """Make the pair potential of values of r φ."""

@@ -46,13 +46,15 @@ class Table:
     Raises
     ------
     DataError
-        If it is evaluated outside the table.
+        If it is evaluated outside the table, and does not hold beyond it.
     """
 
     name: str
     step: float
     values: Floats
     interpolation: Interpolation = "cubic"
+    holds: bool = False
+    """Whether the last value and its derivatives hold beyond the table, as in LAMMPS."""
     _function: Function = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class Table:
     def __call__(self, x: Floats, order: int = 0) -> Floats:
         """Compute the derivative of an order, 0 for the value itself."""
         last = self.step * (len(self.values) - 1)
+        if self.holds:
+            x = np.minimum(x, last)
         if len(x) and (x.min() < 0.0 or x.max() > last):
             beyond = x.min() if x.min() < 0.0 else x.max()
             raise DataError(
