@@ -1,6 +1,11 @@
 """Jobs on potentials, and on the constants of neighbour shells.
 
 In: potentials, force constants, tables of constants or of measured frequencies. Out: results
-beside each other. Open `born_von_karman` first. `lammps` makes energies and forces of any
-potential of LAMMPS.
+beside each other. Open `analytic` first.
+
+- `analytic`: force constants and phonons of a potential, with fits beside them
+- `born_von_karman`: constants of neighbour shells of several models
+- `lammps`: energies and forces of any potential of LAMMPS
+- `shell_table`: tables of constants and of measured frequencies
+- `structures`: crystals in words
 """
