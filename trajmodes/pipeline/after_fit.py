@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.job_folder import CONSTANTS_FILE, require_no_results
+from trajmodes.pipeline.job_folder import CONSTANTS_FILE, require_no_results, scratch_in
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.figures.scan import draw_scan
@@ -217,10 +216,7 @@ def export(
     files: dict[str, tuple[Path, ...]] = {}
     notes: list[str] = []
     staged: dict[str, tuple[Path, ...]] = {}
-    with (
-        open_folder(root) as opened,
-        TemporaryDirectory(dir=root, prefix=".trajmodes.") as scratch,
-    ):
+    with open_folder(root) as opened, scratch_in(opened.path) as scratch:
         for target in folders:
             written = write_force_constants(
                 constants, supercell, Path(scratch) / target, target

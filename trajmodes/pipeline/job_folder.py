@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from threading import Event
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -319,9 +319,18 @@ def _of_job(text: str, log: Log | None) -> dict[str, Writer]:
     return writers
 
 
-def scratch_in(folder: Path) -> "TemporaryDirectory[str]":
-    """Folder for large intermediate files on the disk of the results."""
-    return TemporaryDirectory(dir=folder, prefix=".trajmodes.")
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[str]:
+    """Folder for large intermediate files on the disk of the results.
+
+    Files that are still in use, which Windows does not remove, remain: the next command that
+    writes to the folder removes them.
+    """
+    path = mkdtemp(dir=folder, prefix=".trajmodes.")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _copy(source: Path) -> Callable[[Path], None]:

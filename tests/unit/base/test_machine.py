@@ -18,6 +18,8 @@ from trajmodes.machine import (
     stopped_by_signals,
     uninterrupted,
 )
+from trajmodes.pipeline.job_folder import scratch_in
+from trajmodes.results.folder import open_folder
 
 LINUX_ONLY = {
     "sched_getaffinity", "process_cpu_count", "pread", "preadv", "pwrite", "pwritev", "fchmod",
@@ -79,6 +81,21 @@ def is_tried(node: ast.AST) -> bool:
     return isinstance(node, ast.Try) and any(
         isinstance(one.type, ast.Name) and one.type.id == "ImportError" for one in node.handlers
     )
+
+
+def test_intermediate_files_in_use_do_not_stop_a_command(tmp_path, monkeypatch):
+    """Windows removes no file that is open, such as one in memory; the next command does."""
+
+    def refuse(*_given, **_more):
+        raise PermissionError(13, "the file is used by another process")
+
+    with monkeypatch.context() as patch, scratch_in(tmp_path) as scratch:
+        (Path(scratch) / "amplitudes").write_bytes(b"1")
+        for name in ("unlink", "rmdir", "remove"):
+            patch.setattr(os, name, refuse)
+    assert (Path(scratch) / "amplitudes").exists()
+    with open_folder(tmp_path):
+        assert not Path(scratch).exists()
 
 
 @pytest.mark.usefixtures("default_signals")
