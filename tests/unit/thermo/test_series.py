@@ -15,6 +15,7 @@ from trajmodes.thermo.series.common import common_constants, constants_trend
 from trajmodes.thermo.series.conditions import Conditions
 from trajmodes.thermo.series.interpolation import (
     all_polynomials,
+    averaged,
     basis_weights,
     polynomial,
 )
@@ -78,6 +79,24 @@ def test_the_right_order_has_most_of_the_weight(order, quantities, least):
         trends = all_polynomials(conditions(), values, np.ones((5, 1)))
         right += basis_weights(trends, has_errors=True, shared=quantities)[order - 1, 0]
     assert right >= 200 * least
+
+
+def test_the_variance_of_an_average_is_the_mean_variance_and_the_spread_of_the_polynomials():
+    rng = np.random.default_rng(3)
+    values, sems = rng.standard_normal((5, 4)), rng.uniform(0.5, 2.0, (5, 4))
+    trends = all_polynomials(conditions(), values, sems)
+    weights = basis_weights(trends, has_errors=True)
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    at = np.array([100.0, 650.0, 1500.0])
+    found, error = averaged(trends, weights).at(at)
+    each = [one.at(at) for one in trends]
+    mean = sum(w * value for w, (value, _) in zip(weights, each, strict=True))
+    np.testing.assert_allclose(found, mean)
+    variance = sum(
+        w * (sem**2 + (value - mean) ** 2)
+        for w, (value, sem) in zip(weights, each, strict=True)
+    )
+    np.testing.assert_allclose(error**2, variance)
 
 
 def test_errors_are_widened_where_the_runs_scatter_more_than_their_errors():
