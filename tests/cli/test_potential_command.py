@@ -78,6 +78,35 @@ def test_a_fit_is_compared_at_its_own_volume(file, folder, tmp_path):
     np.testing.assert_allclose(values[:, 3], 1.05 * values[:, 0], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize(("offset", "verdict"), [(0.0, "note"), (0.02, "warning")])
+def test_fits_at_two_temperatures_are_extrapolated(file, folder, tmp_path, offset, verdict):
+    """Constants that grow by 1e-4 per K, with errors of 0.1 %, and an offset."""
+    exact = tm.read_force_constants(folder)
+    rng = np.random.default_rng(2)
+    words = []
+    for kelvin in (100.0, 300.0):
+        shape = (20, exact.n_pairs)
+        noise = 1e-3 * rng.standard_normal(shape) * np.abs(exact.values).max(axis=(1, 2)) / 4.4
+        values = (1.0 + offset + 1e-4 * kelvin) * exact.values
+        fitted = replace(
+            read_eam(file).force_constants(exact.crystal),
+            values=values,
+            replicates=values + noise[:, :, None, None] * np.ones((3, 3)),
+            temperature=kelvin,
+        )
+        path = tmp_path / f"fit{kelvin:.0f}.h5"
+        write_hdf5(fitted, exact.supercell, path)
+        words += ["--compare", path]
+    code, text = run("potential", file, *words, "-o", tmp_path / "both")
+    assert code == 0, text
+    data = tm.load(tmp_path / "both").to_dataset()
+    (found,) = [
+        one for one in data[f"{verdict}s"].values.tolist() if "extrapolated to 0 K" in str(one)
+    ]
+    assert "constants of fits at 100, 300 K" in found
+    assert ("; 0 of" in found) == (offset == 0.0)
+
+
 def test_python_gives_the_same_force_constants(file, folder):
     found = tm.potential(file, structure="cesiumchloride:2.75:NiAl", third_order=True)
     np.testing.assert_allclose(found.values, tm.read_force_constants(folder).values, atol=1e-9)

@@ -43,6 +43,9 @@ _FORCE = 1e-3
 """Force in eV/Å beyond which the atoms are not at equilibrium."""
 _FAR = 3.0
 """Difference in standard errors that is more than the error."""
+_FEW = 0.05
+"""Part of the constants that may differ by more."""
+_SAME_VOLUME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         *_of_relaxation(start, crystal),
         *_of_state(state, crystal),
         *(potential.notes(crystal) if isinstance(potential, EmbeddedAtom) else ()),
+        *_at_zero(models[0], others),
     ]
     results = replace(
         results,
@@ -252,3 +256,52 @@ def _differences(own: ShellModel, others: Sequence[ShellModel]) -> list[Note]:
             )
         notes.append(Note("note", text))
     return notes
+
+
+def _at_zero(own: ShellModel, others: Sequence[ShellModel]) -> list[Note]:
+    """Compare the potential with constants of fits extrapolated linearly to 0 K.
+
+    The fits are those at the volume of the potential, at two temperatures or more.
+    """
+    volume = own.constants.crystal.volume
+    fits = [
+        (one.whole.temperature, one.constants.values, one.constants.values_sem)
+        for one in others
+        if one.whole is not None
+        and one.whole.temperature is not None
+        and one.constants.values_sem is not None
+        and abs(one.constants.crystal.volume / volume - 1.0) < _SAME_VOLUME
+    ]
+    kelvin = np.array([kelvin for kelvin, _, _ in fits])
+    if len(set(kelvin.tolist())) < 2:
+        return []
+    count = min(len(own.constants.values), *(len(values) for _, values, _ in fits))
+    sems = np.array([sem[:count] for _, _, sem in fits])
+    # Constants without an error are zero in all models.
+    known = np.flatnonzero((sems > 0.0).all(axis=0))
+    values = np.array([values[known] for _, values, _ in fits])
+    weight = sems[:, known] ** -2.0
+    t_kn = kelvin[:, None]
+    sums = [(weight * t_kn**n).sum(axis=0) for n in range(3)]
+    first, second = ((weight * t_kn**n * values).sum(axis=0) for n in range(2))
+    determinant = sums[0] * sums[2] - sums[1] ** 2
+    at_zero = (sums[2] * first - sums[1] * second) / determinant
+    z = (at_zero - own.constants.values[known]) / np.sqrt(sums[2] / determinant)
+    far = int((np.abs(z) > _FAR).sum())
+    listed = ", ".join(f"{one:.4g}" for one in kelvin)
+    text = (
+        f"constants of fits at {listed} K extrapolated to 0 K differ from those of the "
+        f"potential by {np.sqrt(np.mean(z**2)):.2g} standard errors (rms); {far} of {len(z)} "
+        f"by more than {_FAR:g}"
+    )
+    if far <= _FEW * len(z):
+        return [Note("note", text)]
+    return [
+        Note(
+            "warning",
+            text,
+            why="the range of the fits is too short, their forces contain those of a "
+            "thermostat, the potential is another one, or constants are not linear in T",
+            fix="fit with a longer cutoff, or at lower temperatures",
+        )
+    ]
