@@ -105,7 +105,7 @@ def test_what_all_modes_share_is_found_from_the_energies(
     supercell, waves = crystal_of_waves(4)
     rng = np.random.default_rng(0)
     before, after = [], []
-    for _ in range(30):
+    for _ in range(12):
         covariances = reduce_frames(supercell, *waves.run(rng, couplings(waves), MEMORY))
         fit = fit_harmonic(covariances, cutoff="supercell")
         before.append(frequencies(fit, waves.modes))
@@ -122,7 +122,7 @@ def test_runs_in_different_supercells_are_compared_together(
     expansion = expansion_of(space_group(large.crystal), large, {2: Cutoff(3.5)})
     rng = np.random.default_rng(0)
     before, after = [], []
-    for _ in range(20):
+    for _ in range(8):
         runs = [
             reduce_frames(cell, *one.run(rng, couplings(one), MEMORY), 16)
             for cell, one in ((large, waves), (small, others), (small, others))
