@@ -16,13 +16,17 @@ independent members by the part that all share: in silicon the frequencies of al
 together when energy is exchanged between acoustic and optical modes. It comes from the energies
 of modes as well. Over the whole run these differ among equivalent modes with a variance that is
 larger than the one expected from blocks, and the shared part is multiplied by this ratio. It is
-an average over all modes and well known, where changes of frequencies are not.
+an average over all modes and well known, where changes of frequencies are not. In a run of
+few lifetimes noise may conceal the shared part. Its slow variance is then expected to be that
+of the independent part (an exponential distribution), and its mean over what the blocks leave
+possible is used.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.modes import Modes
@@ -42,11 +46,10 @@ _SIMILAR = 0.04
 _OF_ALL_SETS = 20.0
 """Degrees of freedom with which the mean over all sets enters this average."""
 
-_SLOWEST = 35.0
-"""Largest ratio of the variance of energies to that from blocks which is used: blocks that show
-less of it show noise instead."""
+_LEAST_GROWTH = 0.1
+"""Least slow variance, relative to the fast one, that members are expected to share."""
 
-_SHARED = 0.15
+_SHARED = 0.3
 """Width of the same average of the relative changes that equivalent modes share: they are
 nearly the same for all modes, and small."""
 
@@ -99,8 +102,12 @@ def member_scatter(
     ratio = _averaged(omega, size, known, members, whole)
     slow = np.average([one.slow for one in found], weights=[one.freedom for one in found])
     noise = np.average([one.noise for one in found], weights=[one.freedom for one in found])
-    shared = _shared(omega, known, blocks - members, members, float(noise))
-    variance = np.maximum(ratio, 1.0) * members + np.clip(slow, 1.0, _SLOWEST) * shared
+    slow = max(1.0, float(slow))
+    # What members share varies slowly about as much as what they do not.
+    growing = float(np.average(ratio, weights=size)) - 1.0
+    expected = max(growing, _LEAST_GROWTH) / slow
+    shared = _shared(omega, known, blocks - members, members, float(np.sqrt(noise)), expected)
+    variance = np.maximum(ratio, 1.0) * members + slow * shared
     growth = np.ones(modes.n_sets)
     growth[known] = variance[known] / short[known]
     shared_sums, independent = np.sum([one.coherence for one in found], axis=0)
@@ -229,19 +236,29 @@ def _averaged(omega: Floats, size: Floats, known: Ints, below: Floats, above: Fl
 
 
 def _shared(
-    omega: Floats, known: Ints, excess: Floats, members: Floats, noise: float
+    omega: Floats,
+    known: Ints,
+    excess: Floats,
+    members: Floats,
+    noise: float,
+    expected: float,
 ) -> Floats:
     """(g,) variance that equivalent modes share, from sets of similar frequency.
 
-    It is shrunk by its noise (James and Stein 1961), because it is multiplied by a large ratio.
+    Its mean over an exponential distribution with the mean `expected`, or more if significantly
+    more is seen, times the likelihood of the excess, of standard deviation `noise`. Both are
+    relative to the variance of the members.
     """
     weight = (omega[known] ** 2 / members[known]) ** 2
     distance = (omega[:, None] - omega[known]) / (_SHARED * omega.max())
     near = np.exp(-0.5 * distance**2) * weight
     near /= near.sum(axis=1, keepdims=True)
     found, own = (near @ (x[known] / omega[known] ** 2) for x in (excess, members))
-    shrunk = np.maximum(found**2 - noise * own**2, 0.0) / np.where(found > 0.0, found, np.inf)
-    result: Floats = omega**2 * shrunk
+    # A normal distribution of positive numbers; its mean without underflow.
+    seen = found / own
+    x = seen / noise - noise / np.maximum(expected, seen - 2.0 * noise)
+    hazard = np.exp(-0.5 * x**2 - log_ndtr(x)) / np.sqrt(2.0 * np.pi)
+    result: Floats = omega**2 * noise * own * np.maximum(x + hazard, 0.0)
     return result
 
 
