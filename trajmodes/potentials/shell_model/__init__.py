@@ -2,5 +2,5 @@
 
 In: charges, springs and functions of distances and angles. Out: a potential with relaxed
 shells, its dynamical matrices, Born charges and dielectric tensors. Open `model` first; `terms`
-lists what interacts.
+lists what interacts; `files` reads parameters.
 """
