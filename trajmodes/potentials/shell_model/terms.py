@@ -140,7 +140,8 @@ def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[Tri
         places = []
         for centre in np.flatnonzero(kinds == term.centre):
             bonds = np.flatnonzero(
-                (start == centre) & (layout.site[end] != layout.site[centre])
+                (start == centre)
+                & ((layout.site[end] != layout.site[centre]) | cell.any(axis=1))
             )
             one, two = (
                 bonds[(kinds[end[bonds]] == kind) & (length[bonds] <= cutoff)]

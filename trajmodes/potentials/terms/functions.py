@@ -51,7 +51,7 @@ def polynomial(derivatives: tuple[float, ...], origin: float = 0.0) -> Function:
     return function
 
 
-def power(factor: float, exponent: int) -> Function:
+def power(factor: float, exponent: float) -> Function:
     """Make a factor times x to a power."""
 
     def function(x: Floats, n: int) -> Floats:
