@@ -16,9 +16,13 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 import trajmodes as tm
 from trajmodes.cli.program import main
 from trajmodes.errors import DataError
+from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.thermo.quasiharmonic import static_energy
 from trajmodes.report.write import PROPERTY_FILES
 from trajmodes.symmetry.translations import build_supercell
+from trajmodes.thermo.quasiharmonic.volume_functions import State, volume_functions
 from trajmodes.thermo.sampling import harmonic_ensemble
+from trajmodes.thermo.zone_modes import zone_points
 
 KELVIN, GROUND, N_FRAMES = 300.0, -4.5, 200
 
@@ -99,6 +103,25 @@ def test_the_files_and_the_summary_hold_the_results(written):
     assert {one for one in names if not one.startswith(".")} <= set(PROPERTY_FILES)
     assert "resolves F to third order" in " ".join(text.split())
     assert "resolves F to third order" in " ".join(done("show", place / "results.nc").split())
+
+
+def test_the_energy_and_its_replicates_give_the_error_of_the_free_energy(folder, written):
+    """Added to the replicates of F_h they have the error of F, which `free-energy` writes."""
+    dataset, constants = tm.load(written[0]).to_dataset(), read_force_constants(folder / "fit")
+    points = zone_points(constants.crystal, (4, 4, 4))
+    n_sites, kelvin = constants.crystal.n_sites, np.array([KELVIN])
+    (folder / "fit" / "free-energy").symlink_to(written[0], target_is_directory=True)
+    for order in (1, 2):
+        energy, sem, changes = static_energy(str(folder / "fit"), order)
+        state = State(constants, n_sites * energy, n_sites * sem, n_sites * changes)
+        found = volume_functions([state], points, kelvin, classical=True)
+        free = dataset.sel(statistics="classical", expansion_order=order)
+        assert found.values[0, 0] / n_sites == pytest.approx(float(free["run_free_energy"]))
+        error = found.free_energy_sem[0] / n_sites
+        assert error == pytest.approx(float(free["run_free_energy_sem"]), rel=0.02)
+    other = replace(state, energy_changes=changes[:3])
+    with pytest.raises(DataError, match="another fit"):
+        volume_functions([other], points, kelvin)
 
 
 def test_runs_of_a_continued_fit_are_all_read(folder, frames):

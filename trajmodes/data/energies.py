@@ -317,10 +317,13 @@ class FreeEnergy:
     """Those of all frames, for the supercell."""
     anharmonic: AnharmonicReference | None = None
     """None without force constants of third or fourth order."""
+    sums_changes: Floats | None = None
+    """(b, 3), unit: eV per atom. Change of the terms up to each order as a block of time is
+    left out together with its replicate of the force constants; None without replicates."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, harmonic="2", harmonic_sem="2", commensurate="2")
-        freeze(self, {}, float, total_sem="2 3")
+        freeze(self, {}, float, total_sem="2 3", sums_changes="b 3")
 
     def __repr__(self) -> str:
         """Summarise without the arrays."""

@@ -229,10 +229,10 @@ class PhaseBoundary:
     """(p, t) standard error; nan where that of a phase is not known."""
     crossings: tuple[Crossing, ...]
     """At least one for each pressure, in their order."""
-    transition_pressure: Floats
+    transition_pressure: Floats | None
     """(t,), unit: eV/Å³. Lowest pressure at which G is equal at each temperature; nan where it
-    is outside the pressures."""
-    transition_pressure_sem: Floats
+    is outside the pressures. None at one pressure."""
+    transition_pressure_sem: Floats | None
     """(t,), unit: eV/Å³. Its standard error."""
     names: tuple[str, str] = ("first", "second")
     """Names of the phases."""

@@ -90,6 +90,7 @@ DIMENSIONS = {
     "statistics": "statistics of the harmonic part: classical, quantum",
     "expansion_order": "orders to which the free energy of a run is expanded",
     "cumulant": "orders of the terms of the expansion",
+    "energy_replicate": "replicates of the force constants, those of neighbouring blocks added",
     "difference_block": "blocks of time of the energies of a run",
     "difference_bin": "deviations of the energy difference from its mean",
     "strain": "components of strain: xx, yy, zz, yz, xz, xy; xx, yy, xy of a layer",

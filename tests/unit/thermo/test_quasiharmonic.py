@@ -21,6 +21,7 @@ from trajmodes.thermo.zone_modes import zone_points
 from trajmodes.units import BOLTZMANN, DALTON, GIGAPASCAL
 
 SIDE, GAMMA, MESH = 3.0, 1.7, (4, 4, 4)
+KELVIN = 300.0
 SIDES = np.linspace(2.97, 3.06, 6)
 V0, BULK, SLOPE = SIDE**3, 0.5, 4.5
 EQUATIONS = ("birch-murnaghan", "vinet", "polynomial")
@@ -200,7 +201,7 @@ def test_errors_are_proportional_to_those_of_the_energies(equation):
 
 
 def test_z_scores_of_volume_expansion_and_crossing_have_unit_width():
-    """Fifty synthetic series of runs: estimates less truth, over their errors."""
+    """A hundred synthetic series of runs: estimates less truth, over their errors."""
     kelvin, spread, error = np.array([50.0, 250.0, 450.0]), 5e-3, 5e-5
     exact = quasiharmonic(states(), MESH, kelvin, [0.0, 0.005]).equilibrium
     other = _other_phase(kelvin)
@@ -256,6 +257,12 @@ def _other_phase(kelvin) -> GibbsEnergy:
     return _gibbs(quasiharmonic(_others(), MESH, kelvin, [0.0, 0.005]).equilibrium, kelvin)
 
 
+def _at_first_pressure(phase: GibbsEnergy) -> GibbsEnergy:
+    names = ("gibbs", "entropy", "volume", "gibbs_sem")
+    first = {name: getattr(phase, name)[:1] for name in names}
+    return replace(phase, pressures=phase.pressures[:1], **first)
+
+
 def test_phases_cross_where_their_gibbs_energies_are_equal():
     kelvin = np.linspace(50.0, 550.0, 11)
     first = _gibbs(quasiharmonic(states(), MESH, kelvin, [0.0, 0.005]).equilibrium, kelvin)
@@ -293,6 +300,8 @@ def test_phases_cross_where_their_gibbs_energies_are_equal():
     error = 1e-5 * np.sqrt(2.0) / abs(np.interp(0.005, grid, apart))
     assert at.transition_pressure_sem[1] == pytest.approx(error, rel=0.05)
     assert np.isnan(found.transition_pressure[-1])
+    alone = phase_boundary(*(_at_first_pressure(phase) for phase in ends))
+    assert alone.transition_pressure is None
     # Clausius and Clapeyron
     slope = 0.005 / (pressed.temperature - t)
     assert one.slope == pytest.approx(slope, rel=0.2)
@@ -450,3 +459,63 @@ def test_errors_of_mode_gruneisen_parameters_are_those_of_replicates_solved_anew
             anew.append(mode_gruneisen(other, 1, points).gamma)
         variance += jackknife_sem(anew) ** 2
     np.testing.assert_allclose(found.gamma_sem, np.sqrt(variance), rtol=0.01)
+
+
+def _anharmonic_state(side: float, rng: np.random.Generator, n_frames: int = 600) -> State:
+    """State of a synthetic run, whose mode coordinates y = ωQ/√(k_BT) have U/k_BT = ½y² + ay⁴.
+
+    Force constants are those of least squares of the forces, with a common factor; U0 is
+    ⟨U − U_h⟩. Replicates leave out one block of time each.
+    """
+    a, n_modes, n_blocks, heat = 0.02, 30, 15, BOLTZMANN * KELVIN
+    y = rng.standard_normal((3 * n_frames, n_modes))
+    y = y[rng.random(y.shape) < np.exp(-a * y**4)][: n_frames * n_modes].reshape(n_frames, -1)
+    stiffness = np.linspace(0.2, 2.0, n_modes)  # ω², which weights the squares of forces
+    blocks = [
+        np.array([(one**2 @ stiffness).sum(), (one**4 @ stiffness).sum(), (one**2).sum(),
+                  (one**4).sum(), one.size])
+        for one in np.split(y, n_blocks)
+    ]  # fmt: skip
+
+    def fitted(sums):
+        factor = 1.0 + 4.0 * a * sums[1] / sums[0]
+        excess = (0.5 * (1.0 - factor) * sums[2] + a * sums[3]) / sums[4]
+        return factor, 3.0 * heat * excess
+
+    total = np.sum(blocks, axis=0)
+    factor, excess = fitted(total)
+    factors, energies = np.transpose([fitted(total - one) for one in blocks])
+    bare = scaled(side)
+    constants = replace(
+        bare,
+        values=factor * bare.values,
+        replicates=factors[:, None, None, None] * bare.values,
+    )
+    rest = np.array([(total - one)[2:] for one in blocks])
+    unchanged = (0.5 * (1.0 - factor) * rest[:, 0] + a * rest[:, 1]) / rest[:, 2]
+    sem = 3.0 * heat * jackknife_sem(unchanged)
+    return State(constants, birch_murnaghan(side**3) + excess, float(sem), energies)
+
+
+def test_the_energy_and_the_vibrations_of_one_run_err_together():
+    """A hundred synthetic series of runs: the errors of F, V and G are those of their scatter.
+
+    As if independent, the errors of U0 and of F_h would be more than twice the scatter.
+    """
+    rng, kelvin, cases = np.random.default_rng(3), [0.5 * KELVIN, KELVIN], []
+    for _ in range(100):
+        given = [_anharmonic_state(side, rng) for side in SIDES[::2]]
+        apart = [replace(one, energy_changes=None) for one in given]
+        for one in (given, apart):
+            found = quasiharmonic(one, (2, 2, 2), kelvin, classical=True)
+            own, sem = found.equilibrium, found.sem
+            values = found.free_energies.T, own.volume.T, own.gibbs.T
+            errors = found.free_energies_sem.T, sem.volume.T, sem.gibbs.T
+            cases.append([np.hstack(values), np.hstack(errors)])
+    values, errors = np.reshape(cases, (100, 2, 2, 2, -1)).transpose(2, 1, 3, 0, 4)
+    scores = (values - values.mean(axis=2, keepdims=True)) / errors
+    width = scores.std(axis=2, ddof=1)
+    of_free_energy = np.sqrt((width[..., :-2] ** 2).mean(axis=-1))
+    for one in (of_free_energy[0], width[0, ..., -2], width[0, ..., -1]):
+        assert ((one > 0.85) & (one < 1.2)).all(), width
+    assert of_free_energy[1, 1] < 0.5

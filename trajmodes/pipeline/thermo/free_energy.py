@@ -38,6 +38,7 @@ from trajmodes.thermo.free_energy.terms import (
     free_energy_terms,
     merged,
     resolved_order,
+    sums_changes,
     total_sem,
 )
 from trajmodes.thermo.sampling import harmonic_ensemble
@@ -169,6 +170,9 @@ def free_energy_of(
         else anharmonic_reference(
             differences, higher, harmonic_ensemble(constants, supercell, kelvin)
         ),
+        sums_changes=None
+        if differences.changes is None
+        else sums_changes(differences.harmonic, kelvin, differences.changes) / n_atoms,
     )
     return Measured(found, unstable_warnings(harmonic.left_out, constants), notes)
 

@@ -23,6 +23,7 @@ from trajmodes.pipeline.thermo.properties import mesh_of
 from trajmodes.readers.energies import read_energy_list
 from trajmodes.report.write import VOLUME_FILES, write_folder
 from trajmodes.results.folder import require_replaceable
+from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.quasiharmonic.axis_forms import LEAST_CELLS, axis_forms
@@ -34,6 +35,7 @@ from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.units import GIGAPASCAL
 
 _TABLE, _ENERGY = "tables/free_energy.csv", "run_static_energy"
+_CHANGE = "run_static_energy_change"
 _SAME_TEMPERATURE = 0.05
 """Relative difference of the temperatures of runs that are meant to be of one temperature."""
 _SAME_SHAPE = 1e-4
@@ -47,6 +49,8 @@ class Energies(NamedTuple):
     """(v,)."""
     sem: Floats
     """(v,) standard error; zero where there is none."""
+    changes: tuple[Floats | None, ...] = ()
+    """(v,) change by each replicate of the force constants (b,); None where it is not known."""
 
 
 def quasiharmonic_job(
@@ -90,9 +94,12 @@ def quasiharmonic_job(
             f"there are {len(given.values)} energies, and {len(known)} force constants",
             fix="give one energy for each, in the same order",
         )
+    changes = given.changes or (None,) * len(known)
     states = [
-        State(one, float(energy) * one.crystal.n_sites, float(sem) * one.crystal.n_sites)
-        for one, energy, sem in zip(known, *given, strict=True)
+        _state(one, float(energy), float(sem), change)
+        for one, energy, sem, change in zip(
+            known, given.values, given.sem, changes, strict=True
+        )
     ]
     kelvin = np.array(sorted(set(values["temperatures"])))
     found = quasiharmonic(
@@ -123,16 +130,29 @@ def quasiharmonic_job(
     return dataset, write_folder(output, dataset)
 
 
+def _state(
+    constants: ForceConstants, energy: float, sem: float, changes: Floats | None
+) -> State:
+    """State of a primitive cell from energies per atom."""
+    n_sites = constants.crystal.n_sites
+    if changes is None or constants.replicates is None:
+        return State(constants, n_sites * energy, n_sites * sem)
+    return State(constants, n_sites * energy, n_sites * sem, n_sites * changes)
+
+
 def _energies(constants: Sequence[str | ForceConstants], values: Mapping[str, Any]) -> Energies:
     """Energies of a file, or those that `trajmodes free-energy` wrote."""
     if values["energies"] is not None:
         return Energies(*read_energy_list(Path(values["energies"])))
-    rows = [_own_energy(one, values["order"]) for one in constants]
-    return Energies(np.array([row[0] for row in rows]), np.array([row[1] for row in rows]))
+    rows = [static_energy(one, values["order"]) for one in constants]
+    found, errors, changes = zip(*rows, strict=True)
+    return Energies(np.array(found), np.array(errors), changes)
 
 
-def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]:
-    """U0 with its cumulants to an order, and its error, in eV per atom."""
+def static_energy(
+    source: str | ForceConstants, order: int
+) -> tuple[float, float, Floats | None]:
+    """U0 with its cumulants to an order, its error and changes, in eV per atom."""
     fix = (
         "give the energies of all volumes, in eV per atom (--energies FILE), or run "
         "`trajmodes free-energy FOLDER --energies LOG -o FOLDER/free-energy` for each folder"
@@ -149,13 +169,24 @@ def _own_energy(source: str | ForceConstants, order: int) -> tuple[float, float]
             int(row["expansion_order"]): (float(row[_ENERGY]), float(row[f"{_ENERGY}_sem"]))
             for row in csv.DictReader(line for line in lines if not line.startswith("#"))
         }
-        return rows[order]
+        return *rows[order], _changes(place.parents[1], order)
     except (KeyError, ValueError) as error:
         raise DataError(
             f"the table of the free energy has no terms to order {order}",
             where=str(place),
             fix=fix,
         ) from error
+
+
+def _changes(folder: Path, order: int) -> Floats | None:
+    """(b,) change of the energy by each replicate; None if the results have none."""
+    if not (folder / RESULTS.file).is_file():
+        return None
+    found = read_results(folder)
+    if _CHANGE not in found:
+        return None
+    changes: Floats = found[_CHANGE].sel(expansion_order=order).values
+    return changes
 
 
 def _one_of_each_cell(

@@ -105,6 +105,20 @@ def total_sem(
     return np.array([_largest_sem(*args, of_harmonic=own_b) for own_b in harmonic_sb])
 
 
+def sums_changes(difference_t: Floats, temperature: float, changes_bt: Floats) -> Floats:
+    """(b, 3) changes in eV of the terms up to each order, as a block of time is left out.
+
+    The replicate of that block takes the place of the force constants; see `total_sem`.
+    """
+    while len(changes_bt) > len(difference_t):
+        changes_bt = merged(changes_bt)
+    centred_t = difference_t - difference_t.mean()
+    terms = _without_each(centred_t, changes_bt, BOLTZMANN * temperature)
+    sums = np.cumsum(terms[:, :3], axis=1)
+    found: Floats = sums - sums.mean(axis=0)
+    return found
+
+
 def block_powers(difference_t: Floats, n_blocks: int = _BLOCKS) -> Floats:
     """(b, 4) means of (ΔU − ⟨ΔU⟩)ᵏ for k = 1 to 4 in blocks of time, in eVᵏ."""
     n_blocks = min(n_blocks, len(difference_t))

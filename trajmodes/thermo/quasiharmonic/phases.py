@@ -59,18 +59,16 @@ def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
         )
     ]
     at_pressure = _transition_pressures(pressures, difference, sem, volume)
-    return PhaseBoundary(
-        pressures, kelvin, difference, sem, tuple(crossings), at_pressure[0], at_pressure[1]
-    )
+    return PhaseBoundary(pressures, kelvin, difference, sem, tuple(crossings), *at_pressure)
 
 
 def _transition_pressures(
     pressures: Floats, difference: Floats, sem: Floats, volume: Floats
-) -> Floats:
-    """Pressure (t,) at which ΔG vanishes, and its error δ(ΔG)/|ΔV|."""
-    found = np.full((2, difference.shape[1]), np.nan)
+) -> Floats | tuple[None, None]:
+    """Pressure (t,) at which ΔG vanishes, and its error δ(ΔG)/|ΔV|; None at one pressure."""
     if len(pressures) < 2:
-        return found
+        return None, None
+    found = np.full((2, difference.shape[1]), np.nan)
     for t in range(difference.shape[1]):
         curve = CubicHermiteSpline(pressures, difference[:, t], volume[:, t])
         roots = curve.roots(extrapolate=False)

@@ -25,6 +25,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.quasiharmonic import VolumeFunctions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import FEW_IMAGINARY
+from trajmodes.thermo.free_energy.terms import FEWEST_BLOCKS, merged
 from trajmodes.thermo.functions import classical_functions, quantum_functions, summed
 from trajmodes.thermo.zone_modes import ZonePoints, mode_chunks
 
@@ -43,6 +44,10 @@ class State:
     """U0 in eV for one primitive cell."""
     energy_sem: float = 0.0
     """Its standard error in eV; zero where there is none."""
+    energy_changes: Floats | None = None
+    """(b,), unit: eV. Change of U0 by each replicate of the force constants, or by those of
+    neighbouring blocks together: the source of its error, in place of `energy_sem`. None where
+    the error is independent of the force constants."""
 
     def __post_init__(self) -> None:
         """Raise a `DataError` unless both are numbers, and the error is not negative."""
@@ -80,9 +85,15 @@ def volume_functions(
         own, changes = _harmonic(state.constants, points, kelvin, classical=classical)
         energy = np.zeros_like(own)
         energy[0] = 1.0
-        # The values of the state, their changes by replicate, and by the energy.
-        fsc = np.concatenate([own[None] + state.energy * energy, changes])
-        fsc = np.concatenate([fsc, state.energy_sem * energy[None]])
+        independent = np.zeros((0, *own.shape))
+        if state.energy_changes is not None:
+            changes = _with_energy(changes, state)
+        elif state.energy_sem > 0.0:
+            independent = state.energy_sem * energy[None]
+        # The values of the state, and their deviations by each source of error.
+        fsc = np.concatenate(
+            [own[None] + state.energy * energy, deviations(changes), independent]
+        )
         # The entropy of a classical oscillator has no value at 0 K; there TS vanishes.
         ts = np.where(kelvin > 0.0, kelvin * fsc[:, 1], 0.0)
         mixed = np.stack(
@@ -94,7 +105,7 @@ def volume_functions(
             axis=1,
         )
         total += mixed[0]
-        sources += [mixed[1:-1], mixed[-1:]] if state.energy_sem > 0.0 else [mixed[1:-1]]
+        sources.append(mixed[1:])
     return VolumeFunctions(volume, total, np.concatenate(sources))
 
 
@@ -105,7 +116,7 @@ def _harmonic(
     *,
     classical: bool,
 ) -> tuple[Floats, Floats]:
-    """F, S and C (3, t) of the oscillators, and their deviations (b, 3, t)."""
+    """F, S and C (3, t) of the oscillators, and their changes (b, 3, t) by replicate."""
     functions = classical_functions if classical else quantum_functions
     at_gamma = np.all(np.abs(points.qpoints) < 1e-9, axis=1)
     sums: list[tuple[Floats, Floats]] = []
@@ -130,7 +141,33 @@ def _harmonic(
         )
     # F, S, C of F, U, S, C
     values, changes = (np.sum(part, axis=0)[[0, 2, 3]] for part in zip(*sums, strict=True))
-    return values, deviations(np.moveaxis(changes, 2, 0))
+    return values, np.moveaxis(changes, 2, 0)
+
+
+def _with_energy(changes: Floats, state: State) -> Floats:
+    """Add the changes of U0 to those (b, 3, t) of F, which they cancel in part.
+
+    Blocks of time are merged as far as the error of F grows: energies may be correlated over
+    longer times than forces.
+    """
+    energies = state.energy_changes
+    assert energies is not None
+    while len(changes) > len(energies):
+        changes = merged(changes)
+    if len(changes) != len(energies):
+        raise DataError(
+            f"the energy has {len(energies)} replicates, and the force constants have "
+            f"{len(changes)}",
+            where=f"volume {state.constants.crystal.volume:.4f} Å³",
+            why="the energy is that of another fit",
+            fix="run `trajmodes free-energy` on the folder again",
+        )
+    changes = changes.copy()
+    changes[:, 0] += energies[:, None]
+    tried = [changes]
+    while len(tried[-1]) >= 2 * FEWEST_BLOCKS:
+        tried.append(merged(tried[-1] - tried[-1].mean(axis=0)))
+    return max(tried, key=lambda one: float((deviations(one)[:, 0] ** 2).sum()))
 
 
 def deviations(replicates: Floats) -> Floats:
