@@ -11,6 +11,7 @@ first order. Open `zone_modes` first: it solves for the modes that all others su
 - `displacements`: mean square displacements ⟨uu⟩ of the sites
 - `elasticity`: elastic constants, sound velocities
 - `equal_modes`: how far modes differ that symmetry makes equal
+- `rotations`: forces that a rotation of the crystal exerts, and what they change
 - `bending`: bending rigidity of a layer
 - `dielectric`: longitudinal and transverse modes at Γ, static dielectric tensor
 - `debye`: moments of the frequencies, Debye temperatures

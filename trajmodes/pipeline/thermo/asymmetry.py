@@ -1,16 +1,20 @@
-"""Warnings of force constants that lack the symmetry of the crystal."""
+"""Warnings of force constants that lack the symmetry of the crystal, or of free space."""
 
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.modes import DECISIVE
 from trajmodes.data.thermo import Elasticity, strain_names
 from trajmodes.notes import Note
 from trajmodes.report.numbers import plus_minus
 from trajmodes.thermo.equal_modes import UnequalModes
+from trajmodes.thermo.rotations import Rotation
 from trajmodes.units import GIGAPASCAL, NEWTON_PER_METRE, THZ
 
+INVARIANT = "--constraints born-huang --constraints huang"
+"""Options for force constants that are invariant under rotation and without stress."""
 _LEAST = 1e-3
 """Differences below this part of the largest value are rounding of a file."""
 _WHY = (
@@ -52,6 +56,43 @@ def unequal_warnings(modes: UnequalModes) -> tuple[Note, ...]:
         "points; sums over the zone take one of them for all"
     )
     return (Note("warning", text, why=_WHY, fix=_fix(is_layer=modes.is_layer)),)
+
+
+def rotation_warnings(
+    found: Rotation, constants: ForceConstants, lowest: float | None = None
+) -> tuple[Note, ...]:
+    """Warn if a rotation of the crystal exerts forces that are not chance.
+
+    Also if these make thermodynamics wrong at the lowest temperature, in K.
+    """
+    largest = _largest(found.forces, found.forces_sem, found.of_strain)
+    is_cold = lowest is not None and found.temperature > lowest
+    if is_invariant(constants) or (largest is None and not is_cold):
+        return ()
+    s, axis = largest or divmod(int(np.abs(found.forces).argmax()), found.forces.shape[1])
+    force = _with_error(found.forces, found.forces_sem, (s, axis), 1.0)
+    text = (
+        "the force constants are not invariant under rotation: a rotation of the crystal "
+        f"exerts {force} eV/Å per radian on "
+        f"{constants.crystal.species[s]}, and a strain up to {found.of_strain:.3g} eV/Å; "
+    )
+    if lowest is None or not is_cold:
+        size = f"{found.stiffness / GIGAPASCAL:.2g} GPa"
+        text += f"this contributes {size} to the elastic constants"
+    else:
+        text += (
+            "ω² of acoustic waves has a term linear in q, which equals that of sound at "
+            f"ħω/k_B = {found.temperature:.2g} K: heat capacity and entropy are wrong by about "
+            "1 % there, and by more below"
+        )
+    why = "noise of the fit and pairs that are left out break the condition of Born and Huang"
+    return (Note("warning", text, why=why, fix=f"fit with {INVARIANT}"),)
+
+
+def is_invariant(constants: ForceConstants) -> bool:
+    """Whether the force constants were fitted as invariant under rotation."""
+    quality = constants.quality
+    return quality is not None and "born_huang" in quality.constraints
 
 
 def _largest(change: Floats, sem: Floats | None, scale: float) -> tuple[int, int] | None:

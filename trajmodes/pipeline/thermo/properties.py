@@ -27,7 +27,13 @@ from trajmodes.phonons.modes import FEW_IMAGINARY
 from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.pipeline.thermo.asymmetry import asymmetry_warnings, unequal_warnings
+from trajmodes.pipeline.thermo.asymmetry import (
+    INVARIANT,
+    asymmetry_warnings,
+    is_invariant,
+    rotation_warnings,
+    unequal_warnings,
+)
 from trajmodes.report.write import PROPERTY_FILES, write_folder
 from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
@@ -36,6 +42,7 @@ from trajmodes.thermo.bending import bending
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.equal_modes import unequal_modes
 from trajmodes.thermo.expansion import thermal_expansion
+from trajmodes.thermo.rotations import rotation
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import THZ
 
@@ -102,6 +109,7 @@ def thermo_job(
         warnings=(
             *unstable_warnings(found.left_out, known),
             *unequal_warnings(unequal_modes(known)),
+            *_rotated(known, temperatures),
             *of_source,
         ),
         notes=(*_notes(known, _LAYER_MOVES), *found.notes, *missing),
@@ -132,10 +140,28 @@ def elastic_job(
         Provenance(versions(), (), command, ""),
         elasticity=found,
         bending=bending(known, found.axes) if layer else None,
-        warnings=(*asymmetry_warnings(found), *of_source),
-        notes=(*_notes(known, _LAYER_YIELDS), *_imaginary_notes(found)),
+        warnings=(*asymmetry_warnings(found), *_rotated(known), *of_source),
+        notes=(
+            *_notes(known, _LAYER_YIELDS),
+            *_imaginary_notes(found, is_free=is_invariant(known)),
+        ),
     )
     return written_properties(properties, values["output"], constants, {})
+
+
+def _rotated(constants: ForceConstants, temperatures: Floats | None = None) -> tuple[Note, ...]:
+    """Warn if a crystal that is no layer lacks invariance under rotation."""
+    crystal = constants.crystal
+    if is_invariant(constants) or layer_of(crystal.cell, crystal.sites) is not None:
+        return ()
+    lowest = None
+    if temperatures is not None:
+        lowest = float(temperatures[temperatures > 0.0].min(initial=np.inf))
+    try:
+        found = rotation(constants)
+    except DataError:
+        return ()  # a strain without restoring force is an error of `elastic`
+    return rotation_warnings(found, constants, lowest)
 
 
 def _expansion(
@@ -218,11 +244,12 @@ def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note,
             "; in a layer the noise of a fit, or compression of the layer, makes long flexural "
             "waves unstable"
         )
-        fix = (
-            "fit with --constraints born-huang --constraints huang, which impose rotational "
-            "invariance and zero stress; if modes remain imaginary, a longer run or a shorter "
-            f"--cutoff2 has less noise; otherwise {fix}"
-        )
+        fix = f"a longer run or a shorter --cutoff2 has less noise; otherwise {fix}"
+        if not is_invariant(constants):
+            fix = (
+                f"fit with {INVARIANT}, which impose rotational invariance and zero stress; if "
+                f"modes remain imaginary, {fix}"
+            )
     effect = "left out: the thermodynamic functions are not those of a stable crystal"
     return imaginary_warnings(left_out, effect, why=why, fix=fix)
 
@@ -237,7 +264,7 @@ def imaginary_warnings(
     return (Note("warning", text, why=why, fix=fix),)
 
 
-def _imaginary_notes(elastic: Elasticity) -> tuple[Note, ...]:
+def _imaginary_notes(elastic: Elasticity, *, is_free: bool) -> tuple[Note, ...]:
     """Note the part of the drawn directions in which a wave has an imaginary velocity."""
     unstable = elastic.velocities < -ZERO_VELOCITY * np.abs(elastic.velocities).max()
     part = float(unstable.any(axis=2).mean())
@@ -253,7 +280,7 @@ def _imaginary_notes(elastic: Elasticity) -> tuple[Note, ...]:
         "long flexural waves of a layer have the velocity of its tension, which is zero "
         "without stress: noise of the fit may make its square negative"
     )
-    return (Note("note", text, why=why, fix="--constraints born-huang --constraints huang"),)
+    return (Note("note", text, why=why, fix="a longer run" if is_free else INVARIANT),)
 
 
 def _notes(constants: ForceConstants, of_layer: str) -> tuple[Note, ...]:
