@@ -36,7 +36,7 @@ from trajmodes.fit.solution import FitOptions, solve_equations
 from trajmodes.fit.uncertainty import FEWEST_BLOCKS, left_out_solutions, predicted_squares
 from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.symmetry.operations import SpaceGroup, loses_symmetry
 
 _SURE = 0.975
 """Probability, by the distribution of Student or Fisher, with which a longer range must be
@@ -148,6 +148,11 @@ def choose_range(
         )
         why = "the frames do not determine both ranges, or the supercell has too many pairs"
         fix = "if longer forces matter, as in ionic crystals, give --cutoff2 supercell"
+        if loses_symmetry(supercell):
+            fix = (
+                "if longer forces matter, as in ionic crystals, run a larger supercell with "
+                "the symmetry of the crystal"
+            )
         return RangeChoice(None, Note("note", text, why=why, fix=fix))
     cutoff: Literal["supercell"] | None = "supercell" if sphere.is_worse_than(whole) else None
     return RangeChoice(cutoff, _note(sphere, whole))

@@ -175,6 +175,7 @@ def with_projection(
             projection.energies,
             None if projected.differenced else timestep_fs(run),
         ),
+        run.supercell,
         is_fitted=results.reference is not None,
     )
     first = () if disagreement is None else (disagreement,)

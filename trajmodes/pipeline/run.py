@@ -315,7 +315,8 @@ def _with_static_check(results: Results, fitted: Fitted) -> Results:
     sums = zip(*map(centred, parts), strict=True)
     displacement, force = (np.concatenate(one) for one in sums)
     static = of_forces(modes, displacement, force)
-    note = disagreement_note(results.constants, modes, static, is_fitted=True)
+    supercell = fitted.runs[0].supercell
+    note = disagreement_note(results.constants, modes, static, supercell, is_fitted=True)
     return results if note is None else replace(results, warnings=(note, *results.warnings))
 
 

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Bools, Complexes, Floats
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.energies import ModeEnergies
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.labels import point
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.notes import Note
+from trajmodes.symmetry.operations import loses_symmetry
 from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.units import FEMTOSECOND, THZ
 
@@ -92,11 +94,16 @@ def of_forces(modes: Modes, displacement: Complexes, force: Complexes) -> Static
 
 
 def disagreement_note(
-    constants: ForceConstants, modes: Modes, static: StaticFrequencies, *, is_fitted: bool
+    constants: ForceConstants,
+    modes: Modes,
+    static: StaticFrequencies,
+    supercell: Supercell,
+    *,
+    is_fitted: bool,
 ) -> Note | None:
     """Warn if the static frequencies of many modes are not those of the force constants.
 
-    ``is_fitted``: whether the force constants were fitted to this run.
+    ``is_fitted``: whether the force constants were fitted to this run, of this supercell.
     """
     omega, measured = set_omega(modes), static.omega
     differs = _differ(modes, omega, static)
@@ -113,7 +120,7 @@ def disagreement_note(
         f"{point(modes.qpoints[q])}, branch {branch + 1}), {omega[g] / THZ:.2f} THz where the "
         f"run shows {measured[g] / THZ:.2f}"
     )
-    why, fix = _reason(constants, is_fitted=is_fitted)
+    why, fix = _reason(constants, supercell, is_fitted=is_fitted)
     return Note("warning", text, why=why, fix=fix)
 
 
@@ -128,7 +135,9 @@ def _differ(modes: Modes, omega: Floats, measured: StaticFrequencies) -> Bools:
     return differ
 
 
-def _reason(constants: ForceConstants, *, is_fitted: bool) -> tuple[str, str]:
+def _reason(
+    constants: ForceConstants, supercell: Supercell, *, is_fitted: bool
+) -> tuple[str, str]:
     """Give the likely reason of a disagreement, and what to do."""
     if not is_fitted:
         return (
@@ -146,7 +155,12 @@ def _reason(constants: ForceConstants, *, is_fitted: bool) -> tuple[str, str]:
     ions = f", as Coulomb forces between ions do ({species} may be charged)" * (
         " " in species and constants.charges is None
     )
-    return (
-        f"forces reach farther than the cutoff of {constants.cutoff:.2f} Å{ions}",
-        "give --cutoff2 supercell, which takes all pairs of the supercell, or a larger cutoff",
+    why = f"forces reach farther than the cutoff of {constants.cutoff:.2f} Å{ions}"
+    if not loses_symmetry(supercell):
+        fix = "give --cutoff2 supercell, which takes all pairs of the supercell"
+        return why, f"{fix}, or a larger cutoff"
+    return why, (
+        "run a larger supercell with the symmetry of the crystal (n × n × n primitive cells, "
+        "n × n × 1 of a layer); this one gives force constants between all its pairs "
+        "(--cutoff2 supercell) its own lower symmetry: they are right at its q points alone"
     )

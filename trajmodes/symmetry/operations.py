@@ -199,6 +199,12 @@ def supercell_group(group: SpaceGroup, supercell: Supercell) -> SpaceGroup:
     return group.subgroup(np.abs(wrap(sums)).max(axis=(1, 2)) < 1e-6)
 
 
+def loses_symmetry(supercell: Supercell) -> bool:
+    """Whether a supercell lacks operations of its crystal, as a rectangular one of graphene."""
+    group = space_group(supercell.crystal)
+    return supercell_group(group, supercell).n_operations < group.n_operations
+
+
 def invariant_part(group: SpaceGroup, vectors: Floats) -> Floats:
     """Project (…, s, 3) Cartesian vectors, equal in all cells, onto their invariant part."""
     mean = np.zeros_like(vectors)

@@ -73,7 +73,7 @@ def test_the_forces_of_a_fit_show_what_it_omits(salt, motion, fit_harmonic, cuto
     constants = fit_harmonic(covariances, cutoff=cutoff).constants
     modes = modes_at(constants, covariances.space.qpoints, covariances.space.weights)
     static = of_forces(modes, *centred(covariances))
-    note = disagreement_note(constants, modes, static, is_fitted=True)
+    note = disagreement_note(constants, modes, static, salt, is_fitted=True)
     if agrees:
         assert note is None
         np.testing.assert_allclose(static.omega, set_omega(modes), rtol=1e-6)
@@ -82,10 +82,11 @@ def test_the_forces_of_a_fit_show_what_it_omits(salt, motion, fit_harmonic, cuto
         assert "3.99 Å" in note.why
 
 
-def note_on(parts, *, timestep_fs=None, is_fitted=True):
+def note_on(parts, *, timestep_fs=None, is_fitted=True, size=(2, 2, 2)):
     constants, modes, energies = parts
     static = of_energies(modes, energies, timestep_fs)
-    return disagreement_note(constants, modes, static, is_fitted=is_fitted)
+    supercell = build_supercell(constants.crystal, np.diag(size))
+    return disagreement_note(constants, modes, static, supercell, is_fitted=is_fitted)
 
 
 def test_a_fit_to_all_pairs_agrees_with_the_run(compared):
@@ -104,6 +105,12 @@ def test_a_fit_that_omits_distant_pairs_is_warned_about(compared):
     apart = np.abs(measured - omega)
     assert f"set {apart.argmax()}" in note.text
     assert f"{omega[apart.argmax()] / THZ:.2f} THz" in note.text
+
+
+def test_a_supercell_of_lower_symmetry_is_not_to_be_fitted_with_all_its_pairs(compared):
+    note = note_on(compared(None), size=(2, 2, 3))
+    assert "run a larger supercell with the symmetry of the crystal" in note.fix
+    assert "give --cutoff2 supercell" not in note.fix
 
 
 def test_charges_that_are_given_are_not_asked_for(compared):
