@@ -66,7 +66,7 @@ def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
         )
     log_axis_around(axes, norm, 3.0, 3.0)
     axes.set_xlim(0.0, 1.06 * distance.max())
-    axes.set(xlabel="Distance (Å)", ylabel="Second-order force constants, rms |Φ| (eV/Å²)")
+    axes.set(xlabel="Distance (Å)", ylabel="Second order, rms |Φ| (eV/Å²)")
     title = "without the dipole–dipole part" if "born_charge" in dataset else None
     axes.legend(loc="upper right", borderaxespad=0.3, title=title)
 

@@ -56,8 +56,8 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
     panels = []
     for k in range(n_panels):
         row, column = divmod(k, columns)
-        left, foot = 0.075 + column * wide, 1.0 - ((row + 1) * 2.35 - 0.2) / height
-        panels.append(figure.add_axes((left, foot, wide - 0.09, 1.75 / height)))
+        left, foot = 0.092 + column * wide, 1.0 - ((row + 1) * 2.35 - 0.2) / height
+        panels.append(figure.add_axes((left, foot, wide - 0.105, 1.75 / height)))
     for axes, chosen in zip(panels, groups, strict=False):
         frequencies_panel(axes, dataset, chosen)
     slopes_panel(panels[-1], dataset)
@@ -274,7 +274,7 @@ def draw_elastic(dataset: NamedArrays) -> Figure:
     value, sem = dataset["series_stiffness_gpa"].values, sem_of(dataset, "series_stiffness_gpa")
     curve, band = dataset["curve_stiffness_gpa"].values, sem_of(dataset, "curve_stiffness_gpa")
     figure = new_figure(3.2)
-    axes = figure.add_axes((0.1, 0.145, 0.68, 0.78))
+    axes = figure.add_axes((0.1, 0.145, 0.78, 0.78))
     places = elastic_places(dataset)
     for (i, j), colour in zip(places, branch_colours(len(places)), strict=True):
         _line(axes, curve_t, curve[:, i, j], None if band is None else band[:, i, j], colour)
@@ -302,8 +302,7 @@ def draw_lattice(dataset: NamedArrays) -> Figure:
     figure = new_figure(2.8)
     wide = 0.99 / len(different)
     for panel, k in enumerate(different):
-        shape = (0.1 + panel * wide, 0.16, wide - 0.13, 0.74)
-        axes = figure.add_axes(shape if len(different) > 1 else (0.1, 0.16, 0.55, 0.74))
+        axes = figure.add_axes((0.1 + panel * wide, 0.16, wide - 0.13, 0.74))
         same = ["abc"[j] for j in range(3) if np.allclose(length[:, k], length[:, j])]
         _line(axes, curve_t, curve[:, k], None if sem is None else sem[:, k], BLUE)
         points(axes, kelvin, length[:, k], color=BLACK, marker="o")
