@@ -204,6 +204,9 @@ def test_linewidths_of_projected_runs_have_an_exponent(projected, tmp_path):
     assert "Γ ∝ Tⁿ with n = 1" in " ".join(str(series).split())
     series.save(tmp_path / "series")
     assert (tmp_path / "series" / "figures" / "linewidths.png").stat().st_size > 10_000
+    shown = CliRunner().invoke(main, ["show", str(tmp_path / "series" / "results.nc")])
+    assert shown.exit_code == 0, shown.output
+    assert "n of Γ ∝ Tⁿ" in shown.stdout
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,9 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     headings = ["set", "q", "branch"]
     headings += [f"f at {kelvin[r]:.4g} K\nTHz" for r in (0, -1)]
     headings += ["∂f/∂T\nTHz/1000 K"]
-    more = [name for name in _COLUMNS if name in dataset and dataset[name].notnull().any()]
+    more = [
+        name for name in _COLUMNS if name in dataset and np.isfinite(dataset[name].values).any()
+    ]
     headings += [_COLUMNS[name] for name in more]
     for name in headings:
         table.add_column(name, justify="left" if name == "q" else "right", no_wrap=True)
