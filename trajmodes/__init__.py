@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajmodes.api.born_von_karman import born_von_karman
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
+    from trajmodes.api.minimised import minimised
     from trajmodes.api.molecule import molecule
     from trajmodes.api.potential import potential
     from trajmodes.api.quasiharmonic import phases, quasiharmonic
@@ -37,6 +38,7 @@ _HOMES = {
     "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
     "load": ("trajmodes.api.results", "load"),
+    "minimised": ("trajmodes.api.minimised", "minimised"),
     "molecule": ("trajmodes.api.molecule", "molecule"),
     "open": ("trajmodes.api.runs", "open_run"),
     "phases": ("trajmodes.api.quasiharmonic", "phases"),
@@ -58,6 +60,7 @@ __all__ = [
     "fit_runs",
     "from_arrays",
     "load",
+    "minimised",
     "molecule",
     "open",
     "phases",

@@ -8,6 +8,11 @@ import xarray as xr
 from silicon.crystal import born_constants
 from trajmodes.data.anharmonic import MeasuredSpectra, ModeSpectra, SelfEnergies
 from trajmodes.data.energies import AnharmonicReference, EnergyDifferences, FreeEnergy
+from trajmodes.data.potentials.minimised import (
+    ComparedLattice,
+    MinimisedCrystal,
+    ZoneGruneisen,
+)
 from trajmodes.data.potentials.shell_constants import MeasuredFrequencies, ShellModels
 from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
@@ -25,6 +30,7 @@ from trajmodes.pipeline.potentials.structures import named_structure
 from trajmodes.pipeline.thermo.series import series_of
 from trajmodes.potentials.potential import State as PotentialState
 from trajmodes.results.by_command.born_von_karman import shells_dataset
+from trajmodes.results.by_command.minimised import minimised_dataset
 from trajmodes.results.by_command.phases import phases_dataset
 from trajmodes.results.by_command.potential import state_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
@@ -68,7 +74,7 @@ def make_properties() -> list[xr.Dataset]:
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
     datasets += [scattering_dataset(structure_factors(bulk)), series(bulk), volumes(bulk)]
     force = PotentialState(-5.0, np.ones((2, 3)), np.eye(3))
-    return [*datasets, shells(), two_phases(), state_dataset(force)]
+    return [*datasets, minimum(), shells(), two_phases(), state_dataset(force)]
 
 
 def volumes(constants) -> xr.Dataset:
@@ -129,6 +135,22 @@ def shells() -> xr.Dataset:
         omega, fit,
     )  # fmt: skip
     return shells_dataset(found)
+
+
+def minimum() -> xr.Dataset:
+    """A quasiharmonic crystal of invented values."""
+    crystal = named_structure("hcp:3.2,5.2:Mg")
+    one, tensor = np.ones((1, 1)), np.ones((1, 1, 3, 3))
+    found = MinimisedCrystal(
+        crystal, "full", "quantum", (1, 1, 1), np.array([300.0]), np.zeros(1),
+        crystal.cell[None, None], crystal.sites[None, None], *3 * [one], tensor, one, 4.0 * one,
+        ("",),
+    )  # fmt: skip
+    zone = ZoneGruneisen(
+        np.zeros((1, 3)), np.ones(1), tensor[0], np.ones((1, 6)), np.ones((1, 1, 6))
+    )
+    compared = ComparedLattice(["run"], np.ones(1), np.ones(1), np.ones((1, 3)))
+    return minimised_dataset([found], zone, compared, Provenance({}, (), "", ""), ())
 
 
 def structure_factors(constants) -> Scattering:

@@ -111,6 +111,33 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
 
 @command(
     main,
+    click.argument("sources", nargs=-1, required=True, metavar="POTENTIAL | FOLDER..."),
+)
+def qha(sources: tuple[str, ...], **given: Any) -> str:
+    """Minimise the Gibbs energy of a potential over cell and positions, by temperature.
+
+    POTENTIAL is a file as for `trajmodes potential`: lattice parameters, thermal expansion,
+    moduli and heat capacities, by several schemes. Several folders of force constants are given
+    to `trajmodes quasiharmonic`.
+    """
+    from trajmodes.report.summary import show_results
+
+    line = command_line()
+    if len(sources) == 1:
+        from trajmodes.pipeline.potentials.quasiharmonic import qha_job
+
+        values = values_of("qha", given)
+        values["output"] = values["output"] or FOLDERS["qha"]
+        return show_results(*qha_job(sources[0], values, command=line))
+    from trajmodes.pipeline.thermo.quasiharmonic import quasiharmonic_job
+
+    values = values_of("quasiharmonic", given)
+    values["output"] = values["output"] or FOLDERS["qha"]
+    return show_results(*quasiharmonic_job(sources, values, command=line))
+
+
+@command(
+    main,
     click.argument("first", metavar="FOLDER"),
     click.argument("second", metavar="FOLDER"),
 )

@@ -54,6 +54,7 @@ def main() -> None:
       trajmodes potential Au.eam --structure fcc:4.08:Au   constants, bands of a potential
       trajmodes series T100/ T300/ T600/               frequencies, widths as functions of T
       trajmodes quasiharmonic V1/ V2/ V3/ V4/          thermal expansion, C_p, bulk modulus
+      trajmodes qha Cu.eam --structure fcc:3.6:Cu      the same of a potential
       trajmodes phases a_qha/ b_qha/                   where two phases have the same G
       trajmodes free-energy fit/ --energies log.lammps free energy of the run, by order
 

@@ -34,6 +34,7 @@ FOLDERS = {
     "series": "series",
     "bvk": "bvk",
     "potential": "potential",
+    "qha": "qha",
 }
 """Command → its default folder of results."""
 
@@ -390,7 +391,7 @@ class RunningOptions(Group):
         "Folder of the results.",
         commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
         "quasiharmonic phases demo sctdep series spectral-function "
-        "free-energy bvk potential",
+        "free-energy bvk potential qha",
         metavar="FOLDER",
         unset="nothing is written",
         defaults=FOLDERS,

@@ -265,6 +265,13 @@ TEXT = Kind("text", lambda value: isinstance(value, str), str)
 TEXTS = Kind("a list of texts", _are_texts, str, is_list=True)
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool), str, is_switch=True)
 SYMBOLS = Kind("a list of chemical symbols", _are_texts, _read_symbols, from_text=True)
+SCHEMES = replace(
+    choices("full", "zsisa", "fixed"),
+    choices=(),
+    is_list=False,
+    read=_read_symbols,
+    from_text=True,
+)
 CUTOFF = Kind("a positive number", _is_cutoff, _read_cutoff)
 CUTOFF_OR_ALL = or_word(CUTOFF, "supercell")
 MESH = replace(

@@ -74,6 +74,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),
     "ShellKeywords": ("`trajmodes.born_von_karman`", "bvk", ()),
     "PotentialKeywords": ("`trajmodes.potential`", "potential", ()),
+    "MinimisationKeywords": ("`trajmodes.minimised`", "qha", ()),
     "ElasticKeywords": ("`ForceConstants.elasticity`", "elastic", ()),
     "QuasiharmonicKeywords": ("`trajmodes.quasiharmonic`", "quasiharmonic", ()),
     "SpectralKeywords": ("`ForceConstants.spectral_functions`", "spectral-function", ()),

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from trajmodes.config import kinds
 from trajmodes.config.option import Group, option
+from trajmodes.config.quasiharmonic import MinimisationOptions, QuasiharmonicOptions
 from trajmodes.config.scattering import OnePhononOptions
 
 
@@ -194,10 +195,12 @@ class ShellOptions(Group):
     structure: str | None = option(
         "Crystal of a potential or of measured frequencies, such as fcc:4.08:Au, "
         "rocksalt:5.64:NaCl or hcp:3.21,5.21:Mg, lengths in Å.",
+        commands="bvk potential qha",
         metavar="NAME:a:SYMBOLS",
     )
     cell: str | None = option(
         "Cell file of the crystal of a potential or of measured frequencies.",
+        commands="bvk potential qha",
         metavar="FILE",
         is_path=True,
     )
@@ -219,10 +222,12 @@ class PotentialOptions(Group):
         "Interpolation of tables: cubic splines, polynomials as in LAMMPS, or smooth, a fit "
         "that removes the rounding of tables of few digits.",
         default="cubic",
+        commands="potential qha",
     )
     reach: float | None = option(
         "Distance in Å at which a displaced atom changes forces of a potential of LAMMPS.",
         kind=kinds.number(0.1, 100.0),
+        commands="potential qha",
         metavar="Å",
     )
     relax: Literal["nothing", "positions", "cell"] = option(
@@ -268,46 +273,6 @@ class FreeEnergyOptions(Group):
         is_path=True,
         metavar="FILE",
         unset="those in the trajectory",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuasiharmonicOptions(Group):
-    """Free energy as a function of volume."""
-
-    title: ClassVar = "Volumes"
-    commands: ClassVar = "quasiharmonic"
-
-    energies: str | None = option(
-        "Energy of the crystal without vibrations at each volume in eV per atom: one line for "
-        "each folder, in their order, with the standard error after it if there is one.",
-        is_path=True,
-        metavar="FILE",
-        unset="U0 that `trajmodes free-energy` has written into each folder",
-    )
-    order: int = option(
-        "Order of the energies that `trajmodes free-energy` has written: 1 for U0, 2 or 3 with "
-        "its cumulants, where the runs resolve them.",
-        default=1,
-        kind=kinds.whole(1, 3),
-        metavar="N",
-    )
-    pressures_gpa: tuple[float, ...] = option(
-        "Pressures in GPa: FIRST:LAST:STEP, or numbers separated by commas.",
-        default=(0.0,),
-        kind=kinds.PRESSURES,
-        also=("pressure",),
-        metavar="GPA",
-        unset="0",
-    )
-    equation: Literal["birch-murnaghan", "vinet", "polynomial"] = option(
-        "Equation of state that is fitted to F(V); the others are compared with it.",
-        default="birch-murnaghan",
-    )
-    classical: bool = option(
-        "Treat vibrations as classical, as molecular dynamics does; otherwise with Bose–"
-        "Einstein statistics.",
-        default=False,
     )
 
 
@@ -376,7 +341,7 @@ class SampleOptions(Group):
     program: str = option(
         'Program that runs LAMMPS, such as "mpirun -np 4 lmp".',
         default="lmp",
-        commands="sctdep potential",
+        commands="sctdep potential qha",
         metavar="COMMAND",
     )
 
@@ -392,6 +357,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     ExportOptions,
     FreeEnergyOptions,
     QuasiharmonicOptions,
+    MinimisationOptions,
     SampleOptions,
     OnePhononOptions,
 )

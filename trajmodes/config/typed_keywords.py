@@ -120,6 +120,23 @@ class PotentialKeywords(ShellKeywords, total=False):
     program: str
 
 
+class MinimisationKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.minimised`."""
+
+    output: str | PathLike[str] | None
+    structure: str | None
+    cell: str | PathLike[str] | None
+    interpolation: Interpolation
+    reach: float | None
+    pressures_gpa: str | Sequence[float]
+    classical: bool
+    temperatures: str | Sequence[float]
+    scheme: str | Sequence[str]
+    mesh: int
+    compare: str | PathLike[str] | Sequence[str | PathLike[str]]
+    program: str
+
+
 class ElasticKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.elasticity`."""
 

@@ -18,6 +18,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
+from trajmodes.report.minimised import minimum_lines, minimum_parts
 from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.report.properties import property_lines, property_parts, scattering_lines
@@ -111,6 +112,7 @@ def render(
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
+    parts += minimum_parts(dataset)
     parts += [*shell_parts(dataset), *phase_parts(dataset)]
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
@@ -172,6 +174,7 @@ def _overview(dataset: NamedArrays) -> Table:
         *property_lines(dataset),
         *series_lines(dataset),
         *volume_lines(dataset),
+        *minimum_lines(dataset),
         *scattering_lines(dataset),
         *shell_lines(dataset),
     ):

@@ -36,6 +36,7 @@ from trajmodes.report.figures.catalogue import (
     VOLUME_OUTPUTS,
     place_of_drawing,
 )
+from trajmodes.report.figures.potentials.outputs import MINIMUM_OUTPUTS
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.outputs import MOST_CELLS, Content, Output, describe
@@ -62,6 +63,8 @@ SHELL_FILES = (RESULTS.file, *(output.name for output in SHELL_OUTPUTS))
 """Files that `trajmodes bvk` may write, without force constants and the table."""
 POTENTIAL_FILES = (RESULTS.file, *(output.name for output in POTENTIAL_OUTPUTS))
 """Files that `trajmodes potential` may write, without force constants."""
+MINIMUM_FILES = (RESULTS.file, *(output.name for output in MINIMUM_OUTPUTS))
+"""Files that `trajmodes qha` of a potential may write."""
 SCATTERING_FILES = (RESULTS.file, *(output.name for output in SCATTERING_OUTPUTS))
 """Files that `trajmodes sqw` and `trajmodes one-phonon` may write."""
 
@@ -168,6 +171,7 @@ def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
         (is_property(dataset), PROPERTY_OUTPUTS),
         ("qha_run_volume" in dataset.dims, VOLUME_OUTPUTS),
         ("phase" in dataset.dims, PHASE_OUTPUTS),
+        ("minimum_volume" in dataset, MINIMUM_OUTPUTS),
         (is_scattering(dataset), SCATTERING_OUTPUTS),
         ("potential_energy_ev" in dataset, POTENTIAL_OUTPUTS),
         ("bvk_shell" in dataset.dims, SHELL_OUTPUTS),

@@ -1,7 +1,7 @@
 """The quasiharmonic crystal of a potential at temperatures and pressures."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -96,6 +96,37 @@ class MinimisedCrystal:
         """(p, t) Grüneisen function γ = β V K_T/C_V; nan at 0 K."""
         above = self.volume_expansion * self.volume * self.bulk_modulus
         return _ratio(above, self.heat_capacity_v, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneGruneisen:
+    """Mode Grüneisen parameters of symmetric strains (e) on a mesh (q) of the zone."""
+
+    qpoints: Floats
+    """(q, 3) reduced coordinates."""
+    weights: Floats
+    """(q,) parts of the zone."""
+    strains: Floats
+    """(e, 3, 3) patterns of the strains."""
+    omega: Floats
+    """(q, m), unit: rad/ps; nan for translations."""
+    gamma: Floats
+    """(e, q, m) −∂ln ω/∂e; nan where ω is not positive."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, qpoints="q 3", weights="q", strains="e 3 3")
+
+
+class ComparedLattice(NamedTuple):
+    """Lattice parameters of other results (n), such as runs at constant pressure."""
+
+    name: list[str]
+    temperature: Floats
+    """(n,), unit: K."""
+    volume: Floats
+    """(n,), unit: Å³. Of a primitive cell."""
+    lengths: Floats
+    """(n, 3), unit: Å. Of the vectors of the conventional cell."""
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float) -> Floats:

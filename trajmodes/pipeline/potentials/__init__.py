@@ -6,6 +6,7 @@ beside each other. Open `analytic` first.
 - `analytic`: force constants and phonons of a potential, with fits beside them
 - `born_von_karman`: constants of neighbour shells of several models
 - `lammps`: energies and forces of any potential of LAMMPS
+- `quasiharmonic`: the crystal of lowest Gibbs energy of a potential
 - `shell_table`: tables of constants and of measured frequencies
 - `structures`: crystals in words
 """

@@ -1,0 +1,136 @@
+"""The command `trajmodes qha`: the quasiharmonic crystal of a potential."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import trajmodes as tm
+from embedded_atom.alloy import tables
+from trajmodes.cli.program import main
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.potentials.eam.functions import Functions
+from trajmodes.symmetry.translations import build_supercell
+
+A = 2.62
+"""Length in Å of the static crystal, nearly."""
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(map(str, words)))
+    return result.exit_code, " ".join(result.output.split())
+
+
+def morse(r, _n):
+    short = np.exp(-2.2 * (np.maximum(r, 1e-3) - 2.6))
+    return 0.4 * (short**2 - 2.0 * short)
+
+
+def nothing(x, _n):
+    return np.zeros_like(x)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """Morse pairs, whose crystal of closest packing is stable."""
+    path = tmp_path_factory.mktemp("potential") / "morse.eam.alloy"
+    functions = Functions(
+        ("Ni",), {"Ni": nothing}, {("Ni", "Ni"): nothing}, {("Ni", "Ni"): morse}, 4.5
+    )
+    path.write_text(tables(functions, ["Ni"], by_pairs=False))
+    return path
+
+
+def crystal(length):
+    return ("--structure", f"fcc:{length * 2**0.5}:Ni")
+
+
+@pytest.fixture(scope="module")
+def folder(file):
+    out = file.parent / "q"
+    words = ("--temperatures", "0,150,300", "--pressure", "0,0.2", "--scheme", "full,zsisa")
+    code, text = run("qha", file, *crystal(A), "--mesh", 4, *words, "-o", out)
+    assert code == 0, text
+    assert "all temperatures reached" in text
+    return out
+
+
+def test_the_results_obey_thermodynamics(folder):
+    data = tm.load(folder).to_dataset()
+    assert data["scheme"].values.tolist() == ["full", "zsisa"]
+    volume, gibbs = data["minimum_volume"].values, data["minimum_gibbs"].values
+    assert (np.diff(volume, axis=2) > 0.0).all()
+    # V = ∂G/∂P by the trapezoidal rule, to the jumps of third derivatives of the table
+    by_pressure = np.diff(gibbs, axis=1)[:, 0] / 0.2 * 160.21766
+    assert by_pressure == pytest.approx(volume.mean(axis=1), rel=1e-4)
+    assert data["minimum_length"].values[..., 0] ** 3 / 4.0 == pytest.approx(volume)
+    assert data["minimum_angle_deg"].values == pytest.approx(90.0)
+    # One free coordinate: both schemes are the same.
+    assert volume[0] == pytest.approx(volume[1], rel=1e-7)
+
+
+def test_mode_parameters_are_differences_of_frequencies(file, folder):
+    data = tm.load(folder).to_dataset()
+    length = float(np.linalg.norm(data["cell"].values[0]))
+    points = data["zone_point"].values[1:]
+    freq = [
+        tm.potential(file, structure=crystal(factor * length)[1]).frequencies(points)
+        for factor in (0.999, 1.001)
+    ]
+    wanted = -np.log(np.array(freq[1]) / freq[0]) / (3.0 * np.log(1.001 / 0.999))
+    np.testing.assert_allclose(data["zone_gruneisen"].values[0, 1:], wanted, rtol=1e-3)
+
+
+def test_other_results_are_put_beside(file):
+    words = (*crystal(A), "--mesh", 2, "--temperatures", "0,100", "-o", file.parent / "again")
+    bare = file.parent / "bare"
+    code, text = run("potential", file, *crystal(A), "-o", bare)
+    assert code == 0, text
+    code, text = run("qha", file, *words, "--compare", bare)
+    assert code != 0
+    assert "the temperature of the lattice parameters is not known" in text
+    known = tm.read_force_constants(bare)
+    supercell = build_supercell(known.crystal, 3 * np.eye(3, dtype=int))
+    fit = file.parent / "fit.h5"
+    write_hdf5(replace(known, temperature=50.0), supercell, fit)
+    code, text = run("qha", file, *words, "--compare", fit)
+    assert code == 0, text
+    assert "volumes of fit.h5 differ" in text
+    data = tm.load(file.parent / "again").to_dataset()
+    assert data["compared_temperature"].values == [50.0]
+    assert data["compared_length"].values[0] == pytest.approx(A * 2**0.5)
+    assert data["compared_volume"].values == pytest.approx(A**3 / 2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--structure", "fcc:3.6:Cu"), "Cu"),
+        (("--scheme", "half", *crystal(A)), "full, zsisa, fixed"),
+        ((), "the crystal is not known"),
+        (("--structure", "bcc:2.9:Ni", "--mesh", 4), "a mode is imaginary"),
+        (("--structure", "fcc:12:Ni"), "minimum"),
+    ],
+)
+def test_errors_say_what_is_wrong(file, words, message):
+    code, text = run("qha", file, *words, "-o", file.parent / "never")
+    assert code != 0
+    assert message in text
+    assert not (file.parent / "never").exists()
+
+
+def test_a_ramp_that_ends_says_why(file):
+    out = file.parent / "hot"
+    words = ("--mesh", 2, "--classical", "--temperatures", "300,9000")
+    code, text = run("qha", file, *crystal(A), *words, "-o", out)
+    assert code == 0, text
+    assert "ended at 9000 K" in text
+    assert np.isnan(tm.load(out).to_dataset()["minimum_volume"].values[0, 0, 1])
+
+
+def test_several_folders_are_those_of_quasiharmonic(file):
+    sources = [file.parent / name for name in ("a", "b")]
+    found = [run(command, *sources)[1] for command in ("qha", "quasiharmonic")]
+    assert found[0] == found[1]
+    assert "error" in found[0]
