@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
@@ -23,8 +24,8 @@ _MOST_PRESSURES = 6
 def draw_minimised(dataset: NamedArrays) -> Figure:
     """Draw lattice parameters, thermal expansion, moduli, heat capacities and γ."""
     figure = new_figure(5.2)
-    places = [(0.075 + 0.337 * k, foot) for foot in (0.54, 0.09) for k in range(3)]
-    panels = [figure.add_axes((left, foot, 0.24, 0.35)) for left, foot in places]
+    places = [(0.095 + 0.33 * k, foot) for foot in (0.54, 0.09) for k in range(3)]
+    panels = [figure.add_axes((left, foot, 0.225, 0.35)) for left, foot in places]
     length_panel(panels[0], dataset, 0)
     length_panel(panels[1], dataset, _other_vector(dataset))
     _panel(panels[2], dataset, "minimum_volume_expansion", "β (10⁻⁶/K)", 1e6)
@@ -79,7 +80,7 @@ def _panel(
     axes.set_ylabel(label)
 
 
-def _lines(axes: Axes, dataset: NamedArrays, values: np.ndarray) -> None:
+def _lines(axes: Axes, dataset: NamedArrays, values: Floats) -> None:
     """Draw values (scheme, pressure, temperature), with a mark where a ramp ended."""
     kelvin = dataset["qha_temperature"].values
     shown = min(values.shape[1], _MOST_PRESSURES)
