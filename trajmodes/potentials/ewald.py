@@ -16,6 +16,7 @@ field (Born and Huang, Dynamical Theory of Crystal Lattices, §30).
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.special import erf, erfc
@@ -27,9 +28,9 @@ from trajmodes.potentials.terms.pairs import radial_blocks, radial_sum
 from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles
 from trajmodes.units import COULOMB
 
-_REACH = 6.0
-"""Both sums end where their Gaussians are e^{−36}."""
-_WIDTH = 2.6
+_REACH = 5.2
+"""Both sums end where their Gaussians are e^{−27}."""
+_WIDTH = 2.0
 """η V^(1/3), which balances the cost of the sums."""
 _SMALL = 0.05
 """ηr below which erf(ηr)/r is a series."""
@@ -179,6 +180,10 @@ def ewald_sum(particles: Particles, charges: Floats, own: Ints, width: float = _
     )
     kept = ~(at_home & inner) if len(first) else np.zeros(0, dtype=bool)
     waves = cells_within(particles.reciprocal, 2.0 * _REACH * eta)
+    # q of the first zone adds at most half of a diagonal of the reciprocal cell.
+    corners = np.array(list(product((-0.5, 0.5), repeat=3))) @ particles.reciprocal
+    longest = 2.0 * _REACH * eta + float(np.linalg.norm(corners, axis=1).max())
+    waves = waves[np.linalg.norm(waves @ particles.reciprocal, axis=1) < longest]
     return Ewald(charges, eta, first[kept], second[kept], lattice[kept], own, waves)
 
 
