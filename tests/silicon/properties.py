@@ -192,6 +192,7 @@ def free_energy() -> FreeEnergy:
     return FreeEnergy(
         *(terms, (2, 2, 2), *values[:3], np.ones((2, 3)), 1, 0.0),
         *(EnergyDifferences(*energies), beyond),
+        sums_changes=np.ones((2, 3)),
     )
 
 

@@ -97,7 +97,8 @@ def is_invariant(constants: ForceConstants) -> bool:
 
 def _largest(change: Floats, sem: Floats | None, scale: float) -> tuple[int, int] | None:
     """Place of the change that exceeds its error most; None if all are chance or rounding."""
-    least = np.full_like(change, _LEAST * scale)
+    # Without internal strain nothing has a size.
+    least = np.full_like(change, max(_LEAST * scale, np.finfo(float).tiny))
     excess = np.abs(change) / (least if sem is None else np.maximum(DECISIVE * sem, least))
     i, j = divmod(int(excess.argmax()), change.shape[1])
     return (i, j) if excess[i, j] > 1.0 else None
