@@ -16,13 +16,14 @@ from trajmodes.pipeline.job_folder import input_files, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.potentials.analytic import open_potential
 from trajmodes.pipeline.potentials.structures import crystal_of
+from trajmodes.potentials.shell_model.files import read_shell_model
 from trajmodes.report.write import MINIMUM_FILES, write_folder
 from trajmodes.results.by_command.minimised import minimised_dataset
 from trajmodes.results.folder import require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_arrays
 from trajmodes.symmetry.operations import conventional_vectors
 from trajmodes.thermo.minimisation.gruneisen import zone_gruneisen
-from trajmodes.thermo.minimisation.local import ByForceConstants
+from trajmodes.thermo.minimisation.local import ByForceConstants, Vibrating
 from trajmodes.thermo.minimisation.ramp import Treatment, minimised
 from trajmodes.units import GIGAPASCAL
 
@@ -65,7 +66,7 @@ def qha_job(
         require_replaceable(output, MINIMUM_FILES, inputs)
     crystal = crystal_of(values["structure"], values["cell"])
     with input_files([Path(file)]) as hashes:
-        potential = ByForceConstants(open_potential(Path(file), values))
+        potential = _vibrating(Path(file), values)
         divisions = (values["mesh"],) * 3
         found = [
             minimised(
@@ -84,6 +85,13 @@ def qha_job(
     compared = _compared(values["compare"], reference)
     dataset = minimised_dataset(found, zone, compared, provenance, _notes(found))
     return dataset, write_folder(output, dataset)
+
+
+def _vibrating(file: Path, values: Mapping[str, Any]) -> Vibrating:
+    """Open the potential of a file: a shell model (TOML), or one with force constants."""
+    if file.suffix == ".toml":
+        return read_shell_model(file)
+    return ByForceConstants(open_potential(file, values))
 
 
 def _require_a_minimum(found: Sequence[MinimisedCrystal], file: str) -> None:

@@ -38,6 +38,8 @@ from trajmodes.units import COULOMB
 _RELAXED = 1e-10
 """Displacement of the shells in Å at which they are relaxed."""
 _MOST_STEPS = 50
+_SLOW = 0.1
+"""Ratio of two steps above which second derivatives are taken anew."""
 _LONGEST = 0.1
 """Largest displacement of a shell in Å in one step."""
 
@@ -56,8 +58,9 @@ class ShellModel:
         A cutoff is then no step of the energy, and shells start where they are in this crystal.
         """
         lists = lists_of(self.terms, crystal)
-        _, shift = lists.relaxed(crystal)
-        return replace(self, lists=replace(lists, start=shift))
+        particles, shift = lists.relaxed(crystal)
+        soft = lists.shell_compliance(particles, crystal)
+        return replace(self, lists=replace(lists, start=shift, compliance=soft))
 
     def state(self, crystal: Crystal) -> State:
         """Compute energy, forces on the atoms and stress, with relaxed shells."""
@@ -139,6 +142,8 @@ class Lists:
     ewald: Ewald | None
     start: Floats
     """(m, 3), unit: Å. Displacements of the shells from their cores to start from."""
+    compliance: Floats | None = None
+    """(3m, 3m), unit: Å²/eV. Displacement of the shells per force, near where they rest."""
 
     @property
     def _bonded(self) -> list[PairList | TripleList]:
@@ -165,8 +170,7 @@ class Lists:
         listed = Blocks.joined(blocks)
         sites = crystal.sites[self.layout.site]
         wanted = np.concatenate([np.zeros((1, 3)), qpoints])
-        apart = listed.lattice + sites[listed.second] - sites[listed.first]
-        found = listed.summed(particles.count, 2.0 * np.pi * wanted @ apart.T)
+        found = listed.summed(particles.count, wanted, sites)
         if self.ewald is not None:
             found += self.ewald.waves_at(particles, wanted, sites)
         # Self terms: no force on a particle if all are displaced alike.
@@ -178,7 +182,7 @@ class Lists:
         return found[1:]
 
     def relaxed(self, crystal: Crystal) -> tuple[Particles, Floats]:
-        """Relax the shells by Newton's method.
+        """Relax the shells by Newton's method, with second derivatives only where they help.
 
         Raises
         ------
@@ -188,22 +192,32 @@ class Lists:
         shift = np.array(self.start)
         if not shift.size:
             return self.particles(crystal, shift), shift
-        k = 3 * crystal.n_sites
+        compliance, before = self.compliance, np.inf
         for _ in range(_MOST_STEPS):
             particles = self.particles(crystal, shift)
-            gradient = self.derivatives(particles).gradient.ravel()[k:]
-            matrix = self.second(particles, crystal, np.zeros((1, 3)))[0].real[k:, k:]
-            step = -np.linalg.solve(matrix, gradient)
+            gradient = self.derivatives(particles).gradient[crystal.n_sites :].ravel()
+            if compliance is None:
+                compliance = self.shell_compliance(particles, crystal)
+            step = -compliance @ gradient
             longest = float(np.abs(step).max())
             step *= min(1.0, _LONGEST / max(longest, 1e-300))
             shift = shift + step.reshape(-1, 3)
             if longest < _RELAXED:
                 return self.particles(crystal, shift), shift
+            if longest > _SLOW * before:
+                compliance = None
+            before = longest
         raise DataError(
             "the shells do not come to rest",
             why="they are attracted more than their springs hold (a polarisation catastrophe)",
             fix="check charges, springs and the distances of the crystal",
         )
+
+    def shell_compliance(self, particles: Particles, crystal: Crystal) -> Floats:
+        """(3m, 3m), unit: Å²/eV. Inverse of the second derivatives of the shells at q = 0."""
+        k = 3 * crystal.n_sites
+        matrix = self.second(particles, crystal, np.zeros((1, 3)))[0].real[k:, k:]
+        return np.asarray(np.linalg.inv(matrix), dtype=float)
 
 
 def lists_of(terms: Terms, crystal: Crystal) -> Lists:

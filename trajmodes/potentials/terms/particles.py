@@ -90,28 +90,34 @@ class Blocks:
             return cls(none, none, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3, 3)))
         return cls(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
-    def summed(self, count: int, phases: Floats) -> Complexes:
-        """Sum the blocks of n particles with phases e^{iφ} to Hermitian matrices.
+    def summed(self, count: int, qpoints: Floats, sites: Floats) -> Complexes:
+        """Sum the blocks of n particles to Hermitian matrices at reduced q.
 
         Parameters
         ----------
         count
             n, the number of particles.
-        phases
-            (q, k) φ of each block in radians.
+        qpoints
+            (q, 3) reduced coordinates.
+        sites
+            (n, 3) reduced positions to which the phases e^{iq·r} refer.
 
         Returns
         -------
         Matrices (q, 3n, 3n) without self terms, in eV/Å².
         """
-        place = self.first * count + self.second
-        order = np.argsort(place, kind="stable")
-        unique, starts = np.unique(place[order], return_index=True)
-        found = np.zeros((len(phases), count * count, 3, 3), dtype=complex)
-        for one, phase in zip(found, phases, strict=True):
-            terms = np.exp(1j * phase[order])[:, None] * self.values[order].reshape(-1, 9)
-            one[unique] = np.add.reduceat(terms, starts, axis=0).reshape(-1, 3, 3)
-        matrices = found.reshape(-1, count, count, 3, 3).transpose(0, 1, 3, 2, 4)
-        matrices = matrices.reshape(-1, 3 * count, 3 * count)
+        reach = np.abs(self.lattice).max(initial=0)
+        cells = np.indices((2 * reach + 1,) * 3).reshape(3, -1).T - reach
+        row = np.ravel_multi_index(tuple((self.lattice + reach).T), (2 * reach + 1,) * 3)
+        place = (row * count + self.first) * count + self.second
+        size = len(cells) * count * count * 9
+        index = (9 * place[:, None] + np.arange(9)).ravel()
+        table = np.bincount(index, self.values.ravel(), size).reshape(len(cells), -1)
+        # One product of matrices sums over the cells for all q.
+        found = np.exp(2j * np.pi * qpoints @ cells.T) @ table
+        blocks = found.reshape(-1, count, count, 3, 3)
+        phase = np.exp(2j * np.pi * qpoints @ sites.T)
+        blocks *= (phase.conj()[:, :, None] * phase[:, None, :])[..., None, None]
+        matrices = blocks.transpose(0, 1, 3, 2, 4).reshape(-1, 3 * count, 3 * count)
         result: Complexes = matrices + matrices.conj().swapaxes(1, 2)
         return result

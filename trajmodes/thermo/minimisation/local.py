@@ -51,6 +51,10 @@ class ImaginaryModesError(DataError):
 class Vibrating(Protocol):
     """What a minimisation needs of a potential."""
 
+    def near(self, crystal: Crystal) -> "Vibrating":
+        """Fix what interacts as in a crystal, for others that differ by small strains."""
+        ...
+
     def state(self, crystal: Crystal) -> State:
         """Compute energy, forces and stress."""
         ...
@@ -65,6 +69,10 @@ class ByForceConstants:
     """A potential whose dynamical matrices come from its force constants."""
 
     potential: Potential
+
+    def near(self, _crystal: Crystal) -> "ByForceConstants":
+        """Give it unchanged: it must be a smooth function of the structure."""
+        return self
 
     def state(self, crystal: Crystal) -> State:
         """Compute energy, forces and stress."""

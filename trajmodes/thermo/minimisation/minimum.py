@@ -22,6 +22,7 @@ from trajmodes.data.potentials.minimised import Scheme, Statistics
 from trajmodes.errors import DataError
 from trajmodes.thermo.minimisation.coordinates import Coordinates
 from trajmodes.thermo.minimisation.local import (
+    ImaginaryModesError,
     Local,
     Mesh,
     Vibrating,
@@ -180,7 +181,16 @@ def minimise(
         local = local_at(
             potential, coordinates, mesh, x, static=whole if first else static, second=first
         )
-        vibrational = local.vibrational(conditions.kelvin, conditions.statistics)
+        try:
+            vibrational = local.vibrational(conditions.kelvin, conditions.statistics)
+        except ImaginaryModesError:
+            if before is None or np.abs(before[1]).max() < _CONVERGED:
+                raise
+            # The step was too long: half of it, from the last point.
+            back = 0.5 * before[1]
+            x[: len(back)] -= back
+            before = (before[0], back)
+            continue
         found = _residual(coordinates, vibrational, conditions)
         if jacobian is None:
             jacobian = _jacobian(coordinates, vibrational, conditions)
@@ -197,7 +207,7 @@ def minimise(
         before = (found, step)
         if np.abs(x).max() > _FARTHEST:
             break
-    raise _lost(conditions, "the structure runs away")
+    raise _lost(conditions, "the search leaves the surroundings of the structure")
 
 
 def _finished(

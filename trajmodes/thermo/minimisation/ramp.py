@@ -1,7 +1,8 @@
 """The quasiharmonic crystal at ascending temperatures, each minimum from the last one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from trajmodes.thermo.minimisation.minimum import (
     minimise,
     static_minimum,
 )
+
+_SHORTEST = 1.0
+"""Step of the temperature in K within which the end of a ramp is found."""
 
 
 class Treatment(NamedTuple):
@@ -54,25 +58,27 @@ def minimised(
     """
     kelvins = np.unique(checked_temperatures(temperatures))
     coordinates = symmetric_coordinates(crystal)
-    reference = coordinates.structure(static_minimum(potential, coordinates))
+    near = potential.near(crystal)
+    reference = coordinates.structure(static_minimum(near, coordinates))
     coordinates = symmetric_coordinates(reference)
+    # The same pairs at all temperatures: a cutoff is then no step of the free energy.
+    near = potential.near(reference)
     mesh = Mesh.through_gamma(reference, treatment.divisions)
     tables = _Tables(reference.n_sites, len(kelvins))
     ended = []
     for pressure in (listed := list(pressures)):
-        x = static_minimum(potential, coordinates, pressure)
+        x = static_minimum(near, coordinates, pressure)
         last: Minimum | None = None
         reason = ""
         tables.begin()
         for k, kelvin in enumerate(kelvins.tolist()):
-            if last is not None:
-                x = last.local.x + (kelvin - last.conditions.kelvin) * last.by_kelvin
             conditions = Conditions(kelvin, pressure, treatment.scheme, treatment.statistics)
-            try:
-                last = minimise(potential, coordinates, mesh, x, conditions)
-            except (ImaginaryModesError, LostMinimumError) as error:
-                reason = f"at {kelvin:.6g} K: {error.what}"
+            last, reason = _followed(
+                partial(minimise, near, coordinates, mesh), x, last, conditions
+            )
+            if reason:
                 break
+            assert last is not None
             tables.put(k, last)
         ended.append(reason)
     return MinimisedCrystal(
@@ -85,6 +91,39 @@ def minimised(
         ended=tuple(ended),
         **{name: np.array(rows) for name, rows in tables.rows.items()},
     )
+
+
+def _followed(
+    minimum: Callable[[Floats, Conditions], Minimum],
+    start: Floats,
+    last: Minimum | None,
+    wanted: Conditions,
+) -> tuple[Minimum | None, str]:
+    """Follow a minimum to a temperature, in smaller steps where one fails.
+
+    Returns
+    -------
+    The last minimum that was found, and why the temperature was not reached, if it was not.
+    """
+    if last is None:
+        try:
+            return minimum(start, wanted), ""
+        except (ImaginaryModesError, LostMinimumError) as error:
+            return None, f"at {wanted.kelvin:.6g} K: {error.what}"
+    step = wanted.kelvin - last.conditions.kelvin
+    while True:
+        here = last.conditions.kelvin
+        kelvin = min(here + step, wanted.kelvin)
+        x = last.local.x + (kelvin - here) * last.by_kelvin
+        try:
+            last = minimum(x, wanted._replace(kelvin=kelvin))
+        except (ImaginaryModesError, LostMinimumError) as error:
+            step *= 0.5
+            if step < _SHORTEST:
+                return last, f"beyond {here:.4g} K: {error.what}"
+            continue
+        if kelvin == wanted.kelvin:
+            return last, ""
 
 
 @dataclass(slots=True)

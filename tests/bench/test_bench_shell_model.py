@@ -1,0 +1,58 @@
+"""α-quartz by a shell model: seconds of F with all gradients, and of a ramp of temperatures."""
+
+import time
+
+import numpy as np
+import pytest
+
+from silicon.quartz import QUARTZ, quartz
+from trajmodes.potentials.shell_model.files import read_shell_model
+from trajmodes.thermo.minimisation.coordinates import symmetric_coordinates
+from trajmodes.thermo.minimisation.local import Mesh, local_at
+from trajmodes.thermo.minimisation.ramp import Treatment, minimised
+
+pytestmark = [pytest.mark.bench, pytest.mark.slow]
+
+START = np.array([4.9, 5.4, 0.465, 0.41, 0.276, 0.222])
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "quartz.toml"
+    path.write_text(QUARTZ, encoding="utf-8")
+    return read_shell_model(path)
+
+
+def test_free_energy_and_gradients(model, capsys):
+    crystal = quartz(START)
+    coordinates, near = symmetric_coordinates(crystal), model.near(crystal)
+    mesh, x = Mesh.through_gamma(crystal, (4, 4, 4)), np.zeros(6)
+
+    def gradient():
+        return local_at(near, coordinates, mesh, x).vibrational(300.0, "quantum").slopes
+
+    seconds = min(_seconds(gradient) for _ in range(5))
+    with capsys.disabled():
+        print(f"\nF and gradients of quartz, 4 x 4 x 4: {seconds:.3f} s (must: 0.3)")  # noqa: T201
+    assert seconds < 0.3
+
+
+def test_ramp(model, capsys):
+    kelvins = np.arange(0.0, 401.0, 25.0)
+    seconds = {
+        scheme: _seconds(
+            lambda scheme=scheme: minimised(
+                model, quartz(START), Treatment((4, 4, 4), scheme), kelvins
+            )
+        )
+        for scheme in ("zsisa", "full")
+    }
+    with capsys.disabled():
+        print(f"\nramp of quartz, 0 to 400 K: {seconds} s (must: 120 together)")  # noqa: T201
+    assert sum(seconds.values()) < 120.0
+
+
+def _seconds(function) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
