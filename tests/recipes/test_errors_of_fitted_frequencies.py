@@ -100,7 +100,7 @@ RECIPES = {
 }
 BOUNDS = (0.85, 1.25)
 EXCEPTIONS = {("Si", 300.0, 20.0): (0.85, 1.6)}
-"""The highest branch of silicon at 300 K varies more slowly than 20 ps can show: in ten runs
+"""The highest branch of silicon at 300 K varies more slowly than 20 ps can show: in six runs
 that the estimate had not seen its scatter was 1.51 ± 0.10."""
 
 
