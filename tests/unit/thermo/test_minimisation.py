@@ -116,7 +116,14 @@ def test_the_curvature_is_that_of_the_free_energy(known, statistics):
     np.testing.assert_allclose(whole, wanted, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("scheme", ["full", "zsisa", "fixed"])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "zsisa",
+        pytest.param("full", marks=pytest.mark.slow),
+        pytest.param("fixed", marks=pytest.mark.slow),
+    ],
+)
 def test_expansion_and_compressibility_are_differences_of_minima(known, scheme):
     pot, coordinates, mesh, x = known
 
@@ -183,7 +190,8 @@ def test_properties_obey_thermodynamics(known, crystal):
     assert found.heat_capacity_v[middle] < found.heat_capacity_p[middle]
 
 
-def test_a_ramp_ends_with_its_reason(known, crystal):
+def test_a_ramp_ends_with_its_reason(known, crystal, monkeypatch):
+    monkeypatch.setattr("trajmodes.thermo.minimisation.ramp._SHORTEST", 500.0)
     found = minimised(
         known[0],
         crystal,
