@@ -190,6 +190,18 @@ def test_properties_obey_thermodynamics(known, crystal):
     assert found.heat_capacity_v[middle] < found.heat_capacity_p[middle]
 
 
+@pytest.mark.parametrize("scheme", ["full", "zsisa", "fixed"])
+def test_the_volume_under_pressure_is_the_slope_of_the_gibbs_energy(known, crystal, scheme):
+    pressures = [0.0199, 0.02, 0.0201]
+    found = minimised(known[0], crystal, Treatment((2, 2, 1), scheme), [200.0], pressures)
+    g, volume = found.gibbs_energy[:, 0], found.volume[:, 0]
+    assert volume[1] == pytest.approx((g[2] - g[0]) / 2e-4, rel=1e-6)
+    by_pressure = (volume[2] - volume[0]) / 2e-4
+    assert found.bulk_modulus[1, 0] == pytest.approx(-volume[1] / by_pressure, rel=2e-4)
+    is_fixed = np.abs(found.sites - found.crystal.sites).max() < 1e-12
+    assert is_fixed == (scheme == "fixed")
+
+
 def test_a_ramp_ends_with_its_reason(known, crystal, monkeypatch):
     monkeypatch.setattr("trajmodes.thermo.minimisation.ramp._SHORTEST", 500.0)
     found = minimised(

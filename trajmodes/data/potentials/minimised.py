@@ -23,7 +23,7 @@ class MinimisedCrystal:
     """The structure of lowest static energy at zero pressure."""
     scheme: Scheme
     """Coordinates that minimise the free energy: all; strains, with displacements of lowest
-    static energy (zsisa); strains, with fixed internal strain."""
+    static energy (zsisa); strains, with the reduced coordinates of `crystal` (fixed)."""
     statistics: Statistics
     mesh: tuple[int, int, int]
     """Divisions of the mesh over the zone."""

@@ -68,6 +68,9 @@ def minimised(
     ended = []
     for pressure in (listed := list(pressures)):
         x = static_minimum(near, coordinates, pressure)
+        if treatment.scheme == "fixed":
+            # Internal strain is constant in pressure too: that of the reference.
+            x[coordinates.n_strains :] = 0.0
         last: Minimum | None = None
         reason = ""
         tables.begin()
