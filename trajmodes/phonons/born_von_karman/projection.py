@@ -17,7 +17,8 @@ _ROUNDING = 1e-6
 def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellConstants:
     """Find the constants of shells in force constants: averages over each star.
 
-    Pairs that are not listed have the constant zero.
+    Pairs that are not listed have the constant zero: see `listed_parts` for shells of which
+    only some are.
     """
     place = _places(constants, shells)
     values = _projected(constants.values, place, shells)
@@ -27,6 +28,14 @@ def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellCon
     return shell_constants(
         shells, values, replicates=replicates, residual=_residual(constants, values, shells)
     )
+
+
+def listed_parts(constants: ForceConstants, shells: NeighbourShells) -> Floats:
+    """(h,) part of the bonds of each shell that force constants list."""
+    orbit = shells.basis.orbits.orbit
+    listed = _places(constants, shells) >= 0
+    parts: Floats = np.bincount(orbit, listed) / np.bincount(orbit)
+    return parts
 
 
 def shell_constants(

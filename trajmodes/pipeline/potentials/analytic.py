@@ -23,6 +23,7 @@ from trajmodes.pipeline.potentials.born_von_karman import (
     ShellModel,
     beside_each_other,
     model_of_constants,
+    remarks,
     require_alike,
     shell_model,
 )
@@ -131,6 +132,7 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         *_of_state(state, crystal),
         *(potential.notes(crystal) if isinstance(potential, EmbeddedAtom) else ()),
         *_at_zero(models[0], others),
+        *remarks([models[0], *others]),
     ]
     results = replace(
         results,

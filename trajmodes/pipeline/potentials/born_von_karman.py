@@ -1,6 +1,6 @@
 """`trajmodes bvk`: Born–von Kármán constants of force constants, tables or frequencies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,11 @@ from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.registry import read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
-from trajmodes.phonons.born_von_karman.projection import constants_in, force_constants_of
+from trajmodes.phonons.born_von_karman.projection import (
+    constants_in,
+    force_constants_of,
+    listed_parts,
+)
 from trajmodes.phonons.born_von_karman.shells import NeighbourShells, nearest_shells, selected
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import band_path
@@ -33,6 +37,7 @@ from trajmodes.pipeline.potentials.shell_table import (
     shell_table,
 )
 from trajmodes.pipeline.potentials.structures import crystal_of
+from trajmodes.report.numbers import counted
 from trajmodes.report.write import SHELL_FILES, write_folder
 from trajmodes.results.by_command.born_von_karman import shells_dataset
 from trajmodes.results.folder import Writer, require_replaceable
@@ -55,6 +60,8 @@ class ShellModel:
     """Force constants in which they were found."""
     supercell: Supercell | None = None
     fit: MeasuredFit | None = None
+    notes: tuple[Note, ...] = ()
+    """What the constants do not contain."""
 
     @property
     def force_constants(self) -> ForceConstants:
@@ -102,9 +109,7 @@ def bvk_job(
         require_replaceable(output, (*SHELL_FILES, CONSTANTS_FILE, TABLE_FILE), inputs)
     first = shell_model(source, values)
     models = [first, *(require_alike(first, shell_model(one, values)) for one in others)]
-    found = beside_each_other(
-        models, values["path"], command, _remarks(first, values["shells"])
-    )
+    found = beside_each_other(models, values["path"], command, remarks(models))
     dataset = shells_dataset(found)
     return dataset, write_folder(output, dataset, _writers(first))
 
@@ -131,41 +136,89 @@ def shell_model(source: str | ForceConstants, values: Mapping[str, Any]) -> Shel
 
 
 def model_of_constants(label: str, constants: ForceConstants, number: int) -> ShellModel:
-    """Find the constants of the nearest shells in force constants."""
+    """Find the constants of the nearest shells in force constants.
+
+    Shells end before the first of which only some bonds are listed.
+
+    Raises
+    ------
+    DataError
+        If there is no whole shell.
+    """
     shells = nearest_shells(constants.crystal, number)
-    crystal = constants.crystal
-    ends = crystal.sites[constants.second] + constants.lattice - crystal.sites[constants.first]
-    reach = float(np.linalg.norm(ends @ crystal.cell, axis=1).max())
-    within = int((shells.distances < reach + 1e-3).sum())
-    if not within:
+    parts = listed_parts(constants, shells)
+    if not parts.any():
         raise DataError("the force constants have no pairs of different atoms", where=label)
-    shells = selected(shells, within)
-    return ShellModel(label, shells, constants_in(constants, shells), constants)
-
-
-def _remarks(model: ShellModel, number: int) -> list[Note]:
-    """Say what the constants that are found in force constants do not contain."""
-    residual = model.constants.residual
-    if model.whole is None or residual is None:
-        return []
+    within = int(np.flatnonzero(parts).max()) + 1
+    broken = np.flatnonzero((parts > 0.0) & (parts < 1.0 - 1e-9))
     notes = []
-    if model.shells.n_shells < number:
-        text = f"{model.shells.n_shells} shells lie within the reach of the force constants"
+    if len(broken):
+        within = int(broken[0])
+        text = (
+            f"only {100.0 * parts[within]:.2g} % of the bonds of shell {within + 1} are listed"
+        )
+        why = "the supercell has a lower symmetry than the crystal, and cuts through the shell"
+        fix = "use a supercell with the symmetry of the crystal, or a cutoff inside it"
+        if not within:
+            raise DataError(text, where=label, why=why, fix=fix)
+        notes.append(
+            Note("warning", f"{text}: the shells before it are given", why=why, fix=fix)
+        )
+    elif within < number:
+        text = f"{counted(within, 'shell')} {'lies' if within == 1 else 'lie'} within the reach"
+        notes.append(Note("note", f"{text} of the force constants"))
+    if len(empty := np.flatnonzero(parts[:within] == 0.0)):
+        listed = ", ".join(str(h + 1) for h in empty)
+        name = "shell" if len(empty) == 1 else "shells"
+        text = f"constants of {name} {listed} are zero: the force constants have no such bonds"
         notes.append(Note("note", text))
-    worst = int(residual.argmax())
-    if residual[worst] > _ASYMMETRIC:
+    shells = selected(shells, within)
+    found = constants_in(constants, shells)
+    return ShellModel(label, shells, found, constants, notes=(*notes, *_of_values(found)))
+
+
+def _of_values(found: ShellConstants) -> list[Note]:
+    """Warn of shells that break the symmetry of the crystal."""
+    assert found.residual is not None
+    worst = int(found.residual.argmax())
+    if found.residual[worst] <= _ASYMMETRIC:
+        return []
+    text = (
+        f"{100.0 * found.residual[worst]:.2g} % of the constants of shell {worst + 1} break "
+        "the symmetry of the crystal; the averages over the shell are given"
+    )
+    return [
+        Note(
+            "warning",
+            text,
+            why="noise, or equally near images in a supercell that share its bonds",
+            fix="take fewer shells, or a longer run",
+        )
+    ]
+
+
+def remarks(models: Sequence[ShellModel]) -> list[Note]:
+    """Say what the constants that are found in force constants do not contain."""
+    names = _different([one.label for one in models])
+    notes = [
+        replace(note, text=f"{name}: {note.text}" if k else note.text)
+        for k, (name, one) in enumerate(zip(names, models, strict=True))
+        for note in one.notes
+    ]
+    charged = [one.whole is not None and one.whole.charges is not None for one in models]
+    if charged[0]:
+        text = "the constants are without the dipole–dipole part, which the bands include"
+        notes.append(Note("note", text))
+    if any(charged) and not all(charged):
+        listed = ", ".join(name for name, polar in zip(names, charged, strict=True) if polar)
         notes.append(
             Note(
                 "warning",
-                f"{100.0 * residual[worst]:.2g} % of the constants of shell {worst + 1} break "
-                "the symmetry of the crystal; the averages over the shell are given",
-                why="noise, or equally near images in a supercell that share its bonds",
-                fix="take fewer shells, or a longer run",
+                f"only the constants of {listed} are without the dipole–dipole part",
+                why="the other models have no charges",
+                fix="compare force constants with charges, or all without",
             )
         )
-    if model.whole.charges is not None:
-        text = "the constants are without the dipole–dipole part, which the bands include"
-        notes.append(Note("note", text))
     return notes
 
 
@@ -196,12 +249,13 @@ def beside_each_other(
     """Put the constants and bands of several models beside each other."""
     first = models[0].force_constants
     line = band_path(first.crystal, PATH_SPACING, path)
-    omega = [_bands(one.force_constants, line) for one in models]
+    bands = connected_bands(first, line)
+    omega = [bands.omega, *(_bands(one.force_constants, line) for one in models[1:])]
     whole = models[0].whole
     return ShellModels(
         labels=_different([one.label for one in models]),
         models=tuple(one.constants for one in models),
-        bands=connected_bands(first, line),
+        bands=bands,
         band_omega=np.array(omega),
         provenance=Provenance(versions(), (), command, ""),
         whole_omega=None if whole is None else _bands(whole, line),
