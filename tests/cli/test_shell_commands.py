@@ -9,11 +9,14 @@ from click.testing import CliRunner
 
 import trajmodes as tm
 from trajmodes.cli.program import main
+from trajmodes.config.job import values_of
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.errors import DataError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.phonons.born_von_karman.projection import force_constants_of, shell_constants
 from trajmodes.phonons.born_von_karman.shells import nearest_shells
 from trajmodes.phonons.modes import frequencies_at
+from trajmodes.pipeline.potentials.born_von_karman import bvk_job
 from trajmodes.pipeline.potentials.structures import named_structure
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import NEWTON_PER_METRE, THZ
@@ -32,6 +35,7 @@ bond = [2, 0, 0]
 alpha1 = 0.4
 alpha2 = -0.15
 """
+DOUBLE = "bond = [1, 1, 0]\nalpha1 = 1\nalpha3 = 1\nbeta3 = 1"
 VALUES = np.array([13.0, -1.4, 14.8, 0.4, -0.15])
 
 
@@ -91,6 +95,36 @@ def test_force_constants_with_errors_stand_beside_a_table(table, copper, tmp_pat
     assert found["bvk_temperature"].values[0] == 300.0
 
 
+def _only(constants: ForceConstants, kept: np.ndarray) -> ForceConstants:
+    """Force constants of which only some pairs are listed."""
+    arrays = {name: getattr(constants, name)[kept] for name in ("first", "second", "lattice")}
+    return replace(constants, values=constants.values[kept], **arrays)
+
+
+def _found(source, *others, **options):
+    values = {**values_of("bvk", options), "compare": others}
+    return bvk_job(source, values, command="")[0]
+
+
+def test_shells_end_before_the_first_that_is_not_whole(copper, table):
+    """As of a supercell that cuts through a star: an average with zeros is no constant."""
+    ends = copper.lattice @ copper.crystal.cell
+    is_second = np.abs(np.linalg.norm(ends, axis=1) - 3.604) < 1e-6
+    cut = _only(copper, ~(is_second & (np.abs(ends[:, 2]) > 1.0)))
+    found = _found(cut, shells=2)
+    np.testing.assert_allclose(found["bvk_value_n_per_m"][:, 0], VALUES[:3], rtol=1e-9)
+    assert any("only 67 % of the bonds of shell 2" in text for text in found["warnings"].values)
+    beside = _found(str(table), cut, shells=2)
+    assert np.isnan(beside["bvk_value_n_per_m"].values[3:, 1]).all()
+    assert any("67 % of the bonds" in text for text in beside["warnings"].values)
+    is_first = np.abs(np.linalg.norm(ends, axis=1) - 3.604 / np.sqrt(2.0)) < 1e-6
+    without = _found(_only(copper, ~is_first), shells=2)
+    assert any("constants of shell 1 are zero" in text for text in without["notes"].values)
+    one = np.flatnonzero(is_first)[0]
+    with pytest.raises(DataError, match=r"8\.3 % of the bonds of shell 1"):
+        _found(_only(copper, (np.arange(len(ends)) == one) | ~is_first & ~is_second))
+
+
 def test_measured_frequencies_give_the_constants(copper, tmp_path):
     zeta = np.linspace(0.1, 1.0, 8)
     lines = ["h,k,l,branch,frequency_thz,error_thz"]
@@ -122,10 +156,22 @@ def test_measured_frequencies_give_the_constants(copper, tmp_path):
     np.testing.assert_allclose(again["bvk_value_n_per_m"][:, 0], VALUES, rtol=1e-4, atol=1e-4)
 
 
+def test_errors_of_a_table_remain_if_nearer_shells_are_not_listed(tmp_path):
+    path = tmp_path / "far.toml"
+    entry = (
+        "bond = [2, 0, 0]\nalpha1 = 0.4\nalpha1_error = 0.1\nalpha2 = 0.2\nalpha2_error = 0.05"
+    )
+    path.write_text(f'structure = "fcc:3.604:Cu"\n[[shell]]\n{entry}\n', encoding="utf-8")
+    found = tm.born_von_karman(path)
+    np.testing.assert_allclose(found["bvk_value_n_per_m_sem"][:, 0], [0, 0, 0, 0.1, 0.05])
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("beta3 = 14.8", "", "the constant beta3 is missing"),
+        ("beta3 = 14.8", "", "beta3 is missing"),
+        ("beta3 = 14.8", "beta3 = 14.8\nbeta3_error = 0.1", "alpha1_error is missing"),
+        ("bond = [2, 0, 0]\nalpha1 = 0.4\nalpha2 = -0.15", DOUBLE, "is listed twice"),
         ("beta3 = 14.8", "beta2 = 14.8", "no entry beta2"),
         ("bond = [1, 1, 0]", "bond = [0, 1, 1]", "no shell has the bond"),
         ('unit = "N/m"', 'unit = "N/cm"', "no unit N/cm"),

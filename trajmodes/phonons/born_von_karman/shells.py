@@ -9,9 +9,9 @@ it is written
 
 The antisymmetric γ vanish if an operation exchanges the ends of the bond, such as inversion in
 crystals of one atom per cell (for bcc and fcc, shells 1 to 5: Squires, Arkiv Fysik 25, 21
-(1963)). In other crystals the components are named xx, yy, zz, yz, zx, xy in the axes of the
-crystal, and the antisymmetric ones yz−zy, zx−xz, xy−yx. The independent constants are the first
-of these components that determine all others.
+(1963)). In other crystals the components of the symmetric part are named xx, yy, zz, yz, zx, xy
+in Cartesian axes, and those of the antisymmetric part yz−zy = (K_yz − K_zy)/2, zx−xz, xy−yx.
+The independent constants are the first of these components that determine all others.
 """
 
 from dataclasses import dataclass

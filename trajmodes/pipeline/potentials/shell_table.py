@@ -9,16 +9,18 @@ A table of constants has a crystal, a unit, and one entry for each shell::
     [[shell]]
     bond = [1, 1, 0]  # in units of half the lattice parameter; in Å if not cubic
     alpha1 = 13.1
+    alpha1_error = 0.2  # optional: for all constants, or for none
     alpha3 = -1.4
+    alpha3_error = 0.3
     beta3 = 14.8
-    alpha1_error = 0.2
+    beta3_error = 0.2
 
-Other crystals are given by ``cell = "POSCAR"``, a path relative to the table, or by ``lattice``
-(Å), ``positions`` (reduced coordinates), ``species``, and ``masses_da`` if these are not those
-of the elements.
+Shells that are not listed have the constant zero. Other crystals are given by
+``cell = "POSCAR"``, a path relative to the table, or by ``lattice`` (Å), ``positions`` (reduced
+coordinates), ``species``, and ``masses_da`` if these are not those of the elements.
 
 A table of frequencies has a heading and one line for each of them, with columns ``h,k,l``
-(components of q in units of 2π/a along the axes of the conventional cell) or ``q1,q2,q3``
+(coordinates of q in the reciprocal vectors of the conventional cell) or ``q1,q2,q3``
 (reduced coordinates of the primitive cell), ``branch``, ``frequency_thz`` or ``frequency_mev``,
 and, if known, ``error_thz`` or ``error_mev``.
 """
@@ -62,7 +64,8 @@ def read_shell_table(path: Path) -> tuple[ShellConstants, NeighbourShells]:
     UsageError
         If it is not a TOML file, or has no crystal.
     DataError
-        If a shell, a constant or a unit is not known, or a constant is missing.
+        If a shell, a constant or a unit is not known, a shell is listed twice, or a constant
+        or the error of one is missing.
     """
     table = read_toml(path, "table of constants", _HOLDS)
     where = str(path)
@@ -77,20 +80,25 @@ def read_shell_table(path: Path) -> tuple[ShellConstants, NeighbourShells]:
     ):
         raise DataError("there is no shell", where=where, fix=f"a table holds {_HOLDS}")
     shells = _shells_of(crystal, entries, where)
-    values = np.zeros(len(shells.names))
-    sem = np.full(len(shells.names), np.nan)
+    values, sem = np.zeros((2, len(shells.names)))
+    known = any(key.endswith("_error") for entry in entries for key in entry)
+    seen: set[int] = set()
     for entry in entries:
         h = _shell_of(entry, shells, where)
+        if h in seen:
+            raise DataError(
+                f"the shell of the bond {entry['bond']} is listed twice", where=where
+            )
+        seen.add(h)
         own = np.flatnonzero(shells.shell == h)
         keys = [ascii_name(shells.names[n]) for n in own]
         place = f"{where}, shell {entry['bond']}"
         _require_known(entry, ("bond", "sites", *keys, *(f"{k}_error" for k in keys)), place)
         for n, key in zip(own, keys, strict=True):
             values[n] = _number(entry, key, place)
-            if f"{key}_error" in entry:
+            if known:
                 sem[n] = _number(entry, f"{key}_error", place)
     factor = _UNITS[unit] * NEWTON_PER_METRE
-    known = bool(np.isfinite(sem).all())
     found = shell_constants(
         shells, values * factor, given_sem=np.abs(sem) * factor if known else None
     )
@@ -226,8 +234,11 @@ def _is_number(value: Any) -> bool:
 def _number(entry: Mapping[str, Any], key: str, where: str) -> float:
     value = entry.get(key)
     if not (isinstance(value, int | float) and np.isfinite(value)):
-        what = f"the constant {key} is missing" if value is None else f"{key} is no number"
-        raise DataError(what, where=where, fix="give 0 for a constant that is zero")
+        what = f"{key} is missing" if value is None else f"{key} is no number"
+        fix = "give 0 for a constant that is zero"
+        if key.endswith("_error"):
+            fix = "give the errors of all constants, or of none"
+        raise DataError(what, where=where, fix=fix)
     return float(value)
 
 
