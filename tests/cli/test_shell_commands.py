@@ -18,6 +18,7 @@ from trajmodes.phonons.born_von_karman.shells import nearest_shells
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.pipeline.potentials.born_von_karman import bvk_job
 from trajmodes.pipeline.potentials.structures import named_structure
+from trajmodes.report.figures.potentials.shells import draw_constants
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import NEWTON_PER_METRE, THZ
 
@@ -123,6 +124,20 @@ def test_shells_end_before_the_first_that_is_not_whole(copper, table):
     one = np.flatnonzero(is_first)[0]
     with pytest.raises(DataError, match=r"8\.3 % of the bonds of shell 1"):
         _found(_only(copper, (np.arange(len(ends)) == one) | ~is_first & ~is_second))
+
+
+def test_labels_of_many_constants_do_not_cover_each_other():
+    shells = nearest_shells(named_structure("wurtzite:3.25,5.2:ZnO"), 10)
+    values = np.linspace(1.0, 0.1, len(shells.names))
+    found = _found(force_constants_of(shell_constants(shells, values), shells), shells=10)
+    figure = draw_constants(found)
+    assert len(figure.axes) > 1
+    for axes in figure.axes:
+        for texts in (axes.get_xticklabels(), axes.texts):
+            spans = np.sort([one.get_window_extent().intervalx for one in texts], axis=0)
+            assert (spans[1:, 0] > spans[:-1, 1]).all()
+    shown = [text.get_text() for axes in figure.axes for text in axes.get_xticklabels()]
+    assert shown == list(shells.names)
 
 
 def test_measured_frequencies_give_the_constants(copper, tmp_path):

@@ -16,32 +16,57 @@ from trajmodes.report.figures.style import (
     sem_of,
 )
 
-_MOST_BARS = 60
-"""Bars of one model in a figure; shells beyond are in the table."""
+_IN_ROW = 24
+"""Constants in a row; more are drawn in several rows, each on its own scale."""
+_MOST_ROWS = 4
+"""Rows in a figure; shells beyond are in the table."""
 _SMALL = 0.25
 """Shells whose constants are below this part of the largest have a panel of their own."""
+_ROW, _LEGEND_ROW = 2.6, 0.2
+"""Heights in inches."""
 
 
 def draw_constants(dataset: NamedArrays) -> Figure:
     """Draw the constants of the shells side by side; small ones again on their own scale."""
+    rows = _rows(dataset)
+    names = [str(name) for name in dataset["bvk_model"].values]
+    columns = _columns(names)
+    head = _LEGEND_ROW * (-(-len(names) // columns) - 1)
+    height = _ROW * len(rows) + 0.2 + head
+    figure = new_figure(height)
+    for k, row in enumerate(rows):
+        foot = 1.0 - (head + _ROW * (k + 1) - 0.55) / height
+        constants_panel(figure.add_axes((0.085, foot, 0.9, 1.8 / height)), dataset, row)
+    entries = [
+        line_entry(name, colour, linewidth=5.0)
+        for name, colour in zip(names, _colours(len(names)), strict=True)
+    ]
+    figure.legend(handles=entries, loc="upper right", ncols=columns, borderaxespad=0.2)
+    return figure
+
+
+def _rows(dataset: NamedArrays) -> list[Ints]:
+    """Constants of each row: whole shells."""
     values = np.abs(dataset["bvk_value_n_per_m"].values)
     shell = dataset["bvk_constant_shell"].values
-    largest = np.array([np.nanmax(values[shell == h]) for h in np.unique(shell)])
-    chosen = np.arange(min(len(shell), _MOST_BARS))
-    small = np.flatnonzero(np.isin(shell, 1 + np.flatnonzero(largest < _SMALL * largest.max())))
-    groups = [chosen] + ([small[:_MOST_BARS]] if 0 < len(small) < len(shell) else [])
-    height = 2.6 * len(groups) + 0.2
-    figure = new_figure(height)
-    for k, group in enumerate(groups):
-        foot = 1.0 - (2.6 * (k + 1) - 0.55) / height
-        constants_panel(figure.add_axes((0.085, foot, 0.9, 1.8 / height)), dataset, group)
-    n_models = dataset.sizes["bvk_model"]
-    entries = [
-        line_entry(str(name), colour, linewidth=5.0)
-        for name, colour in zip(dataset["bvk_model"].values, _colours(n_models), strict=True)
-    ]
-    figure.legend(handles=entries, loc="upper right", ncols=min(n_models, 4), borderaxespad=0.2)
-    return figure
+    own = [np.flatnonzero(shell == h) for h in np.unique(shell)]
+    if len(shell) <= _IN_ROW:
+        largest = np.array([np.nanmax(values[one]) for one in own])
+        is_small = largest < _SMALL * largest.max()
+        small = [one for one, little in zip(own, is_small, strict=True) if little]
+        return [np.arange(len(shell)), *([np.concatenate(small)] if small else [])]
+    rows = [own[0]]
+    for one in own[1:]:
+        if len(rows[-1]) + len(one) <= _IN_ROW:
+            rows[-1] = np.concatenate([rows[-1], one])
+        else:
+            rows.append(one)
+    return rows[:_MOST_ROWS]
+
+
+def _columns(names: list[str]) -> int:
+    """Columns of a legend that is not wider than the figure."""
+    return max(1, min(4, len(names), 100 // (max(map(len, names)) + 8)))
 
 
 def constants_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
@@ -62,31 +87,35 @@ def constants_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
         )  # fmt: skip
     axes.axhline(0.0, color=GREY, linewidth=0.7)
     names = dataset["bvk_name"].values[chosen]
-    axes.set_xticks(place, [str(name) for name in names], fontsize=7.5)
+    is_dense = len(chosen) > _IN_ROW // 2 and max(map(len, names)) > 2
+    turned = 90.0 if is_dense else 0.0
+    axes.set_xticks(place, [str(name) for name in names], fontsize=7.5, rotation=turned)
     axes.tick_params(axis="x", length=0.0)
     axes.set(ylabel="Constant (N/m)", xlim=(place[0] - 0.8, place[-1] + 0.8))
     for h in np.unique(shell):
         inside = place[shell == h]
         axes.annotate(
             *(_bond_text(dataset, int(h) - 1), (inside.mean(), 0.0)),
-            xycoords=("data", "axes fraction"), xytext=(0.0, -17.0), fontsize=7.5,
-            textcoords="offset points", ha="center", va="top",
+            xycoords=("data", "axes fraction"), textcoords="offset points",
+            xytext=(0.0, -31.0 if is_dense else -17.0), fontsize=7.5, ha="center", va="top",
         )  # fmt: skip
 
 
 def draw_bands(dataset: NamedArrays) -> Figure:
     """Draw the bands of all models, of all force constants, and measured frequencies."""
-    figure = new_figure(3.9)
-    axes = figure.add_axes((0.085, 0.1, 0.9, 0.79))
-    bands_panel(axes, dataset)
-    n_models = dataset.sizes["bvk_model"]
+    names = [str(name) for name in dataset["bvk_model"].values]
     entries = [
-        line_entry(str(name), colour)
-        for name, colour in zip(dataset["bvk_model"].values, _colours(n_models), strict=True)
+        line_entry(name, colour)
+        for name, colour in zip(names, _colours(len(names)), strict=True)
     ]
     if "bvk_whole_freq_thz" in dataset:
         entries.append(line_entry("all force constants", GREY, linestyle="--"))
-    figure.legend(handles=entries, loc="upper right", ncols=4, borderaxespad=0.3)
+    columns = _columns([str(one.get_label()) for one in entries])
+    head = 0.1 + _LEGEND_ROW * -(-len(entries) // columns)
+    height = 3.6 + head
+    figure = new_figure(height)
+    bands_panel(figure.add_axes((0.085, 0.39 / height, 0.9, 3.16 / height)), dataset)
+    figure.legend(handles=entries, loc="upper right", ncols=columns, borderaxespad=0.3)
     return figure
 
 
@@ -114,7 +143,7 @@ def _bond_text(dataset: NamedArrays, h: int) -> str:
     """Label of a shell: its bond, or its species and length."""
     species = str(dataset["bvk_species"].values[h])
     if str(dataset["bvk_unit"].values) == "Å":
-        return f"{species} {float(dataset['bvk_distance'].values[h]):.2f} Å"
+        return f"{species}\n{float(dataset['bvk_distance'].values[h]):.2f} Å"
     bond = " ".join(f"{x:g}" for x in dataset["bvk_bond"].values[h])
     several = len(set(dataset["bvk_species"].values.tolist())) > 1
     return f"({bond})" + (f"\n{species}" if several else "")
