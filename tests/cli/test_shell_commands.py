@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.spacegroup import crystal as with_space_group
 from click.testing import CliRunner
 
 import trajmodes as tm
 from trajmodes.cli.program import main
 from trajmodes.config.job import values_of
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats.hdf5 import write_hdf5
@@ -124,6 +126,23 @@ def test_shells_end_before_the_first_that_is_not_whole(copper, table):
     one = np.flatnonzero(is_first)[0]
     with pytest.raises(DataError, match=r"8\.3 % of the bonds of shell 1"):
         _found(_only(copper, (np.arange(len(ends)) == one) | ~is_first & ~is_second))
+
+
+def test_some_shells_of_a_crystal_of_low_symmetry_have_bands_and_a_warning(tmp_path):
+    atoms = with_space_group(
+        ["Te"], [(0.2633, 0, 1 / 3)], spacegroup=152, cellpar=[4.457, 4.457, 5.929, 90, 90, 120]
+    )
+    shells = nearest_shells(Crystal.from_ase(atoms), 6)
+    values = np.random.default_rng(4).normal(size=len(shells.names))
+    whole = force_constants_of(shell_constants(shells, values), shells)
+    found = _found(whole, shells=2, output=str(tmp_path / "out"))
+    (warning,) = found["warnings"].values
+    assert "self terms of these 2 shells alone" in warning
+    assert np.isfinite(found["bvk_band_freq_thz"]).all()
+    made = tm.read_force_constants(tmp_path / "out")
+    acoustic = np.sort(np.abs(frequencies_at(made, np.zeros((1, 3)))[0][0]))[:3]
+    np.testing.assert_allclose(acoustic, 0.0, atol=1e-5)
+    assert "warnings" not in _found(whole, shells=6)
 
 
 def test_labels_of_many_constants_do_not_cover_each_other():

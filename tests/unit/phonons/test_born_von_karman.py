@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.spacegroup import crystal as with_space_group
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.potentials.shell_constants import MeasuredFrequencies
@@ -13,6 +14,7 @@ from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
 from trajmodes.phonons.born_von_karman.projection import (
     constants_in,
     force_constants_of,
+    inadmissible_part,
     replicates_of,
     shell_constants,
 )
@@ -28,6 +30,38 @@ CRYSTALS = {
     "rock salt": Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64)),
     "hcp": Crystal.from_ase(bulk("Mg", "hcp", a=3.2, c=5.2)),
 }
+
+
+def _low_symmetry():
+    """Crystals with sites at which an antisymmetric tensor is invariant."""
+    quartz = with_space_group(
+        ["Si", "O"],
+        [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.7858)],
+        spacegroup=152,
+        cellpar=[4.916, 4.916, 5.405, 90, 90, 120],
+    )
+    pyrite = with_space_group(
+        ["Fe", "S"],
+        [(0, 0, 0), (0.385, 0.385, 0.385)],
+        spacegroup=205,
+        cellpar=[5.42, 5.42, 5.42, 90, 90, 90],
+    )
+    monoclinic = with_space_group(
+        ["Zr", "O", "O"],
+        [(0.2754, 0.0395, 0.2083), (0.07, 0.3317, 0.3447), (0.4496, 0.7569, 0.4792)],
+        spacegroup=14,
+        cellpar=[5.15, 5.21, 5.32, 90, 99.23, 90],
+    )
+    triclinic = bulk("GaAs", "zincblende", a=5.6)
+    rng = np.random.default_rng(8)
+    triclinic.set_cell(
+        triclinic.cell.array @ (np.eye(3) + 0.1 * rng.normal(size=(3, 3))), scale_atoms=True
+    )
+    atoms = {"quartz": quartz, "pyrite": pyrite, "P2₁/c": monoclinic, "P1": triclinic}
+    return {name: Crystal.from_ase(one) for name, one in atoms.items()}
+
+
+LOW = _low_symmetry()
 
 
 def _by_shell(shells):
@@ -76,6 +110,74 @@ def test_force_constants_of_constants_give_these_back(name):
     found = constants_in(given, shells_of(given))
     np.testing.assert_allclose(found.values, values, atol=1e-12)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOW)
+def test_some_shells_of_a_crystal_of_low_symmetry_make_the_nearest_force_constants(name):
+    """The sum rule relates all shells: those of a part of them need not obey it."""
+    crystal = LOW[name]
+    shells = nearest_shells(crystal, 12)
+    values = np.random.default_rng(1).normal(size=len(shells.names))
+    whole = force_constants_of(shell_constants(shells, values), shells)
+    complete = constants_in(whole, shells)
+    assert inadmissible_part(complete, shells) < 1e-12
+    np.testing.assert_allclose(
+        force_constants_of(complete, shells).values, whole.values, atol=1e-12
+    )
+    few = nearest_shells(crystal, 4)
+    found = constants_in(whole, few)
+    np.testing.assert_allclose(found.residual, 0.0, atol=1e-12)
+    given = force_constants_of(found, few)
+    n, pairs = crystal.n_sites, slice(0, -crystal.n_sites)
+    self_terms = given.values[-n:]
+    np.testing.assert_allclose(self_terms, self_terms.swapaxes(1, 2), atol=1e-12)
+    sums = np.zeros((n, 3, 3))
+    np.add.at(sums, given.first, given.values)
+    np.testing.assert_allclose(sums, 0.0, atol=1e-12)
+    # The change is orthogonal to all force constants that the shells can have.
+    again = constants_in(given, few)
+    change = few.parameters @ (found.values - again.values)
+    part = np.linalg.norm(change) / np.linalg.norm(few.parameters @ found.values)
+    assert part > 0.01
+    assert inadmissible_part(found, few) == pytest.approx(part, rel=1e-9)
+    other = np.random.default_rng(2).normal(size=len(few.names))
+    allowed = force_constants_of(shell_constants(few, other), few)
+    moved = few.basis.expand(change)
+    assert abs(np.sum(moved * allowed.values[pairs])) < 1e-10
+
+
+def test_constants_that_the_sum_rule_relates_are_fitted_to_frequencies():
+    """Tellurium, of which one combination of the constants of two shells is not free."""
+    atoms = with_space_group(
+        ["Te"], [(0.2633, 0, 1 / 3)], spacegroup=152, cellpar=[4.457, 4.457, 5.929, 90, 90, 120]
+    )
+    shells = nearest_shells(Crystal.from_ase(atoms), 2)
+    along = shells.vectors / shells.distances[:, None]
+    rng = np.random.default_rng(9)
+    values = 0.1 * rng.normal(size=len(shells.names))
+    for h, strength in enumerate((3.0, 1.0)):
+        own = np.flatnonzero(shells.shell == h)
+        wanted = strength * (0.9 * np.outer(along[h], along[h]) + 0.1 * np.eye(3))
+        columns = shells.matrices[own].reshape(len(own), 9).T
+        values[own] += np.linalg.lstsq(columns, wanted.ravel(), rcond=None)[0]
+    given = shell_constants(shells, values)
+    assert inadmissible_part(given, shells) > 0.01
+    qpoints = rng.uniform(-0.5, 0.5, (5, 3))
+    omega = frequencies_at(force_constants_of(given, shells), qpoints)[0]
+    branches = tuple(map(str, range(1, 10)))
+    data = MeasuredFrequencies(np.repeat(qpoints, 9, axis=0), omega.ravel(), branches * 5)
+    found, _ = fit_to_frequencies(data, shells)
+    again = frequencies_at(force_constants_of(found, shells), qpoints)[0]
+    np.testing.assert_allclose(again, omega, rtol=1e-7)
+    assert inadmissible_part(found, shells) < 1e-12
+
+
+def test_components_of_the_chosen_bond_of_a_cubic_star_are_not_negative():
+    """Without inversion too; in decreasing order where the class has a fourfold axis or 4̄."""
+    for crystal in (Crystal.from_ase(bulk("ZnS", "zincblende", a=5.4)), LOW["pyrite"]):
+        assert (nearest_shells(crystal, 12).indices >= 0.0).all()
+    ordered = nearest_shells(Crystal.from_ase(bulk("ZnS", "zincblende", a=5.4)), 12).indices
+    assert (np.diff(ordered, axis=1) <= 1e-9).all()
 
 
 def test_frequencies_along_the_cube_axis_have_the_closed_form():

@@ -13,14 +13,23 @@ from trajmodes.phonons.born_von_karman.shells import nearest_shells
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
 from trajmodes.potentials.eam.functions import Functions
 
-CUTOFF = 4.6
+CUTOFF = 5.7
+"""In Å: between shells 5 and 6 of both crystals."""
 SHELLS = {
     "fcc": {
         (1, 1, 0): ("α1", "α3", "β3"),
         (2, 0, 0): ("α1", "α2"),
         (2, 1, 1): ("α1", "α2", "β1", "β2"),
+        (2, 2, 0): ("α1", "α3", "β3"),
+        (3, 1, 0): ("α1", "α2", "α3", "β3"),
     },
-    "bcc": {(1, 1, 1): ("α1", "β1"), (2, 0, 0): ("α1", "α2"), (2, 2, 0): ("α1", "α3", "β3")},
+    "bcc": {
+        (1, 1, 1): ("α1", "β1"),
+        (2, 0, 0): ("α1", "α2"),
+        (2, 2, 0): ("α1", "α3", "β3"),
+        (3, 1, 1): ("α1", "α2", "β1", "β2"),
+        (2, 2, 2): ("α1", "β1"),
+    },
 }
 AXES = {"α": lambda i: (i, i), "β": lambda i: ((i + 1) % 3, (i + 2) % 3)}
 
@@ -45,7 +54,7 @@ def embedding(x, order=0):
     return -factor * np.asarray(x, float) ** (0.5 - order)
 
 
-@pytest.mark.parametrize(("lattice", "a"), [("fcc", 3.6), ("bcc", 2.87)])
+@pytest.mark.parametrize(("lattice", "a"), [("fcc", 3.45), ("bcc", 3.0)])
 def test_constants_of_bonds_and_of_common_neighbours_are_their_closed_forms(lattice, a):
     one = {"Cu": embedding}
     same = ("Cu", "Cu")
@@ -53,7 +62,7 @@ def test_constants_of_bonds_and_of_common_neighbours_are_their_closed_forms(latt
     crystal = Crystal.from_ase(bulk("Cu", lattice, a=a))
     parts = potential.parts(crystal, "normalised")
     np.testing.assert_allclose(parts.e1 + parts.e2, 0.0, atol=1e-14)
-    shells = nearest_shells(crystal, 3)
+    shells = nearest_shells(crystal, 5)
     found = {
         name: constants_in(replace(parts.total, values=values), shells)
         for name, values in (("bonds", parts.pair), ("many", parts.e3))
@@ -82,6 +91,7 @@ def test_constants_of_bonds_and_of_common_neighbours_are_their_closed_forms(latt
         many = -curvature * pulls[0].T @ pulls[1]
         for name, expected in (("bonds", bonds), ("many", many)):
             own = found[name]
+            assert np.abs(expected).max() > 1e-6
             assert tuple(np.abs(own.bonds[h])) == bond
             members = np.flatnonzero(own.shell == h)
             names = [own.names[n] for n in members]

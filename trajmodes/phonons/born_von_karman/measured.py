@@ -24,6 +24,7 @@ from trajmodes.data.potentials.shell_constants import (
 )
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.born_von_karman.projection import (
+    admissible,
     force_constants_of,
     replicates_of,
     shell_constants,
@@ -54,7 +55,7 @@ def fit_to_frequencies(
         If the frequencies do not determine all constants, or an error is not positive.
     """
     problem = _problem(measured, shells)
-    n_data, n_constants = len(measured.branch), len(shells.names)
+    n_data, n_constants = len(measured.branch), problem.free.shape[1]
     if n_data < n_constants:
         raise UsageError(
             f"{n_data} frequencies cannot determine {n_constants} constants",
@@ -73,7 +74,7 @@ def fit_to_frequencies(
         )
     _, sizes, axes = np.linalg.svd(problem.slope(found.x) / problem.scales)
     if sizes[-1] < _DETERMINED * sizes[0]:
-        unknown = np.argmax(np.abs(axes[-1]))
+        unknown = int(np.argmax(np.abs(problem.free @ axes[-1])))
         shell = shells.shell[unknown] + 1
         raise DataError(
             f"the frequencies do not determine all constants: {shells.names[unknown]} of shell "
@@ -87,8 +88,8 @@ def fit_to_frequencies(
     if known or n_free:
         widening = np.sqrt(max(chi2 / n_free, 1.0 if known else 0.0)) if n_free else 1.0
         root = widening * (axes.T / sizes) / problem.scales[:, None]
-        replicates = replicates_of(found.x, root)
-    constants = shell_constants(shells, found.x, replicates=replicates)
+        replicates = replicates_of(problem.free @ found.x, problem.free @ root)
+    constants = shell_constants(shells, problem.free @ found.x, replicates=replicates)
     squared = problem.squared(found.x)[0]
     reduced = chi2 / n_free if known and n_free else None
     return constants, MeasuredFit(measured, squared, reduced)
@@ -96,8 +97,10 @@ def fit_to_frequencies(
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Squared frequencies (m) as functions of the constants (n)."""
+    """Squared frequencies (m) as functions of free combinations (n) of the constants (c)."""
 
+    free: Floats
+    """(c, n) orthonormal combinations of the constants that are `admissible`."""
     matrices: Complexes
     """(n, m, k, k), unit: (rad/ps)² per eV/Å². D at each measured q for a unit of each."""
     along: Floats
@@ -132,7 +135,7 @@ class _Problem:
                 wanted = strength[h] * (unit + across[h] * (np.eye(3) - unit))
                 columns = shells.matrices[own].reshape(len(own), 9).T
                 guess[own] = np.linalg.lstsq(columns, wanted.ravel(), rcond=None)[0]
-            yield guess
+            yield guess @ self.free
 
     def squared(self, constants: Floats) -> tuple[Floats, Floats]:
         """(m,) λ of the measured branches, and (m, n) their derivatives."""
@@ -172,8 +175,10 @@ class _Problem:
 def _problem(measured: MeasuredFrequencies, shells: NeighbourShells) -> _Problem:
     crystal = shells.crystal
     _require_branches(measured.branch, crystal.n_sites)
-    unit = np.eye(len(shells.names))
-    parts = [force_constants_of(shell_constants(shells, one), shells) for one in unit]
+    span, sizes, _ = np.linalg.svd(admissible(shells))
+    # Singular values of a projection are 0, or 1 and more.
+    free = span[:, sizes > 0.5]
+    parts = [force_constants_of(shell_constants(shells, one), shells) for one in free.T]
     totals = lattice_sums(parts[0], np.array([one.values for one in parts]))
     matrices = np.array([dynamical_matrices(one, measured.qpoints) for one in totals])
     k_mx = 2.0 * np.pi * measured.qpoints @ np.linalg.inv(crystal.cell).T
@@ -188,7 +193,7 @@ def _problem(measured: MeasuredFrequencies, shells: NeighbourShells) -> _Problem
                 fix="leave out the column of errors if they are unknown",
             )
         sem = 2.0 * np.maximum(np.abs(measured.omega), measured.omega_sem) * measured.omega_sem
-    return _Problem(matrices, along, measured.branch, target, sem, shells)
+    return _Problem(free, matrices, along, measured.branch, target, sem, shells)
 
 
 def _require_branches(words: tuple[str, ...], n_sites: int) -> None:

@@ -7,11 +7,10 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.potentials.shell_constants import ShellConstants
-from trajmodes.errors import DataError
 from trajmodes.phonons.born_von_karman.shells import NeighbourShells
 
-_ROUNDING = 1e-6
-"""Antisymmetric part of a self term, relative to it, that is rounding."""
+_ROUNDING = 1e-8
+"""Singular values of the sums over the bonds below this are zero; others are of order 1."""
 
 
 def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellConstants:
@@ -69,13 +68,9 @@ def shell_constants(
 def force_constants_of(found: ShellConstants, shells: NeighbourShells) -> ForceConstants:
     """Expand constants of shells into force constants; self terms by the sum rule.
 
-    Errors that a table gives become replicates of independent constants.
-
-    Raises
-    ------
-    DataError
-        If the sum rule makes a self term that is not symmetric, as in crystals of low symmetry
-        of which some shells are left out.
+    Constants that would make self terms that are not symmetric are replaced by the nearest ones
+    that do not: see `admissible`. Errors that a table gives become replicates of independent
+    constants.
     """
     replicates = found.replicates
     if replicates is None and found.given_sem is not None:
@@ -84,23 +79,57 @@ def force_constants_of(found: ShellConstants, shells: NeighbourShells) -> ForceC
     own = np.arange(n_sites)
     sites = np.concatenate([orbits.sites, np.stack([own, own], axis=1)])
     lattice = np.concatenate([orbits.lattice[:, 1], np.zeros((n_sites, 3), dtype=np.int64)])
+    project = admissible(shells)
 
     def expanded(values: Floats) -> Floats:
-        pairs = shells.basis.expand(shells.parameters @ values)
+        pairs = shells.basis.expand(shells.parameters @ (project @ values))
         sums = np.zeros((n_sites, 3, 3))
         np.add.at(sums, orbits.sites[:, 0], -pairs)
-        return np.concatenate([pairs, sums])
+        return np.concatenate([pairs, 0.5 * (sums + sums.swapaxes(1, 2))])
 
-    values = expanded(found.values)
-    _require_symmetric(values[-n_sites:])
     return ForceConstants(
         crystal=shells.crystal,
         first=sites[:, 0],
         second=sites[:, 1],
         lattice=lattice,
-        values=values,
+        values=expanded(found.values),
         replicates=None if replicates is None else np.array([expanded(x) for x in replicates]),
     )
+
+
+def admissible(shells: NeighbourShells) -> Floats:
+    """(n, n) projection of constants on those that force constants of these shells can have.
+
+    The self term of a site, −Σ Φ over its bonds, is a second derivative of the energy, and
+    symmetric. At sites where the point group allows an antisymmetric tensor this relates the
+    constants of all shells, and shells that are a part of them need not obey it. The projection
+    is orthogonal in Σ |Φ|² over the bonds.
+    """
+    rows = _antisymmetric_sums(shells)
+    _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
+    normal = axes[sizes > _ROUNDING]
+    inside = np.eye(rows.shape[1]) - normal.T @ normal
+    found: Floats = np.linalg.solve(shells.parameters, inside @ shells.parameters)
+    return found
+
+
+def inadmissible_part(found: ShellConstants, shells: NeighbourShells) -> float:
+    """Norm of what `admissible` takes off constants, over their norm."""
+    given = shells.parameters @ found.values
+    kept = shells.parameters @ (admissible(shells) @ found.values)
+    whole = float(np.linalg.norm(given))
+    return float(np.linalg.norm(given - kept)) / whole if whole else 0.0
+
+
+def _antisymmetric_sums(shells: NeighbourShells) -> Floats:
+    """(3 s, z) antisymmetric part of Σ Φ over the bonds of each site, by parameter."""
+    basis = shells.basis
+    tensors = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
+    y, z = [1, 2, 0], [2, 0, 1]
+    parts_ckx = tensors[:, :, y, z] - tensors[:, :, z, y]
+    sums = np.zeros((shells.crystal.n_sites, basis.n_parameters + 1, 3))
+    np.add.at(sums, (basis.orbits.sites[:, :1], basis.columns), parts_ckx)
+    return np.moveaxis(sums[:, :-1], 2, 1).reshape(-1, basis.n_parameters)
 
 
 def replicates_of(values: Floats, root: Floats) -> Floats:
@@ -113,18 +142,6 @@ def replicates_of(values: Floats, root: Floats) -> Floats:
     count = 2 * len(columns)
     step = np.sqrt(count / (2.0 * (count - 1.0))) * columns
     return np.concatenate([values + step, values - step])
-
-
-def _require_symmetric(self_sxy: Floats) -> None:
-    asymmetry = float(np.abs(self_sxy - self_sxy.swapaxes(1, 2)).max())
-    if asymmetry > _ROUNDING * float(np.abs(self_sxy).max()):
-        raise DataError(
-            f"the sum of these shells is not symmetric: xy and yx differ by {asymmetry:.3g} "
-            "eV/Å²",
-            why="in a crystal of low symmetry the sum rule relates the shells, and some are "
-            "left out",
-            fix="take more shells",
-        )
 
 
 def _places(constants: ForceConstants, shells: NeighbourShells) -> Ints:

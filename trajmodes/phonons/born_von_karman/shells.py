@@ -242,7 +242,10 @@ def _axes(group: SpaceGroup) -> tuple[Floats, float | None]:
 def _representative(basis: SymmetryBasis, members: Ints, axes: Floats) -> int:
     """Choose the bond of a shell that is farthest along a direction near the first axis.
 
-    Of the bonds of a cubic star it is that with h_x ≥ h_y ≥ h_z ≥ 0.
+    The star contains the bond of every sign of its components in all cubic classes, because
+    the ends are exchanged too: those of the chosen bond are not negative. In the classes 432,
+    4̄3m and m3̄m it contains every order of the components, and the chosen one has
+    h_x ≥ h_y ≥ h_z ≥ 0. In 23 and m3̄, as of pyrite, components are permuted cyclically alone.
     """
     far_c = _vectors(basis, members) @ axes.T @ _TOWARDS
     farthest = members[far_c > far_c.max() - _SAME]

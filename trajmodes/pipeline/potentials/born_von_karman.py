@@ -23,6 +23,7 @@ from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
 from trajmodes.phonons.born_von_karman.projection import (
     constants_in,
     force_constants_of,
+    inadmissible_part,
     listed_parts,
 )
 from trajmodes.phonons.born_von_karman.shells import NeighbourShells, nearest_shells, selected
@@ -47,6 +48,8 @@ from trajmodes.symmetry.translations import build_supercell
 CONSTANTS_FILE, TABLE_FILE = "force_constants.h5", "bvk.toml"
 _ASYMMETRIC = 0.05
 """Part of a shell that may break the symmetry without a warning."""
+_ADJUSTED, _MUCH = 1e-6, 1e-2
+"""Part of the constants that the sum rule may change without a note, and without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +200,31 @@ def _of_values(found: ShellConstants) -> list[Note]:
     ]
 
 
+def _of_sum_rule(model: ShellModel) -> list[Note]:
+    """Say by how much constants differ from those that force constants can have."""
+    part = inadmissible_part(model.constants, model.shells)
+    if part <= _ADJUSTED:
+        return []
+    return [
+        Note(
+            "warning" if part > _MUCH else "note",
+            f"the self terms of these {counted(model.shells.n_shells, 'shell')} alone would "
+            "not be symmetric: bands and force constants are of the nearest constants whose "
+            f"self terms are, which differ from the listed ones by {100.0 * part:.2g} %",
+            why="in a crystal of low symmetry the sum rule relates the constants of all "
+            "shells, and some are left out",
+            fix="take more --shells",
+        )
+    ]
+
+
 def remarks(models: Sequence[ShellModel]) -> list[Note]:
     """Say what the constants that are found in force constants do not contain."""
     names = _different([one.label for one in models])
     notes = [
         replace(note, text=f"{name}: {note.text}" if k else note.text)
         for k, (name, one) in enumerate(zip(names, models, strict=True))
-        for note in one.notes
+        for note in (*one.notes, *_of_sum_rule(one))
     ]
     charged = [one.whole is not None and one.whole.charges is not None for one in models]
     if charged[0]:
