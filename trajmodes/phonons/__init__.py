@@ -9,7 +9,7 @@ what `anharmonic` calculates. Open `dynamical_matrix` first: it states the phase
 - `qpoints`: q points of a supercell, a mesh or a band path
 - `shells`: force constants by shell of neighbours
 - `strain`: second-order force constants of the strained crystal, from those of third order
-- `renormalised`, `supercells`: force constants from measured frequencies or covariances
+- `renormalised`: force constants from measured frequencies or covariances
 - `zone`: irreducible q points of a mesh
 - `anharmonic`: Grüneisen parameters, linewidths and transport
 """

@@ -43,8 +43,8 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.errors import DataError
-from trajmodes.phonons.supercells import pair_list, star_mean
 from trajmodes.symmetry.stars import set_mean
+from trajmodes.symmetry.supercell_matrices import pair_list, star_mean
 from trajmodes.units import BOLTZMANN
 
 # Largest memory of the replicates, unless the least number of them needs more.

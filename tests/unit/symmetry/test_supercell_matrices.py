@@ -7,9 +7,9 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.supercells import pair_list, star_mean
 from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.stars import star_labels
+from trajmodes.symmetry.supercell_matrices import pair_list, star_mean
 from trajmodes.symmetry.translations import (
     build_supercell,
     fold_pairs,
