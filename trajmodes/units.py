@@ -57,6 +57,9 @@ GIGAPASCAL: float
 NEWTON_PER_METRE: float
 """One N/m in eV/Å²."""
 
+COULOMB_PER_SQUARE_METRE: float
+"""One C/m² in elementary charges per Å²."""
+
 COULOMB: float
 """e²/4πε₀, the energy of two elementary charges at a distance of 1 Å, in eV Å."""
 
@@ -82,6 +85,7 @@ def _codata() -> dict[str, float]:
         "KILOJOULE_PER_MOLE": codata.kilo / (codata.Avogadro * joule),
         "GIGAPASCAL": codata.giga * codata.angstrom**3 / joule,
         "NEWTON_PER_METRE": codata.angstrom**2 / joule,
+        "COULOMB_PER_SQUARE_METRE": codata.angstrom**2 / codata.elementary_charge,
         "COULOMB": joule / (4.0 * pi * codata.epsilon_0 * codata.angstrom),
     }
 

@@ -11,6 +11,8 @@ from embedded_atom.alloy import alloy_functions, tables
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.potentials.eam.files import read_eam
+from trajmodes.potentials.shell_model.files import read_shell_model
+from trajmodes.units import GIGAPASCAL
 
 
 def run(*words: object) -> tuple[int, str]:
@@ -146,3 +148,46 @@ def test_forces_on_the_atoms_are_a_warning(file, tmp_path):
     assert code == 0, text
     assert "the atoms are not at equilibrium" not in text
     assert "the crystal was relaxed: atoms moved by up to 0.0725 Å" in text
+
+
+OXIDE = """\
+[charges]
+Mg = 2.0
+O = 0.81
+"O shell" = -2.81
+[springs]
+O = { k = 103.07 }
+[[pair]]
+between = ["Mg", "O shell"]
+form = "buckingham"
+A = 1430.0
+rho = 0.295
+C = 0.0
+cutoff = 6.0
+"""
+
+
+def test_a_shell_model_serves_other_commands(tmp_path):
+    file = tmp_path / "oxide.toml"
+    file.write_text(OXIDE, encoding="utf-8")
+    words = ["--structure", "rocksalt:4.2:MgO", "--relax", "cell", "--path", "G X"]
+    code, text = run("potential", file, *words, "-o", tmp_path / "out")
+    assert code == 0, text
+    assert "the force constants are those of a mesh of" in text
+    assert "Elastic constants of the potential in GPa" in text
+    data = tm.load(tmp_path / "out").to_dataset()
+    found = tm.read_force_constants(tmp_path / "out")
+    own = read_shell_model(file)
+    np.testing.assert_allclose(
+        data["potential_stiffness_gpa"],
+        own.response(found.crystal).stiffness / GIGAPASCAL,
+        atol=0.01,
+    )
+    assert np.abs(data["piezoelectric"]).max() < 1e-6
+    assert "C11,GPa," in (tmp_path / "out/tables/response.csv").read_text()
+    code, text = run("elastic", tmp_path / "out", "-o", tmp_path / "elastic")
+    assert code == 0, text
+    waves = tm.load(tmp_path / "elastic").to_dataset()["stiffness_gpa"]
+    np.testing.assert_allclose(
+        waves.values, data["potential_stiffness_gpa"].values, atol=0.02 * float(waves.max())
+    )

@@ -13,6 +13,7 @@ from trajmodes.data.potentials.minimised import (
     MinimisedCrystal,
     ZoneGruneisen,
 )
+from trajmodes.data.potentials.response import StaticResponse
 from trajmodes.data.potentials.shell_constants import MeasuredFrequencies, ShellModels
 from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
@@ -32,7 +33,7 @@ from trajmodes.potentials.potential import State as PotentialState
 from trajmodes.results.by_command.born_von_karman import shells_dataset
 from trajmodes.results.by_command.minimised import minimised_dataset
 from trajmodes.results.by_command.phases import phases_dataset
-from trajmodes.results.by_command.potential import state_dataset
+from trajmodes.results.by_command.potential import static_dataset
 from trajmodes.results.properties import properties_dataset, scattering_dataset
 from trajmodes.results.quasiharmonic import quasiharmonic_dataset
 from trajmodes.results.series import series_dataset
@@ -74,7 +75,8 @@ def make_properties() -> list[xr.Dataset]:
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]
     datasets += [scattering_dataset(structure_factors(bulk)), series(bulk), volumes(bulk)]
     force = PotentialState(-5.0, np.ones((2, 3)), np.eye(3))
-    return [*datasets, minimum(), shells(), two_phases(), state_dataset(force)]
+    response = StaticResponse(*2 * [np.eye(6)], *2 * [np.ones((3, 6))])
+    return [*datasets, minimum(), shells(), two_phases(), static_dataset(force, response)]
 
 
 def volumes(constants) -> xr.Dataset:

@@ -15,15 +15,18 @@ from trajmodes.pipeline.potentials.analytic import of_potential, write_potential
 def potential(
     file: str | os.PathLike[str], **options: Unpack[PotentialKeywords]
 ) -> ForceConstants:
-    """Calculate the force constants of an embedded-atom potential.
+    """Calculate the force constants of a potential.
 
-    They are those of all positions of the atoms, not of a supercell. Energy, forces, stress and
-    the parts of the force constants are those of `trajmodes.potentials.eam.files.read_eam`.
+    They are those of all positions of the atoms, not of a supercell; those of a shell model are
+    of a mesh of q points. Energy, forces, stress and the parts of the force constants are those
+    of `trajmodes.potentials.eam.files.read_eam`; elastic, piezoelectric and dielectric tensors
+    are the ``response`` of `trajmodes.potentials.shell_model.files.read_shell_model`.
 
     Parameters
     ----------
     file
-        The potential, as LAMMPS reads it: ``funcfl``, ``setfl`` or Finnis–Sinclair.
+        The potential, as LAMMPS reads it: ``funcfl``, ``setfl`` or Finnis–Sinclair; a
+        Stillinger–Weber file (.sw); a shell model (.toml); commands of LAMMPS.
     **options
         Options of `trajmodes potential`.
 

@@ -57,10 +57,11 @@ def bvk(source: str, **given: Any) -> str:
 def potential(file: str, **given: Any) -> str:
     """Calculate force constants and phonons of a potential, and compare fits with it.
 
-    FILE is an embedded-atom potential as LAMMPS reads it, or a text file with the commands
-    pair_style, pair_coeff of any potential of LAMMPS, whose forces are differentiated. The
-    crystal is that of --structure or
-    --cell, or that of the first model of --compare: a fit is compared at its own volume.
+    FILE is an embedded-atom potential as LAMMPS reads it, a shell model (.toml), a
+    Stillinger–Weber potential (.sw), or a text file with the commands pair_style, pair_coeff
+    of any potential of LAMMPS, whose forces are differentiated. The crystal is that of
+    --structure or --cell, or that of the first model of --compare: a fit is compared at its
+    own volume.
     """
     from trajmodes.pipeline.potentials.analytic import potential_job
     from trajmodes.report.summary import show_results

@@ -22,7 +22,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.potentials.neighbours import TOLERANCE, Bonds, bonds_within
-from trajmodes.potentials.potential import Order, Potential, State
+from trajmodes.potentials.potential import Order, Potential, State, summed_over_cells
 from trajmodes.symmetry.translations import atom_at, build_supercell
 
 if TYPE_CHECKING:
@@ -146,6 +146,10 @@ class CalculatorPotential:
         return force_constants_by_differences(
             forces, crystal, self.reach, order=order, step=self.step
         )
+
+    def hessian(self, crystal: Crystal) -> Floats:
+        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        return summed_over_cells(self.force_constants(crystal))
 
 
 def _with_self_bonds(crystal: Crystal, bonds: Bonds) -> Bonds:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
@@ -39,3 +41,16 @@ class Potential(Protocol):
         are listed, also of sites with a force on them.
         """
         ...
+
+    def hessian(self, crystal: Crystal) -> Floats:
+        """Compute second derivatives (3s, 3s) in eV/Å² for displacements alike in all cells."""
+        ...
+
+
+def summed_over_cells(constants: ForceConstants) -> Floats:
+    """Sum force constants without charges over the cells: `Potential.hessian`."""
+    s = constants.crystal.n_sites
+    folded = np.zeros((s, s, 3, 3))
+    np.add.at(folded, (constants.first, constants.second), constants.values)
+    found: Floats = folded.swapaxes(1, 2).reshape(3 * s, 3 * s)
+    return found

@@ -1,6 +1,6 @@
 """Static relaxation of a crystal: positions, and the cell, at the minimum of the energy.
 
-Newton's method with the force constants of the potential for the positions, and central
+Newton's method with the second derivatives of the potential for the positions, and central
 differences of forces and stress for the strain. Negative curvatures are taken by their
 magnitude, so that the steps lead to a minimum and not to a saddle point, and the step is halved
 until the energy or the gradient decreases. Steps have the symmetry of the start.
@@ -74,10 +74,7 @@ def _gradient(potential: Potential, crystal: Crystal, *, cell: bool) -> tuple[fl
 def _curvature(potential: Potential, crystal: Crystal, slope: Floats, *, cell: bool) -> Floats:
     n = 3 * crystal.n_sites
     curvature = np.zeros((len(slope), len(slope)))
-    constants = potential.force_constants(crystal)
-    folded = np.zeros((crystal.n_sites, crystal.n_sites, 3, 3))
-    np.add.at(folded, (constants.first, constants.second), constants.values)
-    curvature[:n, :n] = folded.transpose(0, 2, 1, 3).reshape(n, n)
+    curvature[:n, :n] = potential.hessian(crystal)
     if cell:
         size = _STRAIN * np.cbrt(crystal.volume)
         for k in range(n, len(slope)):

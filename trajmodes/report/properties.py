@@ -19,6 +19,12 @@ _NO_TENSION = 1e-4
 _ROUNDING = 1e-10
 """Errors are rounding below this part of the largest value."""
 
+_TITLES = {
+    "potential_stiffness_gpa": "Elastic constants of the potential in GPa",
+    "potential_clamped_gpa": "The same at constant reduced coordinates (clamped ions)",
+    "piezoelectric": "Piezoelectric tensor e in C/m²",
+}
+
 
 def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     """Names and texts of the properties of force constants alone, where there are any."""
@@ -105,7 +111,11 @@ def property_parts(dataset: NamedArrays) -> list[RenderableType]:
         parts += [Text(), free_energy_by_order(dataset)]
     for name, unit in (("stiffness_gpa", "GPa"), ("layer_stiffness", "N/m, per layer")):
         if name in dataset:
-            parts += [Text(), _stiffness(dataset, name, unit), Text(), _averages(dataset)]
+            title = f"Elastic constants in {unit}"
+            parts += [Text(), _tensor(dataset, name, title), Text(), _averages(dataset)]
+    for name in ("potential_stiffness_gpa", "potential_clamped_gpa", "piezoelectric"):
+        if name in dataset:
+            parts += [Text(), _tensor(dataset, name, _TITLES[name])]
     return parts
 
 
@@ -240,17 +250,20 @@ def _functions(dataset: NamedArrays) -> Group:
     return Group(table, Text("one primitive cell; Θ: Debye temperature of the heat capacity"))
 
 
-def _stiffness(dataset: NamedArrays, name: str, unit: str) -> Group:
+def _tensor(dataset: NamedArrays, name: str, title: str) -> Group:
+    """Table of a matrix by components of strain, in rows too unless they are directions."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    labels = [str(one) for one in dataset["strain"].values]
-    for label in ("", *labels):
+    rows, columns = dataset[name].dims
+    titles = [str(one) for one in dataset[columns.removesuffix("_2")].values]
+    for label in ("", *titles):
         table.add_column(label, justify="right", no_wrap=True)
+    labels = [str(one) for one in dataset[rows].values]
     values, sem = dataset[name].values, dataset.get(f"{name}_sem")
     # Errors that symmetry makes zero are rounding.
     noise = 1e-7 * np.abs(values).max()
     for i, label in enumerate(labels):
         cells = [label]
-        for j in range(len(labels)):
+        for j in range(len(titles)):
             error = None if sem is None else float(sem.values[i, j])
             known = error is not None and error > noise
             zero = abs(float(values[i, j])) <= noise and not known
@@ -258,7 +271,7 @@ def _stiffness(dataset: NamedArrays, name: str, unit: str) -> Group:
                 "0" if zero else compact(float(values[i, j]), error if known else None)
             )
         table.add_row(*map(Text, cells))
-    return Group(Text(f"Elastic constants in {unit}", style="bold"), table)
+    return Group(Text(title, style="bold"), table)
 
 
 def _averages(dataset: NamedArrays) -> Table:

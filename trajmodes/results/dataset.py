@@ -24,6 +24,7 @@ from trajmodes.symmetry.stars import places_of_sets, set_mean
 from trajmodes.units import (
     ATOMIC_AMPLITUDE,
     BOLTZMANN,
+    COULOMB_PER_SQUARE_METRE,
     DALTON,
     GIGAPASCAL,
     KILOMETRE_PER_SECOND,
@@ -53,6 +54,7 @@ _FACTORS = {
     "1/THz": 1.0 / THZ,
     "GPa": GIGAPASCAL,
     "N/m": NEWTON_PER_METRE,
+    "C/m²": COULOMB_PER_SQUARE_METRE,
     "km/s": KILOMETRE_PER_SECOND,
     "W/(m K)": W_MK,
     "W/(m K THz)": W_MK / THZ,

@@ -121,6 +121,8 @@ DIMENSIONS = {
     "measured_freq_thz": "frequency grid of the spectra of the measured run",
     "phase": "the two phases that are compared",
     "crossing": "crossings of two Gibbs free energies; one at least for each pressure",
+    "voigt": "components of strain: xx, yy, zz, yz, xz, xy",
+    "voigt_2": "the same, of stress",
     "bvk_model": "sources of Born–von Kármán constants",
     "bvk_constant": "independent constants of the neighbour shells",
     "bvk_shell": "neighbour shells of bonds that symmetry makes equal, nearest first",

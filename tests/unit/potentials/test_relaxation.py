@@ -61,6 +61,9 @@ def test_a_start_without_a_minimum_is_refused(alloy):
         def force_constants(self, crystal, order=2):
             return alloy.force_constants(crystal, order)
 
+        def hessian(self, crystal):
+            return alloy.hessian(crystal)
+
     atoms = Atoms(
         "NiAl", cell=2.75 * np.eye(3), scaled_positions=[[0, 0, 0], 3 * [0.5]], pbc=True
     )

@@ -126,6 +126,16 @@ def test_matrices_are_differences_of_the_forces(oxide):
     np.testing.assert_allclose(values, wanted, atol=2e-6 * np.abs(values).max())
 
 
+def test_a_shell_on_its_core_is_held_by_its_spring():
+    """A spring of zero length: the polarisability of one ion is z²/k if nothing else acts."""
+    terms = Terms({"Ne": 2.0, "Ne shell": -2.0}, {"Ne": of.harmonic(50.0)})
+    crystal = Crystal.from_ase(bulk("Ne", a=50.0))
+    epsilon = ShellModel(terms).charges(crystal).dielectric
+    alpha = 4.0 * np.pi * COULOMB * 2.0**2 / 50.0 / crystal.volume
+    # Clausius and Mossotti: 3 (ε − 1)/(ε + 2) = 4π α/V
+    np.testing.assert_allclose(3.0 * (epsilon[0, 0] - 1.0) / (epsilon[0, 0] + 2.0), alpha)
+
+
 def test_matrices_are_hermitian_periodic_and_free_of_the_width(oxide):
     own = model()
     q = np.random.default_rng(3).uniform(-0.5, 0.5, (2, 3))

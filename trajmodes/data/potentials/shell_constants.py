@@ -137,8 +137,8 @@ class ShellModels:
     """(k,) constants of the same shells."""
     bands: Bands
     """Bands of the first."""
-    band_omega: Floats
-    """(k, p, b), unit: rad/ps. Bands of all of them."""
+    band_omega: Floats | None
+    """(k, p, b), unit: rad/ps. Bands of all of them; None where they are not calculated."""
     provenance: Provenance
     temperatures: tuple[float | None, ...]
     """(k,), unit: K. Temperatures of the force constants; None where there is none."""

@@ -7,6 +7,7 @@ beside each other. Open `analytic` first.
 - `born_von_karman`: constants of neighbour shells of several models
 - `lammps`: energies and forces of any potential of LAMMPS
 - `quasiharmonic`: the crystal of lowest Gibbs energy of a potential
+- `sources`: potentials of files, the relaxed crystal, and its force constants
 - `shell_table`: tables of constants and of measured frequencies
 - `structures`: crystals in words
 """

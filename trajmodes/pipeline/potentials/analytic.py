@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.potentials.response import StaticResponse
 from trajmodes.data.potentials.shell_constants import ShellModels
 from trajmodes.data.results import Provenance, Results
 from trajmodes.errors import UsageError
@@ -21,23 +22,25 @@ from trajmodes.pipeline.derived import phonon_results
 from trajmodes.pipeline.job_folder import CONSTANTS_FILE, input_files, versions
 from trajmodes.pipeline.potentials.born_von_karman import (
     ShellModel,
-    beside_each_other,
+    distinct_labels,
     model_of_constants,
     remarks,
     require_alike,
     shell_model,
 )
-from trajmodes.pipeline.potentials.lammps import LammpsPotential, read_commands
+from trajmodes.pipeline.potentials.sources import (
+    force_constants_of,
+    open_potential,
+    relaxed_crystal,
+    response_of,
+)
 from trajmodes.pipeline.potentials.structures import crystal_of
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
-from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.potential import Order, Potential, State
-from trajmodes.potentials.relaxation import relaxed
 from trajmodes.report.write import POTENTIAL_FILES, write_folder
 from trajmodes.results.by_command.potential import potential_dataset
 from trajmodes.results.folder import Writer, require_replaceable
-from trajmodes.symmetry.clusters import inscribed_radius
-from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.symmetry.translations import half_space
 from trajmodes.units import NEWTON_PER_METRE
 
 _FORCE = 1e-3
@@ -57,11 +60,13 @@ class OfPotential:
     results: Results
     shells: ShellModels
     """Constants of the potential, of its parts, and of other models."""
+    response: StaticResponse | None
+    """Of a shell model at a minimum of its energy; None otherwise."""
 
     @property
     def dataset(self) -> xr.Dataset:
         """All results."""
-        return potential_dataset(self.results, self.state, self.shells)
+        return potential_dataset(self.results, self.state, self.shells, self.response)
 
 
 def potential_job(
@@ -72,7 +77,8 @@ def potential_job(
     Parameters
     ----------
     file
-        An embedded-atom potential, or a text file with the commands of a potential of LAMMPS.
+        An embedded-atom potential, a shell model (.toml), a Stillinger–Weber potential (.sw),
+        or a text file with the commands of a potential of LAMMPS.
     values
         Values of the options of `trajmodes potential`.
     command
@@ -116,21 +122,22 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         potential = open_potential(Path(file), values)
         others = [shell_model(one, values) for one in values["compare"]]
         start = _crystal(values, others)
-        crystal = _relaxed(potential, start, values["relax"])
+        crystal = relaxed_crystal(potential, start, values["relax"])
         order: Order = 3 if values["third_order"] else 2
-        constants = potential.force_constants(crystal, order)
-        supercell = enclosing_supercell(crystal, float(constants.cutoff or 0.0))
+        constants, supercell, of_constants = force_constants_of(potential, crystal, order)
         space = half_space(supercell)
         modes = modes_at(constants, space.qpoints, space.weights)
         provenance = Provenance(versions(), hashes.result(), command, "")
         results = phonon_results(supercell, constants, modes, values["path"], provenance)
     state = potential.state(crystal)
+    response, of_response = response_of(potential, crystal)
     models = _parts(Path(file).stem, potential, constants, values["shells"])
     models += [require_alike(models[0], one) for one in others]
     notes = [
         *_of_relaxation(start, crystal),
         *_of_state(state, crystal),
-        *(potential.notes(crystal) if isinstance(potential, EmbeddedAtom) else ()),
+        *of_constants,
+        *of_response,
         *_at_zero(models[0], others),
         *remarks([models[0], *others]),
     ]
@@ -143,39 +150,15 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
             *_differences(models[0], others),
         ),
     )
-    return OfPotential(state, results, beside_each_other(models, values["path"], command, []))
-
-
-def open_potential(file: Path, values: Mapping[str, Any]) -> EmbeddedAtom | LammpsPotential:
-    """Open the potential of a file.
-
-    Raises
-    ------
-    UsageError
-        If the file has commands of LAMMPS, and their reach is not known.
-    DataError
-        If the file is not a potential.
-    """
-    commands = read_commands(file)
-    if not commands:
-        return read_eam(file, interpolation=values["interpolation"])
-    if values["reach"] is None:
-        raise UsageError(
-            "the reach of the potential of LAMMPS is not known",
-            where=str(file),
-            fix="give --reach: the cutoff of a pair potential, twice the cutoff of an "
-            "embedded-atom or three-body potential",
-        )
-    return LammpsPotential(commands, values["reach"], values["program"])
-
-
-def enclosing_supercell(crystal: Crystal, reach: float) -> Supercell:
-    """Build a supercell in which pairs closer than a distance in Å have one nearest image."""
-    lengths = np.linalg.norm(crystal.cell, axis=1)
-    counts = np.maximum(np.ceil(2.0 * reach / lengths).astype(int), 1)
-    while inscribed_radius(found := build_supercell(crystal, np.diag(counts))) < reach:
-        counts = counts + 1
-    return found
+    shells = ShellModels(
+        labels=distinct_labels([one.label for one in models]),
+        models=tuple(one.constants for one in models),
+        bands=results.bands,
+        band_omega=None,
+        provenance=results.provenance,
+        temperatures=tuple(one.whole.temperature if one.whole else None for one in models),
+    )
+    return OfPotential(state, results, shells, response)
 
 
 def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal:
@@ -183,12 +166,6 @@ def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal
     if values["structure"] is None and values["cell"] is None and others:
         return others[0].constants.crystal
     return crystal_of(values["structure"], values["cell"])
-
-
-def _relaxed(potential: Potential, crystal: Crystal, what: str) -> Crystal:
-    if what == "nothing":
-        return crystal
-    return relaxed(potential, crystal, cell=what == "cell")
 
 
 def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:

@@ -220,7 +220,7 @@ def _of_sum_rule(model: ShellModel) -> list[Note]:
 
 def remarks(models: Sequence[ShellModel]) -> list[Note]:
     """Say what the constants that are found in force constants do not contain."""
-    names = _different([one.label for one in models])
+    names = distinct_labels([one.label for one in models])
     notes = [
         replace(note, text=f"{name}: {note.text}" if k else note.text)
         for k, (name, one) in enumerate(zip(names, models, strict=True))
@@ -274,7 +274,7 @@ def beside_each_other(
     omega = [bands.omega, *(_bands(one.force_constants, line) for one in models[1:])]
     whole = models[0].whole
     return ShellModels(
-        labels=_different([one.label for one in models]),
+        labels=distinct_labels([one.label for one in models]),
         models=tuple(one.constants for one in models),
         bands=bands,
         band_omega=np.array(omega),
@@ -296,7 +296,7 @@ def _bands(constants: ForceConstants, path: BandPath) -> Floats:
     ]
 
 
-def _different(labels: list[str]) -> tuple[str, ...]:
+def distinct_labels(labels: list[str]) -> tuple[str, ...]:
     """Give equal labels different numbers."""
     found: list[str] = []
     for label in labels:

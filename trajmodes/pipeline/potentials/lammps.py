@@ -25,7 +25,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.potentials.differences import STEP, force_constants_by_differences
-from trajmodes.potentials.potential import Order, State
+from trajmodes.potentials.potential import Order, State, summed_over_cells
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.thermo.sampling import Configurations
 from trajmodes.units import DALTON, GIGAPASCAL
@@ -168,6 +168,10 @@ class LammpsPotential:
         return force_constants_by_differences(
             forces, crystal, self.reach, order=order, step=self.step
         )
+
+    def hessian(self, crystal: Crystal) -> Floats:
+        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        return summed_over_cells(self.force_constants(crystal))
 
 
 def read_commands(path: Path) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import input_files, versions
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.pipeline.potentials.analytic import open_potential
+from trajmodes.pipeline.potentials.sources import open_potential
 from trajmodes.pipeline.potentials.structures import crystal_of
-from trajmodes.potentials.shell_model.files import read_shell_model
+from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.report.write import MINIMUM_FILES, write_folder
 from trajmodes.results.by_command.minimised import minimised_dataset
 from trajmodes.results.folder import require_replaceable
@@ -88,10 +88,9 @@ def qha_job(
 
 
 def _vibrating(file: Path, values: Mapping[str, Any]) -> Vibrating:
-    """Open the potential of a file: a shell model (TOML), or one with force constants."""
-    if file.suffix == ".toml":
-        return read_shell_model(file)
-    return ByForceConstants(open_potential(file, values))
+    """Open the potential of a file: one with matrices of its own, or with force constants."""
+    potential = open_potential(file, values)
+    return potential if isinstance(potential, ShellModel) else ByForceConstants(potential)
 
 
 def _require_a_minimum(found: Sequence[MinimisedCrystal], file: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.notes import Note
@@ -27,7 +28,7 @@ from trajmodes.potentials.eam.functions import (
 )
 from trajmodes.potentials.eam.second_order import Gauge, SecondOrder, second_order
 from trajmodes.potentials.eam.third_order import third_order
-from trajmodes.potentials.potential import Order, State
+from trajmodes.potentials.potential import Order, State, summed_over_cells
 
 # Noise of force constants, relative to the largest, of which the user is warned.
 _NOISE = 1e-4
@@ -64,6 +65,10 @@ class EmbeddedAtom:
         if order == 2:
             return constants
         return replace(constants, triplets=third_order(crystal, self._at(crystal, 3)))
+
+    def hessian(self, crystal: Crystal) -> Floats:
+        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        return summed_over_cells(self.force_constants(crystal))
 
     def parts(self, crystal: Crystal, gauge: Gauge = None) -> SecondOrder:
         """Compute the force constants of second order and their parts.

@@ -40,11 +40,11 @@ class PairList:
         """Compute the second derivatives."""
         apart = particles.apart(self.first, self.second, self.lattice)
         r = np.linalg.norm(apart, axis=1)
-        across = self.function(r, 1) / np.maximum(r, _TINY)
-        return Blocks(
-            self.first, self.second, self.lattice,
-            radial_blocks(apart, across, self.function(r, 2)),
-        )  # fmt: skip
+        along = self.function(r, 2)
+        # A spring of zero length is equally stiff in all directions: φ'/r → φ''.
+        across = np.where(r < _TINY, along, self.function(r, 1) / np.maximum(r, _TINY))
+        blocks = radial_blocks(apart, across, along)
+        return Blocks(self.first, self.second, self.lattice, blocks)
 
 
 def radial_sum(

@@ -19,6 +19,7 @@ from trajmodes.results.by_command.born_von_karman import BVK_TABLES
 from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.phases import PHASE_TABLES
+from trajmodes.results.by_command.potential import RESPONSE_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.by_command.thermo import THERMO_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
@@ -336,6 +337,7 @@ SHELL_OUTPUTS = (
 """Files of `trajmodes bvk`, apart from results.nc, force constants and the table."""
 POTENTIAL_OUTPUTS = (
     *OUTPUTS,
+    RESPONSE_TABLE,
     *(one for one in SHELL_OUTPUTS if one.name not in {own.name for own in OUTPUTS}),
 )
 """Files of `trajmodes potential`: those of force constants, and the constants of the shells."""

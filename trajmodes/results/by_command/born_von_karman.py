@@ -18,7 +18,7 @@ from trajmodes.results.tables import Table, table_of
 
 def shells_dataset(found: ShellModels) -> xr.Dataset:
     """Collect the constants of all models, and their bands, in one Dataset, with units."""
-    first = found.models[0]
+    first, bands = found.models[0], found.band_omega
     known = [one is not None for one in found.temperatures]
     roots: dict[str, Any] = {
         **path_roots(found.bands),
@@ -27,7 +27,7 @@ def shells_dataset(found: ShellModels) -> xr.Dataset:
         "bvk": SimpleNamespace(**_constants(found), **_shells(found)),
         "bvk_labels": list(found.labels),
         "bvk_temperatures": np.array(found.temperatures, dtype=float) if any(known) else None,
-        "bvk_bands": np.moveaxis(found.band_omega, 0, -1),
+        "bvk_bands": None if bands is None else np.moveaxis(bands, 0, -1),
         "bvk_whole": found.whole_omega,
         "provenance": found.provenance,
         "warnings": [str(note) for note in found.warnings],

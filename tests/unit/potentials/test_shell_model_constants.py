@@ -1,0 +1,113 @@
+"""Force constants of models of terms: phonons are those of the model's own matrices."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from silicon.quartz import QUARTZ, quartz
+from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.potentials.relaxation import relaxed
+from trajmodes.potentials.shell_model.files import read_shell_model
+from trajmodes.potentials.shell_model.model import ShellModel
+from trajmodes.potentials.shell_model.terms import AngleTerm, PairTerm, Terms
+from trajmodes.potentials.terms import functions as of
+from trajmodes.potentials.terms.triples import AngularFunction
+from trajmodes.units import THZ, WAVENUMBER
+
+
+def frequencies(matrices):
+    square = np.linalg.eigvalsh(matrices)
+    return np.sign(square) * np.sqrt(np.abs(square))
+
+
+@pytest.fixture(scope="module")
+def silica(tmp_path_factory):
+    path = tmp_path_factory.mktemp("quartz") / "quartz.toml"
+    path.write_text(QUARTZ, encoding="utf-8")
+    return read_shell_model(path)
+
+
+@pytest.fixture(scope="module")
+def crystal():
+    return quartz([4.902, 5.415, 0.4625, 0.4118, 0.2752, 0.2180])
+
+
+@pytest.fixture(scope="module")
+def mesh(silica, crystal):
+    return silica.mesh_constants(crystal)
+
+
+def test_frequencies_of_quartz_are_those_of_the_model(silica, crystal, mesh):
+    qpoints = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 3))
+    own = frequencies(silica.matrices(crystal, qpoints))
+    found, _ = frequencies_at(mesh.constants, qpoints)
+    assert np.sqrt(np.mean((found - own) ** 2)) < 2.0 * mesh.error < 0.03 * THZ
+    on_mesh = np.array([[1, 0, 0], [2, 1, -1]]) @ np.linalg.inv(mesh.supercell.matrix).T
+    own = frequencies(silica.matrices(crystal, on_mesh))
+    np.testing.assert_allclose(frequencies_at(mesh.constants, on_mesh)[0], own, atol=1e-5)
+
+
+def test_longitudinal_modes_of_quartz_are_those_of_the_coulomb_sum(silica, crystal, mesh):
+    """Those of Z* and ε∞ and of the model at |q| = 1e-4 along it differ by < 0.03 cm⁻¹."""
+    gamma = np.zeros((1, 3))
+    for direction in np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.3, -0.5, 0.8]]):
+        unit = direction / np.linalg.norm(direction)
+        found = frequencies_at(mesh.constants, gamma, unit[None])[0][0, 3:]
+        own = frequencies(silica.matrices(crystal, gamma, unit))[0, 3:]
+        np.testing.assert_allclose(found, own, atol=1e-6)
+        near = 1e-4 * unit @ crystal.cell.T / (2.0 * np.pi)
+        close = frequencies(silica.matrices(crystal, near[None]))[0, 3:]
+        assert np.abs(found - close).max() < 0.03 * WAVENUMBER
+    plain = frequencies_at(mesh.constants, gamma)[0][0, 3:]
+    assert (found - plain).max() > 10.0 * WAVENUMBER
+
+
+def test_positions_relax_with_the_dipole_forces(silica, crystal):
+    start = replace(crystal, sites=crystal.sites + 0.003 * np.cos(np.arange(27)).reshape(9, 3))
+    near = silica.near(start)
+    found = relaxed(near, start)
+    assert np.abs(near.state(found).forces).max() < 1e-8
+    assert near.state(found).energy < near.state(start).energy
+
+
+def test_rigid_ions_need_no_mesh():
+    """Bonds, and the dipole–dipole forces of the charges themselves, are all."""
+    terms = Terms(
+        charges={"Zn": 1.4, "S": -1.4},
+        springs={},
+        pairs=(PairTerm(("Zn", "S"), of.buckingham(700.0, 0.35, 5.0), 6.0),),
+    )
+    own, zinc_blende = ShellModel(terms), Crystal.from_ase(bulk("ZnS", "zincblende", a=5.4))
+    constants = own.force_constants(zinc_blende)
+    np.testing.assert_array_equal(constants.charges.dielectric, np.eye(3))
+    qpoints = np.random.default_rng(5).uniform(-0.5, 0.5, (4, 3))
+    wanted = frequencies(own.matrices(zinc_blende, qpoints))
+    np.testing.assert_allclose(frequencies_at(constants, qpoints)[0], wanted, atol=1e-6)
+
+
+def test_bonds_and_angles_have_a_finite_range():
+    angle = AngularFunction(
+        of.screened(1.0, 1.5, 3.0), of.screened(1.0, 1.5, 3.0), of.cosine_harmonic(20.0, 109.47)
+    )
+    terms = Terms(
+        {}, {}, (PairTerm(("Si", "Si"), of.morse(2.0, 1.6, 2.35), 3.0),),
+        (AngleTerm("Si", ("Si", "Si"), angle, (3.0, 3.0)),),
+    )  # fmt: skip
+    own, silicon = ShellModel(terms), Crystal.from_ase(bulk("Si", a=5.43))
+    constants = own.force_constants(silicon)
+    assert constants.charges is None
+    # An angle couples its two ends.
+    assert constants.cutoff == pytest.approx(5.43 / np.sqrt(2.0))
+    qpoints = np.random.default_rng(6).uniform(-0.5, 0.5, (4, 3))
+    wanted = frequencies(own.matrices(silicon, qpoints))
+    np.testing.assert_allclose(frequencies_at(constants, qpoints)[0], wanted, atol=1e-6)
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(own.hessian(silicon))[-1],
+        (frequencies_at(constants, np.zeros((1, 3)))[0][0, -1] ** 2) * silicon.masses[0],
+    )
+    with pytest.raises(DataError, match="third order"):
+        own.force_constants(silicon, 3)
