@@ -216,6 +216,11 @@ def notes_of(
         )
     yield from block_notes(errors)
     yield from relaxation_notes(equations, constants)
+    yield from regularisation_notes(options)
+
+
+def regularisation_notes(options: FitOptions) -> Iterator[Note]:
+    """Note what a regularised fit does to the force constants."""
     if options.regularised:
         yield Note(
             "note",

@@ -135,13 +135,18 @@ def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOp
         np.nan if one is None else predicted_squares(reduced, one)[:, -1].sum() for one in found
     ]
     if not np.isfinite(sums).any():
-        raise DataError(
-            "the strength of the regularisation cannot be chosen",
-            why="cross-validation leaves out one block of time or group of atoms, and there is "
-            "only one",
-            fix="give the strength, or more frames",
-        )
+        raise no_strength()
     return tried[int(np.nanargmin(sums))]
+
+
+def no_strength() -> DataError:
+    """Error where no strength of the regularisation can be chosen."""
+    return DataError(
+        "the strength of the regularisation cannot be chosen",
+        why="cross-validation leaves out one block of time or group of atoms, and there is "
+        "only one",
+        fix="give the strength, or more frames",
+    )
 
 
 def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:

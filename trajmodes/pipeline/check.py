@@ -34,7 +34,7 @@ from trajmodes.fit.force_noise import (
     with_noise,
 )
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
-from trajmodes.fit.many_parameters import (
+from trajmodes.fit.many_parameters.fit import (
     blocks_for,
     covariance_bytes,
     has_many_parameters,

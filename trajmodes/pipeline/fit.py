@@ -1,8 +1,8 @@
 """From matched runs to force constants: normal equations from one pass each, then one fit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,12 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
-    RowsByAtoms,
     default_blocks,
 )
-from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
+from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
-from trajmodes.fit.many_parameters import (
+from trajmodes.fit.many_parameters.fit import (
     blocks_for,
     fit_covariances,
     has_many_parameters,
@@ -28,24 +27,29 @@ from trajmodes.fit.many_parameters import (
 from trajmodes.fit.normal_equations import (
     NormalEquationBlocks,
     Source,
-    default_scheme,
     pooled,
     require_poolable,
     widest,
 )
 from trajmodes.fit.pair_range import choose_range, suspected_dipoles
 from trajmodes.fit.quality import is_off_average
-from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.formats.charges import GivenCharges, charges_of_earlier
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.pipeline.check import with_noise_found
+from trajmodes.pipeline.fit_choices import (
+    chooses_strength_by_atoms,
+    cutoffs_of,
+    fit_options,
+    scheme_notes,
+    smaller_cutoffs,
+    source_of,
+    with_strength_by_atoms,
+)
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.reduction import Together
 from trajmodes.streaming.schedule import stream
-from trajmodes.symmetry.constraints import Constraints
-from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import half_space
 
@@ -55,10 +59,6 @@ SAME_TEMPERATURE = 0.05
 _SAMPLED = 8
 """Least number of blocks of frames, if there are as many, from which the range of the second
 order is chosen before higher orders are fitted."""
-
-_FEWEST_LEFT_OUT, _GROUPS = 5, 8
-"""Fewest frames of which some are left out to choose the strength of a regularisation, and the
-number of groups of atoms that are left out in turn of fewer frames."""
 
 
 class Fitted(NamedTuple):
@@ -140,15 +140,14 @@ def _fit_once(
     charges: Charges | None,
 ) -> Fitted:
     job, supercells = runs[0].job, [run.supercell for run in runs]
-    supercell, cutoffs = widest(supercells), _cutoffs(job)
+    supercell, cutoffs = widest(supercells), cutoffs_of(job)
     by_data = earlier is None and cutoffs[2] is None
+    options, n_frames = fit_options(job, runs, earlier), sum(run.n_frames for run in runs)
     choice = None
     if by_data and max(cutoffs) > 2:
         with log.stage("range of the second order"):
             sampled = [_covariances_of_part(run, charges) for run in runs]
-            choice = choose_range(
-                sampled, space_group(supercell.crystal), fit_options(job, runs)
-            )
+            choice = choose_range(sampled, space_group(supercell.crystal), options)
             cutoffs[2] = choice.cutoff
     with log.stage("symmetry"):
         if earlier is None:
@@ -157,7 +156,8 @@ def _fit_once(
             expansion, supercell = earlier.expansion, earlier.supercell
         require_poolable(expansion, [supercell, *supercells])
     is_one = all(np.array_equal(supercell.matrix, one.matrix) for one in supercells)
-    many = earlier is None and is_one and has_many_parameters(expansion, fit_options(job, runs))
+    many = earlier is None and is_one and has_many_parameters(expansion, options)
+    many = many and not chooses_strength_by_atoms(n_frames, options)
     n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)
     found = []
     for number, run in enumerate(runs, start=1):
@@ -167,7 +167,7 @@ def _fit_once(
     with log.stage("solve"):
         covariances = tuple(one.covariances for one in found)
         if by_data and max(cutoffs) == 2:
-            choice = choose_range(covariances, expansion.group, fit_options(job, runs))
+            choice = choose_range(covariances, expansion.group, options)
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
         suspicion = () if charges or earlier else _suspicion(covariances, expansion)
         if many:
@@ -179,18 +179,21 @@ def _fit_once(
         equations = pooled(parts if earlier is None else [earlier, *parts], supercell)
         fit = fit_equations(
             equations,
-            cutoffs=None if earlier is None else _smaller_cutoffs(job),
+            cutoffs=None if earlier is None else smaller_cutoffs(job),
             temperature=job.phonons.temperature or equations.temperature,
-            options=_with_strength_by_atoms(runs, expansion, charges)
-            if earlier is None and equations.n_frames < _FEWEST_LEFT_OUT
-            else fit_options(job, runs, earlier),
+            options=with_strength_by_atoms(runs, expansion, charges)
+            if earlier is None and chooses_strength_by_atoms(equations.n_frames, options)
+            else options,
         )
         fit = with_noise_found(runs, fit, covariances, is_whole=earlier is None)
-    read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    notes = [*suspicion, *_frame_notes(equations.n_frames, equations.sources, read, job)]
-    notes += _scheme_notes(runs, cutoffs)
-    notes += [] if choice is None else [choice.note]
-    return Fitted(runs, equations, fit, equations.duration_ps, tuple(notes), covariances)
+    read = n_frames + (0 if earlier is None else earlier.n_frames)
+    notes = (
+        *suspicion,
+        *_frame_notes(equations.n_frames, equations.sources, read, job),
+        *scheme_notes(runs, cutoffs),
+        *(() if choice is None else (choice.note,)),
+    )
+    return Fitted(runs, equations, fit, equations.duration_ps, notes, covariances)
 
 
 def _fit_many(
@@ -230,67 +233,6 @@ def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
     return wanted == "average" or (wanted == "auto" and not known)
 
 
-def fit_options(
-    job: Job,
-    runs: Sequence[LoadedRun] = (),
-    earlier: NormalEquationBlocks | None = None,
-) -> FitOptions:
-    """Options of the fit that a job asks for; the default scheme depends on the runs."""
-    sources = (*(() if earlier is None else earlier.sources), *map(_source, runs))
-    by_default = default_scheme(sources)
-    return FitOptions(
-        scheme=job.fit.scheme or by_default,
-        constraints=Constraints(
-            hermitian="no-hermitian" not in job.fit.constraints,
-            born_huang="born-huang" in job.fit.constraints,
-            huang="huang" in job.fit.constraints,
-        ),
-        constant_force=not job.fit.no_constant_force,
-        minimum_norm=job.fit.minimum_norm,
-        method=job.fit.method,
-        strength=job.fit.strength,
-        errors=job.fit.errors,
-    )
-
-
-def _scheme_notes(
-    runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
-) -> Iterator[Note]:
-    """Note how displaced supercells of several sizes are fitted, and what is wrong with it."""
-    chosen = runs[0].job.fit.scheme
-    if max(cutoffs) < 3 or default_scheme(map(_source, runs)) != "joint":
-        return
-    why = "those for third order are not a thermal ensemble"
-    if chosen is None:
-        text = "all orders are fitted at once to the displaced supercells of all sizes"
-        yield Note("note", text, why=why)
-    elif chosen == "sequential":
-        text = (
-            "second order is fitted to the displaced supercells of all sizes; the anharmonic "
-            "forces of those for third order change it"
-        )
-        fix = "leave out --scheme: all orders are then fitted at once"
-        yield Note("warning", text, why=why, fix=fix, concerns="fit")
-
-
-def _cutoffs(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
-    """Order → cutoff of the job; None: by the data for order 2, else the largest possible."""
-    given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
-    found: dict[int, Cutoff | Literal["supercell"] | None] = {2: None}
-    for order, value in given.items():
-        if value is not None:
-            found[order] = "supercell" if value == "supercell" else parse_cutoff(str(value))
-    return found
-
-
-def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
-    """Cutoffs of the job for normal equations of larger ones; None: those of the equations."""
-    asked = _cutoffs(job)
-    if asked == {2: None}:
-        return None
-    return {order: None if one == "supercell" else one for order, one in asked.items()}
-
-
 class _RunSums(NamedTuple):
     """Sums over a run."""
 
@@ -324,7 +266,7 @@ def _sums_of_run(
     covariances = found["covariances"]
     if charges is not None:
         covariances = covariances.without_dipoles(charges)
-    return _RunSums(covariances, found.get("rows"), _source(run, found["kelvin"]))
+    return _RunSums(covariances, found.get("rows"), source_of(run, found["kelvin"]))
 
 
 def _suspicion(
@@ -340,22 +282,6 @@ def _equations(sums: _RunSums, expansion: Expansion) -> NormalEquationBlocks:
     if equations is None:
         equations = harmonic_equations(sums.covariances, expansion)
     return replace(equations, sources=(sums.source,))
-
-
-def _with_strength_by_atoms(
-    runs: Sequence[LoadedRun], expansion: Expansion, charges: Charges | None
-) -> FitOptions:
-    """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
-    options = fit_options(runs[0].job, runs)
-    if not options.regularised or options.strength is not None:
-        return options
-    parts = []
-    for run in runs:
-        n_groups = min(_GROUPS, run.supercell.n_atoms)
-        dipoles = None if charges is None else dipole_forces(run.supercell, charges)
-        rows = RowsByAtoms(expansion, run.supercell, run.n_frames, n_groups, dipoles)
-        parts.append(stream(run.motion, run.blocks, rows, workers=run.job.running.workers))
-    return with_strength(pooled(parts), options)
 
 
 def _covariances_of_part(run: LoadedRun, charges: Charges | None) -> ForceCovariances:
@@ -384,15 +310,3 @@ def _frame_notes(
             "effective force constants belong to one temperature"
         )
     return tuple(Note("note", text) for text in texts)
-
-
-def _source(run: LoadedRun, kelvin: float = np.nan) -> Source:
-    interval = run.trajectory.interval_ps
-    paths = run.trajectory.paths
-    more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
-    return Source(
-        name=f"{paths[0]}{more}" if paths else "arrays",
-        temperature=run.job.phonons.temperature or kelvin,
-        interval_ps=np.nan if interval is None else interval,
-        displaced_atoms=0 if run.trajectory.ideal is None else run.supercell.n_atoms,
-    )

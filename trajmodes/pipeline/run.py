@@ -16,7 +16,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit, with_member_scatter
 from trajmodes.fit.force_noise import centred
 from trajmodes.fit.harmonic import ForceCovariances
-from trajmodes.fit.many_parameters import with_scatter_of_members
+from trajmodes.fit.many_parameters.fit import with_scatter_of_members
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
@@ -39,7 +39,8 @@ from trajmodes.pipeline.derived import (
     with_perturbation,
     with_projection,
 )
-from trajmodes.pipeline.fit import Fitted, fit_options, fit_runs
+from trajmodes.pipeline.fit import Fitted, fit_runs
+from trajmodes.pipeline.fit_choices import fit_options
 from trajmodes.pipeline.job_folder import (
     Analysis,
     Log,

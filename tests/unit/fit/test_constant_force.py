@@ -9,7 +9,7 @@ import pytest
 from trajmodes.config.job import job_of
 from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.solution import FitOptions
-from trajmodes.pipeline.fit import fit_options
+from trajmodes.pipeline.fit_choices import fit_options
 
 N_FRAMES = 100
 

@@ -8,13 +8,13 @@ import pytest
 import trajmodes as tm
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
-from trajmodes.fit import many_parameters
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.many_parameters import fit_covariances, has_many_parameters, joined
+from trajmodes.fit.many_parameters import fit as many_parameters
+from trajmodes.fit.many_parameters.fit import fit_covariances, has_many_parameters, joined
 from trajmodes.fit.solution import FitOptions
-from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
@@ -106,13 +106,67 @@ def test_undetermined_parameters_are_refused(covariances):
         fit_covariances(covariances(supercell, 1, 1), expansion)
 
 
-def test_it_is_taken_for_many_parameters_of_least_squares(monkeypatch, wurtzite):
+def penalised(covariances, expansion, strength):
+    """Φ2 of the ridge by the normal matrix, scaled to a unit diagonal before the sum rules."""
+    equations = harmonic_equations(covariances, expansion)
+    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
+    one, two = expansion.columns(1), expansion.columns(2)
+    constant = null_space(constraint_rows(expansion.bases[0], Constraints()))
+    cross = constant.T @ gram[one, two]
+    moved = np.linalg.solve(
+        constant.T @ gram[one, one] @ constant,
+        np.column_stack([cross, constant.T @ moment[one]]),
+    )
+    matrix = gram[two, two] - cross.T @ moved[:, :-1]
+    right = moment[two] - cross.T @ moved[:, -1]
+    squares = gram[two, two] - gram[two, one] @ np.linalg.solve(gram[one, one], gram[one, two])
+    matrix += strength * np.diag(np.diag(squares))
+    free = null_space(constraint_rows(expansion.bases[1], Constraints()))
+    z = free @ np.linalg.solve(free.T @ matrix @ free, free.T @ right)
+    return expansion.bases[1].expand(z[None])[0]
+
+
+@pytest.mark.parametrize("matrix", [np.diag([2, 2, 3]), np.diag([2, 2, 2])])
+@pytest.mark.parametrize("n_frames", [200, 8])
+def test_a_ridge_needs_no_normal_matrix(covariances, matrix, n_frames):
+    """Also where the frames do not determine all parameters."""
+    sums = covariances(build_supercell(TRICLINIC, matrix), n_frames)
+    expansion = expansion_of(space_group(TRICLINIC), sums.space.supercell, {2: 4.8})
+    fit = fit_covariances(sums, expansion, options=FitOptions(method="ridge", strength=0.03))
+    np.testing.assert_allclose(
+        fit.constants.values, penalised(sums, expansion, 0.03), atol=1e-6
+    )
+    assert any("ridge, strength 3.0e-02" in str(note) for note in fit.notes)
+    assert len(fit.constants.replicates) >= 8
+
+
+def test_the_strength_is_that_which_predicts_blocks_left_out(covariances):
+    sums = covariances(build_supercell(TRICLINIC, np.diag([2, 2, 2])), 32, 8)
+    expansion = expansion_of(space_group(TRICLINIC), sums.space.supercell, {2: "supercell"})
+    chosen = fit_covariances(sums, expansion, options=FitOptions(method="ridge"))
+    predicted = [
+        fit_covariances(sums, expansion, options=FitOptions(method="ridge", strength=one))
+        for one in (1e-5, 1e-3, 1e-1)
+    ]
+    found, *others = (
+        fit.constants.quality.orders[-1].rms_predicted for fit in (chosen, *predicted)
+    )
+    assert found <= min(others) * (1.0 + 1e-6)
+    with pytest.raises(DataError, match="cannot be chosen"):
+        fit_covariances(
+            covariances(build_supercell(TRICLINIC, np.diag([2, 2, 2])), 8, 1),
+            expansion,
+            options=FitOptions(method="ridge"),
+        )
+
+
+def test_it_is_taken_for_many_parameters_of_second_order(monkeypatch, wurtzite):
     expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {2: 4.4})
     assert not has_many_parameters(expansion, FitOptions())
     monkeypatch.setattr(many_parameters, "MANY", 40)
     assert has_many_parameters(expansion, FitOptions())
     for other in (
-        FitOptions(method="ridge"),
+        FitOptions(method="lasso"),
         FitOptions(minimum_norm=True),
         FitOptions(errors="sandwich"),
         FitOptions(constraints=Constraints(hermitian=False)),

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.fit.conjugate_gradients import least_squares
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations, with_member_scatter
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.many_parameters import fit_covariances, with_scatter_of_members
+from trajmodes.fit.many_parameters.fit import fit_covariances, with_scatter_of_members
+from trajmodes.fit.many_parameters.least_squares import least_squares
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.members.scatter import MemberScatter
 from trajmodes.fit.members.widening import widened, widened_by_gradients

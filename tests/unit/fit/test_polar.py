@@ -14,7 +14,7 @@ from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations, scan_equations
 from trajmodes.fit.force_noise import centred, whole_matrices
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.many_parameters import fit_covariances
+from trajmodes.fit.many_parameters.fit import fit_covariances
 from trajmodes.fit.normal_equations import pooled
 from trajmodes.fit.pair_range import suspected_dipoles
 from trajmodes.phonons.modes import frequencies_at

@@ -13,7 +13,8 @@ import numpy as np
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.force_constants import FitErrors
 from trajmodes.data.modes import Modes
-from trajmodes.fit.conjugate_gradients import LeastSquares, rescaled
+from trajmodes.fit.many_parameters.conjugate_gradients import rescaled
+from trajmodes.fit.many_parameters.least_squares import LeastSquares
 from trajmodes.fit.members.contributions import unit_matrices
 from trajmodes.fit.members.scatter import MemberScatter
 from trajmodes.fit.model import Model

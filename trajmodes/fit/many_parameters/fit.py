@@ -1,4 +1,4 @@
-"""Second order with many parameters: a fit for which the normal matrix is not constructed.
+"""Second order with many parameters: least squares or a ridge without the normal matrix.
 
 A cell of low symmetry has thousands of parameters: 215 atoms with 46 neighbours each have
 45 000, whose normal matrix would take 16 GB. The least squares are solved by
@@ -20,16 +20,17 @@ from trajmodes.data.force_constants import (
     Reference,
 )
 from trajmodes.errors import DataError
-from trajmodes.fit.conjugate_gradients import (
-    FrameSums,
-    LeastSquares,
-    Solver,
-    least_squares,
-    sum_of,
-)
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.fit import Fit, with_wider_errors
 from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.many_parameters.conjugate_gradients import Solver
+from trajmodes.fit.many_parameters.least_squares import (
+    FrameSums,
+    LeastSquares,
+    least_squares,
+    sum_of,
+)
+from trajmodes.fit.many_parameters.ridge import solver_of, with_strength_of_blocks
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.members.scatter import member_scatter
 from trajmodes.fit.members.widening import widened_by_gradients
@@ -39,6 +40,7 @@ from trajmodes.fit.quality import (
     first_order_forces,
     mean_of_blocks,
     overfitting_notes,
+    regularisation_notes,
     relaxation_notes,
 )
 from trajmodes.fit.solution import FitOptions
@@ -61,13 +63,14 @@ _USUAL_STEPS = 30
 
 
 def has_many_parameters(expansion: Expansion, options: FitOptions) -> bool:
-    """Whether `fit_covariances` is to be used; it solves the least squares of second order."""
+    """Whether `fit_covariances` is to be used; it solves least squares and ridges."""
     return (
         len(expansion.bases) == 2
         and expansion.n_parameters >= MANY
         and options.constraints.hermitian
         and options.errors == "jackknife"
-        and not (options.regularised or options.minimum_norm)
+        and options.method in ("least-squares", "ridge")
+        and not options.minimum_norm
     )
 
 
@@ -131,11 +134,14 @@ def fit_covariances(
     if not covariances.force_square > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     problem = least_squares(covariances, expansion, options or FitOptions())
+    options = with_strength_of_blocks(problem)
+    problem = replace(problem, options=options)
     total = sum_of(problem.blocks)
-    _require_forces(problem)
     centred = problem.centred(total)
-    solver = Solver(problem, centred)
-    solver.require_determined()
+    solver = solver_of(problem, centred, options)
+    if not options.regularised:
+        _require_forces(problem)
+        solver.require_determined()
     z = solver.solve(centred)
     levels, predicted = _left_out(problem, solver, total, z)
     errors = longest_needed(levels, problem.n_free) if levels else None
@@ -167,11 +173,15 @@ def fit_covariances(
         errors=errors,
         notes=(
             *overfitting_notes(
-                quality, problem.n_free, covariances.n_forces, regularised=False
+                quality,
+                problem.n_free,
+                covariances.n_forces,
+                regularised=options.regularised,
             ),
             *basis.orbits.notes,
             *block_notes(errors),
             *relaxation_notes(covariances, constants),
+            *regularisation_notes(options),
         ),
     )
 
@@ -283,7 +293,7 @@ def _convergence(
     for part, frames in _growing(problem.blocks):
         if part is None:
             values = z
-        elif frames / total * n_forces > 2 * problem.n_free:
+        elif problem.options.regularised or frames / total * n_forces > 2 * problem.n_free:
             values = solver.solve(problem.centred(part), z)
         else:
             continue

@@ -1,4 +1,4 @@
-"""Least squares of second order by conjugate gradients on covariances, without a normal matrix.
+"""Least squares of second order in covariances, with linear constraints on the parameters.
 
 With the covariances of `harmonic`, and D(q) of the parameters z without masses, the squared
 residual
@@ -7,20 +7,17 @@ residual
 
 has the gradient 2 Σ_q w_q Re[e^{−iq·R} (D C_uu + C_fu)] with respect to the force constants of
 lattice vector R: a product of matrices as large as the dynamical matrix. The constraints
-A z = 0 are kept by the projector 1 − Aᵀ(A Aᵀ)⁺A. The preconditioner solves the problem without
-cutoff and symmetry, the Lyapunov equation Y C_uu + C_uu Y = R (for example Golub and Van Loan,
-Matrix Computations, §7.6), so that few iterations are needed. The constant forces are
-eliminated by counting displacements and forces from their invariant means.
+A z = 0 are kept by the projector 1 − Aᵀ(A Aᵀ)⁺A. The constant forces are eliminated by counting
+displacements and forces from their invariant means.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
 
 from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.harmonic import ForceCovariances
 from trajmodes.fit.solution import FitOptions
@@ -28,19 +25,6 @@ from trajmodes.symmetry.constraints import sparse_constraint_rows
 from trajmodes.symmetry.operations import invariant_part
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import cell_rank
-
-_CONVERGED = 1e-11
-"""Norm of the preconditioned gradient, relative to that of zero force constants."""
-
-_DETERMINED = 1e-6
-"""The same for a random right-hand side, which shows whether all parameters are determined."""
-
-_MOST_STEPS = 600
-"""Iterations after which the parameters count as undetermined."""
-
-_LEAST_VARIANCE = 0.1
-"""Smallest variance in the preconditioner, relative to the median: variances vanish in as many
-directions as there are frames too few, which the cutoff couples to others."""
 
 _NULL = 1e-10
 """Eigenvalues of A Aᵀ below this fraction of the largest are zero."""
@@ -90,6 +74,8 @@ class LeastSquares:
     """(q,)."""
     phases: Complexes | Floats
     """(q, c) e^{iq·R} of the lattice vectors of all pairs, up to those of the supercell."""
+    origin: int
+    """Index of the lattice vector zero."""
     units: scipy.sparse.csr_array
     """(c·3s·3s, z) force constants of a unit of each parameter."""
     rows: scipy.sparse.csr_array
@@ -173,6 +159,7 @@ def least_squares(
         blocks=tuple(FrameSums(*one) for one in zip(*sums, *matrices, strict=True)),
         weights=space.weights,
         phases=phases,
+        origin=int(cell.reshape(-1)[np.flatnonzero(~lattice.any(axis=1))[0]]),
         units=_units(basis, cell.reshape(-1), len(first), n_sites),
         rows=rows,
         inverse=inverse,
@@ -198,120 +185,3 @@ def sum_of(parts: Sequence[FrameSums]) -> FrameSums:
     for part in parts[1:]:
         total = total.plus(part)
     return total
-
-
-class Solver:
-    """Conjugate gradients with one preconditioner for all parts of a run."""
-
-    def __init__(self, problem: LeastSquares, sums: FrameSums) -> None:
-        self.problem = problem
-        variances, self.vectors = np.linalg.eigh(sums.uu)
-        variances = np.maximum(variances, _LEAST_VARIANCE * np.median(variances))
-        self.sums = variances[:, :, None] + variances[:, None, :]
-
-    def _preconditioned(self, gradient: Floats) -> Floats:
-        problem, vectors = self.problem, self.vectors
-        adjoint = vectors.conj().swapaxes(1, 2)
-        inner = adjoint @ problem.dynamical(gradient) @ vectors
-        return problem.allowed(problem.gradient(vectors @ (inner / self.sums) @ adjoint))
-
-    def solve(self, sums: FrameSums, start: Floats | None = None) -> Floats:
-        """(z,) parameters of the least squares of some frames."""
-        right = -self.problem.allowed(self.problem.gradient(sums.fu))
-        return self._solve(sums, right, start, _CONVERGED)
-
-    def require_determined(self) -> None:
-        """Refuse parameters that the frames do not determine.
-
-        The forces of the run lie in the range of the normal matrix, a random right-hand side
-        does not: its solution does not converge if the matrix is singular.
-        """
-        problem = self.problem
-        noise = np.random.default_rng(0).normal(size=problem.basis.n_parameters)
-        sums = problem.centred(sum_of(problem.blocks))
-        self._solve(sums, problem.allowed(noise), None, _DETERMINED)
-
-    def _solve(
-        self, sums: FrameSums, right: Floats, start: Floats | None, tolerance: float
-    ) -> Floats:
-        problem = self.problem
-
-        def apply(z: Floats) -> Floats:
-            return problem.allowed(problem.gradient(problem.dynamical(z) @ sums.uu))
-
-        return _conjugate_gradients(apply, self._preconditioned, right, start, tolerance)
-
-
-def rescaled(
-    problem: LeastSquares, vectors_qkm: Complexes, weights_qmn: Floats, factors_qmn: Floats
-) -> Callable[[Floats], Floats]:
-    """Make a function of (z,) parameters that multiplies elements of their D(q) by factors.
-
-    The result is expressed in parameters by weighted least squares.
-
-    Parameters
-    ----------
-    vectors_qkm
-        (q, 3s, m) vectors between which the elements are taken, as columns, for the dynamical
-        matrices without masses.
-    """
-    space = problem.covariances.space
-    own_qk = np.repeat(space.phases.conj(), 3, axis=1)
-    vectors = own_qk[:, :, None] * vectors_qkm
-    adjoint = vectors.conj().swapaxes(1, 2)
-    squares = weights_qmn**2
-    # Dual vectors, so that the preconditioner is the inverse without cutoff and symmetry.
-    dual = np.linalg.inv(adjoint)
-    dual_adjoint = dual.conj().swapaxes(1, 2)
-
-    def scaled(matrices: Complexes | Floats, by: Floats) -> Floats:
-        inner = (adjoint @ matrices @ vectors) * by
-        return problem.allowed(problem.gradient(vectors @ inner @ adjoint))
-
-    def apply(z: Floats) -> Floats:
-        return scaled(problem.dynamical(z), squares)
-
-    def precondition(gradient: Floats) -> Floats:
-        inner = dual_adjoint @ problem.dynamical(gradient) @ dual
-        return problem.allowed(problem.gradient(dual @ (inner / squares) @ dual_adjoint))
-
-    def solve(z: Floats) -> Floats:
-        right = scaled(problem.dynamical(z), squares * factors_qmn)
-        return _conjugate_gradients(apply, precondition, right, z, _DETERMINED)
-
-    return solve
-
-
-def _conjugate_gradients(
-    apply: Callable[[Floats], Floats],
-    precondition: Callable[[Floats], Floats],
-    right: Floats,
-    start: Floats | None,
-    tolerance: float,
-) -> Floats:
-    """Solve apply(z) = right (Hestenes and Stiefel 1952)."""
-    limit = tolerance**2 * float(right @ precondition(right))
-    z = np.zeros_like(right) if start is None else start.copy()
-    rest = right if start is None else right - apply(z)
-    step = precondition(rest)
-    direction, norm = step, float(rest @ step)
-    for _ in range(_MOST_STEPS):
-        if norm <= limit:
-            return z
-        image = apply(direction)
-        curvature = float(direction @ image)
-        if not curvature > 0.0:
-            break
-        length = norm / curvature
-        z = z + length * direction
-        rest = rest - length * image
-        step = precondition(rest)
-        before, norm = norm, float(rest @ step)
-        direction = step + norm / before * direction
-    raise DataError(
-        f"the {len(right)} parameters are undetermined, or nearly so",
-        where=f"conjugate gradients do not converge within {_MOST_STEPS} steps",
-        why="there are too few independent frames, or the supercell folds pairs onto others",
-        fix="give more frames, lower the cutoff, regularise (--method ridge), or ask for the "
-        "minimum-norm solution (--minimum-norm)",
-    )

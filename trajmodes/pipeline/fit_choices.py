@@ -1,0 +1,121 @@
+"""What a job chooses for its fit: scheme, cutoffs, constraints, and the strength of a ridge."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.config.job import Job
+from trajmodes.coulomb.supercells import dipole_forces
+from trajmodes.data.charges import Charges
+from trajmodes.fit.accumulate import RowsByAtoms
+from trajmodes.fit.expansion import CutoffChoice, Expansion
+from trajmodes.fit.normal_equations import (
+    NormalEquationBlocks,
+    Source,
+    default_scheme,
+    pooled,
+)
+from trajmodes.fit.solution import FitOptions, with_strength
+from trajmodes.notes import Note
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
+
+_FEWEST_LEFT_OUT, _GROUPS = 5, 8
+"""Fewest frames of which some are left out to choose the strength of a regularisation, and the
+number of groups of atoms that are left out in turn of fewer frames."""
+
+
+def fit_options(
+    job: Job,
+    runs: Sequence[LoadedRun] = (),
+    earlier: NormalEquationBlocks | None = None,
+) -> FitOptions:
+    """Options of the fit that a job asks for; the default scheme depends on the runs."""
+    sources = (*(() if earlier is None else earlier.sources), *map(source_of, runs))
+    by_default = default_scheme(sources)
+    return FitOptions(
+        scheme=job.fit.scheme or by_default,
+        constraints=Constraints(
+            hermitian="no-hermitian" not in job.fit.constraints,
+            born_huang="born-huang" in job.fit.constraints,
+            huang="huang" in job.fit.constraints,
+        ),
+        constant_force=not job.fit.no_constant_force,
+        minimum_norm=job.fit.minimum_norm,
+        method=job.fit.method,
+        strength=job.fit.strength,
+        errors=job.fit.errors,
+    )
+
+
+def cutoffs_of(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
+    """Order → cutoff of the job; None: by the data for order 2, else the largest possible."""
+    given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
+    found: dict[int, Cutoff | Literal["supercell"] | None] = {2: None}
+    for order, value in given.items():
+        if value is not None:
+            found[order] = "supercell" if value == "supercell" else parse_cutoff(str(value))
+    return found
+
+
+def smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
+    """Cutoffs of the job for normal equations of larger ones; None: those of the equations."""
+    asked = cutoffs_of(job)
+    if asked == {2: None}:
+        return None
+    return {order: None if one == "supercell" else one for order, one in asked.items()}
+
+
+def scheme_notes(
+    runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
+) -> Iterator[Note]:
+    """Note how displaced supercells of several sizes are fitted, and what is wrong with it."""
+    chosen = runs[0].job.fit.scheme
+    if max(cutoffs) < 3 or default_scheme(map(source_of, runs)) != "joint":
+        return
+    why = "those for third order are not a thermal ensemble"
+    if chosen is None:
+        text = "all orders are fitted at once to the displaced supercells of all sizes"
+        yield Note("note", text, why=why)
+    elif chosen == "sequential":
+        text = (
+            "second order is fitted to the displaced supercells of all sizes; the anharmonic "
+            "forces of those for third order change it"
+        )
+        fix = "leave out --scheme: all orders are then fitted at once"
+        yield Note("warning", text, why=why, fix=fix, concerns="fit")
+
+
+def chooses_strength_by_atoms(n_frames: int, options: FitOptions) -> bool:
+    """Whether the frames are too few to leave some out and choose the strength."""
+    few = n_frames < _FEWEST_LEFT_OUT
+    return few and options.regularised and options.strength is None
+
+
+def with_strength_by_atoms(
+    runs: Sequence[LoadedRun], expansion: Expansion, charges: Charges | None
+) -> FitOptions:
+    """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
+    options, parts = fit_options(runs[0].job, runs), []
+    for run in runs:
+        n_groups = min(_GROUPS, run.supercell.n_atoms)
+        dipoles = None if charges is None else dipole_forces(run.supercell, charges)
+        rows = RowsByAtoms(expansion, run.supercell, run.n_frames, n_groups, dipoles)
+        parts.append(stream(run.motion, run.blocks, rows, workers=run.job.running.workers))
+    return with_strength(pooled(parts), options)
+
+
+def source_of(run: LoadedRun, kelvin: float = np.nan) -> Source:
+    """Name, temperature and interval of a run; the temperature of the job, if it has one."""
+    interval = run.trajectory.interval_ps
+    paths = run.trajectory.paths
+    more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
+    return Source(
+        name=f"{paths[0]}{more}" if paths else "arrays",
+        temperature=run.job.phonons.temperature or kelvin,
+        interval_ps=np.nan if interval is None else interval,
+        displaced_atoms=0 if run.trajectory.ideal is None else run.supercell.n_atoms,
+    )
