@@ -20,9 +20,11 @@ import numpy as np
 import phonopy
 import pytest
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
 from trajmodes.data.force_constants import ClusterConstants
@@ -59,11 +61,22 @@ def copied(source, name, folder, **options):
     return path, lambda: frames_of(path, **options)
 
 
-def rattled(name, form, folder):
-    images = [NACL.copy() for _ in range(3)]
+def rattled_images():
+    images, rng = [NACL.copy() for _ in range(3)], np.random.default_rng(0)
     for seed, image in enumerate(images):
         image.rattle(0.05, seed=seed)
-    ase.io.write(folder / name, images, format=form)
+        image.set_momenta(rng.normal(size=(8, 3)))
+        image.calc = SinglePointCalculator(image, forces=rng.normal(size=(8, 3)))
+    return images
+
+
+def rattled(name, form, folder):
+    ase.io.write(folder / name, rattled_images(), format=form)
+    return folder / name, lambda: frames_of(folder / name)
+
+
+def of_program(write, name, folder):
+    write(folder / name, rattled_images())
     return folder / name, lambda: frames_of(folder / name)
 
 
@@ -138,6 +151,7 @@ READERS = {
     "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
     "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),
     "XDATCAR": lambda at: rattled("XDATCAR", "vasp-xdatcar", at),
+    "vasprun.xml": lambda at: of_program(vasprun, "vasprun.xml", at),
     "traj": lambda at: rattled("a.traj", "traj", at),
     "POSCAR": lambda at: cell("POSCAR", "vasp", at),
     "CIF": lambda at: cell("cell.cif", "cif", at),

@@ -1,4 +1,4 @@
-"""Frames and cell files read by ASE: ``.traj``, vasprun.xml, XDATCAR and its other formats.
+"""Frames and cell files read by ASE: ``.traj`` and its other formats.
 
 Frames of a ``.traj`` file are read by number. Other formats are read once and kept in memory;
 these files are small (ab initio runs).
@@ -12,7 +12,7 @@ compared with the size of the file before ASE reserves memory for them.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from trajmodes.notes import Note
 from trajmodes.readers.text.source import open_source
 from trajmodes.readers.text.tables import require_line_end
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
-from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
+from trajmodes.units import ASE_TIME, DALTON
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -182,7 +182,7 @@ def _traj_frames(path: Path, start: int, stop: int) -> Iterator[ForeignFrame]:
 
     with TrajectoryReader(str(path)) as reader:
         for t in range(start, stop):
-            yield _converted(reader[t], None)
+            yield _converted(reader[t])
 
 
 def open_ase(path: Path) -> ForeignFile:
@@ -195,18 +195,12 @@ def open_ase(path: Path) -> ForeignFile:
     """
     from ase.io import iread  # noqa: PLC0415 - ase loads slowly
 
-    _refuse_machine_learning_md(path)
     kind = ase_format(path)
     place = str(path.resolve())
     images = list(iread(place, index=":", format=kind, do_not_split_by_at_sign=True))
     if not images:
         raise DataError("the file contains no frames", where=str(path))
-    interval = _vasp_interval(images)
-    kept = tuple(
-        _converted(image, None if interval is None else t * interval)
-        for t, image in enumerate(images)
-    )
-    # VASP prints eight decimals of reduced coordinates.
+    kept = tuple(map(_converted, images))
     made = _file(images[0], len(kept), 8, partial(_kept_frames, kept))
     return replace(made, notes=(Note("note", f"{path.name} is read by ASE, as “{kind}”"),))
 
@@ -273,7 +267,7 @@ def _file(
     )
 
 
-def _converted(atoms: "Atoms", time_ps: float | None) -> ForeignFrame:
+def _converted(atoms: "Atoms") -> ForeignFrame:
     forces = None if atoms.calc is None else atoms.calc.results.get("forces")
     velocities: Floats | None = None
     if atoms.has("momenta"):
@@ -282,32 +276,7 @@ def _converted(atoms: "Atoms", time_ps: float | None) -> ForeignFrame:
     return ForeignFrame(
         np.asarray(atoms.positions, dtype=float),
         cell if np.linalg.det(cell) != 0.0 else None,
-        time_ps=time_ps,
         velocities=velocities,
         forces=None if forces is None else np.asarray(forces, dtype=float),
         species=tuple(atoms.get_chemical_symbols()),
     )
-
-
-def _vasp_interval(images: "Sequence[Atoms]") -> float | None:
-    """Time between the frames of a vasprun.xml of molecular dynamics, in ps; else None."""
-    parameters = getattr(images[0].calc, "parameters", {})
-    if parameters.get("ibrion") != 0 or "potim" not in parameters:
-        return None
-    return float(parameters["potim"]) * FEMTOSECOND
-
-
-def _refuse_machine_learning_md(path: Path) -> None:
-    """Refuse the XML of a run with learned forces, which lists ab initio steps only."""
-    if path.suffix.lower() != ".xml":
-        return
-    with path.open("rb") as file:
-        head = file.read(1 << 20)
-    at = head.find(b'name="ML_LMLFF"')
-    if at >= 0 and b"T" in head[at : at + 60].split(b">", 1)[-1].split(b"<", 1)[0]:
-        raise DataError(
-            "this run used machine-learned forces",
-            where=str(path),
-            why="its vasprun.xml contains only the ab initio steps",
-            fix="give the XDATCAR, or an extended XYZ file with positions and forces",
-        )

@@ -21,6 +21,7 @@ from trajmodes.readers.mdanalysis import (
     open_netcdf,
     require_trajectory_format,
 )
+from trajmodes.readers.programs.recognise import opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.source import stamp_file
 from trajmodes.readers.time_axis import time_axis
@@ -37,7 +38,6 @@ from trajmodes.readers.trajectory import (
 _FIELDS = ("positions", "velocities", "forces")
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFile]] = {
     ".traj": open_ase_traj,
-    ".xml": open_ase,
     ".xyz": open_ase,
     ".extxyz": open_ase,
     ".nc": open_netcdf,
@@ -175,6 +175,9 @@ def _open_one(path: Path, *, strict: bool) -> ForeignFile:
             return _BINARY[suffix](path, strict=strict)
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
+        opener = opener_of(path)
+        if opener is not None:
+            return opener(path, strict=strict)
         require_trajectory_format(path)
         if known_to_mdanalysis(path):
             return open_mdanalysis(path)

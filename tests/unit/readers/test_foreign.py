@@ -82,60 +82,6 @@ def test_several_files_follow_each_other(tmp_path: Path, images: list[Atoms]) ->
     assert found.times_ps is None
 
 
-def test_xdatcar(tmp_path: Path, images: list[Atoms]) -> None:
-    write(tmp_path / "XDATCAR", images, format="vasp-xdatcar")
-    found = open_foreign([tmp_path / "XDATCAR"], PLAIN)
-    block = whole(found)
-    assert (found.has_velocities, found.has_forces) == (False, False)
-    for t, image in enumerate(images):
-        apart = (block.positions[t] - image.positions) @ np.linalg.inv(image.cell.array)
-        np.testing.assert_allclose(apart - np.rint(apart), 0.0, atol=2e-6)
-
-
-VASPRUN = """<?xml version="1.0" encoding="ISO-8859-1"?>
-<modeling>
- <kpoints><generation param="Gamma"><v type="int" name="divisions"> 1 1 1 </v></generation>
-  <varray name="kpointlist"><v> 0 0 0 </v></varray><varray name="weights"><v> 1 </v></varray>
- </kpoints>
- <incar><i type="logical" name="ML_LMLFF">{ml}</i></incar>
- <parameters><i type="int" name="IBRION"> 0</i><i name="POTIM"> 1.50000000</i></parameters>
- <atominfo><array name="atoms"><set><rc><c>Si</c><c> 1</c></rc><rc><c>C </c><c> 2</c></rc></set>
- </array></atominfo>
- <structure name="initialpos"><crystal><varray name="basis">
-  <v> 4 0 0 </v><v> 0 5 0 </v><v> 0 0 6 </v></varray></crystal>
-  <varray name="positions"><v> 0 0 0 </v><v> 0.5 0.5 0.5 </v></varray></structure>
- {steps}
-</modeling>
-"""
-STEP = """<calculation>
- <scstep><energy><i name="e_fr_energy"> -1 </i><i name="e_0_energy"> -1 </i></energy></scstep>
- <structure><crystal><varray name="basis">
-  <v> 4 0 0 </v><v> 0 5 0 </v><v> 0 0 6 </v></varray></crystal>
-  <varray name="positions"><v> {x} 0 0 </v><v> 0.5 0.5 0.5 </v></varray></structure>
- <varray name="forces"><v> 1 2 3 </v><v> -1 -2 -3 </v></varray>
- <energy><i name="e_fr_energy"> -1 </i><i name="e_0_energy"> -1 </i></energy>
-</calculation>"""
-
-
-def test_vasprun_xml(tmp_path: Path) -> None:
-    path = tmp_path / "vasprun.xml"
-    steps = "".join(STEP.format(x=x) for x in (0.0, 0.1, 0.2))
-    path.write_text(VASPRUN.format(ml=" F  ", steps=steps))
-    found = open_foreign([path], PLAIN)
-    block = whole(found)
-    assert found.species == ("Si", "C")
-    assert found.interval_ps == pytest.approx(0.0015)
-    np.testing.assert_allclose(block.positions[:, 0, 0], [0.0, 0.4, 0.8], atol=1e-12)
-    np.testing.assert_array_equal(block.forces, [[[1, 2, 3], [-1, -2, -3]]] * 3)
-
-
-def test_vasprun_xml_of_learned_forces_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "vasprun.xml"
-    path.write_text(VASPRUN.format(ml=" T  ", steps=STEP.format(x=0.0)))
-    with pytest.raises(DataError, match=r"(?s)machine-learned forces.*give the XDATCAR"):
-        open_foreign([path], PLAIN)
-
-
 @pytest.fixture
 def universe() -> Any:
     made = MDAnalysis.Universe.empty(N_ATOMS, trajectory=True, velocities=True, forces=True)

@@ -1,0 +1,1 @@
+"""Trajectories as other programs write them, made of ASE Atoms by their documented layouts."""
