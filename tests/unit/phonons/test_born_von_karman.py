@@ -288,6 +288,19 @@ def test_longitudinal_and_transverse_branches_are_known_by_their_polarisation():
     np.testing.assert_allclose(found.values, values, rtol=1e-6)
 
 
+def test_one_transverse_frequency_is_refused_where_there_are_two_branches():
+    shells, _, given = _iron()
+    cartesian = np.array([[0.3, 0.0, 0.0], [0.3, 0.3, 0.0], [0.2, 0.2, 0.2], [0.1, 0.2, 0.3]])
+    qpoints = cartesian / 2.87 @ BCC.cell.T
+    omega = frequencies_at(given, qpoints)[0]
+    # Rounded as printed in a table: on the axis still.
+    near = qpoints + 1e-4 * np.random.default_rng(7).normal(size=qpoints.shape)
+    for q in (qpoints, near):
+        mixed = MeasuredFrequencies(q, omega[:, 0], ("T", "T", "T", "T"))
+        with pytest.raises(DataError, match="T of frequencies 2, 4 is not one"):
+            fit_to_frequencies(mixed, shells)
+
+
 def test_errors_of_fitted_constants_are_those_of_repeated_measurements():
     shells, values, given = _iron()
     rng = np.random.default_rng(5)

@@ -97,8 +97,8 @@ class MeasuredFrequencies:
     omega: Floats
     """(m,), unit: rad/ps."""
     branch: tuple[str, ...]
-    """(m,) number of the branch by ascending frequency from 1; or L, the branch polarised along
-    q, or T, the mean of the two others, in a crystal of one atom per cell."""
+    """(m,) number of the branch by ascending frequency from 1; in a crystal of one atom per
+    cell also L, the branch polarised along q, or T, the two others where they are equal."""
     omega_sem: Floats | None = None
     """(m,), unit: rad/ps. Standard errors; None if unknown: then all are the same, and their
     scatter about the fit gives their size."""

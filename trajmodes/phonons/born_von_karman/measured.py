@@ -36,6 +36,8 @@ _DEGENERATE = 1e-6
 """Difference of λ, relative to the largest, below which branches are degenerate."""
 _STARTS = 16
 """Points at which the fit is begun."""
+_SPLIT = 1e-2
+"""Difference of λ, relative to their sum, beyond which transverse branches are two."""
 _DETERMINED = 1e-7
 """Least singular value, relative to the largest, of constants that the data determine."""
 
@@ -52,9 +54,11 @@ def fit_to_frequencies(
     UsageError
         If there are more constants than frequencies, or a branch does not exist.
     DataError
-        If the frequencies do not determine all constants, or an error is not positive.
+        If the frequencies do not determine all constants, an error is not positive, or the two
+        transverse branches differ at a q where one is measured.
     """
     problem = _problem(measured, shells)
+    _require_one_transverse(problem)
     n_data, n_constants = len(measured.branch), problem.free.shape[1]
     if n_data < n_constants:
         raise UsageError(
@@ -157,6 +161,19 @@ class _Problem:
         slopes: Floats = self.squared(constants)[1] / self.sem[:, None]
         return slopes
 
+    def transverse_splitting(self, constants: Floats) -> Floats:
+        """(m,) difference of the two transverse λ over their sum; zero of other branches."""
+        square_mb, vectors_mkb = np.linalg.eigh(
+            np.einsum("n,nmkl->mkl", constants, self.matrices)
+        )
+        is_transverse = np.array(self.branch) == "T"
+        pairs = square_mb[is_transverse][
+            self._weights(square_mb, vectors_mkb)[is_transverse] > 0.0
+        ].reshape(-1, 2)
+        found = np.zeros(len(square_mb))
+        found[is_transverse] = np.abs(np.diff(pairs)[:, 0]) / np.abs(pairs).sum(axis=1)
+        return found
+
     def _weights(self, square_mb: Floats, vectors_mkb: Complexes) -> Floats:
         """(m, b) weights of the branches whose mean was measured."""
         weights = np.zeros_like(square_mb)
@@ -194,6 +211,23 @@ def _problem(measured: MeasuredFrequencies, shells: NeighbourShells) -> _Problem
             )
         sem = 2.0 * np.maximum(np.abs(measured.omega), measured.omega_sem) * measured.omega_sem
     return _Problem(free, matrices, along, measured.branch, target, sem, shells)
+
+
+def _require_one_transverse(problem: _Problem) -> None:
+    """Refuse T where symmetry does not make the two transverse branches equal."""
+    splitting = np.max([problem.transverse_splitting(x) for x in problem.starts()], axis=0)
+    rows = np.flatnonzero(splitting > _SPLIT)
+    if not len(rows):
+        return
+    name = "frequency" if len(rows) == 1 else "frequencies"
+    listed = ", ".join(str(row + 1) for row in rows)
+    raise DataError(
+        f"the branch T of {name} {listed} is not one: at this q there are two transverse "
+        "branches of different frequencies",
+        why="the two are equal only along axes of threefold or fourfold symmetry, and not "
+        "along [1 1 0]",
+        fix="give the number of the branch by ascending frequency",
+    )
 
 
 def _require_branches(words: tuple[str, ...], n_sites: int) -> None:
