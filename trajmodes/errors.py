@@ -88,3 +88,9 @@ class LockedError(TrajmodesError):
     """Another process is writing to the same output folder."""
 
     exit_code = 5
+
+
+class TimeLimitError(TrajmodesError):
+    """The time that a job may take is over; a checkpoint was written."""
+
+    exit_code = 6

@@ -3,8 +3,9 @@
 from importlib.resources import files
 from pathlib import Path
 
-from trajmodes.config.groups import MatchOptions, RunningOptions
+from trajmodes.config.groups import MatchOptions
 from trajmodes.config.job import Job
+from trajmodes.config.running import RunningOptions
 
 
 def demo_job(output: str) -> Job:

@@ -4,17 +4,16 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from trajmodes.cli.terminal import ending, print_result, progress_bars
+from trajmodes.cli.terminal import ending, print_result
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, job_of, options_of
 from trajmodes.config.option import Option
 from trajmodes.errors import UsageError
 
-Result = TypeVar("Result")
 Printed = Callable[..., None]
 Decorator = Callable[[Callable[..., str]], click.Command]
 
@@ -62,12 +61,6 @@ def command(group: click.Group, *arguments: Callable[[Printed], Printed]) -> Dec
         return group.command(cls=Command)(made)
 
     return decorate
-
-
-def done(name: str, job_function: Callable[..., Result], given: Mapping[str, Any]) -> Result:
-    """Do the job of a command line, with progress bars."""
-    with progress_bars() as bars:
-        return job_function(given_job(name, given), command=command_line(), bars=bars)
 
 
 def given_job(command: str, given: Mapping[str, Any]) -> Job:

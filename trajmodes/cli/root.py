@@ -28,6 +28,7 @@ def main() -> None:
       trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
       trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
       trajmodes show  results/results.nc               the main results
+      trajmodes resume results/                        continue a command that was ended
 
     \b
     Force constants

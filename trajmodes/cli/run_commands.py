@@ -1,16 +1,17 @@
 """Commands on runs, force constants and results: they call the pipeline and return text."""
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
 from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
-from trajmodes.cli.options import command, command_line, done, given_job
+from trajmodes.cli.options import command, command_line, given_job
 from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
-from trajmodes.config.job import values_of
+from trajmodes.config.job import Job, values_of
 from trajmodes.errors import DataError
 
 TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
@@ -31,16 +32,40 @@ def check(**given: Any) -> str:
     return show_check(run)
 
 
+_JOBS = {
+    "run": ("run", "run_job"),
+    "fit": ("run", "fit_job"),
+    "project": ("project_job", "project_job"),
+    "sed": ("scattering.sed", "sed_job"),
+    "sqw": ("scattering.structure_factor", "structure_factor_job"),
+    "molecule": ("molecule_job", "molecule_job"),
+}
+"""Command that streams a run → module of the pipeline and its function. Each module is imported
+by its command alone, because imports take much of the time of a short command."""
+
+
+def _done(name: str, job: Job, line: str) -> str:
+    """Do the job of a command that streams a run, with progress bars; return its text."""
+    module, function = _JOBS[name]
+    do_job = getattr(import_module(f"trajmodes.pipeline.{module}"), function)
+    with progress_bars() as bars:
+        written = do_job(job, command=line, bars=bars)
+    if name == "molecule":
+        from trajmodes.pipeline.molecule_job import show_molecule
+
+        return show_molecule(*written)
+    from trajmodes.report.summary import show_results
+
+    return show_results(*written)
+
+
 @command(main, TRAJECTORY)
 def run(**given: Any) -> str:
     """Fit force constants, project the run on its modes, and write the results.
 
     Options given beside a job file replace those in it.
     """
-    from trajmodes.pipeline.run import run_job
-    from trajmodes.report.summary import show_results
-
-    return show_results(*done("run", run_job, given))
+    return _done("run", given_job("run", given), command_line())
 
 
 @command(main, TRAJECTORY)
@@ -51,10 +76,7 @@ def fit(**given: Any) -> str:
     yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps decide which files
     are parts of one run.
     """
-    from trajmodes.pipeline.run import fit_job
-    from trajmodes.report.summary import show_results
-
-    return show_results(*done("fit", fit_job, given))
+    return _done("fit", given_job("fit", given), command_line())
 
 
 @command(main, TRAJECTORY)
@@ -63,10 +85,7 @@ def project(**given: Any) -> str:
 
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
-    from trajmodes.pipeline.project_job import project_job
-    from trajmodes.report.summary import show_results
-
-    return show_results(*done("project", project_job, given))
+    return _done("project", given_job("project", given), command_line())
 
 
 @command(main, TRAJECTORY)
@@ -75,10 +94,7 @@ def sed(**given: Any) -> str:
 
     With --force-constants the map is resolved by branch, and the bands are drawn over it.
     """
-    from trajmodes.pipeline.scattering.sed import sed_job
-    from trajmodes.report.summary import show_results
-
-    return show_results(*done("sed", sed_job, given))
+    return _done("sed", given_job("sed", given), command_line())
 
 
 @command(main, TRAJECTORY)
@@ -88,10 +104,7 @@ def sqw(**given: Any) -> str:
     All Q that the supercell admits there are taken. With --force-constants the one-phonon
     scattering of these is drawn beside it.
     """
-    from trajmodes.pipeline.scattering.structure_factor import structure_factor_job
-    from trajmodes.report.summary import show_results
-
-    return show_results(*done("sqw", structure_factor_job, given))
+    return _done("sqw", given_job("sqw", given), command_line())
 
 
 @command(main, TRAJECTORY)
@@ -100,9 +113,21 @@ def molecule(**given: Any) -> str:
 
     Rotation and drift are removed in the Eckart frame.
     """
-    from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
+    return _done("molecule", given_job("molecule", given), command_line())
 
-    return show_molecule(*done("molecule", molecule_job, given))
+
+@command(main, click.argument("folder", metavar="FOLDER"))
+def resume(folder: str, **given: Any) -> str:
+    """Continue a command that was killed or reached its time limit, from its checkpoint.
+
+    The results are those of an undisturbed run, byte for byte. Options given here replace those
+    of the command.
+    """
+    from trajmodes.pipeline.checkpoint import unfinished
+
+    found = unfinished(folder)
+    changes = {name: value for name, value in given.items() if value is not None}
+    return _done(found.name, found.job.with_options(**changes), found.command)
 
 
 @command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))

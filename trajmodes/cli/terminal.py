@@ -39,7 +39,8 @@ def ending() -> Iterator[None]:
             _complain(f"error: {error}")
             sys.exit(error.exit_code)
         except KeyboardInterrupt as error:
-            _complain("interrupted: no incomplete results are left")
+            notes = getattr(error, "__notes__", ())
+            _complain("\n".join(["interrupted: no incomplete results are left", *notes]))
             number = error.number if isinstance(error, Stopped) else signal.SIGINT
             sys.exit(_OF_SIGNALS + number)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):

@@ -378,23 +378,3 @@ class MoleculeOptions(Group):
                 why="the average structure has another position and orientation",
                 fix="give --reference FILE, atoms in the order of the trajectory",
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningOptions(Group):
-    """Folder of the results, and number of threads."""
-
-    title: ClassVar = "Output and threads"
-    commands: ClassVar = "run fit project sed sqw molecule sctdep"
-
-    output: str | None = option(
-        "Folder of the results.",
-        commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
-        "quasiharmonic phases demo sctdep series spectral-function "
-        "free-energy bvk potential qha",
-        metavar="FOLDER",
-        unset="nothing is written",
-        defaults=FOLDERS,
-        is_path=True,
-    )
-    workers: int | None = option("Number of threads.", metavar="N", unset="all cores")

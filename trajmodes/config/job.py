@@ -25,12 +25,12 @@ from trajmodes.config.groups import (
     PhononOptions,
     ProjectionOptions,
     ReadOptions,
-    RunningOptions,
 )
 from trajmodes.config.option import Group, Option, options_in
 from trajmodes.config.plain_toml import read_toml
 from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import OF_OTHER_COMMANDS
+from trajmodes.config.running import RunningOptions
 from trajmodes.config.scattering import ScatteringOptions
 from trajmodes.errors import UsageError
 

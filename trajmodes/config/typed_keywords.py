@@ -240,6 +240,8 @@ class FitKeywords(ConstantsKeywords, ElasticKeywords, total=False):
     perturbation: int | None
     temperature: float | None
     workers: int | None
+    checkpoint_every: float | Literal["never"] | None
+    max_hours: float | None
 
 
 class SedKeywords(ElasticKeywords, total=False):
@@ -251,6 +253,8 @@ class SedKeywords(ElasticKeywords, total=False):
     path: str
     resolution_thz: float | None
     workers: int | None
+    checkpoint_every: float | Literal["never"] | None
+    max_hours: float | None
 
 
 class SqwKeywords(ElasticKeywords, total=False):
@@ -268,6 +272,8 @@ class SqwKeywords(ElasticKeywords, total=False):
     currents: bool
     widths: Widths | None
     workers: int | None
+    checkpoint_every: float | Literal["never"] | None
+    max_hours: float | None
 
 
 class OnePhononKeywords(ElasticKeywords, total=False):
@@ -323,3 +329,5 @@ class MoleculeKeywords(ReadKeywords, ElasticKeywords, total=False):
     hessian: str | PathLike[str] | None
     series: bool
     workers: int | None
+    checkpoint_every: float | Literal["never"] | None
+    max_hours: float | None

@@ -210,7 +210,7 @@ def _load(
     job: Job, open_files: Opener, known: KnownCrystal | None, log: Log
 ) -> list[LoadedRun]:
     with log.stage("open and match", shown=True):
-        paths = _expand(job.trajectory)
+        paths = input_paths(job.trajectory)
         try:
             runs = _match_all(job, open_files(paths, job.reading), known)
         except UnitsError as error:
@@ -238,8 +238,14 @@ def _different(paths: Sequence[Path]) -> Sequence[Path]:
     return paths
 
 
-def _expand(names: tuple[str, ...]) -> list[Path]:
-    """Paths of files and patterns."""
+def input_paths(names: tuple[str, ...]) -> list[Path]:
+    """Paths of the files of a run, of which some are named by patterns.
+
+    Raises
+    ------
+    UsageError
+        If no file matches a pattern.
+    """
     paths: list[Path] = []
     for name in names:
         is_pattern = glob.has_magic(name) and not Path(name).exists()
@@ -356,7 +362,7 @@ def _prove_units(
     proved: dict[str, list[LoadedRun]] = {}
     refused: dict[str, TrajmodesError] = {}
     doubts: list[tuple[float, str]] = []
-    paths = _expand(job.trajectory)
+    paths = input_paths(job.trajectory)
     for style in PROVABLE_UNITS:
         try:
             opened = open_files(paths, replace(job.reading, units=style))

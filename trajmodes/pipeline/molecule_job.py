@@ -15,6 +15,7 @@ from trajmodes.config.job import Job, toml_text
 from trajmodes.data.results import Projection
 from trajmodes.molecules.hessian import hessian_of
 from trajmodes.molecules.normal_modes import cartesian_vectors
+from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.job_folder import (
     Log,
     StartBar,
@@ -72,10 +73,20 @@ def molecule_job(
     require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.record(command)
-    with open_folder(job.folder) as folder, scratch_in(folder.path) as scratch:
+    with (
+        open_folder(job.folder) as folder,
+        scratch_in(folder.path) as temporary,
+        checkpoints(
+            Task("molecule", command, job),
+            folder,
+            log=log,
+            scratch=Path(temporary),
+            is_whole=frames is None or bool(frames.paths),
+        ) as scratch,
+    ):
         with log.stage("open and find the reference"):
             run = open_molecule(job, frames=frames)
-        results = analyse_molecule(run, log=log, bars=bars, scratch=Path(scratch))
+        results = analyse_molecule(run, log=log, bars=bars, scratch=scratch)
         for note in results.notes:
             log.record(f"note: {note}")
         with log.stage("write"):

@@ -22,6 +22,7 @@ from trajmodes.pipeline.check import (
     require_usable,
     warnings_of,
 )
+from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import (
     finished,
     results_of_constants,
@@ -72,9 +73,18 @@ def project_job(
     `given` are data in memory, in place of files of the job.
     """
     log = Log(bars)
-    with output_folder(job, log) as output:
+    with (
+        output_folder(job, log) as output,
+        checkpoints(
+            Task("project", command, job),
+            output.folder,
+            log=log,
+            scratch=output.scratch,
+            is_whole=given is FILES,
+        ) as scratch,
+    ):
         found = project_only(
-            job, command=command, log=log, bars=bars, scratch=output.scratch, given=given
+            job, command=command, log=log, bars=bars, scratch=scratch, given=given
         )
         return output.write(found)
 

@@ -31,6 +31,7 @@ from trajmodes.pipeline.check import (
     warnings_of,
     why_not_projected,
 )
+from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import (
     finished,
     results_of_constants,
@@ -85,9 +86,19 @@ def run_job(
     """
     require_no_constants(job)
     log = Log(bars)
-    with output_folder(job, log, for_phonopy=True) as output:
+    in_memory = frames is not None and not frames.paths
+    with (
+        output_folder(job, log, for_phonopy=True) as output,
+        checkpoints(
+            Task("run", command, job),
+            output.folder,
+            log=log,
+            scratch=output.scratch,
+            is_whole=not in_memory,
+        ) as scratch,
+    ):
         run = load(job, log=log, frames=frames)
-        found = analyse(run, command=command, log=log, bars=bars, scratch=output.scratch)
+        found = analyse(run, command=command, log=log, bars=bars, scratch=scratch)
         return output.write(found)
 
 
@@ -99,7 +110,12 @@ def fit_job(
     `data` are data in memory, in place of files of the job.
     """
     log = Log(bars)
-    with output_folder(job, log) as output:
+    with (
+        output_folder(job, log) as output,
+        checkpoints(
+            Task("fit", command, job), output.folder, log=log, is_whole=data is NEW_FIT
+        ),
+    ):
         return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 
 

@@ -26,7 +26,9 @@ _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
 _UNFINISHED = ".trajmodes.files.new"
 _CONTENTS = ".trajmodes.files"
-_RESERVED = (_LOCK, holder_file(Path(_LOCK)).name, _STAGING, _UNFINISHED, _CONTENTS)
+CHECKPOINT = ".trajmodes.checkpoint"
+"""Folder of the checkpoint of an unfinished job."""
+_RESERVED = (_LOCK, holder_file(Path(_LOCK)).name, _STAGING, _UNFINISHED, _CONTENTS, CHECKPOINT)
 _HIDDEN = ".trajmodes.*"
 """Pattern of the folders for temporary files of a run."""
 
@@ -165,7 +167,7 @@ def _require_own(root: Path, names: Iterable[str], own: Iterable[str]) -> None:
 def open_folder(directory: str | os.PathLike[str]) -> Iterator[ResultsFolder]:
     """Create a folder if needed, and lock it so that no other process writes to it.
 
-    Temporary files of a killed process are removed.
+    Temporary files of a killed process are removed, but not its checkpoint.
 
     Raises
     ------
@@ -206,7 +208,7 @@ def _refuse_links(root: Path) -> None:
 def _remove_temporary(root: Path) -> None:
     """Remove temporary folders of killed processes; the lock excludes running ones."""
     for path in root.glob(_HIDDEN):
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and path.name != CHECKPOINT:
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,13 +10,19 @@ Blocks are read and reduced in parallel, and their states are folded from left t
 window limits how far reading may run ahead of the fold. The cuts depend only on the run, not on
 the number of workers, so that the same input gives the same bits.
 
+Within a `with kept_by(passes):` block the state after each window is offered to an object that
+may keep it, and a pass begins where that object says. Left-to-right folding makes the result of
+a continued pass equal to that of an undisturbed one, bit by bit.
+
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import dask
 from dask.delayed import delayed
@@ -57,6 +63,63 @@ def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[
     ]
 
 
+class Reached(NamedTuple):
+    """How far a pass has come."""
+
+    state: Any
+    """State of the blocks that were folded; None if there are none."""
+    blocks: int
+    """Their number."""
+
+
+class Passes(Protocol):
+    """Keeps the states of the passes of a job, so that another process can continue it."""
+
+    def begin(
+        self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
+    ) -> Reached:
+        """Return where the next pass of the job begins."""
+        ...
+
+    def folded(self, reached: Reached) -> None:
+        """Take note of the state after a window."""
+        ...
+
+    def interrupted(self, reached: Reached) -> None:
+        """Take note of the last state of a pass that a signal ends."""
+        ...
+
+
+class _NotKept:
+    """Keeps nothing: every pass begins at its first block."""
+
+    def begin(
+        self,
+        reduction: Reduction[Any, Any, Any],  # noqa: ARG002 - the protocol
+        blocks: Sequence[tuple[int, int]],  # noqa: ARG002
+    ) -> Reached:
+        return Reached(None, 0)
+
+    def folded(self, reached: Reached) -> None:
+        """Do nothing."""
+
+    def interrupted(self, reached: Reached) -> None:
+        """Do nothing."""
+
+
+_PASSES: ContextVar[Passes] = ContextVar("passes", default=_NotKept())  # noqa: B039 - no state
+
+
+@contextmanager
+def kept_by(passes: Passes) -> Iterator[None]:
+    """Let an object keep the states of all passes within the block."""
+    token = _PASSES.set(passes)
+    try:
+        yield
+    finally:
+        _PASSES.reset(token)
+
+
 def stream(
     read: Callable[[int, int], Block],
     blocks: Sequence[tuple[int, int]],
@@ -84,14 +147,28 @@ def stream(
     """
     n_workers = workers or available_processors()
     window = BLOCKS_PER_WORKER * n_workers
-    state = None
-    with threadpool_limits(1), dask.config.set(num_workers=n_workers):
-        for first in range(0, len(blocks), window):
-            cuts = blocks[first : first + window]
-            state = _fold(read, cuts, reduction, state)
-            if progress is not None:
-                progress(sum(stop - start for start, stop in cuts))
-    return reduction.finalize(state)
+    passes = _PASSES.get()
+    # One variable: a signal may come between any two statements.
+    reached = passes.begin(reduction, blocks)
+    if progress is not None and reached.blocks:
+        progress(_n_frames(blocks[: reached.blocks]))
+    try:
+        with threadpool_limits(1), dask.config.set(num_workers=n_workers):
+            for first in range(reached.blocks, len(blocks), window):
+                cuts = blocks[first : first + window]
+                state = _fold(read, cuts, reduction, reached.state)
+                reached = Reached(state, first + len(cuts))
+                passes.folded(reached)
+                if progress is not None:
+                    progress(_n_frames(cuts))
+    except KeyboardInterrupt:
+        passes.interrupted(reached)
+        raise
+    return reduction.finalize(reached.state)
+
+
+def _n_frames(blocks: Sequence[tuple[int, int]]) -> int:
+    return sum(stop - start for start, stop in blocks)
 
 
 def _fold(

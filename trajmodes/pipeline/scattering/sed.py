@@ -18,6 +18,7 @@ from trajmodes.phonons.bands import dispersion, map_at
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path, on_path
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import (
     Log,
@@ -62,7 +63,10 @@ def sed_job(
         If the frames are too far apart, or the run is too short for spectra.
     """
     require_replaceable(job.folder, MAP_FILES, inputs_of(job))
-    with open_folder(job.folder) as folder:
+    with (
+        open_folder(job.folder) as folder,
+        checkpoints(Task("sed", command, job), folder, log=Log(), is_whole=given is FILES),
+    ):
         sed = spectral_energy(job, command=command, bars=bars, given=given)
         files = write_results(to_dataset(sed), folder, dict)
     return sed, {str(Path(job.folder) / name): text for name, text in files.items()}

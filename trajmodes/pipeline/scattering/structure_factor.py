@@ -21,6 +21,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.job_folder import (
     Log,
     StartBar,
@@ -85,7 +86,10 @@ def structure_factor_job(
         If the run is too short for spectra, or currents are wanted without velocities.
     """
     require_replaceable(job.folder, SCATTERING_FILES, inputs_of(job))
-    with open_folder(job.folder) as folder:
+    with (
+        open_folder(job.folder) as folder,
+        checkpoints(Task("sqw", command, job), folder, log=Log(), is_whole=given is FILES),
+    ):
         dataset = dynamic_structure_factor(job, command=command, bars=bars, given=given)
         files = write_results(dataset, folder, dict)
     return dataset, {str(Path(job.folder) / name): text for name, text in files.items()}

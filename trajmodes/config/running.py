@@ -1,0 +1,45 @@
+"""Options of the work itself: folder, threads, checkpoints, time limit."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from trajmodes.config import kinds
+from trajmodes.config.groups import FOLDERS
+from trajmodes.config.option import Group, option
+
+PASSES = "run fit project sed sqw molecule resume"
+"""Commands that stream a run, and can be continued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningOptions(Group):
+    """Folder of the results, number of threads, and checkpoints."""
+
+    title: ClassVar = "Output and threads"
+    commands: ClassVar = "run fit project sed sqw molecule sctdep resume"
+
+    output: str | None = option(
+        "Folder of the results.",
+        commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
+        "quasiharmonic phases demo sctdep series spectral-function "
+        "free-energy bvk potential qha",
+        metavar="FOLDER",
+        unset="nothing is written",
+        defaults=FOLDERS,
+        is_path=True,
+    )
+    workers: int | None = option("Number of threads.", metavar="N", unset="all cores")
+    checkpoint_every: float | Literal["never"] | None = option(
+        "Seconds between two checkpoints, from which `trajmodes resume` continues a command "
+        "that was ended; or never.",
+        commands=PASSES,
+        kind=kinds.or_word(kinds.number(1e-3, 1e6), "never"),
+        metavar="S|never",
+        unset="300",
+    )
+    max_hours: float | None = option(
+        "Time that the command may take, in hours; it ends with a checkpoint and exit code 6.",
+        commands=PASSES,
+        metavar="HOURS",
+        unset="no limit",
+    )
