@@ -12,9 +12,8 @@ import pickle
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -157,8 +156,7 @@ class _States:
     ) -> None:
         self._place, self._texts, self._log = place, texts, log
         self._every_s, self._limit_s = every_s, limit_s
-        self._number, self._n_blocks = -1, 0
-        self._digest: Callable[[], str] = str
+        self._number, self._digest, self._n_blocks = -1, "", 0
         self._start = self._saved = self._window = time.monotonic()
         self._cost_s = 0.0
 
@@ -175,12 +173,13 @@ class _States:
         """State of the next pass, if it was kept of the same reduction of the same blocks."""
         self._number += 1
         self._n_blocks = len(blocks)
-        self._digest = cache(lambda: _digest((reduction, tuple(blocks))))
+        # Before the pass, because a reduction may keep what it computes.
+        self._digest = _digest((reduction, tuple(blocks)))
         self._window = time.monotonic()
         if not self._file.exists():
             return Reached(None, 0)
         found = read_state(self._file)
-        if found["pass"] != self._digest():
+        if found["pass"] != self._digest:
             self._log.record("the state of this pass is of other numbers: it begins anew")
             return Reached(None, 0)
         self._log.record(f"continued after {found['blocks']} of {len(blocks)} blocks")
@@ -215,7 +214,7 @@ class _States:
 
     def _write(self, reached: Reached) -> None:
         begin = time.monotonic()
-        kept = {"pass": self._digest(), "blocks": reached.blocks, "state": reached.state}
+        kept = {"pass": self._digest, "blocks": reached.blocks, "state": reached.state}
         with uninterrupted():
             self._place.mkdir(parents=True, exist_ok=True)
             with atomic_file(self._file) as partial, partial.open("wb") as file:
