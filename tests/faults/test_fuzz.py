@@ -24,6 +24,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from program_files.cp2k import cp2k
 from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
@@ -146,12 +147,20 @@ def universe(name, folder):
     return path, lambda: frames_of(path)
 
 
+def of_cp2k(name, folder):
+    whole = cp2k(folder, rattled_images())
+    return folder / name, lambda: frames_of(whole)
+
+
 READERS = {
     "dump": lambda at: copied("lammps/o_custom.lammpstrj", "a.lammpstrj", at, units="metal"),
     "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
     "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),
     "XDATCAR": lambda at: rattled("XDATCAR", "vasp-xdatcar", at),
     "vasprun.xml": lambda at: of_program(vasprun, "vasprun.xml", at),
+    "CP2K": lambda at: of_cp2k("si-pos-1.xyz", at),
+    "CP2K, forces": lambda at: of_cp2k("si-frc-1.xyz", at),
+    "CP2K, cells": lambda at: of_cp2k("si-1.cell", at),
     "traj": lambda at: rattled("a.traj", "traj", at),
     "POSCAR": lambda at: cell("POSCAR", "vasp", at),
     "CIF": lambda at: cell("cell.cif", "cif", at),

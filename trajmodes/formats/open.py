@@ -30,6 +30,7 @@ from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
+from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
@@ -73,7 +74,8 @@ def open_trajectory(
     DataError
         If a file is invalid.
     """
-    files = [Path(paths)] if isinstance(paths, str | os.PathLike) else [*map(Path, paths)]
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    files = positions_files(map(Path, given))
     if not files:
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
@@ -97,9 +99,9 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
 
         return open_lammps_dump(files, options)
     if kind == "xyz":
-        from trajmodes.readers.xyz.ipi import open_xyz_or_ipi  # noqa: PLC0415
+        from trajmodes.readers.xyz.quantities import open_xyz_files  # noqa: PLC0415
 
-        return open_xyz_or_ipi(files, options, cell=box)
+        return open_xyz_files(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
@@ -114,8 +116,11 @@ def _box(options: ReadOptions) -> Floats | None:
 
 
 def source_path(path: Path) -> Path:
-    """Find the path to open for a file: its folder, if the format reads folders."""
-    return path.parent if not path.is_dir() and _folder_format(path) else path
+    """Find the path to open for a file: its folder, if the format reads folders.
+
+    For a file with one quantity of a run of CP2K or cp.x it is that of the positions.
+    """
+    return path.parent if not path.is_dir() and _folder_format(path) else positions_file(path)
 
 
 def sibling_cell_file(path: str | os.PathLike[str]) -> Path | None:
@@ -243,9 +248,10 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
         raise UsageError("no trajectory file is given")
     whole = replace(options, frames=(0, None, 1))
     if len(names) > 1 and all(_recognise(name) == "xyz" for name in names):
-        from trajmodes.readers.xyz.ipi import is_ipi  # noqa: PLC0415 - as in `_open`
+        # As in `_open`.
+        from trajmodes.readers.xyz.quantities import has_one_quantity  # noqa: PLC0415
 
-        if all(map(is_ipi, names)):
+        if all(map(has_one_quantity, names)):
             # The quantities of one run, none of which is a trajectory by itself.
             return [open_trajectory(names, options)]
     pieces = _open_pieces(list(names), whole)

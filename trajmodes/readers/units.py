@@ -32,6 +32,7 @@ _KCAL = codata.kilo * codata.calorie / codata.Avogadro * _JOULE
 _BOHR = codata.value("Bohr radius") * _METRE
 _HARTREE = codata.value("Hartree energy") * _JOULE
 _FEMTO = codata.femto * _SECOND
+_ATOMIC_TIME = codata.value("atomic unit of time") * _SECOND
 
 LennardJonesUnits = tuple[float, float, float]
 """ε in eV, σ in Å and the mass in Da of a run with ``units lj``."""
@@ -53,6 +54,14 @@ class UnitFactors:
     """To eV ps²/Å²."""
 
 
+ATOMIC_UNITS = UnitFactors(
+    length=_BOHR,
+    time=_ATOMIC_TIME,
+    velocity=_BOHR / _ATOMIC_TIME,
+    force=_HARTREE / _BOHR,
+    mass=codata.electron_mass * _KILOGRAM,
+)
+"""Hartree atomic units: bohr, ħ/hartree, hartree/bohr, electron mass."""
 _FACTORS = {
     "metal": UnitFactors(1.0, 1.0, 1.0, 1.0, DALTON),
     "real": UnitFactors(1.0, _FEMTO, 1.0 / _FEMTO, _KCAL, DALTON),
@@ -74,6 +83,7 @@ _PROGRAMS = {
     "gpumd": UnitFactors(1.0, FEMTOSECOND, 1.0 / FEMTOSECOND, 1.0, DALTON),
     # QUIP's unit of mass is eV fs²/Å².
     "quip": UnitFactors(1.0, FEMTOSECOND, 1.0 / FEMTOSECOND, 1.0, FEMTOSECOND**2),
+    "cp2k": UnitFactors(1.0, FEMTOSECOND, ATOMIC_UNITS.velocity, ATOMIC_UNITS.force, DALTON),
 }
 
 
@@ -126,6 +136,8 @@ def recognise_program(values: Mapping[str, str], columns: Container[str]) -> str
     """
     if "origin" in values:
         return ""
+    if "cp2k" in values:
+        return "cp2k"
     if "momenta" in columns:
         return "ase"
     if values.get("timestep", "").isdecimal() and "velo" not in columns:

@@ -35,6 +35,7 @@ _LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
 _IPI = re.compile(r"#?\s*CELL[({\[](abcABC|H|GENH)[)}\]]:((?:\s+[-+.\deE]+)+)(?:\s+(.*))?")
 _IPI_NUMBERS = re.compile(r"\b(Step|Bead):\s*(\d+)")
 _IPI_QUANTITY = re.compile(r"(\w+)\s*\{([^{}]*)\}")
+_CP2K = re.compile(r"\s*i\s*=\s*(\d+)\s*,(?:\s*time\s*=\s*([-+.\deE]+)\s*,)?\s*E\s*=.*")
 IPI_LENGTHS = {"atomic_unit": BOHR, "bohr": BOHR, "angstrom": 1.0, "meter": 1e10}
 """Names of units of length in i-PI → their values in Å."""
 _ESCAPED = re.compile(r"\\(.)")
@@ -55,7 +56,8 @@ def parse_comment(line: str) -> dict[str, str]:
     """Pairs of a comment line, keys in lower case, values as text without their quotes.
 
     A flag without a value has the value ``T``. The comments of LAMMPS's plain XYZ give
-    ``timestep`` and possibly ``time``; any other free text gives nothing.
+    ``timestep`` and possibly ``time``, those of CP2K ``cp2k``, ``step`` and ``time``; any other
+    free text gives nothing.
 
     Raises
     ------
@@ -72,6 +74,10 @@ def parse_comment(line: str) -> dict[str, str]:
     if plain:
         named = zip(("timestep", "time"), plain.groups(), strict=True)
         return {key: text for key, text in named if text}
+    cp2k = _CP2K.fullmatch(line)
+    if cp2k:
+        found = zip(("cp2k", "step", "time"), ("T", *cp2k.groups()), strict=True)
+        return {key: text for key, text in found if text}
     ipi = _IPI.fullmatch(line.strip())
     if ipi:
         return _ipi_values(*ipi.groups())

@@ -1,7 +1,10 @@
-"""Files of i-PI: positions, velocities and forces of one run, each in an XYZ file of its own.
+"""Files of i-PI and CP2K: each quantity of a run in an XYZ file of its own.
 
-The comment of every frame names cell, step, bead, quantity and units; see
-`trajmodes.readers.xyz.comment`. The frames of the files are joined by their steps.
+The frames of the files are joined by their steps. With i-PI, the comment of every frame names
+cell, step, bead, quantity and units; see `trajmodes.readers.xyz.comment`. With CP2K, it has the
+step and the time; the name of the file says which quantity it contains, and cells are in a file
+of their own (``NAME-1.cell``). Positions are in Å, velocities and forces in atomic units, as
+CP2K writes them unless its input sets another UNIT.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,25 +16,30 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError
+from trajmodes.notes import Note
+from trajmodes.readers.programs.companions import (
+    companions,
+    companions_note,
+    quantity_in_name,
+)
 from trajmodes.readers.text.source import open_source
-from trajmodes.readers.trajectory import FrameFields, FrameReader, Trajectory
-from trajmodes.readers.units import unit_factors
+from trajmodes.readers.text.tables import parse_rows
+from trajmodes.readers.trajectory import FrameFields, FrameReader, Trajectory, select_frames
+from trajmodes.readers.units import ATOMIC_UNITS, unit_factors
 from trajmodes.readers.xyz.comment import IPI_LENGTHS
 from trajmodes.readers.xyz.first_frame import read_first_frame
 from trajmodes.readers.xyz.open import open_xyz
 
-_ELECTRON, _METAL, _SI = (unit_factors(style) for style in ("electron", "metal", "si"))
-_ATOMIC_TIME = 2.4188843265864e-5
-"""ħ over the Hartree energy in ps."""
+_METAL, _SI = (unit_factors(style) for style in ("metal", "si"))
 _FACTORS = {
     "positions": IPI_LENGTHS,
     "velocities": {
-        "atomic_unit": IPI_LENGTHS["atomic_unit"] / _ATOMIC_TIME,
+        "atomic_unit": ATOMIC_UNITS.velocity,
         "angstrom/ps": _METAL.velocity,
         "m/s": _SI.velocity,
     },
     "forces": {
-        "atomic_unit": _ELECTRON.force,
+        "atomic_unit": ATOMIC_UNITS.force,
         "ev/ang": _METAL.force,
         "newton": _SI.force,
     },
@@ -68,12 +76,14 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class IpiFrames:
-    """Frames of files of i-PI."""
+class QuantityFrames:
+    """Frames of which each quantity is in a file of its own."""
 
     positions: _Part
     velocities: _Part | None
     forces: _Part | None
+    cells: Floats | None = None
+    """(t, 3, 3), unit: Å. Cells from another file; None if those of the positions are used."""
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Read frames [start, stop)."""
@@ -82,6 +92,7 @@ class IpiFrames:
             None if part is None else part.read(start, stop)[1]
             for part in (self.velocities, self.forces)
         )
+        cells = cells if self.cells is None else self.cells[start:stop]
         return FrameFields(cells, positions, velocities, forces)
 
     def place(self, frame: int, atom: int) -> str:
@@ -89,45 +100,102 @@ class IpiFrames:
         return self.positions.frames.place(int(self.positions.index[frame]), atom)
 
 
-def is_ipi(path: Path) -> bool:
-    """Whether an XYZ file was written by i-PI."""
-    return "ipi" in read_first_frame(open_source(path)).values
+def has_one_quantity(path: Path) -> bool:
+    """Whether an XYZ file was written by i-PI or CP2K."""
+    return not {"ipi", "cp2k"}.isdisjoint(read_first_frame(open_source(path)).values)
 
 
-def open_xyz_or_ipi(
+def open_xyz_files(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
-    """Open XYZ files of one run, of i-PI or any other program; see `open_xyz`.
+    """Open XYZ files of one run, with all quantities in each or in files of their own.
+
+    Files that CP2K wrote beside the positions are read as well. Otherwise as `open_xyz`.
 
     Raises
     ------
     UsageError
-        If a file cannot be read, or the unit of a quantity is unknown.
+        If a file cannot be read, or the unit of a quantity or the cell is unknown.
     DataError
         If a file is invalid, or the files do not belong together.
     """
-    sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
-    heads = {
-        path: read_first_frame(source).values
-        for path, source in zip(paths, sources, strict=True)
-    }
-    if not any("ipi" in values for values in heads.values()):
+    heads = {path: _head(path, options) for path in paths}
+    beside: dict[str, Path] = {}
+    if any("cp2k" in values for values in heads.values()):
+        beside = {name: file for path in paths for name, file in companions(path).items()}
+        extra = [file for name, file in beside.items() if name != "cells"]
+        heads |= {file: _head(file, options) for file in extra}
+    elif not any("ipi" in values for values in heads.values()):
         return open_xyz(paths, options, cell=cell)
     _refuse_mixture(heads)
+    cells = beside.get("cells") if cell is None else None
     parts = {}
     for kind, factors in _FACTORS.items():
         files = [path for path, values in heads.items() if _KINDS[values["ipi"]] == kind]
         if files:
             factor = _factor(kind, factors, {path: heads[path]["unit"] for path in files})
-            parts[kind] = open_xyz(files, options, cell=cell), factor
+            elsewhere = cell is None and (cells is not None or kind != "positions")
+            box = np.full((3, 3), np.nan) if elsewhere else cell
+            parts[kind] = open_xyz(files, options, cell=box), factor
     if "positions" not in parts:
         raise DataError(
             "there are no positions",
             where=", ".join(map(str, paths)),
-            why="i-PI writes positions, velocities and forces to separate files",
+            why="i-PI and CP2K write positions, velocities and forces to separate files",
             fix="give all files of the run",
         )
-    return _joined(parts)
+    joined = _joined(parts)
+    if "cp2k" not in next(iter(heads.values())):
+        return joined
+    return _of_cp2k(joined, cells, [file for file in beside.values() if file not in paths])
+
+
+def _head(path: Path, options: ReadOptions) -> dict[str, str]:
+    """Pairs of the first comment, where those of CP2K also have the quantity and its unit."""
+    source = open_source(path, allow_partial=options.allow_partial)
+    values = dict(read_first_frame(source).values)
+    if "cp2k" in values:
+        kind = quantity_in_name(path)
+        unit = "angstrom" if kind == "positions" else "atomic_unit"
+        values |= {"ipi": kind, "unit": unit, "cp2k": "T"}
+    return values
+
+
+def _of_cp2k(whole: Trajectory, cells: Path | None, beside: Sequence[Path]) -> Trajectory:
+    """Add the cells of a file to a run of CP2K, and a note on files that were not named."""
+    frames = whole.frames
+    assert isinstance(frames, QuantityFrames)
+    if cells is not None:
+        frames = replace(frames, cells=_cells(cells, whole.steps))
+    return replace(
+        whole,
+        paths=(*whole.paths, *([] if cells is None else [cells])),
+        unit_style="CP2K",
+        notes=(*whole.notes, *companions_note(list(beside))),
+        frames=frames,
+    )
+
+
+def _cells(path: Path, steps: Ints) -> Floats:
+    """Cells (t, 3, 3) in Å of steps (t,) from a file ``.cell`` of CP2K.
+
+    Its rows are step, time, nine components of the vectors and the volume.
+    """
+    source = open_source(path)
+    # A line without an end may be cut.
+    lines = source.data(0, source.size).split(b"\n")[:-1]
+    rows = np.concatenate(parse_rows(lines, 4, f"{path}, line"), axis=1)
+    index = np.minimum(np.searchsorted(rows[:, 0], steps), len(rows) - 1)
+    missing = rows[index, 0] != steps
+    if missing.any():
+        raise DataError(
+            f"the cell of step {steps[missing.argmax()]} is missing",
+            where=str(path),
+            why="cells and positions were written at different steps",
+            fix="write them at the same steps (MOTION/PRINT: CELL, TRAJECTORY), or give a "
+            "constant cell, --box",
+        )
+    return rows[index, 2:11].reshape(-1, 3, 3)
 
 
 def _refuse_mixture(heads: Mapping[Path, Mapping[str, str]]) -> None:
@@ -137,7 +205,7 @@ def _refuse_mixture(heads: Mapping[Path, Mapping[str, str]]) -> None:
             raise DataError(
                 f"this file has {values.get('ipi') or 'frames of another kind'}",
                 where=str(path),
-                why="of i-PI these are read: " + ", ".join(_KINDS),
+                why="of i-PI and CP2K these are read: " + ", ".join(_KINDS),
                 fix="give the positions, velocities and forces of one run",
             )
     beads = {values.get("bead", "0") for values in heads.values()}
@@ -156,15 +224,29 @@ def _factor(kind: str, factors: dict[str, float], units: dict[Path, str]) -> flo
             raise UnitsError(
                 f"the {kind} are in {unit or 'a unit that is not named'}",
                 where=str(path),
-                why=f"of i-PI these units are read: {', '.join(factors)}, one in all files",
+                why=f"these units are read: {', '.join(factors)}, one in all files",
                 fix=f"write them in one of these, such as {kind}{{{next(iter(factors))}}}",
             )
     return factors[next(iter(units.values()))]
 
 
+def _ended_together(base: Trajectory, last: int) -> Trajectory:
+    """Leave out frames after the last step of all files, with a note."""
+    n_frames = int(np.searchsorted(base.steps, last, side="right"))
+    if n_frames in {0, base.n_frames}:
+        return base
+    text = (
+        f"{base.n_frames - n_frames} frames after step {last} are left out: not all quantities "
+        "are written there"
+    )
+    whole = select_frames(base, 0, n_frames)
+    return replace(whole, notes=(*whole.notes, Note("warning", text)))
+
+
 def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
     """Join the files of one run by their steps."""
     base, length = parts["positions"]
+    base = _ended_together(base, min(one.steps[-1] for one, _ in parts.values()))
     found = {}
     for kind, (one, factor) in parts.items():
         index = np.searchsorted(one.steps, base.steps)
@@ -189,5 +271,5 @@ def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
         has_forces="forces" in parts,
         n_bytes=sum(one.n_bytes for one in every),
         rounding=base.rounding * length,
-        frames=IpiFrames(found["positions"], found.get("velocities"), found.get("forces")),
+        frames=QuantityFrames(found["positions"], found.get("velocities"), found.get("forces")),
     )
