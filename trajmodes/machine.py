@@ -1,11 +1,13 @@
-"""What differs between operating systems: processors, files read by position, text, signals."""
+"""What differs between operating systems: processors, memory, positions in files, signals."""
 
+import ctypes
 import io
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Lock, current_thread, main_thread
 from types import FrameType
 
@@ -21,6 +23,63 @@ def available_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+_GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Control groups of the process, and the folder of their limits, on Linux."""
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use: that of the computer, of its job, or of its shell.
+
+    A batch system or a container limits the control group of a job, `ulimit -v` a shell.
+    """
+    return min([_physical_bytes(), *_group_limits(), *_shell_limits()])
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("physical", ctypes.c_uint64),
+        ("others", ctypes.c_uint64 * 6),
+    )
+
+
+def _physical_bytes() -> int:
+    if sys.platform == "win32":
+        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status.physical)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _shell_limits() -> Iterator[int]:
+    try:
+        import resource  # noqa: PLC0415 - Windows has no such module
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        yield limit
+
+
+def _group_limits() -> Iterator[int]:
+    """Limits of the control groups of the process, and of those that contain them."""
+    groups, root = _GROUPS
+    lines = groups.read_text().splitlines() if groups.is_file() else []
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        own = root / kinds / path.lstrip("/")
+        name = "memory.limit_in_bytes" if kinds else "memory.max"
+        for folder in (own, *own.parents):
+            # A container does not show the groups outside; "max" is no limit.
+            with suppress(OSError, ValueError):
+                yield int((folder / name).read_text())
 
 
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:

@@ -1,4 +1,4 @@
-"""Memory that `trajmodes check` predicts is what `trajmodes run` takes."""
+"""Memory that is predicted is what `trajmodes run` and fits of many parameters take."""
 
 import re
 import subprocess
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from trajmodes.pipeline.check import _LIBRARIES_BYTES
+
+LIBRARIES = _LIBRARIES_BYTES / 1e9
 DEMO = Path(__file__).parents[2] / "trajmodes" / "pipeline" / "demo_run"
 STATUS = Path("/proc/self/status")
 # `ru_maxrss` of a child begins at the peak of the process that started it; VmHWM does not.
@@ -20,6 +23,49 @@ finally:
         if line.startswith("VmHWM"):
             print("peak", line.split()[1], file=sys.stderr)
 """
+
+FIT = """
+import numpy as np
+import trajmodes as tm
+from ase import Atoms
+from trajmodes.pipeline import fit
+
+rng, plans = np.random.default_rng(0), []
+plan_of = fit.plan_of
+fit.plan_of = lambda *given: plans.append(plan_of(*given)) or plans[-1]
+corners = np.indices((2, 2, 2)).reshape(3, -1).T / 2 + 0.03 * rng.normal(size=(8, 3))
+crystal = Atoms("SiC" * 4, scaled_positions=corners, cell=5.2 * np.eye(3), pbc=True)
+atoms = crystal.repeat(2)
+u = 0.05 * rng.normal(size=(120, len(atoms), 3))
+u -= u.mean(axis=1, keepdims=True)
+forces = -3.0 * u + 0.01 * rng.normal(size=u.shape)
+run = tm.from_arrays(
+    atoms.positions + u, atoms.cell.array, atoms.symbols, forces=forces, cell=crystal
+)
+run.fit(**OPTIONS)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(plans[-1].equation_bytes / 1e9, int(peak.split()[1]) * 1024 / 1e9)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        ("{'cutoff2': 3.4, 'cutoff3': 2.8}", 0.5),
+        ("{'cutoff2': 5.0, 'minimum_norm': True}", 0.2),
+    ],
+)
+def test_memory_of_normal_equations_is_predicted_within_a_quarter(options, least):
+    program = [sys.executable, "-c", FIT.replace("OPTIONS", options)]
+    outputs = [
+        subprocess.run(program, capture_output=True, text=True, check=True).stdout
+        for _ in ("with kernels that are compiled", "from the cache")
+    ]
+    promised, taken = map(float, outputs[-1].split()[-2:])
+    assert promised > least
+    assert 0.75 < (promised + LIBRARIES) / taken < 1.25
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.coulomb.supercells import DipoleForces
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.rows import ForceMap, fill_rows, force_maps
@@ -26,9 +26,8 @@ _FRAMES = 64
 _ROW_BYTES = 1 << 20
 """Memory of the rows multiplied at once: large enough for BLAS, small enough for the cache."""
 
-_EQUATION_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
-"""Memory that all blocks should take (fewer blocks where there are many parameters), and the
-memory beyond which a fit is refused."""
+_EQUATION_BYTES = 1 << 28
+"""Memory that all blocks should take: fewer blocks where there are many parameters."""
 
 _BLOCKS = (8, 32)
 """Fewest and most blocks of time of all runs together; error bars need about eight."""
@@ -82,25 +81,11 @@ class NormalEquationSums(ForceSums):
 
 
 def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
-    """Choose the number of blocks of time of each of the pooled runs, in bounded memory.
-
-    Raises
-    ------
-    UsageError
-        If the normal equations would take more than 4 GiB.
-    """
+    """Choose the number of blocks of time of each run, fewer for many parameters."""
     fewest, most = _BLOCKS
     one = 8 * (n_parameters + 1) ** 2
     together = int(np.clip(_EQUATION_BYTES // one, fewest, most))
-    each = max(1, together // n_runs, -(-fewest // n_runs))
-    if each * n_runs * one > _MOST_BYTES:
-        raise UsageError(
-            f"the normal equations of {n_parameters} parameters would take "
-            f"{each * n_runs * one / 2**30:.0f} GiB",
-            why="the cutoffs include many clusters that symmetry does not relate",
-            fix="shorten the cutoff of the highest order",
-        )
-    return each
+    return max(1, together // n_runs, -(-fewest // n_runs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def fit_equations(
         convergence=convergence,
         partial_values=partial,
         other_scheme=other
-        and replace(constants_of(other.equations.model, other.parameters), charges=charges),
+        and replace(constants_of(other.model, other.parameters), charges=charges),
         reference=Reference(*mean_of_blocks(equations, allowed)),
         errors=errors,
         notes=tuple(notes_of(equations, solved, options, constants, errors)),

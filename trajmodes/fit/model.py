@@ -181,6 +181,8 @@ class ReducedEquations(Blocks):
 
     def merged(self, n_together: int) -> "ReducedEquations":
         """Merge every `n_together` consecutive blocks of a run."""
+        if n_together == 1:
+            return self
         place = np.arange(self.n_blocks) - np.searchsorted(self.run, self.run)
         cuts = np.flatnonzero(place % n_together == 0)
         sums: dict[str, Any] = {n: np.add.reduceat(x, cuts) for n, x in self.arrays().items()}

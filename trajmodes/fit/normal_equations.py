@@ -152,10 +152,13 @@ class NormalEquationBlocks(SiteBlocks):
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> "NormalEquationBlocks":
         """Select fewer orders and shorter cutoffs: `Expansion.restricted`."""
         expansion, columns = self.expansion.restricted(cutoffs)
+        if columns.all():
+            return replace(self, expansion=expansion)
+        blocks = np.arange(self.n_blocks)
         return replace(
             self,
             expansion=expansion,
-            gram=self.gram[:, columns][:, :, columns],
+            gram=self.gram[np.ix_(blocks, columns, columns)],
             moment=self.moment[:, columns],
         )
 
@@ -181,6 +184,8 @@ def pooled(
         supercells differ although clusters are atoms of one of them.
     """
     first = parts[0]
+    if len(parts) == 1:
+        return replace(first, supercell=supercell or first.supercell)
     for other in parts[1:]:
         _check_poolable(first, other)
     starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in parts)])

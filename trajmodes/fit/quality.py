@@ -15,7 +15,7 @@ from trajmodes.data.force_constants import (
 )
 from trajmodes.fit.harmonic import ForceCovariances
 from trajmodes.fit.normal_equations import Blocks, NormalEquationBlocks, SiteBlocks
-from trajmodes.fit.solution import FitOptions, Solved
+from trajmodes.fit.solution import FitOptions, Solution, Solved
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
 
@@ -51,7 +51,7 @@ _LONG_BLOCKS = 8
 def quality_of(
     equations: NormalEquationBlocks,
     solved: Solved,
-    other: Solved | None,
+    other: Solution | None,
     options: FitOptions,
     constants: ForceConstants,
     left_out: Floats | None,

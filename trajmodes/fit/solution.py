@@ -73,6 +73,20 @@ class FitOptions:
         return self.method != "least-squares"
 
 
+class Solution(NamedTuple):
+    """A solution with its model."""
+
+    model: Model
+    parameters: Floats
+    """(n,) free parameters of the model."""
+
+    @property
+    def expanded(self) -> Floats:
+        """(z,) parameters of the expansion."""
+        z: Floats = self.model.null_space @ self.parameters
+        return z
+
+
 class Solved(NamedTuple):
     """A solution with its model and normal equations."""
 
@@ -162,16 +176,17 @@ def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:
 
 def solve_other_scheme(
     equations: NormalEquationBlocks, options: FitOptions, solved: Solved
-) -> Solved | None:
+) -> Solution | None:
     """Solve in the other scheme; None for second order alone, or if it has no solution."""
     if len(equations.expansion.bases) < 3:
         return None
     scheme: Scheme = "sequential" if options.scheme == "joint" else "joint"
     try:
         other = replace(options, scheme=scheme)
-        return solve_equations(equations, other, solved.model.in_scheme(scheme))
+        found = solve_equations(equations, other, solved.model.in_scheme(scheme))
     except DataError:
         return None
+    return Solution(found.equations.model, found.parameters)
 
 
 def solver_of(method: Method, strength: float) -> Solver:

@@ -22,6 +22,7 @@ from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
 from trajmodes.fit.fit import scan_equations
+from trajmodes.fit.memory import why_too_large
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import NormalEquationBlocks, default_scheme
 from trajmodes.fit.solution import FitOptions
@@ -59,6 +60,9 @@ def scan_rows(
         scheme=scheme or default_scheme(equations.sources),
         constant_force=not no_constant_force,
     )
+    refusal = why_too_large(equations.expansion, options, equations.n_blocks, n_copies=2)
+    if refusal is not None:
+        raise refusal
     qpoints = half_space(equations.supercell).qpoints
     return [
         replace(one, lowest_squared=_lowest(constants, qpoints))

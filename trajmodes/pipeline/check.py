@@ -21,7 +21,6 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.accumulate import default_blocks
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.force_noise import (
@@ -35,7 +34,6 @@ from trajmodes.fit.force_noise import (
 )
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
 from trajmodes.fit.many_parameters.fit import (
-    blocks_for,
     covariance_bytes,
     has_many_parameters,
     solution_operations,
@@ -47,6 +45,7 @@ from trajmodes.matching.conclusions import stored_forces_advice
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
+from trajmodes.pipeline.fit_choices import Plan, cutoffs_of, fit_options, plan_of
 from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
@@ -259,7 +258,7 @@ def _noise_note(
 
 _LIBRARIES_BYTES = 0.47e9
 _COPIES = 2.3
-"""Memory of the solution, relative to covariances and normal equations."""
+"""Memory of the solution, relative to covariances."""
 _SERIES_BYTES = 26e3
 """Memory of the projection for each amplitude: sums in blocks of time."""
 _PHONOPY_BYTES = 24.5
@@ -274,8 +273,8 @@ _SOLUTION = 0.7
 """Time of the solution for many parameters, relative to products with as many operations."""
 
 
-def cost_of(run: LoadedRun) -> dict[str, Finding]:
-    """Predict memory and time of `trajmodes run` with default options.
+def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
+    """Predict memory and time of `trajmodes run`; time for force constants of second order.
 
     Memory is that of the libraries, and of the largest of three steps: the solution, with
     covariances and normal equations in blocks of time, the projection, and phonopy's object.
@@ -285,20 +284,19 @@ def cost_of(run: LoadedRun) -> dict[str, Finding]:
     do.
     """
     supercell, space = run.supercell, half_space(run.supercell)
-    expansion = expansion_of(space_group(supercell.crystal), supercell, {2: None})
+    expansion, many, n_blocks = plan.expansion, plan.many, plan.n_blocks
     n_parameters, n_pairs = expansion.n_parameters, len(expansion.bases[1].orbits.sites)
-    many = has_many_parameters(expansion, FitOptions())
-    n_blocks = blocks_for(space)
-    if not many:
-        n_blocks = min(n_blocks, default_blocks(n_parameters))
     workers = available_processors()
     equations = 0.0 if many else 8.0 * n_blocks * n_parameters**2
-    fit = _COPIES * (n_blocks * covariance_bytes(space) + equations)
+    fit = _COPIES * n_blocks * covariance_bytes(space) + plan.equation_bytes
     series = space.n_qpoints * 3 * supercell.crystal.n_sites
     with_phonopy = supercell.n_atoms <= MOST_FOR_PHONOPY
     translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
     steps_bytes = (fit, equations + _SERIES_BYTES * series, _PHONOPY_BYTES * translations)
     memory = _LIBRARIES_BYTES + max(steps_bytes)
+    found = {"memory of a run": Finding(round(memory / 1e9, 2), "GB", "about")}
+    if expansion.orders[-1] > 2 or plan.options.regularised:
+        return found
 
     slower = _product_seconds() / _REFERENCE_S
     if many:
@@ -316,10 +314,8 @@ def cost_of(run: LoadedRun) -> dict[str, Finding]:
     )
     seconds = _PASSES * _reading_seconds(run) / workers + slower * sum(steps)
     rounded = float(f"{seconds:.2g}")
-    return {
-        "memory of a run": Finding(round(memory / 1e9, 2), "GB", "about"),
-        "time of a run": Finding(rounded, "s", f"about, with {workers} workers"),
-    }
+    time = Finding(rounded, "s", f"about, with {workers} workers")
+    return found | {"time of a run": time}
 
 
 def _reading_seconds(run: LoadedRun) -> float:
@@ -347,8 +343,14 @@ def _seconds(function: Callable[[], object], n_times: int) -> float:
 
 def show_check(run: LoadedRun) -> str:
     """Text of a check for the terminal."""
-    rows = check_rows({**run.diagnosis.figures, **cost_of(run)})
+    group = space_group(run.supercell.crystal)
+    expansion = expansion_of(group, run.supercell, cutoffs_of(run.job))
+    plan = plan_of([run], expansion, fit_options(run.job, [run]))
+    rows = check_rows({**run.diagnosis.figures, **cost_of(run, plan)})
     found, noise = [*run.notes, *run.diagnosis.verdict], noise_in_sample(run)
+    error = plan.refusal
+    if error is not None:
+        found.append(Note("error", error.what, why=error.why, fix=error.fix, concerns="fit"))
     if noise is not None:
         found = [noise.note, *(note for note in found if note.subject != "net-force")]
     notes = dict.fromkeys(found)

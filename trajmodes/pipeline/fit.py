@@ -9,11 +9,9 @@ import numpy as np
 from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
-from trajmodes.data.crystal import Supercell
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
-    default_blocks,
 )
 from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
@@ -21,7 +19,6 @@ from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_e
 from trajmodes.fit.many_parameters.fit import (
     blocks_for,
     fit_covariances,
-    has_many_parameters,
     joined,
 )
 from trajmodes.fit.normal_equations import (
@@ -38,9 +35,11 @@ from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.pipeline.check import with_noise_found
 from trajmodes.pipeline.fit_choices import (
+    Plan,
     chooses_strength_by_atoms,
     cutoffs_of,
     fit_options,
+    plan_of,
     scheme_notes,
     smaller_cutoffs,
     source_of,
@@ -155,22 +154,20 @@ def _fit_once(
         else:
             expansion, supercell = earlier.expansion, earlier.supercell
         require_poolable(expansion, [supercell, *supercells])
-    is_one = all(np.array_equal(supercell.matrix, one.matrix) for one in supercells)
-    many = earlier is None and is_one and has_many_parameters(expansion, options)
-    many = many and not chooses_strength_by_atoms(n_frames, options)
-    n_blocks = _blocks_of_a_run(expansion, supercell, len(runs), many=many)
+    plan = plan_of(runs, expansion, options, earlier)
+    plan.require_memory()
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            found.append(_sums_of_run(run, expansion, n_blocks, charges, bars, title))
+            found.append(_sums_of_run(run, plan, charges, bars, title))
     with log.stage("solve"):
         covariances = tuple(one.covariances for one in found)
         if by_data and max(cutoffs) == 2:
             choice = choose_range(covariances, expansion.group, options)
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
         suspicion = () if charges or earlier else _suspicion(covariances, expansion)
-        if many:
+        if plan.many:
             fitted = _fit_many(runs, found, expansion)
             fit = with_noise_found(runs, fitted.fit, covariances)
             every = *suspicion, *fitted.notes, *(() if choice is None else (choice.note,))
@@ -215,17 +212,6 @@ def _fit_many(
     return Fitted(runs, None, fit, duration_ps, (*notes, Note("note", text)), (), expansion)
 
 
-def _blocks_of_a_run(
-    expansion: Expansion, supercell: Supercell, n_runs: int, *, many: bool
-) -> int:
-    """Blocks of time; covariances of a large supercell may need more memory than equations."""
-    by_covariances = max(1, blocks_for(half_space(supercell)) // n_runs)
-    if many:
-        return by_covariances
-    by_equations = default_blocks(expansion.n_parameters, n_runs)
-    return by_equations if expansion.orders[-1] > 2 else min(by_equations, by_covariances)
-
-
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
     """Whether the job allows the average structure as the reference."""
     wanted = runs[0].job.fit.displacements_from
@@ -245,22 +231,23 @@ class _RunSums(NamedTuple):
 
 def _sums_of_run(
     run: LoadedRun,
-    expansion: Expansion,
-    n_blocks: int,
+    plan: Plan,
     charges: Charges | None,
     bars: StartBar,
     title: str,
 ) -> _RunSums:
     """Sum over a run in one pass; covariances lose the dipole–dipole forces after it."""
-    space = half_space(run.supercell)
-    few = min(n_blocks, blocks_for(space))
+    space, expansion = half_space(run.supercell), plan.expansion
+    few = min(plan.n_blocks, blocks_for(space))
     parts: dict[str, Any] = {
         "covariances": ForceCovariance(space, run.n_frames, few),
         "kelvin": KineticTemperature(run.supercell),
     }
     if expansion.orders[-1] > 2:
         dipoles = None if charges is None else dipole_forces(run.supercell, charges)
-        parts["rows"] = ForceRows(expansion, run.supercell, run.n_frames, n_blocks, dipoles)
+        parts["rows"] = ForceRows(
+            expansion, run.supercell, run.n_frames, plan.n_blocks, dipoles
+        )
     advance, workers = bars(title, run.n_frames), run.job.running.workers
     found = stream(run.motion, run.blocks, Together(parts), workers=workers, progress=advance)
     covariances = found["covariances"]

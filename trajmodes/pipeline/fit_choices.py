@@ -1,20 +1,24 @@
 """What a job chooses for its fit: scheme, cutoffs, constraints, and the strength of a ridge."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
-from trajmodes.fit.accumulate import RowsByAtoms
+from trajmodes.errors import UsageError
+from trajmodes.fit.accumulate import RowsByAtoms, default_blocks
 from trajmodes.fit.expansion import CutoffChoice, Expansion
+from trajmodes.fit.many_parameters.fit import blocks_for, has_many_parameters
+from trajmodes.fit.memory import fit_bytes, why_too_large
 from trajmodes.fit.normal_equations import (
     NormalEquationBlocks,
     Source,
     default_scheme,
     pooled,
+    widest,
 )
 from trajmodes.fit.solution import FitOptions, with_strength
 from trajmodes.notes import Note
@@ -22,6 +26,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
+from trajmodes.symmetry.translations import half_space
 
 _FEWEST_LEFT_OUT, _GROUPS = 5, 8
 """Fewest frames of which some are left out to choose the strength of a regularisation, and the
@@ -67,6 +72,71 @@ def smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
     if asked == {2: None}:
         return None
     return {order: None if one == "supercell" else one for order, one in asked.items()}
+
+
+class Plan(NamedTuple):
+    """How the fit of some runs is to be solved."""
+
+    expansion: Expansion
+    options: FitOptions
+    many: bool
+    """Whether it is solved without normal equations."""
+    n_blocks: int
+    """Blocks of time of each run."""
+    n_stored: int
+    """Blocks of all runs and of earlier fits."""
+    n_copies: int
+    """Copies of them: two where several runs are pooled."""
+
+    @property
+    def equation_bytes(self) -> float:
+        """Memory of the solution of normal equations."""
+        if self.many:
+            return 0.0
+        return fit_bytes(self.expansion, self.options, self.n_stored, n_copies=self.n_copies)
+
+    @property
+    def refusal(self) -> UsageError | None:
+        """Error of a fit that needs more memory than the computer has."""
+        if self.many:
+            return None
+        return why_too_large(
+            self.expansion, self.options, self.n_stored, n_copies=self.n_copies
+        )
+
+    def require_memory(self) -> None:
+        """Refuse a fit that needs more memory than the computer has, before it is begun."""
+        if self.refusal is not None:
+            raise self.refusal
+
+
+def plan_of(
+    runs: Sequence[LoadedRun],
+    expansion: Expansion,
+    options: FitOptions,
+    earlier: NormalEquationBlocks | None = None,
+) -> Plan:
+    """Plan the fit of some runs, added to earlier normal equations if there are any."""
+    supercells, n_runs = [run.supercell for run in runs], len(runs)
+    is_one = all(np.array_equal(supercells[0].matrix, one.matrix) for one in supercells)
+    many = earlier is None and is_one and has_many_parameters(expansion, options)
+    few_frames = chooses_strength_by_atoms(sum(run.n_frames for run in runs), options)
+    many = many and not few_frames
+    # Covariances of a large supercell may need more memory than equations.
+    n_blocks = max(1, blocks_for(half_space(widest(supercells))) // n_runs)
+    if not many:
+        by_equations = default_blocks(expansion.n_parameters, n_runs)
+        higher = expansion.orders[-1] > 2
+        n_blocks = by_equations if higher else min(by_equations, n_blocks)
+    before = 0 if earlier is None else earlier.n_blocks
+    return Plan(
+        expansion=expansion,
+        options=options,
+        many=many,
+        n_blocks=n_blocks,
+        n_stored=before + n_runs * n_blocks,
+        n_copies=1 if n_runs == 1 and not before else 2,
+    )
 
 
 def scheme_notes(

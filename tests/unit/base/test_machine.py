@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import trajmodes
+from trajmodes import machine
 from trajmodes.machine import (
     Stopped,
     available_processors,
+    memory_bytes,
     read_at,
     stopped_by_signals,
     uninterrupted,
@@ -42,6 +44,25 @@ def elsewhere(monkeypatch):
 @pytest.mark.usefixtures("elsewhere")
 def test_processors_are_counted_everywhere():
     assert available_processors() == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("group", "file"),
+    [("0::/batch/job", "batch/memory.max"), ("4:memory:/job", "memory/memory.limit_in_bytes")],
+)
+def test_memory_is_that_of_the_computer_or_of_the_job(tmp_path, monkeypatch, group, file):
+    """Also where the limit is that of a group around that of the process."""
+    whole = memory_bytes()
+    assert 1 << 28 < whole < 1 << 50
+    (tmp_path / "group").write_text(f"9:pids:/\n{group}\n")
+    monkeypatch.setattr(machine, "_GROUPS", (tmp_path / "group", tmp_path))
+    assert memory_bytes() == whole
+    limit = tmp_path / file
+    limit.parent.mkdir()
+    limit.write_text("max\n")
+    assert memory_bytes() == whole
+    limit.write_text(f"{whole // 3}\n")
+    assert memory_bytes() == whole // 3
 
 
 @pytest.mark.usefixtures("elsewhere")

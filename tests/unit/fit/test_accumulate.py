@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data.motion import MotionBlock
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, default_blocks
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.streaming.reduction import BlockSums
@@ -85,8 +85,3 @@ def test_many_parameters_have_fewer_blocks():
     assert default_blocks(8000) == 8
     assert default_blocks(10, 4) == 8
     assert default_blocks(10, 100) == 1
-
-
-def test_too_many_parameters_are_refused():
-    with pytest.raises(UsageError, match=r"30000 parameters[\s\S]*shorten the cutoff"):
-        default_blocks(30_000)
