@@ -9,6 +9,7 @@ from ase.build import bulk
 from silicon.quartz import QUARTZ, quartz
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.potentials.relaxation import relaxed
 from trajmodes.potentials.shell_model.files import read_shell_model
@@ -89,15 +90,18 @@ def test_rigid_ions_need_no_mesh():
     np.testing.assert_allclose(frequencies_at(constants, qpoints)[0], wanted, atol=1e-6)
 
 
-def test_bonds_and_angles_have_a_finite_range():
-    angle = AngularFunction(
-        of.screened(1.0, 1.5, 3.0), of.screened(1.0, 1.5, 3.0), of.cosine_harmonic(20.0, 109.47)
+def silicon_model():
+    """Pairs, and angles whose energy has the length of both bonds."""
+    arm = of.screened(1.0, 1.5, 3.0)
+    angle = AngularFunction(arm, arm, of.cosine_harmonic(20.0, 109.47))
+    pair = PairTerm(("Si", "Si"), of.morse(2.0, 1.6, 2.35), 3.0)
+    return ShellModel(
+        Terms({}, {}, (pair,), (AngleTerm("Si", ("Si", "Si"), angle, (3.0, 3.0)),))
     )
-    terms = Terms(
-        {}, {}, (PairTerm(("Si", "Si"), of.morse(2.0, 1.6, 2.35), 3.0),),
-        (AngleTerm("Si", ("Si", "Si"), angle, (3.0, 3.0)),),
-    )  # fmt: skip
-    own, silicon = ShellModel(terms), Crystal.from_ase(bulk("Si", a=5.43))
+
+
+def test_bonds_and_angles_have_a_finite_range():
+    own, silicon = silicon_model(), Crystal.from_ase(bulk("Si", a=5.43))
     constants = own.force_constants(silicon)
     assert constants.charges is None
     # An angle couples its two ends.
@@ -105,9 +109,59 @@ def test_bonds_and_angles_have_a_finite_range():
     qpoints = np.random.default_rng(6).uniform(-0.5, 0.5, (4, 3))
     wanted = frequencies(own.matrices(silicon, qpoints))
     np.testing.assert_allclose(frequencies_at(constants, qpoints)[0], wanted, atol=1e-6)
-    np.testing.assert_allclose(
-        np.linalg.eigvalsh(own.hessian(silicon))[-1],
-        (frequencies_at(constants, np.zeros((1, 3)))[0][0, -1] ** 2) * silicon.masses[0],
+    square = frequencies_at(constants, np.zeros((1, 3)))[0][0, -1] ** 2
+    highest = np.linalg.eigvalsh(own.hessian(silicon))[-1]
+    assert highest == pytest.approx(square * silicon.masses[0])
+
+
+def test_third_order_is_the_change_of_second_order():
+    """By moving an atom of a crystal without symmetry, and by strain at any q."""
+    own = silicon_model()
+    atoms = bulk("Si", a=5.43)
+    atoms.set_cell(
+        atoms.cell.array @ [[1.0, 0.03, 0.01], [0.0, 0.98, 0.0], [0.02, 0.0, 1.01]],
+        scale_atoms=True,
     )
+    crystal = Crystal.from_ase(atoms)
+    found, h = own.force_constants(crystal, 3), 1e-3
+    triplets = found.triplets
+    total = np.zeros((2, 2, 2, 3, 3, 3))
+    np.add.at(total, tuple(triplets.sites.T), triplets.values)
+    for site, x in ((0, 1), (1, 2)):
+        wanted = []
+        for step in (-h, h):
+            places = crystal.positions.copy()
+            places[site, x] += step
+            sites = places @ np.linalg.inv(crystal.cell)
+            wanted.append(own.hessian(replace(crystal, sites=sites)))
+        change = (wanted[1] - wanted[0]) / (2.0 * h)
+        mine = total[:, :, site, ..., x].transpose(0, 2, 1, 3).reshape(6, 6)
+        np.testing.assert_allclose(mine, change, atol=1e-5 * np.abs(change).max())
+    sums = np.zeros((found.n_pairs, 3, 3, 3))
+    _, head = np.unique(
+        np.column_stack([triplets.sites[:, :2], triplets.lattice[:, 1]]),
+        axis=0,
+        return_inverse=True,
+    )
+    np.add.at(sums, head.reshape(-1), triplets.values)
+    np.testing.assert_allclose(sums, 0.0, atol=1e-9)
+
+
+def test_gruneisen_parameters_are_those_of_two_volumes():
+    own, qpoints = silicon_model(), np.random.default_rng(7).uniform(-0.5, 0.5, (3, 3))
+
+    def squares(scale):
+        crystal = Crystal.from_ase(bulk("Si", a=5.43 * scale))
+        return np.linalg.eigvalsh(own.matrices(crystal, qpoints))
+
+    h = 1e-4
+    slope = (squares(1.0 + h) - squares(1.0 - h)) / (2.0 * h)
+    wanted = -slope / (6.0 * squares(1.0))
+    crystal = Crystal.from_ase(bulk("Si", a=5.43))
+    found = gruneisen_at(own.force_constants(crystal, 3), qpoints)
+    np.testing.assert_allclose(found.gamma, wanted, atol=1e-4)
+
+
+def test_third_order_of_charges_is_refused(silica, crystal):
     with pytest.raises(DataError, match="third order"):
-        own.force_constants(silicon, 3)
+        silica.force_constants(crystal, 3)

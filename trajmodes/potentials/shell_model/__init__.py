@@ -1,6 +1,10 @@
 """Shell models: ions of cores and massless shells, with pair, angular and Coulomb energies.
 
 In: charges, springs and functions of distances and angles. Out: a potential with relaxed
-shells, its dynamical matrices, Born charges and dielectric tensors. Open `model` first; `terms`
-lists what interacts; `files` reads parameters.
+shells, its dynamical matrices and Born charges. Open `model` first.
+
+- `terms`, `lists`: parameters, and what interacts in a crystal
+- `constants`, `third_order`: force constants
+- `response`: elastic, piezoelectric and dielectric tensors
+- `files`, `stillinger_weber`: parameters in files
 """

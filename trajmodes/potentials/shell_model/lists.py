@@ -42,7 +42,8 @@ class Lists:
     """(3m, 3m), unit: Å²/eV. Displacement of the shells per force, near where they rest."""
 
     @property
-    def _bonded(self) -> list[PairList | TripleList]:
+    def bonded(self) -> list[PairList | TripleList]:
+        """All terms but the Coulomb energy."""
         return [*self.pairs, *self.triples]
 
     def particles(self, crystal: Crystal, shift: Floats) -> Particles:
@@ -54,13 +55,13 @@ class Lists:
     def derivatives(self, particles: Particles) -> Derivatives:
         """Sum all energies."""
         total = no_energy(particles)
-        for one in self._bonded:
+        for one in self.bonded:
             total = total + one.derivatives(particles)
         return total if self.ewald is None else total + self.ewald.derivatives(particles)
 
     def bonded_blocks(self, particles: Particles) -> Blocks:
         """Second derivatives of all energies but that of the charges."""
-        return Blocks.joined([one.blocks(particles) for one in self._bonded])
+        return Blocks.joined([one.blocks(particles) for one in self.bonded])
 
     def second(self, particles: Particles, crystal: Crystal, qpoints: Floats) -> Complexes:
         """(q, 3n, 3n) second derivatives of cores and shells, in eV/Å²."""

@@ -33,6 +33,7 @@ from trajmodes.potentials.shell_model.constants import (
 from trajmodes.potentials.shell_model.lists import Lists, eliminated, lists_of
 from trajmodes.potentials.shell_model.response import static_response
 from trajmodes.potentials.shell_model.terms import Terms
+from trajmodes.potentials.shell_model.third_order import third_order
 from trajmodes.units import COULOMB
 
 
@@ -91,11 +92,12 @@ class ShellModel:
         Raises
         ------
         DataError
-            If third order is asked for.
+            If third order of a model with charges or shells is asked for.
         """
-        if order != 2:
+        if order == 3 and (self.terms.charges or self.has_shells(crystal)):
             raise DataError(
-                "force constants of third order of a model of terms are not calculated",
+                "force constants of third order of charges and shells are not calculated",
+                why="they extend as far as the dipole–dipole forces",
                 fix="leave third order out, or fit it to a run with this potential",
             )
         if self.has_shells(crystal):
@@ -103,7 +105,10 @@ class ShellModel:
         lists = self._lists(crystal)
         particles, _ = lists.relaxed(crystal)
         charges = self.charges(crystal) if self.terms.charges else None
-        return constants_of_bonds(crystal, lists.bonded_blocks(particles), charges)
+        constants = constants_of_bonds(crystal, lists.bonded_blocks(particles), charges)
+        if order == 2:
+            return constants
+        return replace(constants, triplets=third_order(crystal, particles, lists.bonded))
 
     def has_shells(self, crystal: Crystal) -> bool:
         """Whether species of the crystal have shells."""

@@ -55,7 +55,7 @@ class TripleList:
 
     def derivatives(self, particles: Particles) -> Derivatives:
         """Compute energy, gradient and virial."""
-        found = self._geometry(particles)
+        found = _geometry(self.vectors(particles))
         f, g, h = self._values(found, 1)
         by_length = (f[1] * g[0] * h[0], f[0] * g[1] * h[0])
         by_cosine = f[0] * g[0] * h[1]
@@ -70,8 +70,7 @@ class TripleList:
 
     def blocks(self, particles: Particles) -> Blocks:
         """Compute the second derivatives."""
-        found = self._geometry(particles)
-        one, two, mixed = self._hessian(found)
+        one, two, mixed = self._hessian(_geometry(self.vectors(particles)))
         # x_1 = r_a − r_c and x_2 = r_b − r_c: blocks (a, b), (c, a) and (c, b)
         step = self.lattice[:, 1] - self.lattice[:, 0]
         home = np.concatenate([self.ends[:, 0], self.centre, self.centre])
@@ -81,23 +80,21 @@ class TripleList:
         to_second = -(two + mixed)
         return Blocks(home, away, lattice, np.concatenate([mixed, to_first, to_second]))
 
-    def _geometry(self, particles: Particles) -> _Geometry:
-        vectors, lengths, units = [], [], []
-        for side in range(2):
-            v = particles.apart(self.centre, self.ends[:, side], self.lattice[:, side])
-            r = np.linalg.norm(v, axis=1)
-            vectors.append(v)
-            lengths.append(r)
-            units.append(v / r[:, None])
-        c = np.einsum("kx,kx->k", *units)
-        slopes = [
-            (units[1 - side] - c[:, None] * units[side]) / lengths[side][:, None]
+    def vectors(self, particles: Particles) -> Floats:
+        """(k, 2, 3) vectors in Å from the centre to the ends."""
+        sides = (
+            particles.apart(self.centre, self.ends[:, side], self.lattice[:, side])
             for side in range(2)
-        ]
-        return _Geometry(
-            (vectors[0], vectors[1]), (lengths[0], lengths[1]), (units[0], units[1]), c,
-            (slopes[0], slopes[1]),
-        )  # fmt: skip
+        )
+        return np.stack(list(sides), axis=1)
+
+    def hessian(self, vectors: Floats) -> Floats:
+        """(k, 2, 3, 2, 3) second derivatives by given vectors (k, 2, 3), in eV/Å²."""
+        one, two, mixed = self._hessian(_geometry(vectors))
+        found = np.empty((len(vectors), 2, 3, 2, 3))
+        found[:, 0, :, 0], found[:, 1, :, 1] = one, two
+        found[:, 0, :, 1], found[:, 1, :, 0] = mixed, mixed.swapaxes(1, 2)
+        return found
 
     def _values(self, found: _Geometry, order: int) -> list[list[Floats]]:
         """Evaluate f, g and h with their derivatives up to an order."""
@@ -142,3 +139,15 @@ class TripleList:
             + by_c[:, None, None] * cross
         )  # fmt: skip
         return same[0], same[1], both
+
+
+def _geometry(vectors: Floats) -> _Geometry:
+    """Lengths, unit vectors, cosine and its slopes of triples with vectors (k, 2, 3)."""
+    lengths = np.linalg.norm(vectors, axis=2)
+    units = vectors / lengths[:, :, None]
+    c = np.einsum("kx,kx->k", units[:, 0], units[:, 1])
+    slopes = (units[:, ::-1] - c[:, None, None] * units) / lengths[:, :, None]
+    return _Geometry(
+        (vectors[:, 0], vectors[:, 1]), (lengths[:, 0], lengths[:, 1]),
+        (units[:, 0], units[:, 1]), c, (slopes[:, 0], slopes[:, 1]),
+    )  # fmt: skip
