@@ -24,7 +24,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from program_files.castep import castep
 from program_files.cp2k import cp2k
+from program_files.espresso import espresso
 from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
@@ -147,9 +149,9 @@ def universe(name, folder):
     return path, lambda: frames_of(path)
 
 
-def of_cp2k(name, folder):
-    whole = cp2k(folder, rattled_images())
-    return folder / name, lambda: frames_of(whole)
+def of_files(write, main, name, folder):
+    write(folder / main, rattled_images())
+    return folder / name, lambda: frames_of(folder / main)
 
 
 READERS = {
@@ -158,9 +160,13 @@ READERS = {
     "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),
     "XDATCAR": lambda at: rattled("XDATCAR", "vasp-xdatcar", at),
     "vasprun.xml": lambda at: of_program(vasprun, "vasprun.xml", at),
-    "CP2K": lambda at: of_cp2k("si-pos-1.xyz", at),
-    "CP2K, forces": lambda at: of_cp2k("si-frc-1.xyz", at),
-    "CP2K, cells": lambda at: of_cp2k("si-1.cell", at),
+    "CASTEP": lambda at: of_program(castep, "a.md", at),
+    "CP2K": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-pos-1.xyz", at),
+    "CP2K, forces": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-frc-1.xyz", at),
+    "CP2K, cells": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-1.cell", at),
+    "cp.x": lambda at: of_files(espresso, "si.pos", "si.pos", at),
+    "cp.x, cells": lambda at: of_files(espresso, "si.pos", "si.cel", at),
+    "cp.x, velocities": lambda at: of_files(espresso, "si.pos", "si.vel", at),
     "traj": lambda at: rattled("a.traj", "traj", at),
     "POSCAR": lambda at: cell("POSCAR", "vasp", at),
     "CIF": lambda at: cell("cell.cif", "cif", at),

@@ -46,9 +46,10 @@ def cells(path, images, *, every):
     return path
 
 
-def cp2k(folder, images, *, every=2):
-    """Write the four files of a run; return that of the positions."""
+def cp2k(path, images, *, every=2):
+    """Write the four files of a run; return that of the positions, ``si-pos-1.xyz``."""
+    folder = path.parent
     xyz(folder / "si-vel-1.xyz", images, lambda a: velocities_of(a) / VELOCITY, every=every)
     xyz(folder / "si-frc-1.xyz", images, lambda a: a.get_forces() / FORCE, every=every)
     cells(folder / "si-1.cell", images, every=every)
-    return xyz(folder / "si-pos-1.xyz", images, lambda a: np.array(a.positions), every=every)
+    return xyz(path, images, lambda a: np.array(a.positions), every=every)

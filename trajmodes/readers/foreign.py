@@ -115,7 +115,7 @@ def open_foreign(
         If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
     files = tuple(paths)
-    sources = tuple(_open_one(path, strict=options.strict) for path in files)
+    sources = tuple(_open_one(path, options) for path in files)
     survey = _survey(files, sources, given_cell=cell is not None)
     info, first = sources[0], survey.first
     fields = tuple(name for name in _FIELDS if getattr(first, name) is not None)
@@ -141,7 +141,7 @@ def open_foreign(
         place=lambda t: frames.place(int(chosen[t])),
     )
     return Trajectory(
-        paths=files,
+        paths=(*files, *(one for source in sources for one in source.companions)),
         n_atoms=info.n_atoms,
         time=time,
         atoms=AtomTable(species=info.species, masses=info.masses),
@@ -166,18 +166,18 @@ def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
     return float(0.5 * 10.0 ** (np.floor(np.log10(largest)) + 1 - info.precision_digits))
 
 
-def _open_one(path: Path, *, strict: bool) -> ForeignFile:
-    """Open one file with what reads its suffix; ``strict`` refuses an incomplete last frame."""
+def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open one file with what reads its content or its suffix."""
     stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
         if suffix in _BINARY:
-            return _BINARY[suffix](path, strict=strict)
+            return _BINARY[suffix](path, strict=options.strict)
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
         opener = opener_of(path)
         if opener is not None:
-            return opener(path, strict=strict)
+            return opener(path, options)
         require_trajectory_format(path)
         if known_to_mdanalysis(path):
             return open_mdanalysis(path)

@@ -126,6 +126,8 @@ class ForeignFile:
     notes: tuple[Note, ...] = ()
     rounding: float | None = None
     """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""
+    companions: tuple[Path, ...] = ()
+    """Files that are read with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

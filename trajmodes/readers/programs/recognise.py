@@ -3,18 +3,27 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from trajmodes.config.groups import ReadOptions
+from trajmodes.readers.programs.castep import open_castep
+from trajmodes.readers.programs.espresso import open_cp
 from trajmodes.readers.programs.vasprun import open_vasprun
 from trajmodes.readers.programs.xdatcar import open_xdatcar
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.trajectory import ForeignFile
 
-_BY_CONTENT: tuple[tuple[bytes, Callable[..., ForeignFile]], ...] = (
+Opener = Callable[[Path, ReadOptions], ForeignFile]
+
+_BY_CONTENT: tuple[tuple[bytes, Opener], ...] = (
     (b"\nDirect configuration=", open_xdatcar),
     (b"<modeling>", open_vasprun),
+    (b"BEGIN header", open_castep),
 )
+_BY_SUFFIX: dict[str, Opener] = {".pos": open_cp}
+_HEAD = 1 << 16
 
 
-def opener_of(path: Path) -> Callable[..., ForeignFile] | None:
+def opener_of(path: Path) -> Opener | None:
     """Find the function that opens a file, compressed or not; None if there is none."""
-    head = read_head(path)
-    return next((opener for mark, opener in _BY_CONTENT if mark in head), None)
+    head = read_head(path, _HEAD)
+    named = _BY_SUFFIX.get(path.suffix)
+    return named or next((opener for mark, opener in _BY_CONTENT if mark in head), None)

@@ -15,6 +15,7 @@ from xml.parsers import expat
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import frame_of
@@ -35,8 +36,8 @@ _SETTINGS = ("IBRION", "POTIM", "ML_LMLFF", "ML_OUTBLOCK")
 _ENTITY = "no program writes such files, and a few entities can expand beyond all memory"
 
 
-def open_vasprun(path: Path, *, strict: bool = False) -> ForeignFile:
-    """Open a ``vasprun.xml``; ``strict`` makes an incomplete last step an error.
+def open_vasprun(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open a ``vasprun.xml``; ``options.strict`` makes an incomplete last step an error.
 
     Raises
     ------
@@ -52,7 +53,9 @@ def open_vasprun(path: Path, *, strict: bool = False) -> ForeignFile:
     spans, species = found["spans"], tuple(found["species"].tolist())
     broken = int(found["broken"])
     n_frames = len(spans)
-    notes = incomplete_end(source, broken, f"number {n_frames}", n_frames, strict=strict)
+    notes = incomplete_end(
+        source, broken, f"number {n_frames}", n_frames, strict=options.strict
+    )
     interval_ps = float(found["interval_ps"])
     if found["learned"]:
         text = "the forces of some steps, or of all, are those of a machine-learned force field"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, with_location
 from trajmodes.readers.binary.frames import damaged, frame_of
 from trajmodes.readers.programs.spans import TextFrames, marked_lines
@@ -32,8 +33,8 @@ _HEADER = rb"[^\n]*\n%s[ \t\r]*\n(?:%s[ \t\r]*\n){3}[^\n]*\n[\d \t]+\r?\n" % (
 _MARK = re.compile(rb"^(%s)?Direct configuration=([^\n]*)\n" % _HEADER, re.MULTILINE)
 
 
-def open_xdatcar(path: Path, *, strict: bool = False) -> ForeignFile:
-    """Open an ``XDATCAR``; ``strict`` makes an incomplete last frame an error.
+def open_xdatcar(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open an ``XDATCAR``; ``options.strict`` makes an incomplete last frame an error.
 
     Raises
     ------
@@ -48,7 +49,9 @@ def open_xdatcar(path: Path, *, strict: bool = False) -> ForeignFile:
     found = cached_index(source, "xdatcar frames", index)
     spans, species = found["spans"], tuple(found["species"].tolist())
     n_frames, broken = len(spans), int(found["broken"])
-    notes = incomplete_end(source, broken, f"number {n_frames}", n_frames, strict=strict)
+    notes = incomplete_end(
+        source, broken, f"number {n_frames}", n_frames, strict=options.strict
+    )
     parse = _Frame(len(species), found["cells"], found["steps"])
     return ForeignFile(
         n_frames=n_frames,

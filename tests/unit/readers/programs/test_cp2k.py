@@ -15,7 +15,7 @@ RESOLUTION = 2e-6
 
 def test_cp2k_agrees_with_the_extended_xyz_of_the_run(run, here):
     """The files beside that of the positions are read with it."""
-    path = cp2k(here, run.images)
+    path = cp2k(here / "si-pos-1.xyz", run.images)
     found = open_trajectory(path)
     run.compare(found, FIELDS, atol=RESOLUTION)
     assert found.steps.tolist() == [0, 2, 4, 6, 8]
@@ -30,7 +30,7 @@ def test_cp2k_agrees_with_the_extended_xyz_of_the_run(run, here):
 
 
 def test_the_files_may_all_be_named(run, here):
-    cp2k(here, run.images)
+    cp2k(here / "si-pos-1.xyz", run.images)
     files = sorted(here.iterdir())
     run.compare(open_trajectory(files), FIELDS, atol=RESOLUTION)
     (pooled,) = open_runs(files, ReadOptions())
@@ -38,7 +38,7 @@ def test_the_files_may_all_be_named(run, here):
 
 
 def test_the_box_may_be_given(run, here):
-    path = cp2k(here, run.images)
+    path = cp2k(here / "si-pos-1.xyz", run.images)
     box = ReadOptions(box=(7.0, 8.0, 9.0))
     np.testing.assert_array_equal(
         open_trajectory(path, box).read(0, 1).cells[0].diagonal(), [7, 8, 9]
@@ -50,7 +50,7 @@ def test_the_box_may_be_given(run, here):
 
 
 def test_a_quantity_that_ends_earlier_shortens_the_run(run, here):
-    path = cp2k(here, run.images)
+    path = cp2k(here / "si-pos-1.xyz", run.images)
     forces = here / "si-frc-1.xyz"
     lines = forces.read_text().splitlines(keepends=True)
     forces.write_text("".join(lines[:21]))
@@ -63,7 +63,7 @@ def test_a_quantity_that_ends_earlier_shortens_the_run(run, here):
 
 
 def test_cells_written_at_other_steps_are_an_error(run, here):
-    path = cp2k(here, run.images)
+    path = cp2k(here / "si-pos-1.xyz", run.images)
     cell = here / "si-1.cell"
     lines = cell.read_text().splitlines(keepends=True)
     cell.write_text("".join(lines[:3] + lines[4:]))
