@@ -9,7 +9,9 @@ from trajmodes.matching.sample import CORRELATED, ENOUGH, Interval, RunSample, m
 from trajmodes.matching.temperatures import two_temperatures_note
 from trajmodes.notes import Note
 from trajmodes.readers.lammps.dump import dump_lines
+from trajmodes.readers.programs.settings import how_to_write
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.units import LAMMPS_STYLES
 from trajmodes.units import THZ
 
 _NET = 0.1
@@ -20,8 +22,6 @@ _COARSE = 0.01
 """Rounding of coordinates relative to the rms displacement that gives a note."""
 _SURELY = 3.0
 """Standard errors beyond which the time between frames is wrong."""
-_OTHER_PROGRAMS = ("ase", "gpumd", "quip", "i-PI", "MDAnalysis", "memory")
-"""Names of units that are not those of LAMMPS."""
 _MARGIN = 1.3
 """Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
 
@@ -29,21 +29,18 @@ _MARGIN = 1.3
 def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None = None) -> str:
     """Say how to write a file with all fields, with frames at most so far apart."""
     interval_ps, step_stride = trajectory.interval_ps, trajectory.time.step_stride
-    if trajectory.unit_style not in _OTHER_PROGRAMS:
+    if trajectory.unit_style in LAMMPS_STYLES:
         stride = None
         if apart_ps is not None and interval_ps is not None:
             stride = max(1, int(step_stride * apart_ps / interval_ps))
         return dump_lines(trajectory, match.supercell.crystal.species, stride=stride)
-    name = trajectory.paths[0].name if trajectory.paths else ""
-    if apart_ps is None and name.startswith("XDATCAR"):
-        return "XDATCAR contains positions only; vasprun.xml of the same run has forces too"
     every = "" if not apart_ps else f" of frames at most {1e3 * apart_ps:.3g} fs apart"
-    return f"write positions, velocities and forces{every}, for example as extended XYZ"
+    return how_to_write(trajectory.unit_style, every)
 
 
 def stored_forces_advice(trajectory: Trajectory, match: Match) -> str:
     """Say how to write forces without those of a thermostat."""
-    if trajectory.unit_style in _OTHER_PROGRAMS:
+    if trajectory.unit_style not in LAMMPS_STYLES:
         return "write the forces of the potential, before the thermostat adds its own"
     return dump_lines(trajectory, match.supercell.crystal.species, stored_forces=True)
 
@@ -92,7 +89,7 @@ def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[
     if trajectory.interval_ps is None:
         text = "the time between frames is not known: no spectra, no lifetimes"
         fix = "give the time step (--timestep-fs), or dump_modify ID time yes"
-        if trajectory.unit_style in _OTHER_PROGRAMS:
+        if trajectory.unit_style not in LAMMPS_STYLES:
             fix = "give the time between frames (--timestep-fs)"
         if measured is not None:
             fix = f"{fix}; {_as_if(measured)}"

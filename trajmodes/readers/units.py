@@ -77,6 +77,7 @@ _FACTORS = {
         1e-9 * _METRE, 1e-9 * _SECOND, _METRE / _SECOND, 1e-12 * _NEWTON, 1e-21 * _KILOGRAM
     ),
 }
+LAMMPS_STYLES = frozenset({*_FACTORS, "lj"})
 _PROGRAMS = {
     # ASE defines no key for the time, so a user's "time" has no unit.
     "ase": UnitFactors(1.0, nan, 1.0 / ASE_TIME, 1.0, DALTON),

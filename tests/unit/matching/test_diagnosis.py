@@ -128,7 +128,7 @@ def test_dump_lines_for_missing_forces_and_velocities_are_given(run, found):
 def test_files_of_other_programs_get_no_lines_for_lammps(run, coarse, found):
     """A file of positions that VASP wrote."""
     bare = replace(
-        run, velocities=None, forces=None, unit_style="ase", paths=(Path("XDATCAR"),)
+        run, velocities=None, forces=None, unit_style="VASP", paths=(Path("XDATCAR"),)
     )
     fixes = [one.fix for one in diagnose(bare, found).verdict if one.severity != "ok"]
     assert len(fixes) == 2
