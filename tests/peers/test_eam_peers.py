@@ -33,7 +33,7 @@ atom_modify map array sort 0 0.0
 box tilt large
 read_data ideal.data
 pair_style {style}
-pair_coeff * * {file} {names}
+{coefficients}
 mass * 1.0
 thermo_style custom pe pxx pyy pzz pxy pxz pyz
 thermo_modify format float %.15g
@@ -54,10 +54,10 @@ def triclinic():
     return Atoms("NiAlNiAl", cell=cell, scaled_positions=sites, pbc=True)
 
 
-def ordered(a):
-    """Ni₃Al of the structure L1₂."""
+def ordered(a, formula="AlNi3"):
+    """Crystal of the structure L1₂."""
     sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
-    return Atoms("AlNi3", cell=a * np.eye(3), scaled_positions=sites, pbc=True)
+    return Atoms(formula, cell=a * np.eye(3), scaled_positions=sites, pbc=True)
 
 
 def slab():
@@ -92,6 +92,11 @@ CASES = {
         1e-2,
     ),
 }
+CASES |= {
+    # One file for each element; in the second case of different tables and cutoffs.
+    "gold and copper": ("Au_u3.eam Cu_u3.eam", rattled(ordered(3.8, "CuAu3")), 1e-5),
+    "copper and nickel": ("Cu_u3.eam Ni_smf7.eam", rattled(ordered(3.6, "NiCu3")), 1e-5),
+}
 STYLES = {".eam": "eam", ".alloy": "eam/alloy", ".fs": "eam/fs"}
 
 
@@ -105,9 +110,14 @@ def potential_file(name):
 class Lammps:
     """Energy, forces, stress and force constants that LAMMPS computes."""
 
-    def __init__(self, atoms, file, folder):
+    def __init__(self, atoms, files, folder):
         names = list(dict.fromkeys(atoms.get_chemical_symbols()))
-        style = STYLES[file.suffix]
+        style = STYLES[files[0].suffix]
+        lines = [f"pair_coeff * * {files[0]} {' '.join(names)}"]
+        if style == "eam":
+            # Files begin with the name of their element.
+            of = {name: one for one in files for name in names if one.name.startswith(name)}
+            lines = [f"pair_coeff {k} {k} {of[name]}" for k, name in enumerate(names, start=1)]
         prism = Prism(atoms.cell.array)
         write(
             folder / "ideal.data",
@@ -119,8 +129,7 @@ class Lammps:
         )
         text = INPUT.format(
             style=style,
-            file=file,
-            names="" if style == "eam" else " ".join(names),
+            coefficients="\n".join(lines),
             matrix=f"dynamical_matrix all regular {STEP} file matrix",
         )
         (folder / "in").write_text(text)
@@ -148,9 +157,9 @@ class Lammps:
 
 @pytest.fixture(params=CASES, scope="module")
 def case(request, tmp_path_factory):
-    name, atoms, tolerance = CASES[request.param]
-    file = potential_file(name)
-    return file, atoms, tolerance, Lammps(atoms, file, tmp_path_factory.mktemp("lammps"))
+    names, atoms, tolerance = CASES[request.param]
+    files = [potential_file(name) for name in names.split()]
+    return files, atoms, tolerance, Lammps(atoms, files, tmp_path_factory.mktemp("lammps"))
 
 
 def folded(constants):
@@ -161,17 +170,17 @@ def folded(constants):
 
 
 def test_energy_forces_and_stress_are_those_of_lammps(case):
-    file, atoms, _, lammps = case
-    state = read_eam(file, interpolation="lammps").state(Crystal.from_ase(atoms))
+    files, atoms, _, lammps = case
+    state = read_eam(*files, interpolation="lammps").state(Crystal.from_ase(atoms))
     assert state.energy == pytest.approx(lammps.energy, rel=1e-12)
     np.testing.assert_allclose(state.forces, lammps.forces, atol=1e-11)
     np.testing.assert_allclose(state.stress, lammps.stress, atol=1e-9)
 
 
 def test_force_constants_are_those_of_lammps(case):
-    file, atoms, tolerance, lammps = case
+    files, atoms, tolerance, lammps = case
     crystal = Crystal.from_ase(atoms)
-    found = folded(read_eam(file, interpolation="lammps").force_constants(crystal))
+    found = folded(read_eam(*files, interpolation="lammps").force_constants(crystal))
     np.testing.assert_allclose(found, lammps.constants, atol=tolerance, rtol=0)
 
 

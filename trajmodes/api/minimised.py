@@ -14,7 +14,7 @@ from trajmodes.pipeline.potentials.quasiharmonic import qha_job
 
 @takes("qha")
 def minimised(
-    file: str | os.PathLike[str], **options: Unpack[MinimisationKeywords]
+    *files: str | os.PathLike[str], **options: Unpack[MinimisationKeywords]
 ) -> xr.Dataset:
     """Minimise the Gibbs energy of a potential over cell and positions.
 
@@ -23,7 +23,7 @@ def minimised(
 
     Parameters
     ----------
-    file
+    *files
         The potential, as `trajmodes.potential` reads it.
     **options
         Options of `trajmodes qha`.
@@ -35,5 +35,7 @@ def minimised(
     DataError
         If the file is not a potential, or there is no minimum near the crystal.
     """
-    origin = call_text("trajmodes.minimised", file, **options)
-    return qha_job(os.fspath(file), values_of("qha", options), command=origin)[0]
+    origin = call_text("trajmodes.minimised", *files, **options)
+    return qha_job(
+        [os.fspath(one) for one in files], values_of("qha", options), command=origin
+    )[0]

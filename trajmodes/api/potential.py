@@ -13,7 +13,7 @@ from trajmodes.pipeline.potentials.analytic import of_potential, write_potential
 
 @takes("potential")
 def potential(
-    file: str | os.PathLike[str], **options: Unpack[PotentialKeywords]
+    *files: str | os.PathLike[str], **options: Unpack[PotentialKeywords]
 ) -> ForceConstants:
     """Calculate the force constants of a potential.
 
@@ -24,9 +24,10 @@ def potential(
 
     Parameters
     ----------
-    file
+    *files
         The potential, as LAMMPS reads it: ``funcfl``, ``setfl`` or Finnis–Sinclair; a
-        Stillinger–Weber file (.sw); a shell model (.toml); commands of LAMMPS.
+        Stillinger–Weber file (.sw); a shell model (.toml); commands of LAMMPS. Several
+        ``funcfl`` files, one for each element, are the potential of an alloy.
     **options
         Options of `trajmodes potential`.
 
@@ -37,9 +38,9 @@ def potential(
     DataError
         If the file is not a potential.
     """
-    origin = call_text("trajmodes.potential", file, **options)
+    origin = call_text("trajmodes.potential", *files, **options)
     values = {**values_of("potential", options), "compare": ()}
-    found = of_potential(os.fspath(file), values, origin)
+    found = of_potential([os.fspath(one) for one in files], values, origin)
     write_potential(found, values["output"])
     results = found.results
     return ForceConstants.of(results.constants, supercell=results.supercell, origin=origin)

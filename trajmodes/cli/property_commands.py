@@ -1,5 +1,6 @@
 """Commands on properties of the crystal, and configurations, from force constants."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,13 +54,14 @@ def bvk(source: str, **given: Any) -> str:
     return show_results(*bvk_job(source, values, command=command_line()))
 
 
-@command(main, click.argument("file", metavar="FILE"))
-def potential(file: str, **given: Any) -> str:
+@command(main, click.argument("files", nargs=-1, required=True, metavar="FILE..."))
+def potential(files: tuple[str, ...], **given: Any) -> str:
     """Calculate force constants and phonons of a potential, and compare fits with it.
 
     FILE is an embedded-atom potential as LAMMPS reads it, a shell model (.toml), a
     Stillinger–Weber potential (.sw), or a text file with the commands pair_style, pair_coeff
-    of any potential of LAMMPS, whose forces are differentiated. The crystal is that of
+    of any potential of LAMMPS, whose forces are differentiated. Several files of one element
+    each (funcfl) are the potential of an alloy. The crystal is that of
     --structure or --cell, or that of the first model of --compare: a fit is compared at its
     own volume.
     """
@@ -68,7 +70,7 @@ def potential(file: str, **given: Any) -> str:
 
     values = values_of("potential", given)
     values["output"] = values["output"] or FOLDERS["potential"]
-    return show_results(*potential_job(file, values, command=command_line()))
+    return show_results(*potential_job(files, values, command=command_line()))
 
 
 @command(
@@ -117,19 +119,19 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
 def qha(sources: tuple[str, ...], **given: Any) -> str:
     """Minimise the Gibbs energy of a potential over cell and positions, by temperature.
 
-    POTENTIAL is a file as for `trajmodes potential`: lattice parameters, thermal expansion,
-    moduli and heat capacities, by several schemes. Several folders of force constants are given
-    to `trajmodes quasiharmonic`.
+    POTENTIAL is a file, or several, as for `trajmodes potential`: lattice parameters, thermal
+    expansion, moduli and heat capacities, by several schemes. Several folders of force
+    constants are given to `trajmodes quasiharmonic`.
     """
     from trajmodes.report.summary import show_results
 
     line = command_line()
-    if len(sources) == 1:
+    if len(sources) == 1 or all(Path(one).is_file() for one in sources):
         from trajmodes.pipeline.potentials.quasiharmonic import qha_job
 
         values = values_of("qha", given)
         values["output"] = values["output"] or FOLDERS["qha"]
-        return show_results(*qha_job(sources[0], values, command=line))
+        return show_results(*qha_job(sources, values, command=line))
     from trajmodes.pipeline.thermo.quasiharmonic import quasiharmonic_job
 
     values = values_of("quasiharmonic", given)

@@ -183,3 +183,42 @@ def test_the_interpolation_of_lammps_has_slopes_of_five_points():
 def test_a_coarse_table_is_not_smoothed():
     with pytest.raises(UsageError, match="too few to smooth it"):
         Table("any", 0.01, np.zeros(500), "smooth")
+
+
+def one_element(path, number, decay, *, n_r=N_R, d_r=D_R, cutoff=CUTOFF):
+    """File of an element with Z = exp(−decay r), and density exp(−2 decay r), to its cutoff."""
+    r = d_r * np.arange(n_r)
+    path.write_text(
+        f"title\n{number} 58.7 3.52 FCC\n{N_RHO} {D_RHO} {n_r} {d_r} {cutoff}\n"
+        + lines(-np.sqrt(RHO))
+        + lines(np.exp(-decay * r))
+        + lines(np.exp(-2.0 * decay * r))
+    )
+    return path
+
+
+@pytest.mark.parametrize("kind", ["cubic", "lammps"])
+def test_files_of_two_elements_are_mixed(tmp_path, kind):
+    nickel = one_element(tmp_path / "Ni.eam", 28, 1.0)
+    copper = one_element(tmp_path / "Cu.eam", 29, 0.5, n_r=420, d_r=0.0123, cutoff=4.9)
+    found = read_eam(nickel, copper, interpolation=kind).functions
+    assert found.species == ("Ni", "Cu")
+    assert found.cutoff == 4.9
+    at = np.array([2.0, 2.507, 3.3])
+    for pair in (("Ni", "Cu"), ("Cu", "Ni")):
+        expected = 27.2 * 0.529 * np.exp(-1.5 * at) / at
+        np.testing.assert_allclose(found.pair[pair](at, 0), expected, rtol=1e-6)
+        density = np.exp((-1.0 if pair[1] == "Cu" else -2.0) * at)
+        np.testing.assert_allclose(found.density[pair](at, 0), density, rtol=1e-6)
+    np.testing.assert_allclose(
+        found.pair["Cu", "Cu"](at, 0), 27.2 * 0.529 * np.exp(-at) / at, rtol=1e-6
+    )
+
+
+def test_only_different_elements_of_one_file_each_are_mixed(tmp_path, finnis_sinclair):
+    nickel = one_element(tmp_path / "Ni.eam", 28, 1.0)
+    with pytest.raises(UsageError, match="two files are of Ni"):
+        read_eam(nickel, nickel)
+    with pytest.raises(UsageError, match=r"alloy.eam.fs is not a potential of one element"):
+        read_eam(nickel, finnis_sinclair)
+    assert read_eam(nickel, nickel, species=["Ni", "Co"]).functions.species == ("Ni", "Co")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.potentials.response import StaticResponse
 from trajmodes.data.potentials.shell_constants import ShellModels
 from trajmodes.data.results import Provenance, Results
-from trajmodes.errors import UsageError
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
@@ -29,6 +27,7 @@ from trajmodes.pipeline.potentials.born_von_karman import (
     shell_model,
 )
 from trajmodes.pipeline.potentials.sources import (
+    existing_files,
     force_constants_of,
     open_potential,
     relaxed_crystal,
@@ -70,15 +69,16 @@ class OfPotential:
 
 
 def potential_job(
-    file: str, values: Mapping[str, Any], *, command: str
+    files: Sequence[str], values: Mapping[str, Any], *, command: str
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Calculate force constants and phonons of a potential; write them if a folder is named.
 
     Parameters
     ----------
-    file
-        An embedded-atom potential, a shell model (.toml), a Stillinger–Weber potential (.sw),
-        or a text file with the commands of a potential of LAMMPS.
+    files
+        An embedded-atom potential, or several of one element each; a shell model (.toml), a
+        Stillinger–Weber potential (.sw), or a text file with the commands of a potential of
+        LAMMPS.
     values
         Values of the options of `trajmodes potential`.
     command
@@ -99,7 +99,7 @@ def potential_job(
     DataError
         If the file is not a potential, or a compared model is of another crystal.
     """
-    found = of_potential(file, values, command)
+    found = of_potential(files, values, command)
     return found.dataset, write_potential(found, values["output"])
 
 
@@ -111,15 +111,14 @@ def write_potential(found: OfPotential, output: str | None) -> dict[str, str]:
     return write_folder(output, found.dataset, {CONSTANTS_FILE: Writer(text, write)})
 
 
-def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotential:
+def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) -> OfPotential:
     """Calculate what `potential_job` gives."""
-    if not Path(file).is_file():
-        raise UsageError(f"there is no file {file}", fix="check the path")
+    paths = existing_files(files)
     if values["output"] is not None:
-        inputs = [file, *values["compare"], *(one for one in (values["cell"],) if one)]
+        inputs = [*files, *values["compare"], *(one for one in (values["cell"],) if one)]
         require_replaceable(values["output"], (*POTENTIAL_FILES, CONSTANTS_FILE), inputs)
-    with input_files([Path(file)]) as hashes:
-        potential = open_potential(Path(file), values)
+    with input_files(paths) as hashes:
+        potential = open_potential(paths, values)
         others = [shell_model(one, values) for one in values["compare"]]
         start = _crystal(values, others)
         crystal = relaxed_crystal(potential, start, values["relax"])
@@ -131,7 +130,8 @@ def of_potential(file: str, values: Mapping[str, Any], command: str) -> OfPotent
         results = phonon_results(supercell, constants, modes, values["path"], provenance)
     state = potential.state(crystal)
     response, of_response = response_of(potential, crystal)
-    models = _parts(Path(file).stem, potential, constants, values["shells"])
+    label = "-".join(path.stem for path in paths)
+    models = _parts(label, potential, constants, values["shells"])
     models += [require_alike(models[0], one) for one in others]
     notes = [
         *_of_relaxation(start, crystal),

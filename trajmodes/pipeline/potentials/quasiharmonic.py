@@ -10,11 +10,11 @@ import xarray as xr
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.potentials.minimised import ComparedLattice, MinimisedCrystal
 from trajmodes.data.results import Provenance
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import input_files, versions
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.pipeline.potentials.sources import open_potential
+from trajmodes.pipeline.potentials.sources import existing_files, open_potential
 from trajmodes.pipeline.potentials.structures import crystal_of
 from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.report.write import MINIMUM_FILES, write_folder
@@ -29,14 +29,14 @@ from trajmodes.units import GIGAPASCAL
 
 
 def qha_job(
-    file: str, values: Mapping[str, Any], *, command: str
+    files: Sequence[str], values: Mapping[str, Any], *, command: str
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Minimise the Gibbs energy of a potential; write the results if a folder is named.
 
     Parameters
     ----------
-    file
-        A potential, as `trajmodes potential` reads it.
+    files
+        A potential, or several of one element each, as `trajmodes potential` reads it.
     values
         Values of the options of `trajmodes qha`.
     command
@@ -58,15 +58,14 @@ def qha_job(
         If the file is not a potential, its energy has no minimum near the crystal, or no
         scheme has a minimum at the lowest temperature.
     """
-    if not Path(file).is_file():
-        raise UsageError(f"there is no file {file}", fix="check the path")
+    paths = existing_files(files)
     output = values["output"]
     if output is not None:
-        inputs = [file, *values["compare"], *(one for one in (values["cell"],) if one)]
+        inputs = [*files, *values["compare"], *(one for one in (values["cell"],) if one)]
         require_replaceable(output, MINIMUM_FILES, inputs)
     crystal = crystal_of(values["structure"], values["cell"])
-    with input_files([Path(file)]) as hashes:
-        potential = _vibrating(Path(file), values)
+    with input_files(paths) as hashes:
+        potential = _vibrating(paths, values)
         divisions = (values["mesh"],) * 3
         found = [
             minimised(
@@ -78,7 +77,7 @@ def qha_job(
             )
             for scheme in dict.fromkeys(values["scheme"])
         ]
-        _require_a_minimum(found, file)
+        _require_a_minimum(found, ", ".join(files))
         reference = found[0].crystal
         zone = zone_gruneisen(potential, reference, divisions)
         provenance = Provenance(versions(), hashes.result(), command, "")
@@ -87,9 +86,9 @@ def qha_job(
     return dataset, write_folder(output, dataset)
 
 
-def _vibrating(file: Path, values: Mapping[str, Any]) -> Vibrating:
+def _vibrating(files: Sequence[Path], values: Mapping[str, Any]) -> Vibrating:
     """Open the potential of a file: one with matrices of its own, or with force constants."""
-    potential = open_potential(file, values)
+    potential = open_potential(files, values)
     return potential if isinstance(potential, ShellModel) else ByForceConstants(potential)
 
 

@@ -1,6 +1,6 @@
 """Potentials of files: which one it is, the relaxed crystal, and its force constants."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,8 +38,8 @@ class OfCrystal(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def open_potential(file: Path, values: Mapping[str, Any]) -> Source:
-    """Open the potential of a file.
+def open_potential(files: Sequence[Path], values: Mapping[str, Any]) -> Source:
+    """Open the potential of a file, or that of an alloy of several files of one element each.
 
     Raises
     ------
@@ -48,6 +48,9 @@ def open_potential(file: Path, values: Mapping[str, Any]) -> Source:
     DataError
         If the file is not a potential.
     """
+    if len(files) > 1:
+        return read_eam(*files, interpolation=values["interpolation"])
+    file = files[0]
     if file.suffix == ".toml":
         return read_shell_model(file)
     if file.suffix == ".sw":
@@ -63,6 +66,21 @@ def open_potential(file: Path, values: Mapping[str, Any]) -> Source:
             "embedded-atom or three-body potential",
         )
     return LammpsPotential(commands, values["reach"], values["program"])
+
+
+def existing_files(names: Sequence[str]) -> list[Path]:
+    """Paths of the files of a potential.
+
+    Raises
+    ------
+    UsageError
+        If one is not there.
+    """
+    paths = [Path(name) for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}", fix="check the path")
+    return paths
 
 
 def relaxed_crystal(potential: Source, crystal: Crystal, what: str) -> Crystal:

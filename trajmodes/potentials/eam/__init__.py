@@ -5,7 +5,8 @@ with derivatives. Out: energy, forces, stress, force constants of second and thi
 parts of second order apart. Open `embedded_atom` first: it states the equations.
 
 - `embedded_atom`: the potential; energy, forces and stress
-- `files`: potentials from files
+- `files`: potentials from files; `funcfl`: of one element each, mixed to alloys; `dynamo`: the
+  text of these files
 - `tables`: functions with derivatives from tables, and the noise of their second derivatives
 - `functions`: their values at the bonds and densities of a crystal
 - `densities`: derivatives of the densities, and clusters of their atoms
