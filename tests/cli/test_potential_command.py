@@ -10,9 +10,14 @@ import trajmodes as tm
 from embedded_atom.alloy import alloy_functions, tables
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.phonons.modes import frequencies_at
 from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.shell_model.files import read_shell_model
-from trajmodes.units import GIGAPASCAL
+from trajmodes.symmetry.clusters import classify
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.tensors import symmetry_basis
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import GIGAPASCAL, THZ
 
 
 def run(*words: object) -> tuple[int, str]:
@@ -80,33 +85,85 @@ def test_a_fit_is_compared_at_its_own_volume(file, folder, tmp_path):
     np.testing.assert_allclose(values[:, 3], 1.05 * values[:, 0], rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize(("offset", "verdict"), [(0.0, "note"), (0.02, "warning")])
-def test_fits_at_two_temperatures_are_extrapolated(file, folder, tmp_path, offset, verdict):
-    """Constants that grow by 1e-4 per K, with errors of 0.1 %, and an offset."""
-    exact = tm.read_force_constants(folder)
+def _write_fits(file, exact, tmp_path, cells, offset=0.0):
+    """Constants that grow by 1e-4 per K, with errors of 0.1 %, and an offset.
+
+    Their deviations from the constants of the potential are as large as their errors. Noise of
+    each star keeps the symmetry of the crystal.
+    """
     rng = np.random.default_rng(2)
-    words = []
-    for kelvin in (100.0, 300.0):
-        shape = (20, exact.n_pairs)
-        noise = 1e-3 * rng.standard_normal(shape) * np.abs(exact.values).max(axis=(1, 2)) / 4.4
-        values = (1.0 + offset + 1e-4 * kelvin) * exact.values
+    names = []
+    for kelvin, scale in cells.items():
+        crystal = replace(exact.crystal, cell=scale * exact.crystal.cell)
+        static = read_eam(file).force_constants(crystal)
+        group = space_group(crystal)
+        basis = symmetry_basis(classify(group, *static.members))
+        noise = basis.expand(
+            rng.standard_normal((21, basis.n_parameters)) * np.abs(static.values).max() * 1e-3
+        )
+        pairs = basis.orbits
+        rows = {
+            (*s, *r): k
+            for k, (s, r) in enumerate(
+                zip(pairs.sites.tolist(), pairs.lattice[:, 1].tolist(), strict=True)
+            )
+        }
+        keys = zip(*static.members[0].T.tolist(), *static.lattice.T.tolist(), strict=True)
+        noise = noise[:, [rows[key] for key in keys]]
+        # The variance of 20 delete-one means is that of the estimate.
+        values = (1.0 + offset + 1e-4 * kelvin) * static.values + noise[0]
+        rest = noise[1:] - noise[1:].mean(axis=0)
         fitted = replace(
-            read_eam(file).force_constants(exact.crystal),
-            values=values,
-            replicates=values + noise[:, :, None, None] * np.ones((3, 3)),
-            temperature=kelvin,
+            static, values=values, replicates=values + rest / np.sqrt(19.0), temperature=kelvin
         )
         path = tmp_path / f"fit{kelvin:.0f}.h5"
-        write_hdf5(fitted, exact.supercell, path)
-        words += ["--compare", path]
-    code, text = run("potential", file, *words, "-o", tmp_path / "both")
+        write_hdf5(fitted, build_supercell(crystal, exact.supercell.matrix), path)
+        names.append(path)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("offset", "verdict", "expansion"), [(0.0, "note", 2e-5), (0.02, "warning", 0.0)]
+)
+def test_fits_at_two_temperatures_are_extrapolated(
+    file, folder, tmp_path, offset, verdict, expansion
+):
+    """At one volume, or each at that of its run: 0.2 % to 0.6 % wider."""
+    exact = tm.read_force_constants(folder)
+    cells = {kelvin: 1.0 + expansion * kelvin for kelvin in (100.0, 300.0)}
+    paths = _write_fits(file, exact, tmp_path, cells, offset)
+    words = [word for path in paths for word in ("--compare", path)]
+    structure = ("--structure", "cesiumchloride:2.75:NiAl")
+    code, text = run("potential", file, *structure, *words, "-o", tmp_path / "both")
     assert code == 0, text
     data = tm.load(tmp_path / "both").to_dataset()
     (found,) = [
         one for one in data[f"{verdict}s"].values.tolist() if "extrapolated to 0 K" in str(one)
     ]
     assert "constants of fits at 100, 300 K" in found
-    assert ("; 0 of" in found) == (offset == 0.0)
+    assert ("each at the lattice parameters of its run" in found) == (expansion > 0.0)
+    assert data["bvk_model"].values[-1] == "T→0"
+    values, reference = (data[f"bvk_{x}_n_per_m"].values for x in ("value", "reference"))
+    np.testing.assert_allclose(reference[:, -1], values[:, 0])
+    sem = data["bvk_value_n_per_m_sem"].values[:, -1]
+    z = (values[:, -1] - (1.0 + offset) * values[:, 0]) / sem
+    assert 0.5 < np.sqrt(np.mean(z**2)) < 1.6
+    freq, beside = (data[f"bvk_mode_{x}_thz"].values for x in ("freq", "reference"))
+    sem = data["bvk_mode_freq_thz_sem"].values[:, -1]
+    z = (freq[:, -1] - np.sqrt(1.0 + offset) * freq[:, 0]) / sem
+    assert 0.3 < np.sqrt(np.mean(z**2)) < 2.0
+    np.testing.assert_allclose(beside[:, -1], freq[:, 0])
+    if expansion:
+        wider = read_eam(file).force_constants(
+            replace(exact.crystal, cell=1.006 * exact.crystal.cell)
+        )
+        omega = frequencies_at(wider, data["bvk_mode_q"].values)[0] / THZ
+        own = omega[np.arange(len(omega)), data["bvk_mode_branch"].values - 1]
+        np.testing.assert_allclose(beside[:, -2], own, rtol=1e-9)
+    if verdict == "warning":
+        assert "N/m" in found
+    for name in ("figures/differences.png", "tables/compared_modes.csv"):
+        assert (tmp_path / "both" / name).stat().st_size > 0
 
 
 def test_python_gives_the_same_force_constants(file, folder):

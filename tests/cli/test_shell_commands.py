@@ -98,6 +98,38 @@ def test_force_constants_with_errors_stand_beside_a_table(table, copper, tmp_pat
     assert found["bvk_temperature"].values[0] == 300.0
 
 
+def test_fits_at_several_temperatures_are_extrapolated_to_zero(copper, table, tmp_path):
+    """Constants at 0 K have the slope 1e-4 per K; the first file is the one at 200 K."""
+    paths = []
+    shells = nearest_shells(copper.crystal, 2)
+    rng = np.random.default_rng(5)
+    for kelvin in (200.0, 100.0, 400.0):
+        exact = VALUES * (1.0 + 1e-4 * kelvin) * NEWTON_PER_METRE
+        samples = exact + 0.1 * rng.normal(size=(20, 5)) * NEWTON_PER_METRE
+        means = (samples.sum(axis=0) - samples) / 19.0
+        fitted = shell_constants(shells, samples.mean(axis=0), replicates=means)
+        known = replace(force_constants_of(fitted, shells), temperature=kelvin)
+        paths.append(tmp_path / f"fit{kelvin:.0f}.h5")
+        write_hdf5(known, build_supercell(copper.crystal, 4 * np.eye(3, dtype=int)), paths[-1])
+    code, text = run(*paths, "--compare", table, "--shells", 2, "-o", tmp_path / "out")
+    assert code == 0, text
+    assert "linear extrapolation of fits at 100, 200, 400 K" in " ".join(text.split())
+    found = tm.load(tmp_path / "out").to_dataset()
+    names = ["fit200", "fit100", "fit400", "cu", "T→0"]
+    assert found["bvk_model"].values.tolist() == names
+    assert found["bvk_temperature"].values[-1] == 0.0
+    z = (found["bvk_value_n_per_m"] - VALUES[:, None]) / found["bvk_value_n_per_m_sem"]
+    assert 0.3 < np.sqrt(np.mean(z.values[:, -1] ** 2)) < 1.7
+    exact = frequencies_at(copper, found["bvk_mode_q"].values)[0] / THZ
+    exact = exact[np.arange(len(exact)), found["bvk_mode_branch"].values - 1]
+    y = (found["bvk_mode_freq_thz"][:, -1] - exact) / found["bvk_mode_freq_thz_sem"][:, -1]
+    assert 0.3 < np.sqrt(np.mean(y.values**2)) < 1.7
+    reference = found["bvk_reference_n_per_m"].values
+    np.testing.assert_allclose(reference[:, 0], found["bvk_value_n_per_m"].values[:, -1])
+    assert np.isnan(reference[:, 3:]).all()
+    assert (tmp_path / "out" / "figures" / "differences.png").stat().st_size > 0
+
+
 def _only(constants: ForceConstants, kept: np.ndarray) -> ForceConstants:
     """Force constants of which only some pairs are listed."""
     arrays = {name: getattr(constants, name)[kept] for name in ("first", "second", "lattice")}

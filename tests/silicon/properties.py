@@ -14,7 +14,11 @@ from trajmodes.data.potentials.minimised import (
     ZoneGruneisen,
 )
 from trajmodes.data.potentials.response import StaticResponse
-from trajmodes.data.potentials.shell_constants import MeasuredFrequencies, ShellModels
+from trajmodes.data.potentials.shell_constants import (
+    MeasuredFrequencies,
+    SharedModes,
+    ShellModels,
+)
 from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
 from trajmodes.data.series.runs import MeasuredLines, SeriesRun
@@ -134,7 +138,8 @@ def shells() -> xr.Dataset:
     omega = bands.omega
     found = ShellModels(
         ("copper",), (constants,), bands, omega[None], Provenance({}, (), "", ""), (300.0,),
-        omega, fit,
+        omega, fit, "potential", constants.values[:, None],
+        SharedModes(qpoints[:2], np.ones(2), *np.ones((3, 2, 1))),
     )  # fmt: skip
     return shells_dataset(found)
 

@@ -38,20 +38,28 @@ def elastic(force_constants: str, **given: Any) -> str:
     return show_results(*elastic_job(force_constants, values, command=command_line()))
 
 
-@command(main, click.argument("source", metavar="FOLDER | FORCE_CONSTANTS | TABLE"))
-def bvk(source: str, **given: Any) -> str:
+@command(
+    main,
+    click.argument(
+        "sources", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | TABLE …"
+    ),
+)
+def bvk(sources: tuple[str, ...], **given: Any) -> str:
     """Find Born–von Kármán constants of neighbour shells, and compare models.
 
-    SOURCE has force constants, or is a table of constants (TOML), or a table of measured
-    frequencies (CSV), to which constants are fitted. The force constants of these shells are
-    written for all other commands.
+    A source has force constants, or is a table of constants (TOML), or a table of measured
+    frequencies (CSV), to which constants are fitted. The force constants of the shells of the
+    first source are written for all other commands. Fits at several temperatures are
+    extrapolated to 0 K.
     """
     from trajmodes.pipeline.potentials.born_von_karman import bvk_job
     from trajmodes.report.summary import show_results
 
     values = values_of("bvk", given)
     values["output"] = values["output"] or FOLDERS["bvk"]
-    return show_results(*bvk_job(source, values, command=command_line()))
+    first, *others = sources
+    values["compare"] = (*others, *values["compare"])
+    return show_results(*bvk_job(first, values, command=command_line()))
 
 
 @command(main, click.argument("files", nargs=-1, required=True, metavar="FILE..."))

@@ -28,15 +28,17 @@ from trajmodes.report.figures.catalogue import (
     MAP_OUTPUTS,
     OUTPUTS,
     PHASE_OUTPUTS,
-    POTENTIAL_OUTPUTS,
     PROPERTY_OUTPUTS,
     SCATTERING_OUTPUTS,
     SERIES_OUTPUTS,
-    SHELL_OUTPUTS,
     VOLUME_OUTPUTS,
     place_of_drawing,
 )
-from trajmodes.report.figures.potentials.outputs import MINIMUM_OUTPUTS
+from trajmodes.report.figures.potentials.outputs import (
+    MINIMUM_OUTPUTS,
+    POTENTIAL_OUTPUTS,
+    SHELL_OUTPUTS,
+)
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.outputs import MOST_CELLS, Content, Output, describe

@@ -127,6 +127,7 @@ DIMENSIONS = {
     "bvk_constant": "independent constants of the neighbour shells",
     "bvk_shell": "neighbour shells of bonds that symmetry makes equal, nearest first",
     "bvk_measured": "measured frequencies",
+    "bvk_mode": "sets of equivalent modes at which fits are compared",
     "scheme": "coordinates in which the Gibbs energy of a potential is minimised",
     "symmetric_strain": "strains that keep the space group",
     "zone_point": "irreducible points of the mesh of the minimisation",

@@ -128,6 +128,27 @@ class MeasuredFit:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedModes:
+    """Frequencies of the same modes (g) of several models (k), all their force constants."""
+
+    qpoints: Floats
+    """(g, 3) reduced coordinates in the primitive cell, no 2π; one of each star."""
+    branch: Ints
+    """(g,) number of the branch by ascending frequency from 1, lowest of degenerate ones."""
+    omega: Floats
+    """(g, k), unit: rad/ps. nan for models that have constants of shells alone."""
+    omega_sem: Floats
+    """(g, k), unit: rad/ps. Standard errors; nan where they are unknown."""
+    reference: Floats
+    """(g, k), unit: rad/ps. As `ShellModels.reference`."""
+
+    def __post_init__(self) -> None:
+        sizes = {"g": len(self.branch)}
+        freeze(self, sizes, float, qpoints="g 3", omega="g k", omega_sem="g k", reference="g k")
+        freeze(self, sizes, np.int64, branch="g")
+
+
+@dataclass(frozen=True, slots=True)
 class ShellModels:
     """Born–von Kármán constants of one crystal from several sources, and their bands."""
 
@@ -147,5 +168,12 @@ class ShellModels:
     all pairs and without the average over stars; None where there are none."""
     measured: MeasuredFit | None = None
     """Quality of the fit of the first; None where it was not fitted to frequencies."""
+    reference_label: str | None = None
+    """Name of the model that the others are compared with."""
+    reference: Floats | None = None
+    """(n, k), unit: eV/Å². Constants with which those of each model are compared: of the
+    potential in the crystal of the model, or at T → 0; nan for models that are not compared."""
+    modes: SharedModes | None = None
+    """Frequencies of fits, and of what they are compared with."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()

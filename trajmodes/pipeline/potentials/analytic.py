@@ -18,7 +18,8 @@ from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.derived import phonon_results
 from trajmodes.pipeline.job_folder import CONSTANTS_FILE, input_files, versions
-from trajmodes.pipeline.potentials.born_von_karman import (
+from trajmodes.pipeline.potentials.comparison import Static, with_potential
+from trajmodes.pipeline.potentials.neighbour_models import (
     ShellModel,
     distinct_labels,
     model_of_constants,
@@ -27,6 +28,7 @@ from trajmodes.pipeline.potentials.born_von_karman import (
     shell_model,
 )
 from trajmodes.pipeline.potentials.sources import (
+    Source,
     existing_files,
     force_constants_of,
     open_potential,
@@ -40,15 +42,9 @@ from trajmodes.report.write import POTENTIAL_FILES, write_folder
 from trajmodes.results.by_command.potential import potential_dataset
 from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import NEWTON_PER_METRE
 
 _FORCE = 1e-3
 """Force in eV/Å beyond which the atoms are not at equilibrium."""
-_FAR = 3.0
-"""Difference in standard errors that is more than the error."""
-_FEW = 0.05
-"""Part of the constants that may differ by more."""
-_SAME_VOLUME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +127,18 @@ def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) 
     state = potential.state(crystal)
     response, of_response = response_of(potential, crystal)
     label = "-".join(path.stem for path in paths)
-    models = _parts(label, potential, constants, values["shells"])
-    models += [require_alike(models[0], one) for one in others]
+    own, *parts = _parts(label, potential, constants, values["shells"])
+    compared = with_potential(
+        own, parts, [require_alike(own, one) for one in others], _static(potential, crystal)
+    )
+    models = compared.models
     notes = [
         *_of_relaxation(start, crystal),
         *_of_state(state, crystal),
         *of_constants,
         *of_response,
-        *_at_zero(models[0], others),
-        *remarks([models[0], *others]),
+        *remarks([own, *others]),
+        *compared.notes,
     ]
     results = replace(
         results,
@@ -147,7 +146,6 @@ def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) 
         notes=(
             *(note for note in notes if note.severity != "warning"),
             *results.notes,
-            *_differences(models[0], others),
         ),
     )
     shells = ShellModels(
@@ -156,7 +154,10 @@ def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) 
         bands=results.bands,
         band_omega=None,
         provenance=results.provenance,
-        temperatures=tuple(one.whole.temperature if one.whole else None for one in models),
+        temperatures=tuple(one.temperature for one in models),
+        reference_label=compared.label,
+        reference=compared.reference,
+        modes=compared.modes,
     )
     return OfPotential(state, results, shells, response)
 
@@ -166,6 +167,16 @@ def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal
     if values["structure"] is None and values["cell"] is None and others:
         return others[0].constants.crystal
     return crystal_of(values["structure"], values["cell"])
+
+
+def _static(potential: Source, crystal: Crystal) -> Static:
+    """Describe the potential with which fits are compared."""
+
+    def constants(other: Crystal) -> ForceConstants:
+        return replace(force_constants_of(potential, other, 2).constants, triplets=None)
+
+    noise = potential.noise(crystal) if isinstance(potential, EmbeddedAtom) else 0.0
+    return Static(constants, noise)
 
 
 def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:
@@ -208,79 +219,5 @@ def _of_state(state: State, crystal: Crystal) -> list[Note]:
             f"{worst + 1} is {forces[worst]:.3g} eV/Å",
             why="the structure was not relaxed with this potential",
             fix="use --relax positions, or --relax cell",
-        )
-    ]
-
-
-def _differences(own: ShellModel, others: Sequence[ShellModel]) -> list[Note]:
-    """Say by how much the constants of fits differ from those of the potential."""
-    notes = []
-    for other in others:
-        one, two = own.constants, other.constants
-        count = min(len(one.values), len(two.values))
-        change = two.values[:count] - one.values[:count]
-        worst = int(np.abs(change).argmax())
-        newton = change[worst] / NEWTON_PER_METRE
-        text = (
-            f"{other.label} minus {own.label}: {one.names[worst]} of shell "
-            f"{one.shell[worst] + 1} differs most, by {newton:.3g} N/m"
-        )
-        sem = two.values_sem
-        if sem is not None:
-            ratio = np.abs(change) / sem[:count]
-            far = int((ratio > _FAR).sum())
-            text += (
-                f", {ratio[worst]:.2g} standard errors; {far} of {count} constants differ by "
-                f"more than {_FAR:g}"
-            )
-        notes.append(Note("note", text))
-    return notes
-
-
-def _at_zero(own: ShellModel, others: Sequence[ShellModel]) -> list[Note]:
-    """Compare the potential with constants of fits extrapolated linearly to 0 K.
-
-    The fits are those at the volume of the potential, at two temperatures or more.
-    """
-    volume = own.constants.crystal.volume
-    fits = [
-        (one.whole.temperature, one.constants.values, one.constants.values_sem)
-        for one in others
-        if one.whole is not None
-        and one.whole.temperature is not None
-        and one.constants.values_sem is not None
-        and abs(one.constants.crystal.volume / volume - 1.0) < _SAME_VOLUME
-    ]
-    kelvin = np.array([kelvin for kelvin, _, _ in fits])
-    if len(set(kelvin.tolist())) < 2:
-        return []
-    count = min(len(own.constants.values), *(len(values) for _, values, _ in fits))
-    sems = np.array([sem[:count] for _, _, sem in fits])
-    # Constants without an error are zero in all models.
-    known = np.flatnonzero((sems > 0.0).all(axis=0))
-    values = np.array([values[known] for _, values, _ in fits])
-    weight = sems[:, known] ** -2.0
-    t_kn = kelvin[:, None]
-    sums = [(weight * t_kn**n).sum(axis=0) for n in range(3)]
-    first, second = ((weight * t_kn**n * values).sum(axis=0) for n in range(2))
-    determinant = sums[0] * sums[2] - sums[1] ** 2
-    at_zero = (sums[2] * first - sums[1] * second) / determinant
-    z = (at_zero - own.constants.values[known]) / np.sqrt(sums[2] / determinant)
-    far = int((np.abs(z) > _FAR).sum())
-    listed = ", ".join(f"{one:.4g}" for one in kelvin)
-    text = (
-        f"constants of fits at {listed} K extrapolated to 0 K differ from those of the "
-        f"potential by {np.sqrt(np.mean(z**2)):.2g} standard errors (rms); {far} of {len(z)} "
-        f"by more than {_FAR:g}"
-    )
-    if far <= _FEW * len(z):
-        return [Note("note", text)]
-    return [
-        Note(
-            "warning",
-            text,
-            why="the range of the fits is too short, their forces contain those of a "
-            "thermostat, the potential is another one, or constants are not linear in T",
-            fix="fit with a longer cutoff, or at lower temperatures",
         )
     ]

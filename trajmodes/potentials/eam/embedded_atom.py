@@ -85,11 +85,15 @@ class EmbeddedAtom:
         """Compute dynamical matrices of a crystal of one atom per cell at reduced q (q, 3)."""
         return bravais_matrices(crystal, self._at(crystal, 2), qpoints)
 
+    def noise(self, crystal: Crystal) -> float:
+        """Error in eV/Å² of force constants from the few digits of a table."""
+        found = curvature_noise(self.functions, crystal, self._at(crystal, 2))
+        return float(found.max(initial=0.0))
+
     def notes(self, crystal: Crystal) -> tuple[Note, ...]:
         """Warn of force constants with errors from the few digits of a table."""
-        found = self._at(crystal, 2)
-        noise = curvature_noise(self.functions, crystal, found).max(initial=0.0)
-        largest = np.abs(second_order(crystal, found).total.values).max()
+        noise = self.noise(crystal)
+        largest = np.abs(self.parts(crystal).total.values).max()
         if noise <= _NOISE * largest:
             return ()
         return (

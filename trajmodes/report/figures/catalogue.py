@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.results.by_command.born_von_karman import BVK_TABLES
 from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.phases import PHASE_TABLES
-from trajmodes.results.by_command.potential import RESPONSE_TABLE
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
 from trajmodes.results.by_command.thermo import THERMO_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
@@ -319,28 +317,6 @@ PHASE_OUTPUTS = (
     ),
 )
 """Files of `trajmodes phases`, apart from results.nc."""
-SHELL_OUTPUTS = (
-    *BVK_TABLES,
-    Output(
-        "figures/constants.png",
-        "Born–von Kármán constants by shell and model",
-        ("bvk_constant",),
-        _drawn("potentials.shells.draw_constants"),
-    ),
-    Output(
-        "figures/bands.png",
-        "bands of the models",
-        ("bvk_band_freq_thz",),
-        _drawn("potentials.shells.draw_bands"),
-    ),
-)
-"""Files of `trajmodes bvk`, apart from results.nc, force constants and the table."""
-POTENTIAL_OUTPUTS = (
-    *OUTPUTS,
-    RESPONSE_TABLE,
-    *(one for one in SHELL_OUTPUTS if one.name not in {own.name for own in OUTPUTS}),
-)
-"""Files of `trajmodes potential`: those of force constants, and the constants of the shells."""
 SCATTERING_OUTPUTS = (
     *SCATTERING_TABLES,
     Output(

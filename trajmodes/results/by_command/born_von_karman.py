@@ -9,7 +9,12 @@ import xarray as xr
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.data.potentials.shell_constants import MeasuredFit, ShellConstants, ShellModels
+from trajmodes.data.potentials.shell_constants import (
+    MeasuredFit,
+    SharedModes,
+    ShellConstants,
+    ShellModels,
+)
 from trajmodes.results.dataset import attributes_of, filled, path_roots
 from trajmodes.results.outputs import BANDS, Output
 from trajmodes.results.schema import variable_of
@@ -29,10 +34,13 @@ def shells_dataset(found: ShellModels) -> xr.Dataset:
         "bvk_temperatures": np.array(found.temperatures, dtype=float) if any(known) else None,
         "bvk_bands": None if bands is None else np.moveaxis(bands, 0, -1),
         "bvk_whole": found.whole_omega,
+        "bvk_reference_label": found.reference_label,
         "provenance": found.provenance,
         "warnings": [str(note) for note in found.warnings],
         "notes": [str(note) for note in found.notes],
     }
+    if found.modes is not None:
+        roots["bvk_modes"] = _modes(found.modes)
     if found.measured is not None:
         roots["bvk_measured"] = _measured(found.measured)
     return filled(roots, attributes_of(found.provenance))
@@ -50,6 +58,7 @@ def _constants(found: ShellModels) -> dict[str, Any]:
         "shell": shell + 1,
         "values": np.stack([row for _, row, _ in values], axis=1),
         "values_sem": _stacked(sems, len(first.names)),
+        "reference": found.reference,
     }
 
 
@@ -98,6 +107,18 @@ def _stacked(columns: list[Floats | None], count: int) -> Floats | None:
     return np.stack([empty if one is None else one for one in columns], axis=1)
 
 
+def _modes(modes: SharedModes) -> SimpleNamespace:
+    is_known = np.isfinite(modes.omega_sem).any()
+    return SimpleNamespace(
+        number=np.arange(1, len(modes.branch) + 1),
+        qpoints=modes.qpoints,
+        branch=modes.branch,
+        omega=modes.omega,
+        omega_sem=modes.omega_sem if is_known else None,
+        reference=modes.reference,
+    )
+
+
 def _measured(fit: MeasuredFit) -> SimpleNamespace:
     data = fit.measured
     return SimpleNamespace(
@@ -135,7 +156,10 @@ BVK_TABLES = (
             table_of,
             title="Born–von Kármán constants K = −Φ of one bond of each shell of shells.csv; "
             "x_sem is the standard error of x",
-            names=("bvk_constant", "bvk_constant_shell", "bvk_name", "bvk_value_n_per_m"),
+            names=(
+                *("bvk_constant", "bvk_constant_shell", "bvk_name"),
+                *("bvk_value_n_per_m", "bvk_reference_n_per_m"),
+            ),
         ),
     ),
     Output(
@@ -148,6 +172,20 @@ BVK_TABLES = (
             names=(
                 *("bvk_shell", "bvk_species", "bvk_bond", "bvk_distance", "bvk_neighbours"),
                 *("bvk_along_n_per_m", "bvk_across_n_per_m", "bvk_residual"),
+            ),
+        ),
+    ),
+    Output(
+        "tables/compared_modes.csv",
+        "frequencies of fits, and those with which they are compared",
+        ("bvk_mode",),
+        partial(
+            table_of,
+            title="Frequencies of the force constants of each model beside {bvk_reference}; "
+            "x_sem is the standard error of x",
+            names=(
+                *("bvk_mode", "bvk_mode_q", "bvk_mode_branch"),
+                *("bvk_mode_freq_thz", "bvk_mode_reference_thz"),
             ),
         ),
     ),

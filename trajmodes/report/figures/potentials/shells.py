@@ -1,10 +1,12 @@
 """Born–von Kármán constants of several models: bars by shell, and bands."""
 
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import frame_path, frequency_span
 from trajmodes.report.figures.style import (
@@ -28,30 +30,33 @@ _ROW, _LEGEND_ROW = 2.6, 0.2
 
 def draw_constants(dataset: NamedArrays) -> Figure:
     """Draw the constants of the shells side by side; small ones again on their own scale."""
-    rows = _rows(dataset)
     names = [str(name) for name in dataset["bvk_model"].values]
-    columns = _columns(names)
+    values, sem = dataset["bvk_value_n_per_m"].values, sem_of(dataset, "bvk_value_n_per_m")
+    shown = Bars(values, sem, model_colours(len(names)))
+    rows = rows_of(dataset, values)
+    columns = columns_of(names)
     head = _LEGEND_ROW * (-(-len(names) // columns) - 1)
     height = _ROW * len(rows) + 0.2 + head
     figure = new_figure(height)
     for k, row in enumerate(rows):
         foot = 1.0 - (head + _ROW * (k + 1) - 0.55) / height
-        constants_panel(figure.add_axes((0.085, foot, 0.9, 1.8 / height)), dataset, row)
+        axes = figure.add_axes((0.085, foot, 0.9, 1.8 / height))
+        constants_panel(axes, dataset, shown, row)
+        axes.set_ylabel("Constant (N/m)")
     entries = [
         line_entry(name, colour, linewidth=5.0)
-        for name, colour in zip(names, _colours(len(names)), strict=True)
+        for name, colour in zip(names, model_colours(len(names)), strict=True)
     ]
     figure.legend(handles=entries, loc="upper right", ncols=columns, borderaxespad=0.2)
     return figure
 
 
-def _rows(dataset: NamedArrays) -> list[Ints]:
-    """Constants of each row: whole shells."""
-    values = np.abs(dataset["bvk_value_n_per_m"].values)
+def rows_of(dataset: NamedArrays, values: Floats) -> list[Ints]:
+    """Constants of each row of values (n, k): whole shells."""
     shell = dataset["bvk_constant_shell"].values
     own = [np.flatnonzero(shell == h) for h in np.unique(shell)]
     if len(shell) <= _IN_ROW:
-        largest = np.array([np.nanmax(values[one]) for one in own])
+        largest = np.array([np.nanmax(np.abs(values[one]), initial=0.0) for one in own])
         is_small = largest < _SMALL * largest.max()
         small = [one for one, little in zip(own, is_small, strict=True) if little]
         return [np.arange(len(shell)), *([np.concatenate(small)] if small else [])]
@@ -64,23 +69,30 @@ def _rows(dataset: NamedArrays) -> list[Ints]:
     return rows[:_MOST_ROWS]
 
 
-def _columns(names: list[str]) -> int:
+def columns_of(names: list[str]) -> int:
     """Columns of a legend that is not wider than the figure."""
     return max(1, min(4, len(names), 100 // (max(map(len, names)) + 8)))
 
 
-def constants_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
-    """Draw bars of some constants of all models, with their errors."""
-    values = dataset["bvk_value_n_per_m"].values[chosen]
-    sem = sem_of(dataset, "bvk_value_n_per_m")
+class Bars(NamedTuple):
+    """Values of the constants (n) of some models (k)."""
+
+    values: Floats
+    """(n, k) in N/m."""
+    sem: Floats | None
+    colours: list[str]
+
+
+def constants_panel(axes: Axes, dataset: NamedArrays, shown: Bars, chosen: Ints) -> None:
+    """Draw bars of some constants, with their errors."""
+    values = shown.values[chosen]
     shell = dataset["bvk_constant_shell"].values[chosen]
-    n_models = values.shape[1]
     # A gap between shells.
     place = np.arange(len(chosen)) + 0.7 * (np.cumsum(np.diff(shell, prepend=shell[0]) > 0))
-    width = 0.8 / n_models
-    for k, colour in enumerate(_colours(n_models)):
-        own = place + (k - 0.5 * (n_models - 1)) * width
-        error = None if sem is None else np.nan_to_num(sem[chosen, k])
+    width = 0.8 / len(shown.colours)
+    for k, colour in enumerate(shown.colours):
+        own = place + (k - 0.5 * (len(shown.colours) - 1)) * width
+        error = None if shown.sem is None else np.nan_to_num(shown.sem[chosen, k])
         axes.bar(
             *(own, np.nan_to_num(values[:, k]), width), color=colour, yerr=error,
             error_kw={"elinewidth": 0.9, "capsize": 1.5, "ecolor": BLACK},
@@ -91,7 +103,7 @@ def constants_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     turned = 90.0 if is_dense else 0.0
     axes.set_xticks(place, [str(name) for name in names], fontsize=7.5, rotation=turned)
     axes.tick_params(axis="x", length=0.0)
-    axes.set(ylabel="Constant (N/m)", xlim=(place[0] - 0.8, place[-1] + 0.8))
+    axes.set(xlim=(place[0] - 0.8, place[-1] + 0.8))
     for h in np.unique(shell):
         inside = place[shell == h]
         axes.annotate(
@@ -106,11 +118,11 @@ def draw_bands(dataset: NamedArrays) -> Figure:
     names = [str(name) for name in dataset["bvk_model"].values]
     entries = [
         line_entry(name, colour)
-        for name, colour in zip(names, _colours(len(names)), strict=True)
+        for name, colour in zip(names, model_colours(len(names)), strict=True)
     ]
     if "bvk_whole_freq_thz" in dataset:
         entries.append(line_entry("all force constants", GREY, linestyle="--"))
-    columns = _columns([str(one.get_label()) for one in entries])
+    columns = columns_of([str(one.get_label()) for one in entries])
     head = 0.1 + _LEGEND_ROW * -(-len(entries) // columns)
     height = 3.6 + head
     figure = new_figure(height)
@@ -130,12 +142,13 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> None:
             whole = dataset["bvk_whole_freq_thz"].values
             drawn.append(whole.ravel())
             axes.plot(place[inside], whole[inside], color=GREY, linestyle="--", linewidth=0.9)
-        for k, colour in enumerate(_colours(freq.shape[2])):
+        for k, colour in enumerate(model_colours(freq.shape[2])):
             axes.plot(place[inside], freq[inside, :, k], color=colour, linewidth=1.0)
     frame_path(axes, dataset, frequency_span(np.concatenate(drawn)))
 
 
-def _colours(n_models: int) -> list[str]:
+def model_colours(n_models: int) -> list[str]:
+    """Colours of the models."""
     return list(branch_colours(n_models))
 
 
