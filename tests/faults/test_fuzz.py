@@ -24,6 +24,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
@@ -191,6 +192,8 @@ HDF5 = {
     "HDF5": ("hdf5", "force_constants.h5"),
     "fc2": ("phono3py", "fc2.hdf5"),
     "fc3": ("phono3py", "fc3.hdf5"),
+    "H5MD": lambda at: of_program(h5md, "a.h5md", at),
+    "vaspout.h5": lambda at: of_program(vaspout, "vaspout.h5", at),
 }
 """Each of these files is first read by a process of its own, which takes half a second."""
 

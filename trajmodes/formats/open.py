@@ -31,6 +31,7 @@ from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, r
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.programs.companions import positions_file, positions_files
+from trajmodes.readers.programs.zarr import is_zarr
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
@@ -194,7 +195,7 @@ def _folder_format(path: Path) -> str | None:
 
 def _recognise(path: Path) -> str:
     """Recognise a format by name or first lines; “other” is left to ASE and MDAnalysis."""
-    folder = _folder_format(path)
+    folder = "other" if is_zarr(path) else _folder_format(path)
     if folder is not None:
         return folder
     stamp_file(path)

@@ -22,6 +22,7 @@ from trajmodes.readers.mdanalysis import (
     require_trajectory_format,
 )
 from trajmodes.readers.programs.recognise import opener_of
+from trajmodes.readers.programs.zarr import is_zarr
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.source import stamp_file
 from trajmodes.readers.time_axis import time_axis
@@ -144,7 +145,7 @@ def open_foreign(
         paths=(*files, *(one for source in sources for one in source.companions)),
         n_atoms=info.n_atoms,
         time=time,
-        atoms=AtomTable(species=info.species, masses=info.masses),
+        atoms=AtomTable(species=info.species, types=info.types, masses=info.masses),
         unit_style=info.unit_style,
         columns=fields,
         has_velocities="velocities" in fields,
@@ -168,7 +169,8 @@ def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
 
 def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
     """Open one file with what reads its content or its suffix."""
-    stamp_file(path)  # raises if it is missing, empty or not a file
+    if not is_zarr(path):
+        stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
         if suffix in _BINARY:

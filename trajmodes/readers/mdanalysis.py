@@ -1,4 +1,4 @@
-"""Frames read by MDAnalysis: AMBER NetCDF, H5MD and its other formats."""
+"""Frames read by MDAnalysis: AMBER NetCDF and its other formats."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.io import netcdf_file
 
-from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.soundness import require_survivable
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.units import KILOJOULE_PER_MOLE
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHER_NETCDF = {b"CDF\x05": "NetCDF in the format CDF-5", b"\x89HDF": "NetCDF-4 or HDF5"}
 """Kinds of NetCDF that MDAnalysis does not read, by their first bytes."""
 _REFUSED_BY_MDANALYSIS = {
@@ -27,9 +24,6 @@ def open_mdanalysis(path: Path) -> ForeignFile:
     """Open a file with MDAnalysis's reader for its suffix."""
     from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
 
-    with path.open("rb") as file:
-        if file.read(len(_HDF5)) == _HDF5:
-            require_survivable(path)
     with reader(str(path)) as source:
         return ForeignFile(
             n_frames=source.n_frames,
@@ -49,7 +43,8 @@ def _frames(path: Path, start: int, stop: int) -> Iterator[ForeignFrame]:
 
 
 def _from_timestep(source: Any, now: Any) -> ForeignFrame:
-    cell = _box(source, now)
+    box = now.triclinic_dimensions
+    cell = None if box is None else np.asarray(box, dtype=float)
     flat = cell is None or np.linalg.det(cell) == 0.0
     return ForeignFrame(
         np.asarray(now.positions, dtype=float),
@@ -61,28 +56,6 @@ def _from_timestep(source: Any, now: Any) -> ForeignFrame:
         if now.has_forces
         else None,
     )
-
-
-def _box(source: Any, now: Any) -> Floats | None:
-    """Box vectors in Å, in the orientation of the positions."""
-    if now.dimensions is None:
-        return None
-    if source.format == "H5MD":
-        # The reader keeps only lengths and angles, and loses the orientation of the box.
-        edges = _h5md_edges(Path(source.filename), now.frame)
-        if edges.shape == (3, 3):
-            return np.asarray(edges * (now.dimensions[0] / np.linalg.norm(edges[0])))
-    return np.asarray(now.triclinic_dimensions, dtype=float)
-
-
-def _h5md_edges(path: Path, frame: int) -> Floats:
-    """Box edges of a frame as written, in the unit of the file."""
-    import h5py  # noqa: PLC0415 - loads slowly
-
-    with h5py.File(path) as file:
-        # MDAnalysis reads the first group of particles.
-        group = next(iter(file["particles"].values()))
-        return np.asarray(group["box/edges/value"][frame], dtype=float)
 
 
 def known_to_mdanalysis(path: Path) -> bool:

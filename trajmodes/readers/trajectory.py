@@ -121,6 +121,8 @@ class ForeignFile:
     precision_digits: int
     """Significant digits of a position."""
     species: tuple[str, ...] | None = None
+    types: Ints | None = None
+    """(a,)."""
     masses: Floats | None = None
     """(a,), unit: eV ps²/Å²."""
     notes: tuple[Note, ...] = ()

@@ -184,12 +184,6 @@ def test_h5md_keeps_the_orientation_of_its_box(tmp_path: Path) -> None:
     assert found.interval_ps == pytest.approx(0.02)
 
 
-def test_h5md_without_units_is_refused(tmp_path: Path) -> None:
-    h5md(tmp_path / "a.h5md", {})
-    with pytest.raises(DataError, match="unit"):
-        open_foreign([tmp_path / "a.h5md"], PLAIN)
-
-
 def test_a_missing_cell_is_required(tmp_path: Path, images: list[Atoms]) -> None:
     with AseTrajectory(tmp_path / "a.traj", "w") as file:
         for image in images:

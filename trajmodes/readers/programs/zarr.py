@@ -1,0 +1,71 @@
+"""Folders ``.zarr`` with the arrays of a run; they are read by the package ``zarr``."""
+
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trajmodes.config.groups import ReadOptions
+from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, with_location
+from trajmodes.readers.programs.array_store import open_store
+from trajmodes.readers.trajectory import ForeignFile
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a path is a folder of zarr, of format 2 or 3."""
+    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+
+
+def open_zarr(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open a folder of zarr; errors are those of `open_store`.
+
+    Raises
+    ------
+    UsageError
+        If the package is not installed.
+    """
+    group = _group(path)
+    try:
+        return open_store(
+            partial(_opened, path), partial(_array, group), _groups(group), options
+        )
+    except UnitsError as error:
+        where = f"{path}, {error.where}"
+        raise UnitsError(error.what, where=where, why=error.why, fix=error.fix) from None
+    except TrajmodesError as error:
+        raise with_location(error, str(path)) from None
+
+
+def _group(path: Path) -> Any:
+    try:
+        import zarr  # noqa: PLC0415 - an optional package
+    except ImportError:
+        raise UsageError(
+            "the package zarr, which reads the folder, is not installed",
+            where=str(path),
+            fix="pip install zarr, or write the run as an HDF5 file",
+        ) from None
+    return zarr.open_group(str(path), mode="r")
+
+
+def _opened(path: Path) -> Any:
+    return nullcontext(_group(path))
+
+
+def _array(group: Any, name: str) -> Any:
+    found = group.get(name)
+    if not hasattr(found, "shape"):
+        return None
+    # Chunks that are missing would be read as zeros.
+    missing = found.nchunks - found.nchunks_initialized if found.shape else 0
+    if missing:
+        raise DataError(
+            f"{missing} of {found.nchunks} chunks of {name} are missing",
+            why="the run was stopped before they were written, or the folder is not complete",
+        )
+    return found
+
+
+def _groups(group: Any) -> list[str]:
+    found = group.get("particles")
+    return [f"particles/{name}" for name in found.group_keys()] if found is not None else []
