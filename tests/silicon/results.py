@@ -245,7 +245,11 @@ def make_full(results, seed=8):
         quality=quality,
         triplets=clusters(rng, 3),
         quartets=clusters(rng, 4),
-        charges=Charges(np.array([1.2, -1.2])[:, None, None] * np.eye(3), 5.0 * np.eye(3)),
+        charges=Charges(
+            np.array([1.2, -1.2])[:, None, None] * np.eye(3),
+            5.0 * np.eye(3),
+            np.full((2, 3, 3, 3), 0.1),
+        ),
     )
     member = modes.sets >= 0
     classical = np.where(member, width[modes.sets], np.nan) * THZ

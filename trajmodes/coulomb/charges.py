@@ -88,7 +88,10 @@ def symmetric_charges(charges: Charges, group: SpaceGroup) -> tuple[Charges, tup
                 why="the calculation of the charges is not converged" if loud else "",
             )
         )
-    return Charges(born - excess, epsilon), tuple(notes)
+    quadrupoles = charges.quadrupoles
+    if quadrupoles is not None:
+        quadrupoles = _mean_quadrupoles(quadrupoles, group)
+    return Charges(born - excess, epsilon, quadrupoles), tuple(notes)
 
 
 def of_inequivalent(born: Floats, group: SpaceGroup) -> Floats | None:
@@ -111,4 +114,11 @@ def _mean_of_images(born: Floats, group: SpaceGroup) -> Floats:
     mean = np.zeros_like(born)
     for turn, sites in zip(group.cartesian, group.permutations, strict=True):
         mean[sites] += turn @ born @ turn.T
+    return mean / group.n_operations
+
+
+def _mean_quadrupoles(quadrupoles: Floats, group: SpaceGroup) -> Floats:
+    mean = np.zeros_like(quadrupoles)
+    for turn, sites in zip(group.cartesian, group.permutations, strict=True):
+        mean[sites] += np.einsum("ax,by,cz,sxyz->sabc", turn, turn, turn, quadrupoles)
     return mean / group.n_operations

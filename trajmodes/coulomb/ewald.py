@@ -17,6 +17,11 @@ term K = 0. It must also be symmetric, since Φ_bb is a second derivative. Where
 antisymmetric matrices λ take it up; λ solves Σ w (λ_b − λ_b') = −a_b, and w is a Gaussian that
 is small beyond the neighbours. They are invariant under the space group, as a_b is.
 
+Dynamical quadrupoles Q, if they are given, replace Z*ᵀK by Z*ᵀK + ½i KᵀQK in the sum over K
+(M. Royo, K. R. Hahn, M. Stengel, Phys. Rev. Lett. 125, 217602 (2020)). These forces are of
+order 1/r⁴ and beyond. Their sum over cells is of short range and left to the other force
+constants, so that the part with quadrupoles depends on Λ.
+
 At q = 0 the term K = 0 is left out: this is a periodic crystal without macroscopic field, as
 in simulations with Ewald sums. A direction n adds its limit for q → 0 along n, which splits
 longitudinal and transverse modes,
@@ -248,7 +253,7 @@ def dipole_slopes(total: DipoleSum, qpoints: npt.ArrayLike) -> Complexes:
         for x, length_r in enumerate((total.lattice @ crystal.cell).T):
             near_x = ((1j * length_r * phase_qr) @ table).reshape(-1, n, n)
             near_x += 1j * apart[:, :, x] * near_qkl
-            slope_qgk = waves.phases * total.charges.born[:, x].ravel()
+            slope_qgk = waves.phases * _source_slope(total.charges, waves.k, x)
             mixed = (weight_qg[:, :, None] * slope_qgk).swapaxes(1, 2) @ v_qgk.conj()
             bent = (weight_qg * pull_qgx[:, :, x])[:, :, None] * v_qgk
             own = bent.swapaxes(1, 2) @ v_qgk.conj()
@@ -268,7 +273,7 @@ class _Waves(NamedTuple):
     phases: Complexes
     """(q, g, 3s) e^{iG·τ}."""
     vectors: Complexes
-    """(q, g, 3s) Z*ᵀK e^{iG·τ}."""
+    """(q, g, 3s) (Z*ᵀK + ½i KᵀQK) e^{iG·τ}."""
     strength: float
     """4πk/V."""
 
@@ -294,9 +299,26 @@ def _waves(total: DipoleSum, q_qx: Floats, directions: Floats | None) -> _Waves:
     phase_gs = np.exp(2j * np.pi * (total.waves @ crystal.sites.T))
     shift_qs = np.exp(-2j * np.pi * (whole_qx @ crystal.sites.T))
     phases = np.repeat(phase_gs * shift_qs[:, None, :], 3, axis=2)
-    dipoles = np.tensordot(k_qgx, charges.born, axes=(2, 1)).reshape(phases.shape)
+    sources = np.tensordot(k_qgx, charges.born, axes=(2, 1)).reshape(phases.shape)
+    if charges.quadrupoles is not None:
+        # A direction stands for q → 0, where quadrupoles vanish.
+        short_qgx = np.where((gauss == 0.0)[:, :, None], 0.0, k_qgx)
+        second = np.einsum(
+            "qgx,qgy,sxyz->qgsz", short_qgx, short_qgx, charges.quadrupoles, optimize=True
+        )
+        sources = sources + 0.5j * second.reshape(phases.shape)
     strength = 4.0 * np.pi * COULOMB / crystal.volume
-    return _Waves(k_qgx, square_qg, weight_qg, phases, dipoles * phases, strength)
+    return _Waves(k_qgx, square_qg, weight_qg, phases, sources * phases, strength)
+
+
+def _source_slope(charges: Charges, k_qgx: Floats, x: int) -> Floats | Complexes:
+    """∂/∂K_x of Z*ᵀK + ½i KᵀQK."""
+    born = charges.born[:, x].ravel()
+    if charges.quadrupoles is None:
+        return born
+    turned = np.tensordot(k_qgx, charges.quadrupoles[:, x], axes=(2, 1))
+    slope: Complexes = born + 1j * turned.reshape(*k_qgx.shape[:2], -1)
+    return slope
 
 
 def _site_phases(total: DipoleSum, q_qx: Floats) -> Complexes:

@@ -64,9 +64,12 @@ def _curvature(total: DipoleSum) -> Floats:
         k_nx = step * _DIRECTIONS
         matrices = dipole_matrices(total, k_nx @ crystal.cell.T / (2.0 * np.pi))
         summed = matrices.reshape(-1, n, 3, n, 3).sum(axis=(1, 3)).real
-        moment = k_nx @ total_charge
+        moment = k_nx @ total_charge + 0j
+        if charges.quadrupoles is not None:
+            whole = charges.quadrupoles.sum(axis=0)
+            moment += 0.5j * np.einsum("nx,ny,xyz->nz", k_nx, k_nx, whole)
         screened = np.einsum("nx,xy,ny->n", k_nx, charges.dielectric, k_nx)
-        outer = moment[:, :, None] * moment[:, None, :] / screened[:, None, None]
+        outer = (moment[:, :, None] * moment.conj()[:, None, :]).real / screened[:, None, None]
         squares.append(2.0 * (summed - field * outer) / step**2)
     curvature = (4.0 * squares[0] - squares[1]) / 3.0
     # Along x, y, z, and along the diagonals between them.

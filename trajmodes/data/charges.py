@@ -12,8 +12,9 @@ from trajmodes.errors import DataError
 class Charges:
     """Born effective charges Z* and high-frequency dielectric tensor ε∞.
 
-    They define the dipole–dipole part of the force constants (`trajmodes.coulomb`). Terms of
-    higher multipoles would be further fields: dynamical quadrupoles (s, 3, 3, 3) are the next.
+    They define the dipole–dipole part of the force constants (`trajmodes.coulomb`). Dynamical
+    quadrupoles, where they are known, add the forces between dipoles and quadrupoles, and
+    between quadrupoles.
 
     Raises
     ------
@@ -25,10 +26,17 @@ class Charges:
     """(s, 3, 3), unit: e. Z*_αβ = V ∂P_α/∂u_β: polarisation along α, displacement along β."""
     dielectric: Floats
     """(3, 3) ε∞, relative to vacuum, at clamped nuclei."""
+    quadrupoles: Floats | None = None
+    """(s, 3, 3, 3), unit: e Å. Q_αβγ = ∫ρ r_α r_β per displacement along γ, of the charge ρ
+    that it induces without macroscopic field; symmetric in αβ. None where it is left out."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, born="s 3 3", dielectric="3 3")
-        if not (np.isfinite(self.born).all() and np.isfinite(self.dielectric).all()):
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, born="s 3 3", dielectric="3 3", quadrupoles="s 3 3 3")
+        given = [
+            one for one in (self.born, self.dielectric, self.quadrupoles) if one is not None
+        ]
+        if not all(np.isfinite(one).all() for one in given):
             raise DataError("the charges or the dielectric tensor are not finite numbers")
         epsilon = self.dielectric
         asymmetry = float(np.abs(epsilon - epsilon.T).max())
@@ -59,8 +67,15 @@ def same_charges(one: Charges | None, other: Charges | None) -> bool:
     """Whether both are the same up to rounding, or there are none."""
     if one is None or other is None:
         return one is other
-    pairs = ((one.born, other.born), (one.dielectric, other.dielectric))
-    return all(x.shape == y.shape and np.allclose(x, y, rtol=0.0, atol=1e-6) for x, y in pairs)
+    none = np.zeros((0, 3, 3, 3))
+    pairs = [
+        (x.born, x.dielectric, none if x.quadrupoles is None else x.quadrupoles)
+        for x in (one, other)
+    ]
+    return all(
+        x.shape == y.shape and np.allclose(x, y, rtol=0.0, atol=1e-6)
+        for x, y in zip(*pairs, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

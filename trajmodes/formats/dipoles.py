@@ -63,6 +63,18 @@ def whole_in(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
     return add_pairs(constants, Pairs(*spread_pairs(folded, canonical_order(supercell), rows)))
 
 
+def without_quadrupoles(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
+    """Move the forces of quadrupoles into the pairs of a supercell, at nearest images.
+
+    For programs that know Born charges and ε∞ only.
+    """
+    charges = constants.charges
+    if charges is None or charges.quadrupoles is None:
+        return constants
+    whole = replace(whole_in(constants, supercell), charges=None)
+    return with_charges(whole, supercell, replace(charges, quadrupoles=None))
+
+
 def add_pairs(constants: ForceConstants, pairs: Pairs) -> ForceConstants:
     """Add second-order force constants of some pairs; replicates change equally."""
     ours = np.column_stack([constants.first, constants.second, constants.lattice])

@@ -54,8 +54,9 @@ _CLUSTERS = {
 _CHARGES = {
     "born": ("site, field xyz, displacement xyz", "e"),
     "dielectric": ("xyz, xyz", "1"),
+    "quadrupoles": ("site, xyz, xyz, displacement xyz", "e angstrom"),
 }
-"""Axes and unit of each array; replicates may be missing."""
+"""Axes and unit of each array; replicates and quadrupoles may be missing."""
 _DAMAGE = (OSError, LookupError, TypeError, RuntimeError, ValueError, AttributeError)
 """Exceptions that reading a damaged file raises."""
 _NOT_ATTRIBUTES = ("first_order", "orders", "constraints")
@@ -212,7 +213,7 @@ def _read_arrays(group: h5py.Group, arrays: dict[str, tuple[str, str]]) -> dict[
     return {
         name: _read_array(group[name])
         for name in arrays
-        if name in group or name != "replicates"
+        if name in group or name not in ("replicates", "quadrupoles")
     }
 
 

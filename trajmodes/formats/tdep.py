@@ -23,8 +23,7 @@ The files have been read back by a reader written after TDEP's read statements (
 not by TDEP itself. TDEP uses the natural masses of the elements whatever masses were used here.
 
 Its input is a folder with infile.positions, infile.forces and their supercell infile.ssposcar.
-Positions are fractional, wrapped into the supercell or not; forces are in eV/Å (documentation
-of TDEP, "files").
+Positions are fractional, wrapped into the supercell or not; forces are in eV/Å.
 """
 
 import itertools
@@ -46,7 +45,7 @@ from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
-from trajmodes.formats.dipoles import add_pairs
+from trajmodes.formats.dipoles import add_pairs, without_quadrupoles
 from trajmodes.formats.folding import Clusters, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
@@ -65,6 +64,7 @@ _MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
     """Write the force constants of all orders, infile.ucposcar and infile.ssposcar."""
+    constants = without_quadrupoles(constants, supercell)
     crystal, charges = constants.crystal, constants.charges
     width = 8.0 * crystal.volume / nearest_neighbour(crystal) ** 3
     if charges is not None:

@@ -101,10 +101,13 @@ class Ewald:
             ]
         )
 
-    def waves_at(self, particles: Particles, qpoints: Floats, sites: Floats) -> Complexes:
+    def waves_at(
+        self, particles: Particles, qpoints: Floats, sites: Floats, *, field: bool = True
+    ) -> Complexes:
         """(q, 3n, 3n) second derivatives of the sum over waves, without self terms.
 
-        Phases are those of ``sites`` (n, 3), reduced: a shell has that of its core.
+        Phases are those of ``sites`` (n, 3), reduced: a shell has that of its core. Without
+        ``field`` the wave K = q, the macroscopic field, is left out.
         """
         reciprocal = particles.reciprocal
         reduced = particles.positions @ np.linalg.inv(particles.cell)
@@ -117,6 +120,8 @@ class Ewald:
             k_gx = (q + self.waves) @ reciprocal
             square = (k_gx**2).sum(axis=1)
             zero = np.abs(q + self.waves).max(axis=1) < _AT_GAMMA
+            if not field:
+                zero |= ~self.waves.any(axis=1)
             weight = np.where(zero, 0.0, np.exp(-0.25 * square / self.width**2))
             weight = np.sqrt(factor * weight / np.where(zero, 1.0, square))
             offset = np.exp(2j * np.pi * (reduced - sites) @ q)

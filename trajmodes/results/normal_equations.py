@@ -104,6 +104,9 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
                 "sum of squares of the forces, with the dipole-dipole forces",
             ),
         }
+        if charges.quadrupoles is not None:
+            axes, text = "site xyz xyz_2 xyz_3", "dynamical quadrupoles"
+            variables["quadrupoles"] = (axes, charges.quadrupoles, "e Å", text)
     return xr.Dataset(
         {
             name: (dims.split(), values, {"units": units, "long_name": text})
@@ -155,7 +158,8 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
     stored_as_named += ["displacement_sum", "force_sum"]
     charges = None
     if "born" in dataset:
-        charges = Charges(dataset["born"].values, dataset["dielectric"].values)
+        more = dataset["quadrupoles"].values if "quadrupoles" in dataset else None
+        charges = Charges(dataset["born"].values, dataset["dielectric"].values, more)
         stored_as_named.append("whole_square")
     return NormalEquationBlocks(
         supercell=supercell,

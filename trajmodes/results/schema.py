@@ -47,7 +47,7 @@ DIMENSIONS = {
     "reciprocal": "reciprocal lattice vectors",
     "xyz": "Cartesian directions",
     "xyz_2": "Cartesian directions, second of two",
-    "xyz_3": "Cartesian directions of the third atom",
+    "xyz_3": "Cartesian directions, third; of the third atom",
     "xyz_4": "Cartesian directions of the fourth atom",
     "reim": "real and imaginary part",
     "site": "sites of the primitive cell",

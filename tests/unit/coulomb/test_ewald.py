@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.coulomb.ewald import dipole_matrices, dipole_slopes, dipole_sum
 from trajmodes.data.charges import Charges
 from trajmodes.data.lattice import cells_within
 from trajmodes.errors import DataError
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import star_images
 from trajmodes.units import COULOMB
 
@@ -66,6 +68,38 @@ def test_slopes_are_differences_of_matrices(name, crystals, charges_of):
         np.testing.assert_allclose(
             change / (2.0 * step), slopes[x], rtol=0, atol=1e-6 * np.abs(slopes).max()
         )
+
+
+@pytest.mark.parametrize("name", ["quartz", "triclinic"])
+def test_quadrupoles_obey_the_laws_of_the_dipoles(name, crystals, charges_of):
+    """Hermitian, real in space, symmetric, slopes, uniform shifts, and the limit q → 0."""
+    crystal = crystals[name]
+    random = np.random.default_rng(2).normal(size=(crystal.n_sites, 3, 3, 3))
+    plain = charges_of(crystal)
+    given = Charges(plain.born, plain.dielectric, random + random.swapaxes(1, 2))
+    charges, _ = symmetric_charges(given, space_group(crystal))
+    total = dipole_sum(crystal, charges)
+    q, step = _q(2), 1e-4
+    plus, slopes = dipole_matrices(total, q), dipole_slopes(total, q)
+    scale = np.abs(plus).max()
+    assert np.abs(plus - dipole_matrices(dipole_sum(crystal, plain), q)).max() > 0.01 * scale
+    np.testing.assert_allclose(plus, plus.conj().swapaxes(1, 2), atol=1e-13 * scale)
+    np.testing.assert_allclose(dipole_matrices(total, -q), plus.conj(), atol=1e-13 * scale)
+    spectra = np.linalg.eigvalsh(dipole_matrices(total, star_images(crystal, q[:1])[:, 0]))
+    np.testing.assert_allclose(spectra, spectra[:1].repeat(len(spectra), 0), atol=1e-11)
+    for x in range(3):
+        dq = step * crystal.cell[:, x] / (2.0 * np.pi)
+        change = dipole_matrices(total, q + dq) - dipole_matrices(total, q - dq)
+        np.testing.assert_allclose(
+            change / (2.0 * step), slopes[x], rtol=0, atol=1e-6 * np.abs(slopes).max()
+        )
+    along = np.array([0.6, 0.0, 0.8])
+    split = dipole_matrices(total, np.zeros((1, 3)), along[None])[0]
+    sums = split.reshape(-1, crystal.n_sites, 3).sum(axis=1)
+    np.testing.assert_allclose(sums, 0.0, atol=1e-12 * scale)
+    near = 1e-5 * crystal.cell @ along / (2.0 * np.pi)
+    found = dipole_matrices(total, near[None])[0]
+    np.testing.assert_allclose(found, split, atol=1e-3 * scale)
 
 
 def test_a_cubic_crystal_has_the_field_of_lorentz(crystals):

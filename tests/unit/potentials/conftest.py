@@ -5,8 +5,11 @@ import pytest
 from ase import Atoms
 
 from embedded_atom.alloy import alloy_functions
+from silicon.quartz import QUARTZ, quartz
 from trajmodes.data.crystal import Crystal
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
+from trajmodes.potentials.relaxation import relaxed
+from trajmodes.potentials.shell_model.files import read_shell_model
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,13 @@ def slab():
     cell = np.diag([5.2, 2.7, 20.0])
     places = [[0.0, 0.0, 0.0], [2.6, 0.0, 0.1], [1.3, 1.35, 2.0], [0.2, 0.1, 3.9]]
     return Crystal.from_ase(Atoms("NiAlNiAl", cell=cell, positions=places, pbc=True))
+
+
+@pytest.fixture(scope="session")
+def static_quartz(tmp_path_factory):
+    """The shell model of α-quartz with lists of the static structure, and this structure."""
+    path = tmp_path_factory.mktemp("quartz") / "quartz.toml"
+    path.write_text(QUARTZ, encoding="utf-8")
+    start = quartz([4.902, 5.415, 0.4625, 0.4118, 0.2752, 0.2180])
+    model = read_shell_model(path).near(start)
+    return model, relaxed(model, start, cell=True)

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from silicon.quartz import QUARTZ, quartz
+from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
+from trajmodes.formats.dipoles import without_quadrupoles
 from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.potentials.relaxation import relaxed
-from trajmodes.potentials.shell_model.files import read_shell_model
 from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.potentials.shell_model.terms import AngleTerm, PairTerm, Terms
 from trajmodes.potentials.terms import functions as of
 from trajmodes.potentials.terms.triples import AngularFunction
+from trajmodes.symmetry.operations import space_group
+from trajmodes.thermo.elasticity import elasticity
 from trajmodes.units import THZ, WAVENUMBER
 
 
@@ -26,15 +28,13 @@ def frequencies(matrices):
 
 
 @pytest.fixture(scope="module")
-def silica(tmp_path_factory):
-    path = tmp_path_factory.mktemp("quartz") / "quartz.toml"
-    path.write_text(QUARTZ, encoding="utf-8")
-    return read_shell_model(path)
+def silica(static_quartz):
+    return static_quartz[0]
 
 
 @pytest.fixture(scope="module")
-def crystal():
-    return quartz([4.902, 5.415, 0.4625, 0.4118, 0.2752, 0.2180])
+def crystal(static_quartz):
+    return static_quartz[1]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,33 @@ def test_longitudinal_modes_of_quartz_are_those_of_the_coulomb_sum(silica, cryst
         assert np.abs(found - close).max() < 0.03 * WAVENUMBER
     plain = frequencies_at(mesh.constants, gamma)[0][0, 3:]
     assert (found - plain).max() > 10.0 * WAVENUMBER
+
+
+def test_quadrupoles_obey_the_symmetry_and_shorten_the_rest(silica, crystal, mesh):
+    """Without them frequencies between the points of the same mesh are worse."""
+    charges = mesh.constants.charges
+    found, _ = symmetric_charges(charges, space_group(crystal))
+    np.testing.assert_allclose(found.quadrupoles, charges.quadrupoles, atol=2e-5)
+    plain = without_quadrupoles(mesh.constants, mesh.supercell)
+    assert plain.charges.quadrupoles is None
+    qpoints = np.random.default_rng(8).uniform(-0.5, 0.5, (10, 3))
+    own = frequencies(silica.matrices(crystal, qpoints))
+    near, far = (
+        np.sqrt(np.mean((frequencies_at(one, qpoints)[0] - own) ** 2))
+        for one in (mesh.constants, plain)
+    )
+    assert far > 2.0 * near
+    on_mesh = np.array([[1, 0, 0], [2, 1, -1]]) @ np.linalg.inv(mesh.supercell.matrix).T
+    own, found = (frequencies_at(one, on_mesh)[0] for one in (mesh.constants, plain))
+    np.testing.assert_allclose(found, own, atol=1e-5)
+
+
+def test_quartz_has_the_elastic_constants_of_long_waves(silica, crystal, mesh):
+    """Forces of dipoles on quadrupoles contribute up to 10 GPa."""
+    wanted = silica.response(crystal).stiffness
+    found = elasticity(mesh.constants)
+    np.testing.assert_allclose(found.stiffness, wanted, atol=0.01 * wanted.max())
+    assert found.huang < 0.01
 
 
 def test_positions_relax_with_the_dipole_forces(silica, crystal):

@@ -6,26 +6,14 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from silicon.quartz import QUARTZ, quartz
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.potentials.relaxation import relaxed
-from trajmodes.potentials.shell_model.files import read_shell_model
 from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.potentials.shell_model.terms import PairTerm, Terms
 from trajmodes.potentials.terms import functions as of
 from trajmodes.thermo.dielectric import polar_modes
 from trajmodes.thermo.elasticity import elasticity
-
-
-@pytest.fixture(scope="module")
-def quartz_model(tmp_path_factory):
-    """The model with lists of the static structure, and this structure."""
-    path = tmp_path_factory.mktemp("quartz") / "quartz.toml"
-    path.write_text(QUARTZ, encoding="utf-8")
-    own, start = read_shell_model(path), quartz([4.902, 5.415, 0.4625, 0.4118, 0.2752, 0.2180])
-    near = own.near(start)
-    return near, relaxed(near, start, cell=True)
 
 
 def strained(crystal, i, j, size):
@@ -44,8 +32,8 @@ def dipole(model, crystal, reference):
 
 
 @pytest.mark.parametrize(("strain", "place"), [(0, (0, 0)), (3, (1, 2))])
-def test_constants_are_differences_with_relaxation(quartz_model, strain, place):
-    model, crystal = quartz_model
+def test_constants_are_differences_with_relaxation(static_quartz, strain, place):
+    model, crystal = static_quartz
     found, h = model.response(crystal), 4e-3
     for relax in (False, True):
         cells = [strained(crystal, *place, k * h) for k in (-1, 1)]
@@ -68,9 +56,9 @@ def test_constants_are_differences_with_relaxation(quartz_model, strain, place):
         np.testing.assert_allclose(e[:, strain], wanted, atol=0.01 * np.abs(e).max())
 
 
-def test_dielectric_constants_are_those_of_the_modes(quartz_model):
+def test_dielectric_constants_are_those_of_the_modes(static_quartz):
     """ε0 from Z*, ε∞ and ω of the transverse modes, and from the second derivatives."""
-    model, crystal = quartz_model
+    model, crystal = static_quartz
     found = model.response(crystal)
     np.testing.assert_allclose(found.dielectric, model.charges(crystal).dielectric, atol=1e-9)
     static = polar_modes(model.force_constants(crystal)).static

@@ -21,10 +21,7 @@ from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.potentials.shell_model.stillinger_weber import read_stillinger_weber
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
-from trajmodes.units import COULOMB_PER_SQUARE_METRE, THZ
-
-_PIEZOELECTRIC = 1e-4
-"""Piezoelectric constant in C/m² that is no rounding."""
+from trajmodes.units import THZ
 
 Source = EmbeddedAtom | LammpsPotential | ShellModel
 
@@ -124,18 +121,9 @@ def response_of(
     if not isinstance(potential, ShellModel):
         return None, ()
     try:
-        found = potential.response(crystal)
+        return potential.response(crystal), ()
     except DataError as error:
         return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
-    e = found.piezoelectric
-    if e is None or np.abs(e).max() < _PIEZOELECTRIC * COULOMB_PER_SQUARE_METRE:
-        return found, ()
-    text = (
-        "the crystal is piezoelectric: elastic constants of long waves (trajmodes elastic) of "
-        "these force constants lack forces of quadrupoles beyond the mesh; those of the "
-        "potential are in tables/response.csv"
-    )
-    return found, (Note("note", text),)
 
 
 def enclosing_supercell(crystal: Crystal, reach: float) -> Supercell:

@@ -5,6 +5,7 @@ shells, its dynamical matrices and Born charges. Open `model` first.
 
 - `terms`, `lists`: parameters, and what interacts in a crystal
 - `constants`, `third_order`: force constants
+- `multipoles`: Born charges, ε∞ and quadrupoles
 - `response`: elastic, piezoelectric and dielectric tensors
 - `files`, `stillinger_weber`: parameters in files
 """

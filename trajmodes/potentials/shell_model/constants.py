@@ -8,11 +8,10 @@ matrices on a mesh of q points,
 
     Φ(R) = N⁻¹ Σ_q [√M D(q) √M' − C(q)] e^{−iq·r},
 
-without the dipole–dipole part C of Z* and ε∞ (`trajmodes.coulomb`). At the points of the mesh
-phonons are those of the model, and as q → 0 along any direction too. Between these points they
-differ by the forces of higher multipoles beyond half of the mesh: of order 1/r⁴, dipoles with
-quadrupoles, where atoms are at no centre of inversion. The mesh is refined until frequencies
-halfway between its points are those of the model.
+without the part C of Z*, ε∞ and the dynamical quadrupoles (`trajmodes.coulomb`). At the points
+of the mesh phonons are those of the model, and as q → 0 along any direction too. Between these
+points they differ by the forces of octupoles beyond half of the mesh, of order 1/r⁵. The mesh
+is refined until frequencies halfway between its points are those of the model.
 """
 
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from trajmodes.symmetry.supercell_matrices import pair_list
 
 _SHORTEST, _STEP = 6.0, 2.0
 """Half of the width of the supercell of the first mesh, and by how much it grows, in Å."""
-_CLOSE = 3e-4
+_CLOSE = 1e-4
 """Root mean square error of the frequencies, relative to the highest, of a fine mesh."""
 _MOST_ATOMS = 6000
 """Atoms in the supercell of the finest mesh."""

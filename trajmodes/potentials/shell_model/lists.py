@@ -63,8 +63,13 @@ class Lists:
         """Second derivatives of all energies but that of the charges."""
         return Blocks.joined([one.blocks(particles) for one in self.bonded])
 
-    def second(self, particles: Particles, crystal: Crystal, qpoints: Floats) -> Complexes:
-        """(q, 3n, 3n) second derivatives of cores and shells, in eV/Å²."""
+    def second(
+        self, particles: Particles, crystal: Crystal, qpoints: Floats, *, field: bool = True
+    ) -> Complexes:
+        """(q, 3n, 3n) second derivatives of cores and shells, in eV/Å².
+
+        Without ``field`` there is no macroscopic field, also at q ≠ 0.
+        """
         listed = self.bonded_blocks(particles)
         if self.ewald is not None:
             listed = Blocks.joined([listed, self.ewald.blocks(particles)])
@@ -72,7 +77,7 @@ class Lists:
         wanted = np.concatenate([np.zeros((1, 3)), qpoints])
         found = listed.summed(particles.count, wanted, sites)
         if self.ewald is not None:
-            found += self.ewald.waves_at(particles, wanted, sites)
+            found += self.ewald.waves_at(particles, wanted, sites, field=field)
         # Self terms: no force on a particle if all are displaced alike.
         n = particles.count
         sums = found[0].real.reshape(n, 3, n, 3).sum(axis=2)

@@ -31,10 +31,10 @@ from trajmodes.potentials.shell_model.constants import (
     constants_of_mesh,
 )
 from trajmodes.potentials.shell_model.lists import Lists, eliminated, lists_of
+from trajmodes.potentials.shell_model.multipoles import charges_of
 from trajmodes.potentials.shell_model.response import static_response
 from trajmodes.potentials.shell_model.terms import Terms
 from trajmodes.potentials.shell_model.third_order import third_order
-from trajmodes.units import COULOMB
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class ShellModel:
         return eliminated(lists.second(particles, crystal, qpoints), crystal.n_sites)[1]
 
     def charges(self, crystal: Crystal) -> Charges:
-        """Compute Born charges and ε∞.
+        """Compute Born charges, ε∞ and dynamical quadrupoles.
 
         Raises
         ------
@@ -149,23 +149,7 @@ class ShellModel:
         lists = self._lists(crystal)
         if lists.ewald is None:
             raise DataError("the model has no charges")
-        particles, _ = lists.relaxed(crystal)
-        gamma = lists.second(particles, crystal, np.zeros((1, 3)))
-        k, z = 3 * crystal.n_sites, lists.ewald.charges
-        follow = eliminated(gamma, crystal.n_sites)[1][0].real
-        born = np.zeros((crystal.n_sites, 3, 3))
-        born += z[: crystal.n_sites, None, None] * np.eye(3)
-        moved = follow.reshape(-1, 3, crystal.n_sites, 3)
-        born += np.einsum("m,mxsy->sxy", z[crystal.n_sites :], moved)
-        epsilon = np.eye(3)
-        if particles.count > crystal.n_sites:
-            soft = np.linalg.inv(gamma[0, k:, k:].real).reshape(
-                *2 * (len(z) - crystal.n_sites, 3)
-            )
-            own = z[crystal.n_sites :]
-            polarised = np.einsum("m,mxny,n->xy", own, soft, own)
-            epsilon += 4.0 * np.pi * COULOMB / crystal.volume * 0.5 * (polarised + polarised.T)
-        return Charges(born, epsilon)
+        return charges_of(lists, lists.ewald, lists.relaxed(crystal)[0], crystal)
 
     def _lists(self, crystal: Crystal) -> Lists:
         return self.lists or lists_of(self.terms, crystal)
