@@ -25,7 +25,7 @@ from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.lattice import cells_within
 from trajmodes.errors import DataError
 from trajmodes.potentials.terms.pairs import radial_blocks, radial_sum
-from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles
+from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles, lengths
 from trajmodes.units import COULOMB
 
 _REACH = 5.2
@@ -86,13 +86,13 @@ class Ewald:
         """Compute the second derivatives of the sum over cells."""
         apart = particles.apart(self.first, self.second, self.lattice)
         zz = COULOMB * self.charges[self.first] * self.charges[self.second]
-        r = np.linalg.norm(apart, axis=1)
+        r = lengths(apart)
         _, slope, curve = _complement(r, self.width)
         near = radial_blocks(apart, zz * slope / r, zz * curve)
         one, two = self.own.T
         inner = particles.positions[two] - particles.positions[one]
         strength = -COULOMB * self.charges[one] * self.charges[two]
-        _, over, inside = _error(np.linalg.norm(inner, axis=1), self.width)
+        _, over, inside = _error(lengths(inner), self.width)
         own = radial_blocks(inner, strength * over, strength * inside)
         return Blocks.joined(
             [
@@ -139,14 +139,14 @@ class Ewald:
     def _near(self, particles: Particles) -> Derivatives:
         apart = particles.apart(self.first, self.second, self.lattice)
         zz = COULOMB * self.charges[self.first] * self.charges[self.second]
-        value, slope, _ = _complement(np.linalg.norm(apart, axis=1), self.width)
+        value, slope, _ = _complement(lengths(apart), self.width)
         return radial_sum(particles, (self.first, self.second), apart, (zz * value, zz * slope))
 
     def _inside(self, particles: Particles) -> Derivatives:
         one, two = self.own.T
         apart = particles.positions[two] - particles.positions[one]
         strength = -COULOMB * self.charges[one] * self.charges[two]
-        r = np.linalg.norm(apart, axis=1)
+        r = lengths(apart)
         value, over, _ = _error(r, self.width)
         return radial_sum(particles, (one, two), apart, (strength * value, strength * over * r))
 

@@ -1,12 +1,17 @@
 """Minimisation of the quasiharmonic free energy over cell and sites: laws and closed forms."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
 from trajmodes.potentials.eam.functions import Functions
+from trajmodes.potentials.potential import State
 from trajmodes.thermo.minimisation.coordinates import symmetric_coordinates
+from trajmodes.thermo.minimisation.following import Path, followed
 from trajmodes.thermo.minimisation.local import (
     ByForceConstants,
     ImaginaryModesError,
@@ -203,7 +208,7 @@ def test_the_volume_under_pressure_is_the_slope_of_the_gibbs_energy(known, cryst
 
 
 def test_a_ramp_ends_with_its_reason(known, crystal, monkeypatch):
-    monkeypatch.setattr("trajmodes.thermo.minimisation.ramp._SHORTEST", 500.0)
+    monkeypatch.setattr("trajmodes.thermo.minimisation.following._SHORTEST", 500.0)
     found = minimised(
         known[0],
         crystal,
@@ -213,3 +218,66 @@ def test_a_ramp_ends_with_its_reason(known, crystal, monkeypatch):
     assert np.isfinite(found.volume[0, :2]).all()
     assert np.isnan(found.volume[0, 2:]).all()
     assert found.ended[0].startswith("beyond ")
+
+
+def test_a_failed_long_step_is_no_end():
+    """A search that converges only from nearby reaches the temperature in shorter steps."""
+
+    def found(kelvin):
+        point = SimpleNamespace(x=np.array([kelvin]))
+        conditions = Conditions(kelvin, 0.0, "full", "quantum")
+        return SimpleNamespace(
+            local=point, conditions=conditions, by_kelvin=np.ones(1), jacobian=np.eye(1)
+        )
+
+    reached = [0.0]
+
+    def search(x, conditions, _jacobian):
+        assert x[0] == pytest.approx(conditions.kelvin)
+        if conditions.kelvin > reached[-1] + 3.0:
+            raise LostMinimumError("too far")
+        reached.append(conditions.kelvin)
+        return found(conditions.kelvin)
+
+    path, reason = followed(search, Path(found(0.0)), Conditions(10.0, 0.0, "full", "quantum"))
+    assert (path.kelvin, reason) == (10.0, "")
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Springs of the cell, and of the distance of two layers; Einstein oscillators."""
+
+    spring: float
+
+    def state(self, crystal):
+        strain = np.diag(crystal.cell) / 4.0 - 1.0
+        apart = (crystal.sites[1, 2] - crystal.sites[0, 2] - 0.4) * crystal.cell[2, 2]
+        # E = 5 Σ strain² + ½ k apart², with d(apart) = apart dε_z at constant sites
+        stress = np.diag(10.0 * strain * (1.0 + strain))
+        stress[2, 2] += self.spring * apart**2
+        forces = self.spring * apart * np.array([[0, 0, 1.0], [0, 0, -1.0]])
+        energy = 5.0 * strain @ strain + 0.5 * self.spring * apart**2
+        return State(energy=energy, forces=forces, stress=stress / crystal.volume)
+
+    def matrices(self, crystal, qpoints):
+        acoustic = np.kron(np.eye(2) - np.ones((2, 2)) / 2.0, np.eye(3))
+        square = 400.0 * (4.0 / crystal.cell[2, 2]) ** 4
+        at_gamma = np.abs(qpoints).max(axis=1) < 1e-9
+        found = np.array([acoustic if one else np.eye(6) for one in at_gamma], dtype=complex)
+        return square * found
+
+
+def test_zsisa_needs_a_static_minimum_of_the_positions():
+    crystal = Crystal(
+        cell=np.diag([4.0, 4.0, 4.0]),
+        sites=np.array([[0, 0, 0.0], [0, 0, 0.4]]),
+        species=("A", "B"),
+        masses=np.array([20.0, 20.0]) * DALTON,
+    )
+    coordinates, start = symmetric_coordinates(crystal), np.zeros(3)
+    mesh = Mesh.through_gamma(crystal, (1, 1, 2))
+    conditions = Conditions(100.0, 0.0, "zsisa", "quantum")
+    stable = minimise(Layers(2.0), coordinates, mesh, start, conditions)
+    assert stable.local.x[1] > 0.0
+    with pytest.raises(LostMinimumError, match="positions of zsisa are no minimum"):
+        minimise(Layers(-2.0), coordinates, mesh, start, conditions)

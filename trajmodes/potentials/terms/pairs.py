@@ -6,7 +6,13 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.potentials.terms.functions import Function
-from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles
+from trajmodes.potentials.terms.particles import (
+    Blocks,
+    Derivatives,
+    Particles,
+    gathered,
+    lengths,
+)
 
 _TINY = 1e-12
 
@@ -30,7 +36,7 @@ class PairList:
     def derivatives(self, particles: Particles) -> Derivatives:
         """Compute energy, gradient and virial."""
         apart = particles.apart(self.first, self.second, self.lattice)
-        r = np.linalg.norm(apart, axis=1)
+        r = lengths(apart)
         slope = self.function(r, 1)
         return radial_sum(
             particles, (self.first, self.second), apart, (self.function(r, 0), slope)
@@ -39,7 +45,7 @@ class PairList:
     def blocks(self, particles: Particles) -> Blocks:
         """Compute the second derivatives."""
         apart = particles.apart(self.first, self.second, self.lattice)
-        r = np.linalg.norm(apart, axis=1)
+        r = lengths(apart)
         along = self.function(r, 2)
         # A spring of zero length is equally stiff in all directions: φ'/r → φ''.
         across = np.where(r < _TINY, along, self.function(r, 1) / np.maximum(r, _TINY))
@@ -52,17 +58,15 @@ def radial_sum(
 ) -> Derivatives:
     """Sum energies φ and slopes φ' of bonds (k) with vectors (k, 3)."""
     energy, slope = values
-    r = np.linalg.norm(apart, axis=1)
-    pull = (slope / np.maximum(r, _TINY))[:, None] * apart
-    gradient = np.zeros((particles.count, 3))
-    np.add.at(gradient, ends[1], pull)
-    np.subtract.at(gradient, ends[0], pull)
+    pull = (slope / np.maximum(lengths(apart), _TINY))[:, None] * apart
+    n = particles.count
+    gradient = gathered(n, ends[1], pull) - gathered(n, ends[0], pull)
     return Derivatives(float(energy.sum()), gradient, pull.T @ apart)
 
 
 def radial_blocks(apart: Floats, across: Floats, along: Floats) -> Floats:
     """(k, 3, 3) −[φ'/r 1 + (φ'' − φ'/r) r̂r̂], with ``across`` φ'/r and ``along`` φ''."""
-    unit = apart / np.maximum(np.linalg.norm(apart, axis=1), _TINY)[:, None]
+    unit = apart / np.maximum(lengths(apart), _TINY)[:, None]
     blocks = -((along - across)[:, None, None] * unit[:, :, None] * unit[:, None, :])
     blocks -= across[:, None, None] * np.eye(3)
     result: Floats = blocks

@@ -60,6 +60,18 @@ class Derivatives:
         )
 
 
+def lengths(vectors: Floats) -> Floats:
+    """(k,) lengths of vectors (k, 3)."""
+    found: Floats = np.sqrt(np.einsum("kx,kx->k", vectors, vectors))
+    return found
+
+
+def gathered(count: int, index: Ints, vectors: Floats) -> Floats:
+    """(n, 3) sums of the vectors (k, 3) of each of n particles."""
+    parts = [np.bincount(index, vectors[:, x], count) for x in range(3)]
+    return np.stack(parts, axis=1)
+
+
 def no_energy(particles: Particles) -> Derivatives:
     """Make a sum of no terms."""
     return Derivatives(0.0, np.zeros((particles.count, 3)), np.zeros((3, 3)))
@@ -109,12 +121,17 @@ class Blocks:
         reach = np.abs(self.lattice).max(initial=0)
         cells = np.indices((2 * reach + 1,) * 3).reshape(3, -1).T - reach
         row = np.ravel_multi_index(tuple((self.lattice + reach).T), (2 * reach + 1,) * 3)
+        # Only cells with particles of the list
+        listed = np.bincount(row, minlength=len(cells)) > 0
+        cells, row = cells[listed], (np.cumsum(listed) - 1)[row]
         place = (row * count + self.first) * count + self.second
         size = len(cells) * count * count * 9
         index = (9 * place[:, None] + np.arange(9)).ravel()
         table = np.bincount(index, self.values.ravel(), size).reshape(len(cells), -1)
         # One product of matrices sums over the cells for all q.
-        found = np.exp(2j * np.pi * qpoints @ cells.T) @ table
+        angle = 2.0 * np.pi * qpoints @ cells.T
+        found = np.empty((len(qpoints), count * count * 9), dtype=complex)
+        found.real, found.imag = np.cos(angle) @ table, np.sin(angle) @ table
         blocks = found.reshape(-1, count, count, 3, 3)
         phase = np.exp(2j * np.pi * qpoints @ sites.T)
         blocks *= (phase.conj()[:, :, None] * phase[:, None, :])[..., None, None]

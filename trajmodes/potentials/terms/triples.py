@@ -16,7 +16,12 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.potentials.terms.functions import Function
-from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles
+from trajmodes.potentials.terms.particles import (
+    Blocks,
+    Derivatives,
+    Particles,
+    gathered,
+)
 
 
 class AngularFunction(NamedTuple):
@@ -63,8 +68,8 @@ class TripleList:
         for side in range(2):
             pull = by_length[side][:, None] * found.units[side]
             pull = pull + by_cosine[:, None] * found.slopes[side]
-            np.add.at(gradient, self.ends[:, side], pull)
-            np.subtract.at(gradient, self.centre, pull)
+            gradient += gathered(len(gradient), self.ends[:, side], pull)
+            gradient -= gathered(len(gradient), self.centre, pull)
             virial += pull.T @ found.vectors[side]
         return Derivatives(float((f[0] * g[0] * h[0]).sum()), gradient, virial)
 
@@ -143,7 +148,7 @@ class TripleList:
 
 def _geometry(vectors: Floats) -> _Geometry:
     """Lengths, unit vectors, cosine and its slopes of triples with vectors (k, 2, 3)."""
-    lengths = np.linalg.norm(vectors, axis=2)
+    lengths = np.sqrt(np.einsum("ksx,ksx->ks", vectors, vectors))
     units = vectors / lengths[:, :, None]
     c = np.einsum("kx,kx->k", units[:, 0], units[:, 1])
     slopes = (units[:, ::-1] - c[:, None, None] * units) / lengths[:, :, None]

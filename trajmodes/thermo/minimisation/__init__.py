@@ -3,5 +3,5 @@
 In: a potential and a crystal. Out: the crystal that minimises G(T, P), with thermal expansion,
 moduli and heat capacities. Open `coordinates` first: the symmetric strains and displacements.
 `local` expands the energy and D(q) about a structure, `minimum` finds the minimum of a scheme,
-`ramp` follows it with temperature and pressure.
+`following` goes to the next temperature, `ramp` tabulates minima by temperature and pressure.
 """

@@ -7,9 +7,10 @@ G(x) = E(x) + F(x, T) + P V(x) of the coordinates x = (ε, u), strains and displ
   8300 (1996)): ∂E/∂u = 0, and G is minimised over ε with u(ε), du/dε = −E_uu⁻¹ E_uε;
 - fixed: ∂G/∂ε = 0 at u = 0, constant internal strain.
 
-Each is a set of equations r(x) = 0, solved by Newton's method with the exact Jacobian at the
-first point and Broyden's updates after it. The derivatives of r by T and P give the thermal
-expansion and the compressibility: dx/dT = −J⁻¹ ∂r/∂T.
+Each is a set of equations r(x) = 0, solved by Newton's method. The Jacobian is exact at the
+first point, or that of a near minimum; Broyden's updates follow; it is exact at the solution.
+The derivatives of r by T and P give the thermal expansion and the compressibility:
+dx/dT = −J⁻¹ ∂r/∂T.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ _MOST_STEPS = 40
 _LONGEST = 0.02
 """Largest change of a coordinate in one step."""
 _FARTHEST = 0.5
-"""Coordinate at which a crystal is certainly another one."""
+"""Change of a coordinate at which a crystal is certainly another one."""
+_FOLLOWED = 0.1
+"""The same for a minimum that is followed from a near one."""
 
 
 class LostMinimumError(DataError):
@@ -59,7 +62,6 @@ class Minimum:
     """A structure of lowest Gibbs energy and its surroundings."""
 
     coordinates: Coordinates
-    local: Local
     vibrational: Vibrational
     conditions: Conditions
     jacobian: Floats
@@ -68,6 +70,19 @@ class Minimum:
     """(n, a) change of all coordinates with those over which G is minimised."""
     steps: int
     """Number of steps."""
+
+    @property
+    def local(self) -> Local:
+        """Energy and dynamical matrices at the minimum."""
+        return self.vibrational.local
+
+    @property
+    def softest(self) -> float:
+        """Lowest eigenvalue of the second derivatives of G by the free coordinates, in eV."""
+        # zsisa: Schur complement, the equations of the strains with displacements that follow
+        n = self.internal.shape[1]
+        stiffness = self.jacobian[:n] @ self.internal[: len(self.jacobian)]
+        return float(np.linalg.eigvalsh(0.5 * (stiffness + stiffness.T))[0])
 
     @property
     def free_energy(self) -> float:
@@ -162,8 +177,17 @@ def minimise(
     mesh: Mesh,
     start: Floats,
     conditions: Conditions,
+    jacobian: Floats | None = None,
 ) -> Minimum:
     """Minimise the Gibbs energy from a starting point.
+
+    Parameters
+    ----------
+    start
+        (n,) coordinates.
+    jacobian
+        (a, a) derivatives of the equations of the scheme near the start, which spare exact ones
+        there: of a minimum that is followed.
 
     Raises
     ------
@@ -172,14 +196,15 @@ def minimise(
     ImaginaryModesError
         If a mode on the mesh is imaginary there.
     """
-    static: Literal[1, 2, 3] = 2 if conditions.scheme == "zsisa" else 1
-    whole: Literal[2, 3] = 3 if conditions.scheme == "zsisa" else 2
+    orders: tuple[Literal[1, 2], Literal[2, 3]]
+    orders = (2, 3) if conditions.scheme == "zsisa" else (1, 2)
     x = np.array(start)
-    jacobian, before = None, None
+    farthest = _FARTHEST if jacobian is None else _FOLLOWED
+    is_whole = jacobian is None
+    before: tuple[Floats, Floats] | None = None
     for steps in range(_MOST_STEPS):
-        first = jacobian is None
         local = local_at(
-            potential, coordinates, mesh, x, static=whole if first else static, second=first
+            potential, coordinates, mesh, x, static=orders[is_whole], second=is_whole
         )
         try:
             vibrational = local.vibrational(conditions.kelvin, conditions.statistics)
@@ -189,47 +214,63 @@ def minimise(
             # The step was too long: half of it, from the last point.
             back = 0.5 * before[1]
             x[: len(back)] -= back
-            before = (before[0], back)
+            before, is_whole = (before[0], back), False
             continue
         found = _residual(coordinates, vibrational, conditions)
-        if jacobian is None:
+        if is_whole or jacobian is None:
             jacobian = _jacobian(coordinates, vibrational, conditions)
         elif before is not None:
             # Broyden's update with the change of the equations over the last step.
             old, step = before
-            jacobian = jacobian + np.outer(found - old - jacobian @ step, step) / (step @ step)
-        step = -np.linalg.solve(jacobian, found)
+            change = np.outer(found - old - jacobian @ step, step) / float(step @ step)
+            jacobian = np.asarray(jacobian + change, dtype=float)
+        step = np.asarray(-np.linalg.solve(jacobian, found), dtype=float)
         length = float(np.abs(step).max())
-        if length < _CONVERGED:
-            return _finished(potential, coordinates, mesh, x, conditions, steps)
-        step *= min(1.0, _LONGEST / length)
+        if is_whole and length < _CONVERGED:
+            return _minimum(coordinates, vibrational, conditions, jacobian, steps)
+        step *= min(1.0, _LONGEST / max(length, _CONVERGED))
         x[: len(step)] += step
-        before = (found, step)
-        if np.abs(x).max() > _FARTHEST:
+        if np.abs(x - start).max() > farthest:
             break
+        # Exact derivatives where the next step is expected to be none.
+        ratio = 1.0 if before is None else length / float(np.abs(before[1]).max())
+        is_whole = length * min(1.0, ratio) < _CONVERGED
+        before = (found, step)
     raise _lost(conditions, "the search leaves the surroundings of the structure")
 
 
-def _finished(
-    potential: Vibrating,
+def _minimum(
     coordinates: Coordinates,
-    mesh: Mesh,
-    x: Floats,
+    vibrational: Vibrational,
     conditions: Conditions,
+    jacobian: Floats,
     steps: int,
 ) -> Minimum:
-    """Check that the point is a minimum, and give its surroundings."""
-    static: Literal[2, 3] = 3 if conditions.scheme == "zsisa" else 2
-    local = local_at(potential, coordinates, mesh, x, static=static, second=True)
-    vibrational = local.vibrational(conditions.kelvin, conditions.statistics)
-    jacobian = _jacobian(coordinates, vibrational, conditions)
-    internal = _internal(coordinates, local, conditions.scheme)
-    n = coordinates.n_strains
-    # Schur complement: the equations of the strains, with displacements that follow them
-    stiffness = jacobian[:n] @ internal if conditions.scheme == "zsisa" else jacobian
-    if np.linalg.eigvalsh(0.5 * (stiffness + stiffness.T))[0] <= 0.0:
+    """Check that a solution of the equations is a minimum."""
+    if conditions.scheme == "zsisa":
+        _require_static_minimum(coordinates, vibrational.local, conditions)
+    internal = _internal(coordinates, vibrational.local, conditions.scheme)
+    found = Minimum(coordinates, vibrational, conditions, jacobian, internal, steps)
+    if found.softest <= 0.0:
         raise _lost(conditions, "the structure is no minimum")
-    return Minimum(coordinates, local, vibrational, conditions, jacobian, internal, steps)
+    return found
+
+
+def _require_static_minimum(
+    coordinates: Coordinates, local: Local, conditions: Conditions
+) -> None:
+    """Check that the static energy is lowest at the positions of zsisa."""
+    assert local.curvature is not None
+    e = coordinates.n_strains
+    lowest = float(np.linalg.eigvalsh(local.curvature[e:, e:]).min(initial=np.inf))
+    if lowest > 0.0:
+        return
+    raise LostMinimumError(
+        f"the positions of zsisa are no minimum of the static energy at "
+        f"{conditions.kelvin:.6g} K: its lowest second derivative is {lowest:.3g} eV/Å²",
+        why="the expanded cell has a soft displacement of its atoms",
+        fix="the last good temperature is in the results; try the scheme full, or use a run",
+    )
 
 
 def _lost(conditions: Conditions, what: str) -> LostMinimumError:

@@ -1,6 +1,6 @@
 """The quasiharmonic crystal at ascending temperatures, each minimum from the last one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -13,17 +13,14 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.potentials.minimised import MinimisedCrystal, Scheme, Statistics
 from trajmodes.thermo.functions import checked_temperatures
 from trajmodes.thermo.minimisation.coordinates import symmetric_coordinates
-from trajmodes.thermo.minimisation.local import ImaginaryModesError, Mesh, Vibrating
+from trajmodes.thermo.minimisation.following import Path, followed, started
+from trajmodes.thermo.minimisation.local import Mesh, Vibrating
 from trajmodes.thermo.minimisation.minimum import (
     Conditions,
-    LostMinimumError,
     Minimum,
     minimise,
     static_minimum,
 )
-
-_SHORTEST = 1.0
-"""Step of the temperature in K within which the end of a ramp is found."""
 
 
 class Treatment(NamedTuple):
@@ -71,18 +68,19 @@ def minimised(
         if treatment.scheme == "fixed":
             # Internal strain is constant in pressure too: that of the reference.
             x[coordinates.n_strains :] = 0.0
-        last: Minimum | None = None
-        reason = ""
+        search = partial(minimise, near, coordinates, mesh)
         tables.begin()
+        reason = ""
+        path: Path | None = None
         for k, kelvin in enumerate(kelvins.tolist()):
             conditions = Conditions(kelvin, pressure, treatment.scheme, treatment.statistics)
-            last, reason = _followed(
-                partial(minimise, near, coordinates, mesh), x, last, conditions
-            )
-            if reason:
+            if path is None:
+                path, reason = started(search, x, conditions)
+            else:
+                path, reason = followed(search, path, conditions)
+            if path is None or reason:
                 break
-            assert last is not None
-            tables.put(k, last)
+            tables.put(k, path.last)
         ended.append(reason)
     return MinimisedCrystal(
         crystal=reference,
@@ -94,39 +92,6 @@ def minimised(
         ended=tuple(ended),
         **{name: np.array(rows) for name, rows in tables.rows.items()},
     )
-
-
-def _followed(
-    minimum: Callable[[Floats, Conditions], Minimum],
-    start: Floats,
-    last: Minimum | None,
-    wanted: Conditions,
-) -> tuple[Minimum | None, str]:
-    """Follow a minimum to a temperature, in smaller steps where one fails.
-
-    Returns
-    -------
-    The last minimum that was found, and why the temperature was not reached, if it was not.
-    """
-    if last is None:
-        try:
-            return minimum(start, wanted), ""
-        except (ImaginaryModesError, LostMinimumError) as error:
-            return None, f"at {wanted.kelvin:.6g} K: {error.what}"
-    step = wanted.kelvin - last.conditions.kelvin
-    while True:
-        here = last.conditions.kelvin
-        kelvin = min(here + step, wanted.kelvin)
-        x = last.local.x + (kelvin - here) * last.by_kelvin
-        try:
-            last = minimum(x, wanted._replace(kelvin=kelvin))
-        except (ImaginaryModesError, LostMinimumError) as error:
-            step *= 0.5
-            if step < _SHORTEST:
-                return last, f"beyond {here:.4g} K: {error.what}"
-            continue
-        if kelvin == wanted.kelvin:
-            return last, ""
 
 
 @dataclass(slots=True)
