@@ -9,7 +9,7 @@ from trajmodes.matching.sample import CORRELATED, ENOUGH, Interval, RunSample, m
 from trajmodes.matching.temperatures import two_temperatures_note
 from trajmodes.notes import Note
 from trajmodes.readers.lammps.dump import dump_lines
-from trajmodes.readers.programs.settings import how_to_write
+from trajmodes.readers.programs.settings import Missing, how_to_write
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import LAMMPS_STYLES
 from trajmodes.units import THZ
@@ -26,7 +26,13 @@ _MARGIN = 1.3
 """Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
 
 
-def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None = None) -> str:
+def _better_file(
+    trajectory: Trajectory,
+    match: Match,
+    missing: Missing = "frames",
+    *,
+    apart_ps: float | None = None,
+) -> str:
     """Say how to write a file with all fields, with frames at most so far apart."""
     interval_ps, step_stride = trajectory.interval_ps, trajectory.time.step_stride
     if trajectory.unit_style in LAMMPS_STYLES:
@@ -34,8 +40,7 @@ def _better_file(trajectory: Trajectory, match: Match, *, apart_ps: float | None
         if apart_ps is not None and interval_ps is not None:
             stride = max(1, int(step_stride * apart_ps / interval_ps))
         return dump_lines(trajectory, match.supercell.crystal.species, stride=stride)
-    every = "" if not apart_ps else f" of frames at most {1e3 * apart_ps:.3g} fs apart"
-    return how_to_write(trajectory.unit_style, every)
+    return how_to_write(trajectory.unit_style, missing, 1e3 * apart_ps if apart_ps else None)
 
 
 def stored_forces_advice(trajectory: Trajectory, match: Match) -> str:
@@ -59,25 +64,28 @@ def match_note(match: Match) -> Note:
 def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     """Note missing fields and rounding."""
     notes = []
-    lines = _better_file(trajectory, match)
+    lines = partial(_better_file, trajectory, match)
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
-        fix = lines if trajectory.paths else attach
+        fix = lines("forces") if trajectory.paths else attach
+        fix += "\nforce constants of another run are enough for trajmodes project"
         notes.append(Note("error", text, fix=fix, concerns="fit"))
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = (
             "no velocities: kinetic energies and spectra come from differences of positions if "
             "the time between frames is short enough"
         )
-        notes.append(Note("warning", text, fix=lines))
+        notes.append(Note("warning", text, fix=lines("velocities")))
     rounding = trajectory.rounding
     if rounding > _COARSE * sample.displacement_rms:
         text = (
             f"coordinates are rounded by up to {rounding:.0e} Å, "
             f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
         )
-        notes.append(Note("warning", text, fix=lines))
+        of_lammps = trajectory.unit_style in LAMMPS_STYLES
+        fix = lines() if of_lammps else "write positions with more digits"
+        notes.append(Note("warning", text, fix=fix))
     return notes
 
 

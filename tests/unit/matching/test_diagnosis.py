@@ -132,7 +132,8 @@ def test_files_of_other_programs_get_no_lines_for_lammps(run, coarse, found):
     )
     fixes = [one.fix for one in diagnose(bare, found).verdict if one.severity != "ok"]
     assert len(fixes) == 2
-    assert all("vasprun.xml of the same run has forces" in fix for fix in fixes)
+    assert "vasprun.xml of the same run has forces" in fixes[0]
+    assert "VELOCITY = .TRUE." in fixes[1]
     far = replace(coarse, unit_style="gpumd")
     note = note_with(diagnose(far, found), "Nyquist 8.33 THz")
     wanted = float(note.fix.partition("at most ")[2].split()[0])
