@@ -10,8 +10,8 @@ from rich.text import Text
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import compact, counted
 
-_ROWS = 40
-"""Constants in the table of the summary."""
+_ROWS, _MODELS = 40, 4
+"""Constants and models in the table of the summary."""
 
 
 def shell_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
@@ -37,8 +37,10 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
     table.add_column("bond", no_wrap=True)
     for name in ("Å", "neighbours", "constant"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in dataset["bvk_model"].values:
-        table.add_column(f"{name}\nN/m", justify="right")
+    n_models = dataset.sizes["bvk_model"]
+    shown = [k for k in range(n_models) if k == 0 or k > n_models - _MODELS]
+    for k in shown:
+        table.add_column(f"{dataset['bvk_model'].values[k]}\nN/m", justify="right")
     values, sem = dataset["bvk_value_n_per_m"].values, dataset.get("bvk_value_n_per_m_sem")
     shell = dataset["bvk_constant_shell"].values
     for n in range(min(len(shell), _ROWS)):
@@ -51,7 +53,7 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
                 f"{float(dataset['bvk_neighbours'].values[h]):g}",
             ]
         cells.append(str(dataset["bvk_name"].values[n]))
-        for k in range(values.shape[1]):
+        for k in shown:
             error = None if sem is None else float(sem.values[n, k])
             known = np.isfinite(values[n, k])
             cells.append(compact(float(values[n, k]) + 0.0, error) if known else "–")
@@ -59,8 +61,10 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
     caption = "K = −Φ; 1.23(5) means 1.23 ± 0.05"
     if is_cubic:
         caption += "; bonds in units of half the lattice parameter"
-    if len(shell) > _ROWS:
-        caption += f"; {_ROWS} of {len(shell)} constants, all: tables/constants.csv"
+    if len(shell) > _ROWS or n_models > _MODELS:
+        rows = f"{min(_ROWS, len(shell))} of {counted(len(shell), 'constant')}"
+        columns = f"{len(shown)} of {counted(n_models, 'model')}"
+        caption += f"; {rows} and {columns}, all: tables/constants.csv"
     return [Text(), Group(table, Text(caption))]
 
 

@@ -31,9 +31,9 @@ from trajmodes.units import NEWTON_PER_METRE
 AT_ZERO = "T→0"
 _FAR = 3.0
 """Difference in standard errors that is more than the error."""
-_FEW, _SURE = 0.05, 5.0
-"""Part of the constants or frequencies, or one of them, that may differ by more; and difference
-in standard errors that none may exceed."""
+_MEAN, _MOST = 2.0, 5.0
+"""Differences in standard errors, as a root mean square and of any one, that are more than
+chance. Modes share the errors of a few constants: a share of modes beyond 3 is no measure."""
 _CURVED = 2.0
 """Reduced χ² beyond which values are not on a line in T."""
 _SAME = 1e-9
@@ -360,7 +360,7 @@ def _lengths(constants: ForceConstants) -> Floats:
 
 def _differs(z: Floats) -> bool:
     """Whether differences in standard errors are more than chance."""
-    return _far(z) > max(1.0, _FEW * len(z)) or bool(np.abs(z).max(initial=0.0) > _SURE)
+    return len(z) > 0 and (_rms(z) > _MEAN or bool(np.abs(z).max() > _MOST))
 
 
 def _rms(z: Floats) -> float:
