@@ -23,7 +23,7 @@ from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.data.results import CrystalProperties, Provenance, Scattering
 from trajmodes.data.series.runs import MeasuredLines, SeriesRun
 from trajmodes.data.spectra import StructureFactor
-from trajmodes.data.thermo import Bending, RunDisplacements, ThermalExpansion
+from trajmodes.data.thermo import Bending, RunDisplacements, Slab, ThermalExpansion
 from trajmodes.phonons.anharmonic.spectral_function import spectral_functions
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
@@ -71,9 +71,13 @@ def make_properties() -> list[xr.Dataset]:
     scattered = CrystalProperties(bulk, provenance, spectra=mode_spectra(bulk))
     bending = Bending(np.eye(3)[:2], *np.ones((4, 2)))
     more = {"expansion": expansion, "run_displacements": moved}
+    bands = dispersion(bulk, band_path(bulk.crystal, 0.5))
+    density = np.ones((2, len(thermo.density.omega)))
+    weight = np.ones((*bands.omega.shape, 2))
+    slab = Slab(np.arange(2), np.arange(2.0), density, np.ones(2), 1, bands, weight)
     properties = [
         CrystalProperties(bulk, provenance, thermo, elasticity(bulk), **more),
-        CrystalProperties(bulk, provenance, thermo, flat, bending, **more),
+        CrystalProperties(bulk, provenance, thermo, flat, bending, slab, **more),
     ]
     free = CrystalProperties(bulk, provenance, free_energy=free_energy())
     datasets = [properties_dataset(one) for one in (*properties, scattered, free)]

@@ -52,6 +52,7 @@ from trajmodes.data.thermo import (
     Bending,
     Elasticity,
     RunDisplacements,
+    Slab,
     ThermalExpansion,
     Thermodynamics,
 )
@@ -325,6 +326,8 @@ class CrystalProperties:
     elasticity: Elasticity | None = None
     bending: Bending | None = None
     """None for crystals that are no layers."""
+    slab: Slab | None = None
+    """None for crystals that are no slabs of several atomic layers."""
     expansion: ThermalExpansion | None = None
     """None without force constants of third order."""
     spectra: ModeSpectra | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Crystal
 from trajmodes.notes import Note
 
@@ -68,6 +69,32 @@ class PhononDensity:
         freeze(self, sizes, float, omega="w", total="w", number="w", sites="s 3 w")
         freeze(self, sizes, float, total_sem="w", number_sem="w", sites_sem="s 3 w")
         freeze(self, sizes, float, species="k w", species_sem="k w")
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A slab by its atomic layers (l), counted from the lower surface."""
+
+    layers: Ints
+    """(s,) layer of each site, from 0."""
+    heights: Floats
+    """(l,), unit: Å. Above the lowest layer."""
+    density: Floats
+    """(l, w), unit: ps/rad. Density of states of each layer, at the frequencies of that of the
+    crystal."""
+    mean_omega: Floats
+    """(l,), unit: rad/ps. Root of the mean ω² of each layer."""
+    outer: int
+    """Number of layers that are counted as each surface."""
+    bands: Bands
+    weight: Floats
+    """(q, m, 2) part of each mode in the outer layers of the lower and the upper surface."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, layers="s")
+        freeze(self, sizes, float, heights="l", density="l w", mean_omega="l")
+        freeze(self, sizes, float, weight="q m 2")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
         values, sem = _moments(thermo.debye)
         roots |= {"thermo": thermo, "frequency_moments": values, "frequency_moments_sem": sem}
         roots["elements"] = list(dict.fromkeys(thermo.crystal.species))
+    if properties.slab is not None:
+        slab = properties.slab
+        numbers = {"slab_layers": slab.layers + 1, "surface_names": ["lower", "upper"]}
+        roots |= {**path_roots(slab.bands), "bands": slab.bands, "slab": slab, **numbers}
     if elastic is not None:
         roots |= {
             "elastic": elastic,

@@ -86,6 +86,8 @@ DIMENSIONS = {
     "kappa_path": "grid of mean free paths of the conductivity",
     "thermo_temperature": "temperatures of the thermodynamic functions",
     "dos_freq_thz": "frequency grid of the density of states",
+    "layer": "atomic layers of a slab, from the lower surface",
+    "surface": "surfaces of a slab: lower, upper",
     "moment_order": "orders n of the moments of the frequencies",
     "statistics": "statistics of the harmonic part: classical, quantum",
     "expansion_order": "orders to which the free energy of a run is expanded",

@@ -24,7 +24,8 @@ from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
 from trajmodes.phonons.modes import FEW_IMAGINARY
-from trajmodes.phonons.qpoints import spaced_mesh
+from trajmodes.phonons.qpoints import band_path, spaced_mesh
+from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
 from trajmodes.pipeline.thermo.asymmetry import (
@@ -43,6 +44,7 @@ from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.equal_modes import unequal_modes
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.rotations import rotation
+from trajmodes.thermo.slab import slab_of
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import THZ
 
@@ -104,6 +106,7 @@ def thermo_job(
         known,
         Provenance(versions(), (), command, ""),
         thermodynamics=found,
+        slab=slab_of(known, found.density, band_path(known.crystal, PATH_SPACING)),
         expansion=expansion,
         run_displacements=None if run is None else _measured(run),
         warnings=(

@@ -189,6 +189,12 @@ PROPERTY_OUTPUTS = (
         _drawn("thermo.draw_thermo"),
     ),
     Output(
+        "figures/slab.png",
+        "density of states by atomic layer, and bands with the modes of the surfaces",
+        ("layer",),
+        _drawn("potentials.slab.draw_slab"),
+    ),
+    Output(
         "figures/sound.png",
         "velocities of sound by direction",
         ("sound_plane",),
@@ -229,8 +235,6 @@ PROPERTY_OUTPUTS = (
     ),
 )
 """Files of `thermo`, `elastic`, `free-energy`, `spectral-function`, without results.nc."""
-
-
 SERIES_OUTPUTS = (
     *SERIES_TABLES,
     Output(
@@ -283,8 +287,6 @@ SERIES_OUTPUTS = (
     ),
 )
 """Files of `trajmodes series`, apart from results.nc and interpolated force constants."""
-
-
 VOLUME_OUTPUTS = (
     *VOLUME_TABLES,
     Output(

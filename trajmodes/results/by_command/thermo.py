@@ -55,6 +55,51 @@ def displacements_table(dataset: NamedArrays) -> Table:
     return Table(title, columns, meanings)
 
 
+_SURFACE = 0.5
+"""A mode is one of the surfaces if a larger part of it is in the outer layers."""
+
+
+def layers_table(dataset: NamedArrays) -> Table:
+    """One row for each layer of a slab."""
+    layer = dataset["site_layer"].values
+    species = dataset["species"].values
+    heights = dataset["layer_height"].values
+    numbers = np.arange(1, len(heights) + 1)
+    columns = {
+        "layer": numbers,
+        "layer_height": heights,
+        "species": np.array([" ".join(species[layer == one].tolist()) for one in numbers]),
+        "layer_mean_freq_thz": dataset["layer_mean_freq_thz"].values,
+    }
+    names = ("layer_height", "layer_mean_freq_thz")
+    meanings = {name: variable_of(name).text for name in names}
+    return Table("Atomic layers of the slab, from the lower surface", columns, meanings)
+
+
+def surface_table(dataset: NamedArrays) -> Table:
+    """One row for each mode along the path that is one of the surfaces."""
+    weight = dataset["surface_weight"].values
+    q, m = np.nonzero(weight.sum(axis=2) > _SURFACE)
+    columns = {
+        "path_distance": dataset["path_distance"].values[q],
+        **{f"q{k + 1}": dataset["path_q"].values[q, k] for k in range(3)},
+        "branch": m + 1,
+        "band_freq_thz": dataset["band_freq_thz"].values[q, m],
+        "lower": weight[q, m, 0],
+        "upper": weight[q, m, 1],
+    }
+    meanings = {name: variable_of(name).text for name in ("path_distance", "band_freq_thz")}
+    meanings["q1, q2, q3"] = variable_of("path_q").text
+    meanings["lower, upper"] = variable_of("surface_weight").text
+    n_outer = int(dataset["surface_layers"].values)
+    title = (
+        "Modes of the surfaces along the band path: more than half of them is in "
+        + ("the outer layer" if n_outer == 1 else f"the {n_outer} outer layers")
+        + " of the lower and the upper surface"
+    )
+    return Table(title, columns, meanings)
+
+
 THERMO_TABLES = (
     Output(
         "tables/thermo.csv",
@@ -82,6 +127,18 @@ THERMO_TABLES = (
         "mean square displacements of the sites, and B_iso",
         ("u2",),
         displacements_table,
+    ),
+    Output(
+        "tables/layers.csv",
+        "atomic layers of the slab: heights and mean frequencies",
+        ("layer",),
+        layers_table,
+    ),
+    Output(
+        "tables/surface_modes.csv",
+        "modes of the surfaces of the slab along the band path",
+        ("surface",),
+        surface_table,
     ),
     Output(
         "tables/moments.csv",
