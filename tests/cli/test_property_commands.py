@@ -97,7 +97,9 @@ def test_no_file_is_written_that_was_not_announced(stored, thermo, tmp_path):
     others = {
         name
         for name in PROPERTY_FILES
-        if Path(name).name.startswith(("spectral_", "free_energy"))
+        if Path(name).name.startswith(
+            ("spectral_", "free_energy", "layers", "slab", "surface_modes")
+        )
     }
     assert written == {*PROPERTY_FILES, CIF_FILE} - others
 

@@ -1,13 +1,16 @@
 """A slab of springs: exact second moments of its layers, and waves of its surfaces."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase.build import bulk, fcc111
 
+from trajmodes.config.job import values_of
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import band_path
+from trajmodes.pipeline.thermo.properties import thermo_job
 from trajmodes.potentials.neighbours import bonds_within
 from trajmodes.thermo.slab import slab_of
 from trajmodes.thermo.thermodynamics import thermodynamics
@@ -124,3 +127,14 @@ def test_degenerate_waves_have_their_mean_in_each_surface(slab):
 @pytest.mark.parametrize("crystal", [Crystal.from_ase(bulk("Al", a=A)), layered(3)])
 def test_other_crystals_are_no_slabs(crystal):
     assert analysed(crystal, spacing=0.8, mesh=2)[1] is None
+
+
+def test_thermo_writes_layers_and_surface_modes(tmp_path):
+    values = values_of("thermo", {"output": str(tmp_path), "mesh": 4, "temperatures": [300.0]})
+    thermo_job(springs(layered(8)), values, command="")
+    layers = pd.read_csv(tmp_path / "tables" / "layers.csv", comment="#")
+    assert layers["layer"].tolist() == list(range(1, 9))
+    modes = pd.read_csv(tmp_path / "tables" / "surface_modes.csv", comment="#")
+    assert ((modes["lower"] + modes["upper"]) > 0.5).all()
+    assert len(modes) > 0
+    assert (tmp_path / "figures" / "slab.png").exists()
