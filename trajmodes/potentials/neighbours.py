@@ -10,6 +10,8 @@ from trajmodes.data.crystal import Crystal
 
 TOLERANCE = 1e-6
 """Length in Å by which a bond may exceed the cutoff: whole shells are bonded or are not."""
+_SPARE = 0.05
+"""Part of the cutoff by which listed bonds are longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,44 @@ class Bonds:
         """(b,) lengths in Å."""
         found: Floats = np.linalg.norm(self.vectors, axis=1)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class BondList:
+    """Bonds of a crystal and longer ones, which are those of others that differ little."""
+
+    crystal: Crystal
+    cutoff: float
+    """Length in Å of the longest bond."""
+    bonds: Bonds
+    """All that are at most `reach` long."""
+    reach: float
+    """Length in Å."""
+
+    def of(self, crystal: Crystal) -> Bonds:
+        """Find all bonds within the cutoff, as `bonds_within` does, which is slower."""
+        if not self._has_all(crystal):
+            return bonds_within(crystal, self.cutoff)
+        first, second, lattice = self.bonds.first, self.bonds.second, self.bonds.lattice
+        vectors = (crystal.sites[second] + lattice - crystal.sites[first]) @ crystal.cell
+        kept = (vectors**2).sum(axis=1) <= (self.cutoff + TOLERANCE) ** 2
+        return Bonds(first[kept], second[kept], lattice[kept], vectors[kept])
+
+    def _has_all(self, crystal: Crystal) -> bool:
+        """Whether no bond beyond the reach can have become as short as the cutoff."""
+        if crystal.n_sites != self.crystal.n_sites:
+            return False
+        linear = np.linalg.solve(self.crystal.cell, crystal.cell)
+        moved = (crystal.sites - self.crystal.sites) @ crystal.cell
+        nearer = 2.0 * np.linalg.norm(moved - moved.mean(axis=0), axis=1).max()
+        shortest = float(np.linalg.svd(linear, compute_uv=False).min()) * self.reach - nearer
+        return bool(shortest > self.cutoff + TOLERANCE)
+
+
+def bond_list(crystal: Crystal, cutoff: float) -> BondList:
+    """List the bonds for crystals whose lengths are shorter by at most a few percent."""
+    reach = (1.0 + _SPARE) * cutoff
+    return BondList(crystal, cutoff, bonds_within(crystal, reach), reach)
 
 
 def bonds_within(crystal: Crystal, cutoff: float) -> Bonds:

@@ -207,14 +207,13 @@ def nickel():
     return Crystal.from_ase(bulk("Ni", a=3.5))
 
 
-def test_matrices_without_constants_are_those_of_the_constants(alloy, nickel):
+def test_matrices_without_constants_are_those_of_the_constants(alloy, crystal):
     qpoints = np.random.default_rng(2).uniform(-1, 1, (7, 3))
-    parts = alloy.bravais_matrices(nickel, qpoints)
-    expected = dynamical_matrices(lattice_sum(alloy.force_constants(nickel)), qpoints)
+    expected = dynamical_matrices(lattice_sum(alloy.force_constants(crystal)), qpoints)
     scale = np.abs(expected).max()
-    np.testing.assert_allclose(
-        parts.bonds + parts.many_body, expected, atol=1e-12 * scale, rtol=0
-    )
+    for potential in (alloy, alloy.near(crystal)):
+        found = potential.matrices(crystal, qpoints)
+        np.testing.assert_allclose(found, expected, atol=1e-12 * scale, rtol=0)
 
 
 def test_the_many_body_part_has_rank_one_and_leaves_transverse_branches(alloy, nickel):
@@ -222,7 +221,7 @@ def test_the_many_body_part_has_rank_one_and_leaves_transverse_branches(alloy, n
     for direction in ([1, 0, 0], [1, 1, 0], [1, 1, 1]):
         k = 0.19 * np.array(direction) / 3.5
         qpoint = (k @ to_reduced)[None]
-        bonds, many = (part[0] for part in alloy.bravais_matrices(nickel, qpoint))
+        bonds, many = (part[0] for part in alloy.dynamical_parts(nickel, qpoint))
         assert np.linalg.matrix_rank(many, tol=1e-10 * np.abs(many).max()) == 1
         along = k / np.linalg.norm(k)
         across = np.eye(3) - np.outer(along, along)
@@ -231,11 +230,6 @@ def test_the_many_body_part_has_rank_one_and_leaves_transverse_branches(alloy, n
         np.testing.assert_allclose(
             squares, np.linalg.eigvalsh(across @ bonds @ across), atol=1e-10
         )
-
-
-def test_more_than_one_atom_per_cell_is_refused_where_one_is_meant(alloy, triclinic):
-    with pytest.raises(UsageError, match="the crystal has 3 atoms per cell"):
-        alloy.bravais_matrices(triclinic, np.zeros((1, 3)))
 
 
 def test_species_that_the_potential_lacks_are_named(alloy):

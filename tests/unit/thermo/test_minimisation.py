@@ -53,7 +53,7 @@ def potential(alpha=5.0, depth=0.3):
         pair=pairs,
         cutoff=6.0,
     )
-    return ByForceConstants(EmbeddedAtom(functions))
+    return EmbeddedAtom(functions)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,18 @@ def test_properties_obey_thermodynamics(known, crystal):
     slope = (found.volume[2, 1] - found.volume[0, 1]) / 2e-4
     assert found.bulk_modulus[middle] == pytest.approx(-found.volume[middle] / slope, rel=2e-3)
     assert found.heat_capacity_v[middle] < found.heat_capacity_p[middle]
+
+
+def test_matrices_without_force_constants_and_with_listed_bonds_change_nothing(known, crystal):
+    pot, treatment = known[0], Treatment((2, 2, 1))
+    one, two = (
+        minimised(each, crystal, treatment, [0.0, 250.0])
+        for each in (pot, ByForceConstants(pot))
+    )
+    for name in ("volume", "sites", "gibbs_energy", "entropy"):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(two, name), rtol=1e-9, atol=1e-11
+        )
 
 
 @pytest.mark.parametrize("scheme", ["full", "zsisa", "fixed"])

@@ -14,9 +14,9 @@ from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import input_files, versions
 from trajmodes.pipeline.load import read_force_constants
+from trajmodes.pipeline.potentials.lammps import LammpsPotential
 from trajmodes.pipeline.potentials.sources import existing_files, open_potential
 from trajmodes.pipeline.potentials.structures import crystal_of
-from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.report.write import MINIMUM_FILES, write_folder
 from trajmodes.results.by_command.minimised import minimised_dataset
 from trajmodes.results.folder import require_replaceable
@@ -89,7 +89,7 @@ def qha_job(
 def _vibrating(files: Sequence[Path], values: Mapping[str, Any]) -> Vibrating:
     """Open the potential of a file: one with matrices of its own, or with force constants."""
     potential = open_potential(files, values)
-    return potential if isinstance(potential, ShellModel) else ByForceConstants(potential)
+    return ByForceConstants(potential) if isinstance(potential, LammpsPotential) else potential
 
 
 def _require_a_minimum(found: Sequence[MinimisedCrystal], file: str) -> None:

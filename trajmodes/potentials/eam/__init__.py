@@ -12,5 +12,5 @@ parts of second order apart. Open `embedded_atom` first: it states the equations
 - `densities`: derivatives of the densities, and clusters of their atoms
 - `second_order`: force constants in parts: pair, embedding of three kinds; choice of the gauge
 - `third_order`: force constants of third order
-- `bravais`: dynamical matrices of a crystal of one atom per cell, without force constants
+- `matrices`: dynamical matrices without force constants
 """

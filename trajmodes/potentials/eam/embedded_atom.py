@@ -15,19 +15,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.notes import Note
-from trajmodes.potentials.eam.bravais import BravaisMatrices, bravais_matrices
 from trajmodes.potentials.eam.functions import (
     BondFunctions,
     Functions,
     bond_functions,
     curvature_noise,
 )
+from trajmodes.potentials.eam.matrices import DynamicalParts, dynamical_parts
 from trajmodes.potentials.eam.second_order import Gauge, SecondOrder, second_order
 from trajmodes.potentials.eam.third_order import third_order
+from trajmodes.potentials.neighbours import BondList, bond_list, bonds_within
 from trajmodes.potentials.potential import Order, State, summed_over_cells
 
 # Noise of force constants, relative to the largest, of which the user is warned.
@@ -39,10 +40,19 @@ class EmbeddedAtom:
     """An embedded-atom potential, of tables or of any functions with derivatives."""
 
     functions: Functions
+    listed: BondList | None = None
+    """Bonds near one crystal; None: they are searched for in each crystal."""
+
+    def near(self, crystal: Crystal) -> "EmbeddedAtom":
+        """List the bonds once for crystals that differ by small strains.
+
+        Nothing else changes: where strains bring in other bonds, these are searched for.
+        """
+        return replace(self, listed=bond_list(crystal, self.functions.cutoff))
 
     def state(self, crystal: Crystal) -> State:
         """Compute energy, forces and stress."""
-        found = bond_functions(self.functions, crystal, 1)
+        found = self._at(crystal, 1)
         bonds = found.bonds
         slope = found.embedding[1]
         pull = (
@@ -81,9 +91,14 @@ class EmbeddedAtom:
         """
         return second_order(crystal, self._at(crystal, 2), gauge)
 
-    def bravais_matrices(self, crystal: Crystal, qpoints: npt.ArrayLike) -> BravaisMatrices:
-        """Compute dynamical matrices of a crystal of one atom per cell at reduced q (q, 3)."""
-        return bravais_matrices(crystal, self._at(crystal, 2), qpoints)
+    def matrices(self, crystal: Crystal, qpoints: npt.ArrayLike) -> Complexes:
+        """Compute D (q, 3s, 3s) in (rad/ps)² at reduced q (q, 3), without force constants."""
+        parts = self.dynamical_parts(crystal, qpoints)
+        return parts.bonds + parts.many_body
+
+    def dynamical_parts(self, crystal: Crystal, qpoints: npt.ArrayLike) -> DynamicalParts:
+        """Compute the parts of D at reduced q (q, 3)."""
+        return dynamical_parts(crystal, self._at(crystal, 2), qpoints)
 
     def noise(self, crystal: Crystal) -> float:
         """Error in eV/Å² of force constants from the few digits of a table."""
@@ -107,4 +122,8 @@ class EmbeddedAtom:
         )
 
     def _at(self, crystal: Crystal, order: int) -> BondFunctions:
-        return bond_functions(self.functions, crystal, order)
+        if self.listed is None:
+            bonds = bonds_within(crystal, self.functions.cutoff)
+        else:
+            bonds = self.listed.of(crystal)
+        return bond_functions(self.functions, crystal, bonds, order)

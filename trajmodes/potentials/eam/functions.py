@@ -9,7 +9,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
 from trajmodes.potentials.eam.tables import Function, OverDistance, Table
-from trajmodes.potentials.neighbours import Bonds, bonds_within
+from trajmodes.potentials.neighbours import Bonds
 
 _COINCIDENT = 1e-3
 """Distance in Å of atoms that are at the same place."""
@@ -57,8 +57,10 @@ class BondFunctions:
     """Cutoff in Å."""
 
 
-def bond_functions(functions: Functions, crystal: Crystal, order: int) -> BondFunctions:
-    """Evaluate all functions with their derivatives up to an order.
+def bond_functions(
+    functions: Functions, crystal: Crystal, bonds: Bonds, order: int
+) -> BondFunctions:
+    """Evaluate all functions of the bonds with their derivatives up to an order.
 
     Raises
     ------
@@ -76,7 +78,6 @@ def bond_functions(functions: Functions, crystal: Crystal, order: int) -> BondFu
             fix="give the species of the potential",
         )
     kind = np.array([kinds.index(one) for one in crystal.species], dtype=np.int64)
-    bonds = bonds_within(crystal, functions.cutoff)
     lengths = np.minimum(bonds.lengths, functions.cutoff)
     if len(lengths) and lengths.min() < _COINCIDENT:
         bond = int(lengths.argmin())
