@@ -1,7 +1,8 @@
 """Dynamical matrices of embedded-atom crystals of any basis, without force constants.
 
-With the stiffness K_b = w'/r (1 − e eᵀ) + w'' e eᵀ of a bond, w = φ + F'_i f(at i) + F'_j f(at j)
-with frozen F', and the density waves v_m,j of site m for a wave of displacements of site j,
+With the stiffness K_b = w'/r (1 − e eᵀ) + w'' e eᵀ of a bond from i to j, in which
+w = φ + F'_i f(at i) + F'_j f(at j) with frozen F', and with the change v_m,j of the density at
+site m by a wave of displacements of site j,
 
     D_ij = (M_i M_j)^{-½} [δ_ij Σ_b K_b − Σ_b(i→j) K_b e^{iq·r} + Σ_m F''_m v*_m,i v_m,jᵀ],
     v_m,j = Σ_b(m→j) f' e e^{iq·r} − δ_mj Σ_b f' e.
