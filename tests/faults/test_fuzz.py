@@ -28,6 +28,7 @@ from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
+from program_files.lammps_dumps import binary_dump
 from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
@@ -155,7 +156,13 @@ def of_files(write, main, name, folder):
     return folder / name, lambda: frames_of(folder / main)
 
 
+def binary_lammps(folder):
+    (folder / "a.bin").write_bytes(b"".join(binary_dump(parts=2)[0]))
+    return folder / "a.bin", lambda: frames_of(folder / "a.bin")
+
+
 READERS = {
+    "LAMMPS binary": binary_lammps,
     "dump": lambda at: copied("lammps/o_custom.lammpstrj", "a.lammpstrj", at, units="metal"),
     "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
     "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),

@@ -30,6 +30,7 @@ from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
+from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.programs.zarr import is_zarr
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
@@ -213,7 +214,7 @@ def _recognise(path: Path) -> str:
             return name
     lines = head.splitlines()
     first = lines[0].split() if lines else []
-    if first[:1] == [b"ITEM:"]:
+    if dump_form(path, text):
         return "lammps"
     is_xyz = len(first) == 1 and first[0].isdigit()
     if b"\nITEM:" in head or not (is_xyz or b"\0" in text):

@@ -47,10 +47,11 @@ def opened(frames: BinaryFrames, n_atoms: int, *notes: Note) -> ForeignFile:
     )
 
 
-def damaged(what: str) -> DataError:
+def damaged(what: str, where: str = "") -> DataError:
     """Error of a file that is damaged as described."""
     return DataError(
         what,
+        where=where,
         why="the file is damaged, or is of another kind",
         fix="copy it again, or write it again with the program that made it",
     )

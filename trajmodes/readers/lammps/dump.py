@@ -30,6 +30,7 @@ from trajmodes.readers.units import UnitFactors, scaled
 _SAMPLE_BYTES = 1 << 15
 _MASS_OF_CARBON = (11.5, 13.5)
 _EXACT = float(1 << 53)
+_DIGITS_OF_DOUBLE = 15
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -177,8 +178,9 @@ def describe_atoms(
     masses = fields[0, 0, order, 2] if "mass" in names else None
     species: tuple[str, ...] | None = None
     notes: tuple[Note, ...] = ()
-    if "element" in names:
-        symbols = [row[names.index("element")] for row in _tokens(rows, 0)]
+    # A binary dump has the type of the atom in this column.
+    if "element" in names and not rows.exact:
+        symbols = [row[names.index("element")] for row in rows.tokens(0)]
         species, notes = _chemical_symbols([symbols[a] for a in order], types, masses)
     atoms = AtomTable(
         ids=ids if layout.ids else None,
@@ -198,16 +200,6 @@ def _integers(values: Floats, name: str, rows: FrameRows) -> Ints:
             where = f"{rows.name_of(0)}, column {name}"
             raise DataError(f"{values[wrong][0]:g} is {what}", where=where)
     return values.astype(np.int64)
-
-
-def _tokens(rows: FrameRows, frame: int, most: int | None = None) -> list[list[str]]:
-    """Tokens of the complete rows of a frame, or of those within its first ``most`` bytes."""
-    source = rows.source_of(frame)
-    start, stop = rows.spans[frame].tolist()
-    lines = source.data(start, min(stop - start, most or stop - start)).split(b"\n")
-    # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
-    split = [line.split() for line in lines[:-1]]
-    return [[token.decode("utf-8", "replace") for token in row] for row in split if row]
 
 
 def _chemical_symbols(
@@ -230,12 +222,14 @@ def _chemical_symbols(
 
 def coordinate_rounding(rows: FrameRows, layout: Layout) -> Rounding:
     """Estimate the rounding of the coordinates, in their own unit, from some frames."""
+    if rows.exact:
+        return Rounding(_DIGITS_OF_DOUBLE, 0.0)
     n_frames = len(rows.steps)
     literals: list[str] = []
     for frame in {0, n_frames // 2, n_frames - 1}:
         names = rows.columns[rows.order[frame]]
         wanted = [names.index(name) for name in layout.coordinates.names]
-        for row in _tokens(rows, frame, _SAMPLE_BYTES):
+        for row in rows.tokens(frame, _SAMPLE_BYTES):
             if len(row) == len(names):
                 literals += [row[column] for column in wanted]
     return rounding_of(literals)

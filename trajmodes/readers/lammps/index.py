@@ -35,7 +35,7 @@ _LONGEST_WORD = 40
 _FIXED_ATOMS = (
     "dump all atoms in every frame: no dynamic group, no 'dump_modify ID thresh', no lost atoms"
 )
-_BOUNDS = re.compile(r"ITEM:\sBOX BOUNDS\b(.*)")
+_BOUNDS = re.compile(rb"ITEM:\sBOX BOUNDS\b(.*)")
 _SIDE = re.compile(r"[pfsm]{2}")
 _KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}
 
@@ -284,10 +284,14 @@ def flat_box(cells: Floats) -> int | None:
     return int(wrong[0]) if len(wrong) else None
 
 
-def boundary_notes(text: str) -> list[Note]:
+def boundary_words(header: bytes) -> list[str]:
+    """Words that describe the box in a header: its boundaries, such as pp, and abc or xy."""
+    found = _BOUNDS.search(header)
+    return found[1].decode("ascii", "replace").split() if found else []
+
+
+def boundary_notes(words: list[str]) -> list[Note]:
     """Note directions that are not periodic; old headers do not name the boundaries."""
-    found = _BOUNDS.search(text)
-    words = found[1].split() if found else []
     sides = [word for word in words if _SIDE.fullmatch(word)]
     names = "abc" if "abc" in words else "xyz"
     open_sides = {name: side for name, side in zip(names, sides, strict=False) if side != "pp"}

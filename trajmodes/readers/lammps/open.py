@@ -1,4 +1,4 @@
-"""Open LAMMPS text dumps: index the files, order their frames, read the first one.
+"""Open LAMMPS dumps: index the files, order their frames, read the first one.
 
 A dump may name its unit style. Frames without a name may stand beside frames with one: a
 restart does not change units, but files that are given together may belong to two runs. The
@@ -7,10 +7,11 @@ velocities or forces, which a change of temperature does not explain, or by 1.9 
 Lengths alone do not decide, because metal and real both measure them in Å.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.lammps.binary import BinaryRows, binary_boundaries, index_binary
 from trajmodes.readers.lammps.dump import (
     IMAGES,
     LammpsFrames,
@@ -30,14 +32,16 @@ from trajmodes.readers.lammps.header import Entry
 from trajmodes.readers.lammps.index import (
     DumpIndex,
     boundary_notes,
+    boundary_words,
     box_vectors,
     flat_box,
     index_dump,
 )
+from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.index_cache import cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
-from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.text.source import TextSource, open_source, read_head
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import Trajectory, rounding_notes, same_frame
 from trajmodes.readers.units import unit_factors
@@ -48,12 +52,30 @@ _OF_DUMP_ATOM = {
     for images in ((), IMAGES)
 }
 """Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
+
+
+class Form(NamedTuple):
+    """One of the forms in which LAMMPS writes dumps."""
+
+    name: str
+    find: Callable[[TextSource], DumpIndex]
+    """Finds the frames of a file."""
+    boundaries: Callable[[bytes], list[str]]
+    """Words for the boundaries of the box in a header."""
+    rows: type[FrameRows]
+    """Reads the rows of frames."""
+
+
+_FORMS = {
+    "text": Form("text", index_dump, boundary_words, FrameRows),
+    "binary": Form("binary", index_binary, binary_boundaries, BinaryRows),
+}
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 
 
 def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
-    """Open text dumps of one run, given in any order.
+    """Open dumps of one run, in text or binary form, given in any order.
 
     Raises
     ------
@@ -63,7 +85,8 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         If a file is invalid, or the files do not belong together.
     """
     notes: list[Note] = []
-    opened = [_indexed(path, options, notes) for path in paths]
+    form = _form_of(paths)
+    opened = [_indexed(path, form, options, notes) for path in paths]
     opened.sort(key=lambda one: one[1].entries[[0, -1], Entry.STEP].tolist())
     sources = tuple(source for source, _ in opened)
     names = [str(source.stamp.path) for source in sources]
@@ -75,11 +98,11 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     file, entries, reals = _joined(indices, kept.read)
     n_frames = len(kept.frames)
 
-    headers = _headers(sources, file, entries, options)
+    headers = _headers(form, (sources, file, entries), options)
     factors = unit_factors(headers.style, options.lj, where=names[0])
     layout = choose_layout(headers.columns, trust_order=options.trust_order, where=names[0])
     none = np.empty(0, dtype=np.int64)
-    rows = FrameRows(
+    rows = form.rows(
         sources=sources,
         columns=headers.columns,
         plans=tuple(map(layout.plan, headers.columns)),
@@ -147,13 +170,26 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     return replace(dump, notes=(*notes, _check_unnamed_units(dump, rows, named)))
 
 
+def _form_of(paths: Sequence[Path]) -> Form:
+    """Form of all files; UsageError if they differ."""
+    forms = [_FORMS[dump_form(path, read_head(path)) or "text"] for path in paths]
+    for path, form in zip(paths, forms, strict=True):
+        if form is not forms[0]:
+            raise UsageError(
+                f"the dump is {form.name}, and {paths[0]} is {forms[0].name}",
+                where=str(path),
+                fix="give the files of one form; they may contain the same frames",
+            )
+    return forms[0]
+
+
 def _indexed(
-    path: Path, options: ReadOptions, notes: list[Note]
+    path: Path, form: Form, options: ReadOptions, notes: list[Note]
 ) -> tuple[TextSource, DumpIndex]:
     """Open one file and find its frames; note an incomplete last frame."""
     source = open_source(path, allow_partial=options.allow_partial)
     index = DumpIndex(
-        **cached_index(source, "lammps-dump", lambda: index_dump(source)._asdict())
+        **cached_index(source, f"lammps-{form.name}", lambda: form.find(source)._asdict())
     )
     byte, step = index.incomplete.tolist()
     name = f"step {step}" if step >= 0 else "its header"
@@ -216,9 +252,13 @@ class _Headers:
 
 
 def _headers(
-    sources: tuple[TextSource, ...], file: Ints, entries: Ints, options: ReadOptions
+    form: Form, frames: tuple[tuple[TextSource, ...], Ints, Ints], options: ReadOptions
 ) -> _Headers:
-    """Read the texts of the different kinds of headers."""
+    """Read the texts of the different kinds of headers.
+
+    ``frames`` are the files, the index of the file of each frame, and the entries.
+    """
+    sources, file, entries = frames
     keys = np.stack([file, entries[:, Entry.LAYOUT]], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     columns, styles = [], set()
@@ -231,7 +271,9 @@ def _headers(
         style = source.text(entry[Entry.UNITS_AT], entry[Entry.UNITS_SIZE]).strip()
         styles |= {style} - {""}
         start = entry[Entry.START]
-        notes |= dict.fromkeys(boundary_notes(source.text(start, entry[Entry.BODY] - start)))
+        notes |= dict.fromkeys(
+            boundary_notes(form.boundaries(source.data(start, entry[Entry.BODY] - start)))
+        )
     kinds = inverse.reshape(-1)
     # Each list once, that of the first frame first.
     different = tuple(dict.fromkeys([columns[kinds[0]], *columns]))

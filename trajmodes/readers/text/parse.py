@@ -11,6 +11,7 @@ read opens the files again, so any number of threads and processes can read at o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,6 +51,8 @@ def padded(size: int) -> Bytes:
 class FrameRows:
     """Byte ranges of the rows of frames, and how they are parsed."""
 
+    exact: ClassVar[bool] = False
+    """Whether numbers are written as doubles rather than as text."""
     sources: tuple[TextSource, ...]
     columns: tuple[tuple[str, ...], ...]
     """Names of the columns for messages; one list for each order of the columns."""
@@ -100,6 +103,15 @@ class FrameRows:
             ids = (int(line.split()[column]) for line in lines)
             row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
         return f"{source.stamp.path}, line {source.line_at(start) + row}"
+
+    def tokens(self, frame: int, most: int | None = None) -> list[list[str]]:
+        """Tokens of the complete rows of a frame, or of those within its first bytes."""
+        source = self.source_of(frame)
+        start, stop = self.spans[frame].tolist()
+        lines = source.data(start, min(stop - start, most or stop - start)).split(b"\n")
+        # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
+        split = [line.split() for line in lines[:-1]]
+        return [[token.decode("utf-8", "replace") for token in row] for row in split if row]
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Divide frames [start, stop) into ranges that are read and parsed together."""

@@ -67,7 +67,7 @@ class Work(NamedTuple):
 
 
 @inner_kernel(error_model="numpy")
-def _index_of_id(ids: Ints, wanted: Any) -> Any:
+def index_of_id(ids: Ints, wanted: Any) -> Any:
     """Index of an id among sorted ids, −1 if absent; immediate where ids have no gaps."""
     guess = wanted - ids[0]
     if 0 <= guess < len(ids) and ids[guess] == wanted:
@@ -216,7 +216,7 @@ def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: In
     address, n_rows, edge, width = view
     for row in range(n_rows):
         start, stop = edges[row * width + edge], edges[row * width + edge + 1]
-        rows[row] = _index_of_id(ids, plain_integer(address, start, stop))
+        rows[row] = index_of_id(ids, plain_integer(address, start, stop))
         if rows[row] < 0:
             return False
     return True
@@ -250,7 +250,7 @@ def _index_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int
     state, place = work.state, work.state[ROW]
     if len(target.ids):
         state[COLUMN] = _column_of(target.plan, ID)
-        place = _index_of_id(target.ids, atom)
+        place = index_of_id(target.ids, atom)
         if place < 0:
             return UNKNOWN_ID, place
     if work.seen[place] == state[FRAME]:

@@ -33,7 +33,7 @@ _NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 _LOW_SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
 _LOW_BITS = np.uint64(0x0101010101010101)
 _U0, _U1, _U7, _U56, _U63 = (np.uint64(n) for n in (0, 1, 7, 56, 63))
-_BYTE, _WORD, _WIDE, _BIT = (ir.IntType(bits) for bits in (8, 64, 128, 1))
+_BYTE, _HALF, _WORD, _WIDE, _BIT = (ir.IntType(bits) for bits in (8, 32, 64, 128, 1))
 _TEXT = ir.VectorType(_BYTE, BLOCK)
 
 
@@ -69,6 +69,18 @@ def load_word(builder: Any, address: Any) -> Any:
 def load_byte(builder: Any, address: Any) -> Any:
     """One byte at an address."""
     return builder.zext(_load(builder, address, _BYTE), _WORD)
+
+
+@_compiled(types.int64, types.int64)
+def load_integer(builder: Any, address: Any) -> Any:
+    """Load a signed integer of four bytes at any address."""
+    return builder.sext(_load(builder, address, _HALF), _WORD)
+
+
+@_compiled(types.float64, types.int64)
+def load_real(builder: Any, address: Any) -> Any:
+    """Load a number of double precision at any address."""
+    return _load(builder, address, ir.DoubleType())
 
 
 @_compiled(types.int64, types.uint64)
