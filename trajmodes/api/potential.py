@@ -26,8 +26,8 @@ def potential(
     ----------
     *files
         The potential, as LAMMPS reads it: ``funcfl``, ``setfl`` or Finnis–Sinclair; a
-        Stillinger–Weber file (.sw); a shell model (.toml); commands of LAMMPS. Several
-        ``funcfl`` files, one for each element, are the potential of an alloy.
+        Stillinger–Weber file (.sw); a shell model (.toml, or .lib of GULP); commands of
+        LAMMPS. Several ``funcfl`` files, one for each element, are the potential of an alloy.
     **options
         Options of `trajmodes potential`.
 

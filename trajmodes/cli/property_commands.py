@@ -66,12 +66,11 @@ def bvk(sources: tuple[str, ...], **given: Any) -> str:
 def potential(files: tuple[str, ...], **given: Any) -> str:
     """Calculate force constants and phonons of a potential, and compare fits with it.
 
-    FILE is an embedded-atom potential as LAMMPS reads it, a shell model (.toml), a
-    Stillinger–Weber potential (.sw), or a text file with the commands pair_style, pair_coeff
-    of any potential of LAMMPS, whose forces are differentiated. Several files of one element
-    each (funcfl) are the potential of an alloy. The crystal is that of
-    --structure or --cell, or that of the first model of --compare: a fit is compared at its
-    own volume.
+    FILE is an embedded-atom potential as LAMMPS reads it, a shell model (.toml, or .lib of
+    GULP), a Stillinger–Weber potential (.sw), or a text file with the commands pair_style,
+    pair_coeff of any potential of LAMMPS, whose forces are differentiated. Several files of
+    one element each (funcfl) are the potential of an alloy. The crystal is that of --structure
+    or --cell, or that of the first model of --compare: a fit is compared at its own volume.
     """
     from trajmodes.pipeline.potentials.analytic import potential_job
     from trajmodes.report.summary import show_results

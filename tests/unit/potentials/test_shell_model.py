@@ -4,16 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from scipy.optimize import minimize
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.potentials.ewald import ewald_sum
+from trajmodes.potentials.shell_model.lists import lists_of
 from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.potentials.shell_model.terms import AngleTerm, PairTerm, Terms
 from trajmodes.potentials.terms import functions as of
 from trajmodes.potentials.terms.particles import Particles
-from trajmodes.potentials.terms.triples import AngularFunction
+from trajmodes.potentials.terms.triples import AngularFunction, bending
 from trajmodes.units import COULOMB
 
 FUNCTIONS = {
@@ -46,9 +49,76 @@ def test_derivatives_by_the_cosine_are_differences(function, order):
     np.testing.assert_allclose(function(c, order), wanted, rtol=1e-7, atol=1e-7)
 
 
-def test_a_collinear_triple_is_refused():
-    with pytest.raises(DataError, match="collinear"):
-        of.HarmonicAngle(1.0, 180.0)(np.array([-1.0]), 1)
+@pytest.mark.parametrize(
+    ("degrees", "refused"), [(180.0, True), (179.97, True), (179.0, False)]
+)
+def test_a_nearly_collinear_triple_is_refused_by_name(degrees, refused):
+    """The form in cos θ takes it, and has no force at 180° in equilibrium."""
+    bend = np.radians(180.0 - degrees)
+    places = [[4, 4, 4], [5.2, 4, 4], [4 - 1.2 * np.cos(bend), 4 + 1.2 * np.sin(bend), 4]]
+    crystal = Crystal.from_ase(Atoms("CO2", places, cell=3 * [8.0], pbc=True))
+
+    def forces(h):
+        angle = AngleTerm("C", ("O", "O"), bending(h), (1.5, 1.5))
+        return ShellModel(Terms({}, {}, (), (angle,))).state(crystal).forces
+
+    harmonic = of.HarmonicAngle(1.0, 180.0)
+    if refused:
+        text = rf"O 2, C 1, O 3, {degrees:.2f}.*°(.|\n)*cosine_harmonic"
+        with pytest.raises(DataError, match=text):
+            forces(harmonic)
+    else:  # k Δθ/r on each end
+        ends = np.linalg.norm(forces(harmonic)[1:], axis=1)
+        np.testing.assert_allclose(ends, bend / 1.2, rtol=1e-9)
+    assert np.abs(forces(of.cosine_harmonic(1.0, 180.0))).max() <= bend**3
+
+
+def test_ends_that_are_too_far_apart_make_no_angle():
+    """Of a square of neighbours only the four angles of 90° are left, not the two of 180°."""
+    places = [[4, 4, 4], [5, 4, 4], [3, 4, 4], [4, 5, 4], [4, 3, 4]]
+    crystal = Crystal.from_ase(Atoms("CO4", places, cell=3 * [8.0], pbc=True))
+    angle = AngleTerm("C", ("O", "O"), bending(of.constant(1.0)), (1.5, 1.5))
+    for apart, count in ((np.inf, 6), (1.9, 4)):
+        terms = Terms({}, {}, (), (replace(angle, apart=apart),))
+        assert ShellModel(terms).state(crystal).energy == pytest.approx(count)
+
+
+def test_strongly_anharmonic_shells_come_to_rest_where_the_energy_is_lowest(oxide):
+    """k₄ alone, or with k₂: the same rest as another minimiser finds.
+
+    Without k₄ the first two are unstable.
+    """
+    for k, quartic in ((0.0, 2e6), (15.0, 1e6), (40.0, 1e7)):
+        spring = of.polynomial((0.0, 0.0, k, 0.0, quartic))
+        terms = replace(model().terms, springs={"O": spring})
+        lists = lists_of(terms, oxide)
+        _, shift = lists.relaxed(oxide)
+
+        def energy(x, lists=lists):
+            found = lists.derivatives(lists.particles(oxide, x.reshape(-1, 3)))
+            return found.energy, found.gradient[oxide.n_sites :].ravel()
+
+        start = 0.01 * np.random.default_rng(5).normal(size=shift.size)
+        wanted = minimize(energy, start, jac=True, method="BFGS", options={"gtol": 1e-8})
+        np.testing.assert_allclose(shift.ravel(), wanted.x, atol=1e-6)
+        assert np.abs(shift).max() > 1e-3
+
+
+def test_shells_at_a_maximum_of_their_energy_are_refused():
+    """Without repulsion springs of a cubic crystal hold if k > 4π z²/3V (Clausius, Mossotti).
+
+    There the shells are on their cores without force, also where the springs lose them.
+    """
+    crystal = Crystal.from_ase(bulk("MgO", "rocksalt", a=4.2))
+    least = 4.0 * np.pi * COULOMB * 2.2**2 / (3.0 * crystal.volume)
+    for k, held in ((1.01 * least, True), (0.99 * least, False), (0.0, False)):
+        springs = {"O": of.harmonic(k)}
+        own = ShellModel(replace(model().terms, springs=springs, pairs=(), angles=()))
+        if held:
+            assert own.charges(crystal).dielectric[0, 0] > 100.0
+        else:
+            with pytest.raises(DataError, match="polarisation catastrophe"):
+                own.charges(crystal)
 
 
 def test_rock_salt_has_madelungs_constant():

@@ -72,9 +72,9 @@ def potential_job(
     Parameters
     ----------
     files
-        An embedded-atom potential, or several of one element each; a shell model (.toml), a
-        Stillinger–Weber potential (.sw), or a text file with the commands of a potential of
-        LAMMPS.
+        An embedded-atom potential, or several of one element each; a shell model (.toml, or
+        .lib of GULP), a Stillinger–Weber potential (.sw), or a text file with the commands of a
+        potential of LAMMPS.
     values
         Values of the options of `trajmodes potential`.
     command

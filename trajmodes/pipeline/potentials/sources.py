@@ -17,6 +17,7 @@ from trajmodes.potentials.eam.files import read_eam
 from trajmodes.potentials.potential import Order
 from trajmodes.potentials.relaxation import relaxed
 from trajmodes.potentials.shell_model.files import read_shell_model
+from trajmodes.potentials.shell_model.gulp import read_gulp
 from trajmodes.potentials.shell_model.model import ShellModel
 from trajmodes.potentials.shell_model.stillinger_weber import read_stillinger_weber
 from trajmodes.symmetry.clusters import inscribed_radius
@@ -50,6 +51,8 @@ def open_potential(files: Sequence[Path], values: Mapping[str, Any]) -> Source:
     file = files[0]
     if file.suffix == ".toml":
         return read_shell_model(file)
+    if file.suffix == ".lib":
+        return read_gulp(file)
     if file.suffix == ".sw":
         return read_stillinger_weber(file)
     commands = read_commands(file)

@@ -7,5 +7,5 @@ shells, its dynamical matrices and Born charges. Open `model` first.
 - `constants`, `third_order`: force constants
 - `multipoles`: Born charges, ε∞ and quadrupoles
 - `response`: elastic, piezoelectric and dielectric tensors
-- `files`, `stillinger_weber`: parameters in files
+- `files`, `gulp`, `stillinger_weber`: parameters in files
 """

@@ -21,21 +21,33 @@
     theta0 = 109.47
     cutoff = 2.2               # of both bonds
 
-Units are eV, Å, e and degrees. Nothing has a default except k4.
+Units are eV, Å, e and degrees. Nothing has a default except k4. The forms are in the table on
+the page of potentials in the documentation.
 """
 
 from collections.abc import Callable, Mapping
-from math import isfinite
+from math import inf
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from trajmodes.config.plain_toml import read_toml
 from trajmodes.errors import DataError
 from trajmodes.potentials.shell_model.model import ShellModel
-from trajmodes.potentials.shell_model.terms import SHELL, AngleTerm, PairTerm, Terms
+from trajmodes.potentials.shell_model.terms import (
+    LARGEST_CUTOFF,
+    AngleTerm,
+    PairTerm,
+    Terms,
+)
 from trajmodes.potentials.terms import functions as of
 from trajmodes.potentials.terms.functions import Function
-from trajmodes.potentials.terms.triples import AngularFunction
+from trajmodes.potentials.terms.triples import (
+    AngularFunction,
+    bending,
+    harmonic_exponential,
+)
+
+T = TypeVar("T")
 
 _PAIRS: Mapping[str, tuple[tuple[str, ...], Callable[..., Function]]] = {
     "buckingham": (("A", "rho", "C"), of.buckingham),
@@ -45,12 +57,20 @@ _PAIRS: Mapping[str, tuple[tuple[str, ...], Callable[..., Function]]] = {
 }
 """Form → its parameters in the order of the function."""
 
-_ANGLES: Mapping[str, tuple[tuple[str, ...], Callable[..., Function]]] = {
-    "harmonic": (("k", "theta0"), of.HarmonicAngle),
-    "cosine_harmonic": (("k", "theta0"), of.cosine_harmonic),
+_ANGLES: Mapping[str, tuple[tuple[str, ...], Callable[..., AngularFunction]]] = {
+    "harmonic": (("k", "theta0"), lambda k, theta: bending(of.HarmonicAngle(k, theta))),
+    "harmonic_exponential": (("k", "theta0", "R1", "R2"), harmonic_exponential),
+    "cosine_harmonic": (
+        ("k", "theta0"),
+        lambda k, theta: bending(of.cosine_harmonic(k, theta)),
+    ),
 }
 
-_POSITIVE = {"rho", "sigma", "cutoff", "alpha"}
+_POSITIVE = {"rho", "sigma", "cutoff", "alpha", "R1", "R2"}
+_SMALLEST = 1e-6
+"""What lengths and rates exceed, so that their inverse powers are finite numbers."""
+_LARGEST = 1e12
+"""Absolute value that no parameter exceeds, so that its powers are finite numbers."""
 _TABLES = ("charges", "springs", "pair", "angle")
 
 
@@ -81,20 +101,6 @@ class _Reader:
         charges = self.table(found, "charges")
         charges = {kind: self.number(charges, kind, "[charges]") for kind in charges}
         springs = self.table(found, "springs")
-        kinds = set(charges) | set(springs) | {name + SHELL for name in springs}
-        for name in springs:
-            for kind in (name, name + SHELL):
-                if charges and kind not in charges:
-                    self.fail(
-                        f"no charge of {kind}",
-                        "[charges]",
-                        "a core and its shell have one each",
-                    )
-        for kind in charges:
-            if kind.endswith(SHELL) and kind.removesuffix(SHELL) not in springs:
-                self.fail(
-                    f"{kind} has no spring", "[springs]", "a spring binds a shell to its core"
-                )
         listed = {"pair": self.rows(found, "pair"), "angle": self.rows(found, "angle")}
         terms = Terms(
             charges,
@@ -102,13 +108,9 @@ class _Reader:
             tuple(self.pair(row, f"[[pair]] {k}") for k, row in listed["pair"]),
             tuple(self.angle(row, f"[[angle]] {k}") for k, row in listed["angle"]),
         )
-        if charges:
-            named = [kind for one in terms.pairs for kind in one.kinds]
-            named += [kind for one in terms.angles for kind in (one.centre, *one.ends)]
-            for kind in named:
-                if kind not in kinds:
-                    known = ", ".join(sorted(kinds))
-                    self.fail(f"no charge of {kind}", "[charges]", f"the particles are {known}")
+        if not terms.named:
+            self.fail("the file is empty", "the file", "tables are " + ", ".join(_TABLES))
+        terms.check(lambda what, part, fix: self.fail(what, f"[{part}]", fix))
         return terms
 
     def spring(self, springs: Mapping[str, Any], name: str) -> Function:
@@ -117,7 +119,12 @@ class _Reader:
         row = self.table(springs, name)
         self.names(row, ("k", "k4"), where, required=("k",))
         quartic = self.number(row, "k4", where) if "k4" in row else 0.0
-        return of.polynomial((0.0, 0.0, self.number(row, "k", where), 0.0, quartic))
+        k = self.number(row, "k", where)
+        if min(k, quartic) < 0 or k == quartic == 0:
+            self.fail(
+                "the spring holds no shell", where, "k and k4 are not negative, nor both zero"
+            )
+        return of.polynomial((0.0, 0.0, k, 0.0, quartic))
 
     def pair(self, row: Mapping[str, Any], where: str) -> PairTerm:
         """Read a pair energy."""
@@ -128,20 +135,21 @@ class _Reader:
     def angle(self, row: Mapping[str, Any], where: str) -> AngleTerm:
         """Read an energy of angles."""
         ends = self.kinds(row, "ends", where)
-        h = self.function(row, _ANGLES, ("centre", "ends", "form", "cutoff"), where)
+        function = self.function(row, _ANGLES, ("centre", "ends", "form", "cutoff"), where)
+        if ends[0] == ends[1] and row.get("R1") != row.get("R2"):
+            self.fail("R1 and R2 differ for ends that are alike", where, "give both one length")
         centre, cutoff = row["centre"], self.number(row, "cutoff", where)
         if not isinstance(centre, str):
             self.fail("the centre is no name of a particle", where, 'such as centre = "Si"')
-        same = of.constant(1.0)
-        return AngleTerm(centre, ends, AngularFunction(same, same, h), (cutoff, cutoff))
+        return AngleTerm(centre, ends, function, (cutoff, cutoff))
 
     def function(
         self,
         row: Mapping[str, Any],
-        forms: Mapping[str, tuple[tuple[str, ...], Callable[..., Function]]],
+        forms: Mapping[str, tuple[tuple[str, ...], Callable[..., T]]],
         others: tuple[str, ...],
         where: str,
-    ) -> Function:
+    ) -> T:
         """Read the form of a term and its parameters."""
         form = row.get("form")
         if not isinstance(form, str) or form not in forms:
@@ -163,10 +171,13 @@ class _Reader:
     def number(self, row: Mapping[str, Any], name: str, where: str) -> float:
         """Read a finite number."""
         value = row[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not abs(value) < inf:
             self.fail(f"{name} is no finite number: {value!r}", where)
-        if name in _POSITIVE and value <= 0:
-            self.fail(f"{name} is not positive: {value!r}", where)
+        if name in _POSITIVE and not value > _SMALLEST:
+            self.fail(f"{name} is not larger than {_SMALLEST:g}: {value!r}", where)
+        if not abs(value) <= (most := LARGEST_CUTOFF if name == "cutoff" else _LARGEST):
+            self.fail(f"{name} is larger than {most:g}", where, "units are eV, Å and degrees")
         return float(value)
 
     def table(self, found: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Lists:
         Raises
         ------
         DataError
-            If they leave their cores.
+            If they leave their cores, or their energy is no minimum.
         """
         shift = np.array(self.start)
         if not shift.size:
@@ -108,21 +108,36 @@ class Lists:
             step *= min(1.0, _LONGEST / max(longest, 1e-300))
             shift = shift + step.reshape(-1, 3)
             if longest < _RELAXED:
-                return self.particles(crystal, shift), shift
+                particles = self.particles(crystal, shift)
+                if _holds(compliance) or _holds(self.shell_compliance(particles, crystal)):
+                    return particles, shift
+                raise _unstable("the shells do not rest where they have no force")
             if longest > _SLOW * before:
                 compliance = None
             before = longest
-        raise DataError(
-            "the shells do not come to rest",
-            why="they are attracted more than their springs hold (a polarisation catastrophe)",
-            fix="check charges, springs and the distances of the crystal",
-        )
+        raise _unstable("the shells do not come to rest")
 
     def shell_compliance(self, particles: Particles, crystal: Crystal) -> Floats:
         """(3m, 3m), unit: Å²/eV. Inverse of the second derivatives of the shells at q = 0."""
         k = 3 * crystal.n_sites
         matrix = self.second(particles, crystal, np.zeros((1, 3)))[0].real[k:, k:]
-        return np.asarray(np.linalg.inv(matrix), dtype=float)
+        try:
+            return np.asarray(np.linalg.inv(matrix), dtype=float)
+        except np.linalg.LinAlgError:
+            raise _unstable("nothing holds a shell") from None
+
+
+def _holds(compliance: Floats) -> bool:
+    """Whether every force displaces the shells towards where it points."""
+    return bool(np.linalg.eigvalsh(0.5 * (compliance + compliance.T))[0] > 0)
+
+
+def _unstable(what: str) -> DataError:
+    return DataError(
+        what,
+        why="they are attracted more than their springs hold (a polarisation catastrophe)",
+        fix="check charges, springs and the distances of the crystal",
+    )
 
 
 def lists_of(terms: Terms, crystal: Crystal) -> Lists:

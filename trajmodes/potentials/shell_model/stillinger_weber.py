@@ -15,12 +15,13 @@ from pathlib import Path
 
 from trajmodes.errors import DataError
 from trajmodes.potentials.shell_model.model import ShellModel
-from trajmodes.potentials.shell_model.terms import AngleTerm, PairTerm, Terms
+from trajmodes.potentials.shell_model.terms import LARGEST_CUTOFF, AngleTerm, PairTerm, Terms
 from trajmodes.potentials.terms import functions as of
 from trajmodes.potentials.terms.functions import Function
 from trajmodes.potentials.terms.triples import AngularFunction
 
 _NAMES = ("epsilon", "sigma", "a", "lambda", "gamma", "cos", "A", "B", "p", "q", "tol")
+_LARGEST_EXPONENT = 50
 _WIDTH = 3 + len(_NAMES)
 
 Entries = dict[tuple[str, str, str], dict[str, float]]
@@ -57,7 +58,10 @@ def read_stillinger_weber(path: Path) -> ShellModel:
 
 
 def _entries(path: Path) -> Entries:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the potential: {error}", where=str(path)) from None
     words = [word for line in lines for word in line.split("#")[0].split()]
     if not words or len(words) % _WIDTH:
         raise DataError(
@@ -72,9 +76,23 @@ def _entries(path: Path) -> Entries:
             values = [float(word) for word in words[k + 3 : k + _WIDTH]]
         except ValueError as error:
             raise DataError(f"entry {one} {two} {three}: {error}", where=str(path)) from None
+        entry = dict(zip(_NAMES, values, strict=True))
         if not all(isfinite(value) for value in values):
             raise DataError(f"entry {one} {two} {three} is not finite", where=str(path))
-        found[one, two, three] = dict(zip(_NAMES, values, strict=True))
+        cutoff = entry["a"] * entry["sigma"]
+        if entry["sigma"] < 0 or not 0 <= cutoff <= LARGEST_CUTOFF:
+            raise DataError(
+                f"entry {one} {two} {three} has the length σ = {entry['sigma']:g} Å and the "
+                f"cutoff aσ = {cutoff:g} Å",
+                where=str(path),
+                fix=f"neither is negative, and no cutoff is larger than {LARGEST_CUTOFF:g} Å",
+            )
+        if max(abs(entry["p"]), abs(entry["q"])) > _LARGEST_EXPONENT:
+            raise DataError(
+                f"entry {one} {two} {three} has exponents p, q beyond {_LARGEST_EXPONENT}",
+                where=str(path),
+            )
+        found[one, two, three] = entry
     return found
 
 

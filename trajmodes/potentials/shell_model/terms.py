@@ -1,7 +1,9 @@
 """What interacts in a shell model: kinds of particles, and terms between them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
+from typing import NoReturn
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from trajmodes.potentials.terms.functions import Function
 from trajmodes.potentials.terms.pairs import PairList
 from trajmodes.potentials.terms.particles import Particles
 from trajmodes.potentials.terms.triples import AngularFunction, TripleList
+
+LARGEST_CUTOFF = 100.0
+"""Å. Files with larger cutoffs are refused: the bonds of a cell would not fit in memory."""
 
 SHELL = " shell"
 """Ending of the kind of a shell: ``O shell``; the core of O is ``O``."""
@@ -39,6 +44,8 @@ class AngleTerm:
     function: AngularFunction
     cutoffs: tuple[float, float]
     """Å. Distances of the ends from the centre."""
+    apart: float = inf
+    """Å. Largest distance between the ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,27 @@ class Terms:
         found = [one.cutoff for one in self.pairs]
         found += [reach for one in self.angles for reach in one.cutoffs]
         return max(found, default=0.0)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Kinds that a charge, a spring, a pair or an angle names."""
+        found = {*self.charges, *self.springs, *(name + SHELL for name in self.springs)}
+        found.update(kind for one in self.pairs for kind in one.kinds)
+        found.update(kind for one in self.angles for kind in (one.centre, *one.ends))
+        return frozenset(found)
+
+    def check(self, refuse: Callable[[str, str, str], NoReturn]) -> None:
+        """Refuse shells without spring, and kinds without charge in a model with charges.
+
+        ``refuse`` is called with the error, the part of the file where something is missing,
+        ``charges`` or ``springs``, and the advice.
+        """
+        for kind in sorted(self.named):
+            if kind.endswith(SHELL) and kind.removesuffix(SHELL) not in self.springs:
+                refuse(f"{kind} has no spring", "springs", "a spring binds a shell to its core")
+            if self.charges and kind not in self.charges:
+                known = ", ".join(sorted(self.charges))
+                refuse(f"no charge of {kind}", "charges", f"there are charges of {known}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +115,15 @@ def layout_of(terms: Terms, crystal: Crystal) -> Layout:
     Raises
     ------
     DataError
-        If a species has no charge in a model with charges.
+        If the model does not have a species.
     """
-    for name in set(crystal.species):
-        if terms.charges and name not in terms.charges:
-            known = ", ".join(sorted(terms.charges))
+    known = terms.charges or terms.named
+    for name in sorted(set(crystal.species)):
+        if name not in known:
+            what = "charge" if terms.charges else "energy"
             raise DataError(
-                f"the model has no charge of {name}",
-                where=f"charges of {known}",
+                f"the model has no {what} of {name}",
+                where=f"the species of the model are {', '.join(sorted(known))}",
                 fix="name the species of the crystal as the model does",
             )
     shells = [k for k, name in enumerate(crystal.species) if name in terms.springs]
@@ -133,8 +162,12 @@ def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[Tri
     start = np.concatenate([first, second])
     end = np.concatenate([second, first])
     cell = np.concatenate([lattice, -lattice])
-    length = np.linalg.norm(particles.apart(start, end, cell), axis=1)
+    vectors = particles.apart(start, end, cell)
+    length = np.linalg.norm(vectors, axis=1)
     kinds = np.array(layout.kinds)
+    names = tuple(
+        f"{kind} {site + 1}" for kind, site in zip(layout.kinds, layout.site, strict=True)
+    )
     lists = []
     for term in terms.angles:
         places = []
@@ -150,9 +183,12 @@ def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[Tri
             pairs = np.stack(np.meshgrid(one, two, indexing="ij"), axis=-1).reshape(-1, 2)
             same = term.ends[0] == term.ends[1]
             kept = pairs[:, 0] < pairs[:, 1] if same else pairs[:, 0] != pairs[:, 1]
+            ends = np.linalg.norm(vectors[pairs[:, 1]] - vectors[pairs[:, 0]], axis=1)
+            kept &= ends <= term.apart
             places.append(pairs[kept])
         listed = np.concatenate(places) if places else np.zeros((0, 2), dtype=np.int64)
         if len(listed):
             centres = start[listed[:, 0]]
-            lists.append(TripleList(centres, end[listed], cell[listed], term.function))
+            found = TripleList(centres, end[listed], cell[listed], term.function, names)
+            lists.append(found)
     return lists

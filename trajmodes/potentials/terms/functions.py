@@ -6,32 +6,29 @@ from math import factorial, prod
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.errors import DataError
+from trajmodes.arrays import Bools, Floats
 
 Function = Callable[[Floats, int], Floats]
 
-_COLLINEAR = 1e-6
+_COLLINEAR = 1e-3
 """Sine of an angle below which its derivatives by the cosine are too large."""
 
 
 def buckingham(a: float, rho: float, c: float) -> Function:
     """Make A exp(−r/ρ) − C/r⁶."""
-    repulsion, attraction = exponential(a, -1.0 / rho), power(-c, -6)
-    return lambda r, n: repulsion(r, n) + attraction(r, n)
+    return sum_of(exponential(a, -1.0 / rho), power(-c, -6))
 
 
 def lennard_jones(epsilon: float, sigma: float) -> Function:
     """Make 4ε[(σ/r)¹² − (σ/r)⁶]."""
-    near, far = power(4.0 * epsilon * sigma**12, -12), power(-4.0 * epsilon * sigma**6, -6)
-    return lambda r, n: near(r, n) + far(r, n)
+    near, far = 4.0 * epsilon * sigma**12, -4.0 * epsilon * sigma**6
+    return sum_of(power(near, -12), power(far, -6))
 
 
 def morse(depth: float, alpha: float, length: float) -> Function:
     """Make D[(1 − exp(−α(r − r₀)))² − 1]."""
-    near = exponential(depth * np.exp(2.0 * alpha * length), -2.0 * alpha)
-    far = exponential(-2.0 * depth * np.exp(alpha * length), -alpha)
-    return lambda r, n: near(r, n) + far(r, n)
+    near, far = exponential(depth, -2.0 * alpha), exponential(-2.0 * depth, -alpha)
+    return lambda r, n: near(r - length, n) + far(r - length, n)
 
 
 def harmonic(k: float, length: float = 0.0) -> Function:
@@ -97,6 +94,11 @@ def product(one: Function, other: Function) -> Function:
     return function
 
 
+def sum_of(one: Function, other: Function) -> Function:
+    """Make the sum of two functions of one variable."""
+    return lambda x, n: one(x, n) + other(x, n)
+
+
 def constant(value: float) -> Function:
     """Make a function with the same value everywhere."""
     return polynomial((value,))
@@ -111,7 +113,7 @@ def cosine_harmonic(k: float, degrees: float) -> Function:
 class HarmonicAngle:
     """½k(θ − θ₀)² as a function of cos θ.
 
-    Its derivatives by cos θ diverge as θ → 180°: angles near it are refused.
+    Its derivatives by cos θ diverge as θ → 0 and θ → 180°.
     """
 
     k: float
@@ -119,15 +121,13 @@ class HarmonicAngle:
     degrees: float
     """θ₀."""
 
+    def diverges(self, c: Floats) -> Bools:
+        """Find the angles so near to 0 or 180° that they have no derivatives."""
+        return np.asarray(1.0 - c**2 < _COLLINEAR**2)
+
     def __call__(self, c: Floats, n: int) -> Floats:
         """Compute the n-th derivative by the cosine."""
-        sine: Floats = np.sqrt(np.maximum(1.0 - c**2, 0.0))
-        if n and (sine < _COLLINEAR).any():
-            raise DataError(
-                "three atoms of an angle are collinear",
-                why="the harmonic energy of an angle has no second derivative at 180°",
-                fix="use the form cosine_harmonic for these triples",
-            )
+        sine: Floats = np.sqrt(1.0 - c**2)
         apart: Floats = np.arccos(np.clip(c, -1.0, 1.0)) - np.radians(self.degrees)
         if n == 0:
             return 0.5 * self.k * apart**2

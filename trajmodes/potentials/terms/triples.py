@@ -15,7 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.potentials.terms.functions import Function
+from trajmodes.errors import DataError
+from trajmodes.potentials.terms.functions import (
+    Function,
+    HarmonicAngle,
+    constant,
+    exponential,
+)
 from trajmodes.potentials.terms.particles import (
     Blocks,
     Derivatives,
@@ -30,6 +36,19 @@ class AngularFunction(NamedTuple):
     first: Function
     second: Function
     cosine: Function
+
+
+def bending(cosine: Function) -> AngularFunction:
+    """Make an energy of the angle alone."""
+    return AngularFunction(constant(1.0), constant(1.0), cosine)
+
+
+def harmonic_exponential(
+    k: float, degrees: float, first: float, second: float
+) -> AngularFunction:
+    """Make k exp(−r₁/R₁) exp(−r₂/R₂) (θ − θ₀)² with the lengths R₁ and R₂ in Å."""
+    one, two = (exponential(1.0, -1.0 / length) for length in (first, second))
+    return AngularFunction(one, two, HarmonicAngle(2.0 * k, degrees))
 
 
 class _Geometry(NamedTuple):
@@ -54,6 +73,8 @@ class TripleList:
     lattice: Ints
     """(k, 2, 3) their cells."""
     function: AngularFunction
+    names: tuple[str, ...] = ()
+    """Name of each particle, for errors."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, np.int64, centre="k", ends="k 2", lattice="k 2 3")
@@ -103,11 +124,27 @@ class TripleList:
 
     def _values(self, found: _Geometry, order: int) -> list[list[Floats]]:
         """Evaluate f, g and h with their derivatives up to an order."""
+        self._refuse_collinear(found.cosine)
         where = (*found.lengths, found.cosine)
         return [
             [function(x, n) for n in range(order + 1)]
             for function, x in zip(self.function, where, strict=True)
         ]
+
+    def _refuse_collinear(self, c: Floats) -> None:
+        h = self.function.cosine
+        if not isinstance(h, HarmonicAngle) or not (bad := np.flatnonzero(h.diverges(c))).size:
+            return
+        k = bad[0]
+        members = (self.ends[k, 0], self.centre[k], self.ends[k, 1])
+        atoms = ", ".join(self.names[m] if self.names else f"particle {m + 1}" for m in members)
+        degrees = np.degrees(np.arccos(np.clip(c[k], -1.0, 1.0)))
+        raise DataError(
+            f"three atoms of a harmonic angle are collinear: {atoms}, {degrees:.4f}°",
+            where=f"{bad.size} of {c.size} angles",
+            why="a harmonic energy of θ has no second derivatives at 0 and 180°",
+            fix="use the form cosine_harmonic, ½k(cos θ − cos θ₀)², for this angle",
+        )
 
     def _hessian(self, found: _Geometry) -> tuple[Floats, Floats, Floats]:
         """(k, 3, 3) second derivatives by x_1 x_1, x_2 x_2 and x_1 x_2."""
