@@ -215,6 +215,8 @@ def _problem(measured: MeasuredFrequencies, shells: NeighbourShells) -> _Problem
 
 def _require_one_transverse(problem: _Problem) -> None:
     """Refuse T where symmetry does not make the two transverse branches equal."""
+    if "T" not in problem.branch:
+        return
     splitting = np.max([problem.transverse_splitting(x) for x in problem.starts()], axis=0)
     rows = np.flatnonzero(splitting > _SPLIT)
     if not len(rows):

@@ -35,6 +35,8 @@ _CUBIC = 195
 """Number of the first cubic space group."""
 _ROUNDING = 1e-8
 _TOWARDS = np.array([1.0, 0.2, 0.04])
+_SHORT = 1e-6
+"""In Å: bonds that are shorter are those of an atom with itself."""
 _SAME = 1e-4
 """Difference in Å of bonds that are equal."""
 
@@ -153,11 +155,13 @@ def shells_within(crystal: Crystal, cutoff: float) -> NeighbourShells:
 
 def nearest_shells(crystal: Crystal, number: int) -> NeighbourShells:
     """List the nearest shells of a crystal; inequivalent bonds of one length count each."""
+    group = space_group(crystal)
     cutoff = 1.2 * (crystal.volume / crystal.n_sites) ** (1 / 3)
     while True:
-        found = shells_within(crystal, cutoff)
-        if found.n_shells > number:
-            return selected(found, number)
+        orbits = cluster_orbits(group, 2, cutoff)
+        has_length = orbits.radii > _SHORT
+        if has_length.sum() > number:
+            return _named(_nearest(symmetry_basis(orbits.selected(has_length)), number))
         cutoff *= 1.4
 
 
@@ -193,7 +197,7 @@ def _vectors(basis: SymmetryBasis, clusters: Ints) -> Floats:
 
 def _named(whole: SymmetryBasis) -> NeighbourShells:
     """Name the independent constants of the orbits whose bonds have a length."""
-    basis = whole.selected(whole.orbits.radii > 1e-6)[0]
+    basis = whole.selected(whole.orbits.radii > _SHORT)[0]
     orbits = basis.orbits
     if not orbits.n_orbits:
         raise DataError(

@@ -111,6 +111,7 @@ def _fits_of(models: Sequence[ShellModel], start: int) -> _Fits:
         and one.whole is not None
         and one.temperature is not None
         and one.constants.replicates is not None
+        and (np.asarray(one.constants.values_sem) > 0.0).any()
     ]
     return _Fits([models[k] for k in places], places)
 
@@ -279,8 +280,9 @@ def _verdict(
         f"more than {_FAR:g}"
     )
     differs = _differs(z)
-    if modes is not None:
-        y = (modes.omega - modes.reference)[:, -1] / modes.omega_sem[:, -1]
+    if modes is not None and (modes.omega_sem[:, -1] > 0.0).any():
+        sure = modes.omega_sem[:, -1] > 0.0
+        y = (modes.omega - modes.reference)[sure, -1] / modes.omega_sem[sure, -1]
         differs |= _differs(y)
         text += f"; frequencies by {_rms(y):.2g} (rms), {_far(y)} of {len(y)} by more"
     if not differs:
