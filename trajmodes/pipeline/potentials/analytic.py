@@ -137,7 +137,7 @@ def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) 
         *_of_state(state, crystal),
         *of_constants,
         *of_response,
-        *remarks([own, *others]),
+        *remarks([own, *others], whole_bands=True),
         *compared.notes,
     ]
     results = replace(

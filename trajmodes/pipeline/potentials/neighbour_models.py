@@ -179,13 +179,16 @@ def _of_sum_rule(model: ShellModel) -> list[Note]:
     ]
 
 
-def remarks(models: Sequence[ShellModel]) -> list[Note]:
-    """Say what the constants that are found in force constants do not contain."""
+def remarks(models: Sequence[ShellModel], *, whole_bands: bool = False) -> list[Note]:
+    """Say what the constants that are found in force constants do not contain.
+
+    ``whole_bands``: bands and force constants are of all pairs, not of these shells alone.
+    """
     names = distinct_labels([one.label for one in models])
     notes = [
         replace(note, text=f"{name}: {note.text}" if k else note.text)
         for k, (name, one) in enumerate(zip(names, models, strict=True))
-        for note in (*one.notes, *_of_sum_rule(one))
+        for note in (*one.notes, *(() if whole_bands else _of_sum_rule(one)))
     ]
     charged = [one.whole is not None and one.whole.charges is not None for one in models]
     if charged[0]:
