@@ -17,8 +17,9 @@ class PolarOptions(Group):
 
     born: str | None = option(
         "File with Born charges and dielectric tensor: BORN or a yaml file of phonopy, "
-        "vasprun.xml, OUTCAR, or infile.lotosplitting. Their dipole–dipole forces are "
-        "subtracted from the forces before a fit, and added to the phonons.",
+        "vasprun.xml, OUTCAR, infile.lotosplitting, or force_constants.h5 of trajmodes "
+        "potential. Their dipole–dipole forces are subtracted from the forces before a fit, "
+        "and added to the phonons.",
         metavar="FILE",
         unset="that beside data of phonopy and TDEP; otherwise none",
         is_path=True,

@@ -6,6 +6,7 @@
 | a yaml file of phonopy or phono3py | `nac`, with the primitive cell |
 | vasprun.xml, OUTCAR | VASP with LEPSILON or LCALCEPS; OUTCAR with its POSCAR beside it |
 | infile.lotosplitting | TDEP: ε∞ and Z* of all sites, with infile.ucposcar beside it |
+| force_constants.h5 | force constants with charges, and quadrupoles if they have any |
 
 Rows of Z* are the direction of the polarisation or field, columns that of the displacement, in
 all of them. Where a file has a structure, charges are assigned to sites by position; otherwise
@@ -19,13 +20,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.config.polar import PolarOptions
 from trajmodes.coulomb.charges import of_inequivalent, symmetric_charges
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import layer_of, wrap
 from trajmodes.errors import DataError, UsageError, reading
+from trajmodes.formats import hdf5
 from trajmodes.formats.cell_file import read_poscar
 from trajmodes.notes import Note
 from trajmodes.readers.text.plain_yaml import read_yaml
@@ -49,6 +51,8 @@ class _Found(NamedTuple):
     dielectric: Floats
     structure: Crystal | None = None
     """The structure whose atoms have them; None if the file has none."""
+    quadrupoles: Floats | None = None
+    """(n, 3, 3, 3) dynamical quadrupoles, where the file has them."""
 
 
 def charges_in(*paths: Path) -> Path | None:
@@ -77,8 +81,11 @@ def read_charges(path: Path, crystal: Crystal) -> tuple[Charges, tuple[Note, ...
         raise UsageError(f"there is no {path}", fix="check the path of the Born charges")
     found = _read(path)
     group = space_group(crystal)
+    quadrupoles = found.quadrupoles
     if found.structure is not None:
-        born: Floats | None = _on_sites(found, crystal, path)
+        chosen = _on_sites(found, crystal, path)
+        born: Floats | None = found.born[chosen]
+        quadrupoles = None if quadrupoles is None else quadrupoles[chosen]
     elif len(found.born) == crystal.n_sites:
         born = found.born
     else:
@@ -92,7 +99,7 @@ def read_charges(path: Path, crystal: Crystal) -> tuple[Charges, tuple[Note, ...
             why="the charges were calculated for another cell",
             fix="give the cell that they were calculated for with --cell",
         )
-    return _checked(Charges(born, found.dielectric), crystal, str(path))
+    return _checked(Charges(born, found.dielectric, quadrupoles), crystal, str(path))
 
 
 class GivenCharges(NamedTuple):
@@ -194,12 +201,17 @@ def _checked(
 
 def _read(path: Path) -> _Found:
     why = "the file holds none, or is damaged"
-    fix = "give BORN, phonopy's yaml, vasprun.xml, OUTCAR or infile.lotosplitting"
+    fix = (
+        "give BORN, phonopy's yaml, vasprun.xml, OUTCAR, infile.lotosplitting, or "
+        "force_constants.h5 with charges"
+    )
     with reading("the Born charges", path, why=why, fix=fix):
         if path.suffix in {".yaml", ".yml"}:
             return _of_yaml(path)
         if path.suffix == ".xml":
             return _of_vasprun(path)
+        if path.suffix == ".h5":
+            return _of_constants(path)
         if "OUTCAR" in path.name:
             return _of_outcar(path)
         if "lotosplitting" in path.name:
@@ -264,6 +276,14 @@ def _of_outcar(path: Path) -> _Found:
     return _Found(np.array(born), np.array(epsilon), read_poscar(cell))
 
 
+def _of_constants(path: Path) -> _Found:
+    constants = hdf5.read(path, None)
+    charges = constants.charges
+    if charges is None:
+        raise DataError("the force constants have no Born charges", where=str(path))
+    return _Found(charges.born, charges.dielectric, constants.crystal, charges.quadrupoles)
+
+
 def _of_tdep(path: Path) -> _Found:
     numbers = Numbers(path)
     structure = read_poscar(path.parent / "infile.ucposcar")
@@ -273,8 +293,8 @@ def _of_tdep(path: Path) -> _Found:
     return _Found(born.reshape(-1, 3, 3), dielectric, structure)
 
 
-def _on_sites(found: _Found, crystal: Crystal, path: Path) -> Floats:
-    """Charges (s, 3, 3) of the sites of a crystal, from the atoms of a structure."""
+def _on_sites(found: _Found, crystal: Crystal, path: Path) -> Ints:
+    """(s,) atoms of the structure that are on the sites of a crystal."""
     whole = found.structure
     if whole is None or len(found.born) != whole.n_sites:
         raise DataError(
@@ -307,5 +327,4 @@ def _on_sites(found: _Found, crystal: Crystal, path: Path) -> Floats:
             best, chosen = worst, distance.argmin(axis=0)
     if best > _FAR:
         raise refusal
-    result: Floats = found.born[chosen]
-    return result
+    return chosen

@@ -7,6 +7,7 @@ import pytest
 from phonopy import Phonopy
 from phonopy.file_IO import write_BORN
 
+from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.data.charges import Charges, same_charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants
@@ -14,9 +15,11 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import write_poscar
 from trajmodes.formats.charges import charges_of_numbers, read_charges
 from trajmodes.formats.dipoles import with_charges
+from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, phonopy_object, to_phonopy
 from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 Q = np.random.default_rng(5).uniform(-1, 1, (6, 3))
@@ -103,6 +106,7 @@ def files(polar, tmp_path):
     for name in ("POSCAR", "infile.ucposcar"):
         write_poscar(tmp_path / name, crystal.cell, crystal.sites, crystal.species)
     (tmp_path / "OUTCAR").write_text(_outcar(charges))
+    write_hdf5(constants, supercell, tmp_path / "force_constants.h5")
     (tmp_path / "vasprun.xml").write_text(_vasprun(crystal, charges))
     return tmp_path
 
@@ -163,6 +167,7 @@ SOURCES = (
     "infile.lotosplitting",
     "OUTCAR",
     "vasprun.xml",
+    "force_constants.h5",
 )
 
 
@@ -190,6 +195,28 @@ def test_charges_follow_the_positions_of_the_sites(name, polar, files):
     )
     found, _ = read_charges(files / name, moved)
     np.testing.assert_allclose(found.born, constants.charges.born[order], atol=1e-7)
+
+
+def test_quadrupoles_follow_the_sites_and_are_stored(polar, tmp_path):
+    constants, supercell = polar
+    crystal = constants.crystal
+    random = np.random.default_rng(3).normal(size=(crystal.n_sites, 3, 3, 3))
+    raw = replace(constants.charges, quadrupoles=random + random.swapaxes(1, 2))
+    charges, _ = symmetric_charges(raw, space_group(crystal))
+    path = tmp_path / "force_constants.h5"
+    write_hdf5(replace(constants, charges=charges), supercell, path)
+    assert same_charges(read_force_constants(path).charges, charges)
+    order = np.roll(np.arange(crystal.n_sites), 1)
+    moved = Crystal(
+        crystal.cell,
+        crystal.sites[order] + [0.3, -0.1, 1.2],
+        tuple(crystal.species[s] for s in order),
+        crystal.masses[order],
+    )
+    found, _ = read_charges(path, moved)
+    np.testing.assert_allclose(found.quadrupoles, charges.quadrupoles[order], atol=1e-9)
+    plain = replace(charges, quadrupoles=None)
+    assert not same_charges(plain, charges)
 
 
 def test_charges_of_another_structure_are_refused(files, crystals):
