@@ -412,13 +412,15 @@ def test_text_that_is_not_a_dump_is_refused(bad, tmp_path):
         bad(TEXT.replace(b"id type xs", b"id id xs"))
 
 
-@pytest.mark.parametrize("how", ["grow", "replace", "remove", "touch"])
+@pytest.mark.parametrize("how", ["shrink", "rewrite", "replace", "remove", "touch"])
 def test_files_that_change_during_the_run_are_refused(bad, how):
     trajectory = bad(TEXT)
     (path,) = trajectory.paths
     trajectory.read(0, 2)
-    if how == "grow":
-        path.write_bytes(TEXT + TEXT[:300])
+    if how == "shrink":
+        path.write_bytes(TEXT[:-300])
+    elif how == "rewrite":
+        path.write_bytes(TEXT[300:] + TEXT)
     elif how == "replace":
         other = path.with_suffix(".new")
         other.write_bytes(TEXT)
@@ -429,6 +431,17 @@ def test_files_that_change_during_the_run_are_refused(bad, how):
         os.utime(path, ns=(5, 5))
     with pytest.raises(DataError, match="has changed since it was opened"):
         trajectory.read(2, 4)
+
+
+def test_a_file_that_grows_gives_the_frames_that_it_had(bad):
+    trajectory = bad(TEXT)
+    before = trajectory.read(0, trajectory.n_frames)
+    (path,) = trajectory.paths
+    for part in (TEXT[:300], TEXT[300:]):
+        with path.open("ab") as file:
+            file.write(part)
+        after = trajectory.read(0, trajectory.n_frames)
+        np.testing.assert_array_equal(after.positions, before.positions)
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,8 @@ def test_files_of_different_runs_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_is_refused(tmp_path: Path) -> None:
     found = opened(tmp_path, frame(), frame())
-    with (tmp_path / "bad.xyz").open("a") as file:
+    found.read(0, 1)
+    with (tmp_path / "bad.xyz").open("w") as file:
         file.write(frame())
     with pytest.raises(DataError, match="has changed since it was opened"):
         found.read(0, 1)

@@ -77,6 +77,8 @@ class InputFile(NamedTuple):
     name: str
     n_bytes: int
     sha256: str
+    has_grown: bool = False
+    """Whether a program appended to it while it was read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,14 @@ def _polar_note(polar: PolarModes) -> Note:
 def finished(results: Results, inputs: tuple[InputFile, ...], log: Log) -> Results:
     """Add the input files and the durations of the stages."""
     provenance = replace(results.provenance, inputs=inputs)
-    return replace(results, provenance=provenance, timings=log.seconds)
+    notes = results.notes
+    if grown := [one.name for one in inputs if one.has_grown]:
+        text = (
+            f"a simulation was writing to {', '.join(grown[:3])}: the frames that were "
+            "complete at the beginning were used"
+        )
+        notes = (*notes, Note("note", text))
+    return replace(results, provenance=provenance, timings=log.seconds, notes=notes)
 
 
 def with_projection(

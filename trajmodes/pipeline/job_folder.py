@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event
@@ -97,22 +98,28 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
-    """Hash files in a thread until the caller leaves; hashing releases the GIL."""
+    """Hash files in a thread until the caller leaves; hashing releases the GIL.
+
+    A simulation may append to a file: its size and digest are those at the beginning.
+    """
     left = Event()
+    sizes = [path.stat().st_size for path in paths]
     with ThreadPoolExecutor(1) as pool:
         try:
-            yield pool.submit(lambda: tuple(_describe(path, left) for path in paths))
+            yield pool.submit(lambda: tuple(map(_describe, paths, sizes, repeat(left))))
         finally:
             # After an error the rest of a large file need not be hashed.
             left.set()
 
 
-def _describe(path: Path, left: Event) -> InputFile:
-    digest = hashlib.sha256()
+def _describe(path: Path, size: int, left: Event) -> InputFile:
+    digest, rest = hashlib.sha256(), size
     with path.open("rb", buffering=0) as file:
-        while not left.is_set() and (piece := file.read(_PIECE_BYTES)):
+        while not left.is_set() and (piece := file.read(min(rest, _PIECE_BYTES))):
             digest.update(piece)
-    return InputFile(path.name, path.stat().st_size, digest.hexdigest())
+            rest -= len(piece)
+        has_grown = bool(file.read(1))
+    return InputFile(path.name, size, digest.hexdigest(), has_grown)
 
 
 CONSTANTS_FILE = "force_constants.h5"

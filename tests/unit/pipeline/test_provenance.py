@@ -1,10 +1,11 @@
 import hashlib
 import os
 import time
+from threading import Event
 
 import pytest
 
-from trajmodes.pipeline.job_folder import input_files
+from trajmodes.pipeline.job_folder import _describe, input_files
 
 
 def test_input_files_are_recorded_by_name_size_and_hash(tmp_path) -> None:
@@ -13,8 +14,20 @@ def test_input_files_are_recorded_by_name_size_and_hash(tmp_path) -> None:
     with input_files([tmp_path / "a", tmp_path / "b"]) as hashes:
         first, second = hashes.result()
     digest = hashlib.sha256(b"abc" * 1_000_000).hexdigest()
-    assert first == ("a", 3_000_000, digest)
-    assert second == ("b", 0, hashlib.sha256(b"").hexdigest())
+    assert first == ("a", 3_000_000, digest, False)
+    assert second == ("b", 0, hashlib.sha256(b"").hexdigest(), False)
+
+
+def test_the_digest_of_a_file_that_grows_is_that_of_its_beginning(tmp_path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    with input_files([path]) as hashes:
+        hashes.result()
+    before = _describe(path, 3, Event())
+    path.write_bytes(b"abcdef")
+    after = _describe(path, 3, Event())
+    assert before == hashes.result()[0]
+    assert after == before._replace(has_grown=True)
 
 
 def test_an_error_does_not_wait_for_the_hash(tmp_path) -> None:

@@ -8,6 +8,7 @@ file even after a crash, and nothing is written to the user's folder. The cost i
 the text in the folder ``TMPDIR``.
 """
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -47,6 +48,11 @@ class FileStamp:
     Windows.
     """
     inode: int
+    ends: bytes
+    """Digest of the first and the last bytes."""
+
+
+_ENDS = 4096
 
 
 def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
@@ -65,29 +71,46 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise UsageError(f"{file} is {kind}, not a trajectory file")
-        with file.open("rb"):
-            pass
+        ends = _digest_of_ends(file, status.st_size)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if status.st_size == 0:
         raise DataError(f"{file} is empty")
     return FileStamp(
-        file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        *(file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), ends
     )
 
 
+def _digest_of_ends(path: Path, size: int) -> bytes:
+    """Digest of the ends of the first ``size`` bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        digest.update(file.read(min(size, _ENDS)))
+        file.seek(max(0, size - _ENDS))
+        digest.update(file.read(min(size, _ENDS)))
+    return digest.digest()
+
+
 def check_unchanged(stamp: FileStamp) -> None:
-    """Raise DataError if a file has another size, time or inode than before, or is gone."""
+    """Raise DataError if a file has another size, time or inode than before, or is gone.
+
+    A simulation may append to it: it is then longer, and the ends of its earlier part are the
+    same.
+    """
     try:
         status = stamp.path.stat()
-        now = (status.st_size, status.st_mtime_ns, status.st_ino)
+        if status.st_ino == stamp.inode and status.st_size > stamp.size:
+            same = _digest_of_ends(stamp.path, stamp.size) == stamp.ends
+        else:
+            now = (status.st_size, status.st_mtime_ns, status.st_ino)
+            same = now == (stamp.size, stamp.modified_ns, stamp.inode)
     except OSError:
-        now = None
-    if now != (stamp.size, stamp.modified_ns, stamp.inode):
+        same = False
+    if not same:
         raise DataError(
             f"{stamp.path} has changed since it was opened",
-            why="a simulation is still writing to it, or it was replaced",
-            fix="wait until the simulation has finished, or work on a copy",
+            why="it was replaced, shortened or written again",
+            fix="repeat the command",
         )
 
 
