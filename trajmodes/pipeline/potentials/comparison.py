@@ -31,7 +31,7 @@ from trajmodes.units import NEWTON_PER_METRE
 AT_ZERO = "T→0"
 _FAR = 3.0
 """Difference in standard errors that is more than the error."""
-_MEAN, _MOST = 2.0, 5.0
+_MEAN, _MOST = 2.5, 5.0
 """Differences in standard errors, as a root mean square and of any one, that are more than
 chance. Modes share the errors of a few constants: a share of modes beyond 3 is no measure."""
 _CURVED = 2.0
