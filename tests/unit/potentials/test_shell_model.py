@@ -220,6 +220,14 @@ def test_matrices_are_hermitian_periodic_and_free_of_the_width(oxide):
     )
 
 
+def test_a_supercell_has_the_modes_of_its_q_points(oxide):
+    own, twice = model(), Crystal.from_ase(oxide.to_ase() * (2, 1, 1))
+    folded = np.linalg.eigvalsh(own.matrices(twice, np.zeros((1, 3)))[0])
+    q = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    apart = np.sort(np.linalg.eigvalsh(own.matrices(oxide, q)).ravel())
+    np.testing.assert_allclose(folded, apart, atol=1e-8 * apart[-1])
+
+
 def test_longitudinal_modes_follow_from_born_charges():
     """ω² as q → 0 along x: that of Z* and ε∞, and of the Coulomb sum next to Γ."""
     crystal = Crystal.from_ase(bulk("MgO", "zincblende", a=4.5))

@@ -27,10 +27,10 @@ from trajmodes.units import COULOMB
 _STRAIN = 1e-3
 _SOFT = 1e-9
 """Eigenvalue of B, relative to the largest, below which there is no restoring force."""
-_UNITS = np.zeros((6, 3, 3))
-for _k, (_i, _j) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
-    _UNITS[_k, _i, _j] += 0.5
-    _UNITS[_k, _j, _i] += 0.5
+_ROWS, _COLUMNS = np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1])
+_HALVES = 0.5 * np.eye(3)[_ROWS][:, :, None] * np.eye(3)[_COLUMNS][:, None, :]
+_UNITS = _HALVES + _HALVES.swapaxes(1, 2)
+"""(6, 3, 3) strains of unit η, in Voigt's order."""
 
 
 def static_response(lists: Lists, particles: Particles, crystal: Crystal) -> StaticResponse:
