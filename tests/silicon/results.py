@@ -263,7 +263,12 @@ def make_full(results, seed=8):
         run_displacements=RunDisplacements(*3 * [5e-3 * np.tile(np.eye(3), (2, 1, 1))]),
         renormalised=renormalise(results),
         conductivity=conductivity(results),
-        fit_errors=FitErrors(rng.random((16, 62)), 1250.0, 3.4, levelled=True),
+        fit_errors=FitErrors(
+            *(rng.random((16, 62)), 1250.0, 3.4),
+            levelled=True,
+            coherence=1.1,
+            may_exceed=1.0 + 0.02 * modes.omega / THZ,
+        ),
         reference=Reference([[0.003, 0.0, 0.004], [0, 0, 0]], np.full((2, 3), 0.001)),
         scheme_omega_distance=0.012 * THZ,
         gruneisen=GruneisenParameters(

@@ -15,12 +15,14 @@ from trajmodes.errors import DataError
 ErrorMethod = Literal["jackknife", "sandwich"]
 ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
 
+LOWER_BOUND = 1.25
+"""Factor by which a standard error may be larger, from which it is called a lower bound."""
+
 
 def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
     """Compute the jackknife standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] (Tukey 1958).
 
-    The replicates are any iterable of (…) estimates, each without one block. They are taken one
-    at a time by Welford's recurrence: they differ little, and all together may be large.
+    The replicates (…) are taken one at a time by Welford's recurrence: they differ little.
     """
     count = 0
     mean = spread = np.zeros(())
@@ -259,20 +261,19 @@ class FitErrors:
     block_frames: float
     """Mean number of frames in one block."""
     inefficiency: float
-    """Variance relative to that of independent force components: the number of frames per
-    independent frame if the forces on different atoms are independent."""
+    """Variance relative to that of independent force components: frames per independent one."""
     levelled: bool
-    """Whether the error stops growing with the length of the blocks, or the scatter of
-    symmetry-equivalent modes shows what these do not. Without that scatter, blocks last at
-    least four mean lifetimes of the modes, if these are known."""
+    """Whether the error stops growing with the length of the blocks, or equivalent modes show
+    what these do not; without those, whether blocks last four mean lifetimes, if known."""
     method: ErrorMethod = "jackknife"
     """Jackknife, or sandwich: its first order."""
     coherence: float | None = None
-    """Variance of the mean over symmetry-equivalent modes, relative to that of independent
-    ones, if the replicates are widened by the scatter of these modes; None otherwise."""
+    """Variance of the mean over equivalent modes, relative to that of independent ones."""
+    may_exceed: Floats | None = None
+    """(q, m) factor by which errors of frequencies may be larger, which this scatter shows."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, parameters="b n")
+        freeze(self, {}, float, parameters="b n", may_exceed="q m")
 
     @property
     def n_blocks(self) -> int:

@@ -30,6 +30,7 @@ from trajmodes.fit.quality import (
     COHERENT,
     block_length,
     block_notes,
+    lower_bounds,
     mean_of_blocks,
     notes_of,
     quality_of,
@@ -187,7 +188,8 @@ def with_wider_errors(
     ``replicates`` (b, p, 3, 3) in eV/Å² are those of the second order.
     """
     # What the members have in common is still seen in blocks of time alone.
-    errors = replace(errors, levelled=errors.levelled or scatter.coherence < COHERENT)
+    levelled = errors.levelled or scatter.coherence < COHERENT
+    errors = replace(errors, levelled=levelled, may_exceed=scatter.may_exceed)
     outdated = set(block_notes(fit.errors))
     notes = [note for note in fit.notes if note not in outdated]
     growth = float(np.sqrt(scatter.growth[modes.sets >= 0].mean()))
@@ -202,7 +204,7 @@ def with_wider_errors(
         fit,
         constants=replace(fit.constants, replicates=replicates),
         errors=errors,
-        notes=(*notes, *block_notes(errors)),
+        notes=(*lower_bounds(scatter, modes), *notes, *block_notes(errors)),
     )
 
 

@@ -7,17 +7,21 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import (
+    LOWER_BOUND,
     FitErrors,
     FitQuality,
     ForceConstants,
     OrderQuality,
     Reference,
 )
+from trajmodes.data.modes import Modes
 from trajmodes.fit.harmonic import ForceCovariances
+from trajmodes.fit.members.scatter import MemberScatter
 from trajmodes.fit.normal_equations import Blocks, NormalEquationBlocks, SiteBlocks
 from trajmodes.fit.solution import FitOptions, Solution, Solved
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
+from trajmodes.units import THZ
 
 _SIGNIFICANT = 5.0
 """Standard errors beyond which a mean force is significant."""
@@ -275,6 +279,25 @@ def block_notes(errors: FitErrors | None) -> Iterator[Note]:
             f"the errors still grow at {errors.n_blocks} blocks of {block_length(errors)}: "
             "take them as lower bounds, or run longer",
         )
+
+
+def lower_bounds(scatter: MemberScatter, modes: Modes) -> Iterator[Note]:
+    """Warn of standard errors that the run is too short to know."""
+    own = (scatter.may_exceed > LOWER_BOUND) & (modes.sets >= 0)
+    if not own.any():
+        return
+    freq = np.abs(modes.omega[own]) / THZ
+    yield Note(
+        "warning",
+        f"the errors of the frequencies of {len(np.unique(modes.sets[own]))} of {modes.n_sets} "
+        f"sets of modes, from {freq.min():.3g} to {freq.max():.3g} THz, are lower bounds: they "
+        f"may be up to {scatter.may_exceed[own].max():.2g} times larger",
+        why="frequencies follow the energies of other modes, whose variance over the run is "
+        f"{scatter.slow:.2g} times that from blocks of time, so that blocks hardly show a "
+        "change that symmetry-equivalent modes share",
+        fix="run longer",
+        concerns="fit",
+    )
 
 
 def block_length(errors: FitErrors) -> str:

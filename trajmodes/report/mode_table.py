@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.force_constants import LOWER_BOUND
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.errors import DataError
@@ -122,12 +123,21 @@ def _sorted_sets(dataset: NamedArrays, sort: str) -> Ints:
     return np.argsort(key, kind="stable")
 
 
+def lower_bounds(dataset: NamedArrays) -> list[str]:
+    """Explain the sign before errors that are lower bounds, if there are any."""
+    factors = dataset.get("freq_harmonic_error_factor")
+    if factors is None or not (factors.values > LOWER_BOUND).any():
+        return []
+    return ["(≥5): the error is a lower bound"]
+
+
 def _legend(dataset: NamedArrays, hidden: int) -> Table:
     methods = [text for name, text in _METHODS.items() if name in dataset]
     lines = [
         "frequencies: harmonic (force constants), displ. (from ⟨|Q|²⟩ and T), ratio (ω² = "
         "⟨v²⟩/⟨u²⟩ of the mode, independent of T), line (fit of the spectral line)",
         "1.23(5) means 1.23 ± 0.05; T: mode temperature; C: heat capacity; FWHM: linewidth",
+        *lower_bounds(dataset),
     ]
     if methods:
         lines.append(f"τ: energy lifetime, 1/(2π FWHM), from {', from '.join(methods)}")
@@ -227,6 +237,12 @@ def _number(name: str) -> Callable[[_Row], str]:
     return cell
 
 
+def _harmonic(one: _Row) -> str:
+    text = _number("freq_harmonic_thz")(one)
+    factor = float(one.get("freq_harmonic_error_factor", 1.0))
+    return text.replace("(", "(≥") if factor > LOWER_BOUND else text
+
+
 def _is(one: _Row, verdict: Verdict) -> bool:
     return str(one["verdict"]) == str(verdict)
 
@@ -278,7 +294,7 @@ _COLUMNS = {
         *("br.", "", "branch_first"),
         lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),
     ),
-    "harmonic": _plain("harmonic", "THz", "freq_harmonic_thz"),
+    "harmonic": _Column("harmonic", "THz", "freq_harmonic_thz", _harmonic),
     "displacement": _plain("displ.", "THz", "freq_displacement_thz"),
     "ratio": _plain("ratio", "THz", "freq_ratio_thz"),
     "line": _plain("line", "THz", "freq_spectrum_thz"),

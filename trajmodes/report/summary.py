@@ -19,7 +19,7 @@ from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
 from trajmodes.report.minimised import minimum_lines, minimum_parts
-from trajmodes.report.mode_table import SetList, list_sets, render_modes
+from trajmodes.report.mode_table import SetList, list_sets, lower_bounds, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.report.properties import property_lines, property_parts, scattering_lines
 from trajmodes.report.quasiharmonic import phase_parts, volume_lines, volume_parts
@@ -275,7 +275,7 @@ def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
     by_energy = _ENERGY_COLUMNS if "mode_temperature" in dataset else _FIT_COLUMNS
     shown = _choose_sets(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
-    caption = "1.23(5) means 1.23 ± 0.05"
+    caption = "; ".join(["1.23(5) means 1.23 ± 0.05", *lower_bounds(dataset)])
     if count < n_sets:
         rule = "those with a lifetime first" if projected else "spread over the frequencies"
         listed = projected or "mode_temperature" in dataset

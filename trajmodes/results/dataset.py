@@ -214,6 +214,7 @@ def _roots_of_run(results: Results) -> _Roots:
         **{one.kind.replace("-", "_"): one for one in results.renormalised},
         **_set_roots(results.modes, results.point_names),
         **_gruneisen_roots(results),
+        "may_exceed": _may_exceed(results),
         **_perturbation_roots(results.perturbation, results.modes),
         **_projection_roots(results.projection),
         "charges": results.constants.charges,
@@ -247,6 +248,16 @@ def _set_roots(modes: Modes, names: tuple[str, ...]) -> _Roots:
         "branch_first": places.lowest + 1,
         "branch_last": places.highest + 1,
     }
+
+
+def _may_exceed(results: Results) -> Floats | None:
+    """(g,) factor by which the error of each set may be larger; None if it is not known."""
+    errors, modes = results.fit_errors, results.modes
+    if errors is None or errors.may_exceed is None:
+        return None
+    # Those of a fit to several supercells are for the largest one.
+    is_same = errors.may_exceed.shape == modes.omega.shape
+    return set_mean(errors.may_exceed, modes) if is_same else None
 
 
 def _gruneisen_roots(results: Results) -> _Roots:

@@ -168,7 +168,7 @@ TABLES = (
             "the standard error of x",
             *("set", "set_q", "set_point", "star_size", "degeneracy"),
             *("branch_first", "branch_last", "members"),
-            *("freq_harmonic_thz", "freq_displacement_thz"),
+            *("freq_harmonic_thz", "freq_harmonic_error_factor", "freq_displacement_thz"),
             *("freq_ratio_thz", "freq_spectrum_thz"),
             *("mode_temperature", "equipartition_z", "heat_capacity_kb"),
             *("anharmonicity", "sigma_set"),

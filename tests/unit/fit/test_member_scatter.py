@@ -165,7 +165,7 @@ def test_many_parameters_are_widened_as_few_are(crystal_of_waves, couplings, red
     fit = fit_equations(harmonic_equations(covariances, expansion))
     modes = same_space(fit, covariances).modes
     growth = 1.0 + 3.0 * modes.omega / modes.omega.max()
-    scatter = MemberScatter(growth, 1.0)
+    scatter = MemberScatter(growth, 1.0, growth, 1.0)
     few = widened(fit.errors, fit.model, modes, scatter)
     problem = least_squares(covariances, expansion, FitOptions())
     z_bz = (fit.errors.parameters @ fit.model.null_space.T)[:, expansion.columns(2)]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.data.force_constants import LOWER_BOUND
 from trajmodes.fit.fit import with_member_scatter
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.members.scatter import MemberScatter
@@ -175,12 +176,36 @@ def test_what_all_modes_share_remains_a_lower_bound(
     assert "lower bounds" in str(note)
 
 
+@pytest.mark.parametrize(("memory", "unknown"), [(0.99, True), (0.0, False)])
+def test_errors_are_lower_bounds_where_slow_energies_hide_what_modes_share(
+    request, springs, hessian_of, fit_harmonic, memory, unknown
+):
+    """Energies and frequencies of the waves vary more slowly than the run lasts, or do not."""
+    crystals, reduce_frames = map(request.getfixturevalue, ("crystals", "reduce_frames"))
+    supercell = build_supercell(crystals["bcc"], np.diag([4, 4, 4]))
+    hessian = hessian_of(springs(supercell.crystal, 3.0), supercell)
+    rng = np.random.default_rng(0)
+    series = slow_series(rng, (96, supercell.n_cells), memory)
+    u_tax = rng.normal(size=(96, supercell.n_atoms, 3))
+    # without a Hessian: the amplitude of each wave is scaled
+    u_tax = -wave_forces(supercell, np.eye(u_tax[0].size), u_tax, 5.0 * series)
+    covariances = reduce_frames(
+        supercell, u_tax, wave_forces(supercell, hessian, u_tax, 2.0 * series)
+    )
+    fit = fit_harmonic(covariances, cutoff="supercell")
+    fit = with_member_scatter(fit, members_of(fit, covariances))
+    above = fit.errors.may_exceed[1:] > LOWER_BOUND
+    notes = [note for note in fit.notes if "are lower bounds: they may be" in note.text]
+    assert above.any() == unknown
+    assert [note.severity for note in notes] == ["warning"] * unknown
+
+
 def test_widened_replicates_multiply_the_errors_of_frequencies(wave_runs):
     supercell, (fit, *_), _ = wave_runs(memory=0.0)
     modes = modes_of(fit, supercell)
     for power in (0.0, 1.0):
         growth = 4.0 * (1.0 + modes.omega / modes.omega.max()) ** power
-        errors = widened(fit.errors, fit.model, modes, MemberScatter(growth, 1.0))
+        errors = widened(fit.errors, fit.model, modes, MemberScatter(growth, 1.0, growth, 1.0))
         deviation = errors.parameters - errors.parameters.mean(axis=0)
         plain = fit.errors.parameters - fit.errors.parameters.mean(axis=0)
         if power == 0.0:

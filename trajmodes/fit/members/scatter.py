@@ -19,7 +19,8 @@ larger than the one expected from blocks, and the shared part is multiplied by t
 an average over all modes and well known, where changes of frequencies are not. In a run of
 few lifetimes noise may conceal the shared part. Its slow variance is then expected to be that
 of the independent part (an exponential distribution), and its mean over what the blocks leave
-possible is used.
+possible is used. How far it may be off, from the noise and this expectation, is known before
+any of it is seen: if it may change the error by more than `LOWER_BOUND`, this is a lower bound.
 """
 
 from collections.abc import Sequence
@@ -62,6 +63,11 @@ class MemberScatter(NamedTuple):
     coherence: float
     """Variance of the mean over the members of a set, relative to that of independent members,
     in the longest blocks of time: the mean over all sets."""
+    may_exceed: Floats
+    """(q, m) factor by which the standard error of each frequency may be larger, within two
+    standard deviations of what the run leaves unknown."""
+    slow: float
+    """Variance of mode energies over the whole runs, relative to that from blocks of time."""
 
 
 def member_scatter(
@@ -106,13 +112,18 @@ def member_scatter(
     # What members share varies slowly about as much as what they do not.
     growing = float(np.average(ratio, weights=size)) - 1.0
     expected = max(growing, _LEAST_GROWTH) / slow
-    shared = _shared(omega, known, blocks - members, members, float(np.sqrt(noise)), expected)
+    shared, unknown = _shared(
+        omega, known, blocks - members, members, float(np.sqrt(noise)), expected
+    )
     variance = np.maximum(ratio, 1.0) * members + slow * shared
-    growth = np.ones(modes.n_sets)
+    growth, may_exceed = np.ones(modes.n_sets), np.ones(modes.n_sets)
     growth[known] = variance[known] / short[known]
+    may_exceed[known] = np.sqrt(1.0 + 2.0 * slow * unknown[known] / variance[known])
     shared_sums, independent = np.sum([one.coherence for one in found], axis=0)
-    growth_qm = np.where(modes.sets >= 0, growth[modes.sets], 1.0)
-    return MemberScatter(growth_qm, float(shared_sums / independent))
+    growth_qm, may_exceed_qm = (
+        np.where(modes.sets >= 0, of_set[modes.sets], 1.0) for of_set in (growth, may_exceed)
+    )
+    return MemberScatter(growth_qm, float(shared_sums / independent), may_exceed_qm, slow)
 
 
 class _Variances(NamedTuple):
@@ -242,12 +253,13 @@ def _shared(
     members: Floats,
     noise: float,
     expected: float,
-) -> Floats:
-    """(g,) variance that equivalent modes share, from sets of similar frequency.
+) -> tuple[Floats, Floats]:
+    """(g,) variance that equivalent modes share, by sets of similar frequency; its uncertainty.
 
-    Its mean over an exponential distribution with the mean `expected`, or more if significantly
+    The mean over an exponential distribution with the mean `expected`, or more if significantly
     more is seen, times the likelihood of the excess, of standard deviation `noise`. Both are
-    relative to the variance of the members.
+    relative to the variance of the members. The standard deviation is that of both together,
+    whatever is seen.
     """
     weight = (omega[known] ** 2 / members[known]) ** 2
     distance = (omega[:, None] - omega[known]) / (_SHARED * omega.max())
@@ -259,7 +271,8 @@ def _shared(
     x = seen / noise - noise / np.maximum(expected, seen - 2.0 * noise)
     hazard = np.exp(-0.5 * x**2 - log_ndtr(x)) / np.sqrt(2.0 * np.pi)
     result: Floats = omega**2 * noise * own * np.maximum(x + hazard, 0.0)
-    return result
+    unknown: Floats = omega**2 * own / np.hypot(1.0 / expected, 1.0 / noise)
+    return result, unknown
 
 
 def _stars(modes: Modes) -> list[Ints]:
