@@ -5,8 +5,7 @@ of an angle. With its third derivatives T by these vectors
 
     Φ_mm'm'' = Σ S_vm S_v'm' S_v''m'' T_vv'v''.
 
-Sums over a member vanish because each row of S does. T of pairs is analytic; that of angles is
-a central difference of second derivatives, of fourth order.
+Sums over a member vanish because each row of S does.
 """
 
 from itertools import product
@@ -18,10 +17,9 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants
 from trajmodes.potentials.terms.pairs import PairList
 from trajmodes.potentials.terms.particles import Particles
+from trajmodes.potentials.terms.third_derivatives import third_of_pairs, third_of_triples
 from trajmodes.potentials.terms.triples import TripleList
 
-_STEP = 1e-3
-"""Step of the differences in Å."""
 _PAIR = np.array([[-1.0, 1.0]])
 _TRIPLE = np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
 
@@ -46,12 +44,12 @@ def _clusters(one: PairList | TripleList, particles: Particles) -> tuple[Ints, F
     if isinstance(one, PairList):
         sites = np.stack([one.first, one.second], axis=1)
         lattice = np.stack([np.zeros_like(one.lattice), one.lattice], axis=1)
-        signs, third = _PAIR, _of_pairs(one, particles)
+        signs, third = _PAIR, third_of_pairs(one, particles)
     else:
         sites = np.column_stack([one.centre, one.ends])
         home = np.zeros((len(sites), 1, 3), dtype=np.int64)
         lattice = np.concatenate([home, one.lattice], axis=1)
-        signs, third = _TRIPLE, _of_triples(one, particles)
+        signs, third = _TRIPLE, third_of_triples(one, particles)
     heads, values = [], []
     for order in product(range(sites.shape[1]), repeat=3):
         members = list(order)
@@ -60,33 +58,3 @@ def _clusters(one: PairList | TripleList, particles: Particles) -> tuple[Ints, F
         a, b, c = (signs[:, m] for m in order)
         values.append(np.einsum("a,b,c,kaxbycz->kxyz", a, b, c, third))
     return np.concatenate(heads), np.concatenate(values)
-
-
-def _of_pairs(one: PairList, particles: Particles) -> Floats:
-    """(k, 1, 3, 1, 3, 1, 3) third derivatives by the bond."""
-    apart = particles.apart(one.first, one.second, one.lattice)
-    r = np.linalg.norm(apart, axis=1)
-    unit = apart / r[:, None]
-    curve = one.function(r, 2) / r - one.function(r, 1) / r**2
-    cubic = np.einsum("kx,ky,kz->kxyz", unit, unit, unit)
-    mixed = np.einsum("kx,yz->kxyz", unit, np.eye(3))
-    mixed = mixed + mixed.transpose(0, 2, 1, 3) + mixed.transpose(0, 2, 3, 1)
-    third = (one.function(r, 3) - 3.0 * curve)[:, None, None, None] * cubic
-    found: Floats = (third + curve[:, None, None, None] * mixed)[:, None, :, None, :, None]
-    return found
-
-
-def _of_triples(one: TripleList, particles: Particles) -> Floats:
-    """(k, 2, 3, 2, 3, 2, 3) third derivatives by both bonds."""
-    third = np.zeros((len(one.centre), 2, 3, 2, 3, 2, 3))
-    vectors = one.vectors(particles)
-    for v, x in np.ndindex(2, 3):
-        for step, factor in ((1, 8.0), (-1, -8.0), (2, -1.0), (-2, 1.0)):
-            moved = vectors.copy()
-            moved[:, v, x] += step * _STEP
-            third[..., v, x] += factor / (12.0 * _STEP) * one.hessian(moved)
-    # The order of the derivatives does not matter.
-    found: Floats = (
-        third + third.transpose(0, 5, 6, 3, 4, 1, 2) + third.transpose(0, 1, 2, 5, 6, 3, 4)
-    ) / 3.0
-    return found

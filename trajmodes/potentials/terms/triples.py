@@ -114,13 +114,15 @@ class TripleList:
         )
         return np.stack(list(sides), axis=1)
 
-    def hessian(self, vectors: Floats) -> Floats:
-        """(k, 2, 3, 2, 3) second derivatives by given vectors (k, 2, 3), in eV/Å²."""
-        one, two, mixed = self._hessian(_geometry(vectors))
-        found = np.empty((len(vectors), 2, 3, 2, 3))
-        found[:, 0, :, 0], found[:, 1, :, 1] = one, two
-        found[:, 0, :, 1], found[:, 1, :, 0] = mixed, mixed.swapaxes(1, 2)
-        return found
+    def values(self, vectors: Floats, order: int) -> list[list[Floats]]:
+        """Evaluate f, g and h with their derivatives up to an order, of vectors (k, 2, 3).
+
+        Raises
+        ------
+        DataError
+            If three atoms of a harmonic angle are collinear.
+        """
+        return self._values(_geometry(vectors), order)
 
     def _values(self, found: _Geometry, order: int) -> list[list[Floats]]:
         """Evaluate f, g and h with their derivatives up to an order."""
