@@ -4,20 +4,32 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from io import StringIO
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from ase.io import write
 from platformdirs import user_cache_path
 
+from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import Job
 from trajmodes.errors import StorageError
+from trajmodes.formats.open import given_box
 from trajmodes.readers.arrays import trajectory_of_atoms
+from trajmodes.readers.stores.in_memory import source_in_memory
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.units import FEMTOSECOND
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from MDAnalysis import AtomGroup, Universe
+
+    Frames = xr.Dataset | Mapping[str, Any] | Universe | AtomGroup
 
 PathLike = str | os.PathLike[str]
 """A path of a file or folder."""
 _MOST_ITEMS = 8
+_READING = ("timestep_fs", "units", "lj", "box")
+"""Options that say how to read frames in memory."""
 
 
 def call_text(function: str, *arguments: Any, **keywords: Any) -> str:
@@ -57,15 +69,28 @@ def _shown(value: Any) -> str:
 
 
 def in_memory(
-    data: object, timestep_fs: float | None, *, isolated: bool = False
+    data: object, options: Mapping[str, Any], *, isolated: bool = False
 ) -> tuple[Trajectory | None, list[str]]:
-    """Trajectory that is in memory and a name for it, or None and the names of files."""
+    """Trajectory that is in memory and a name for it, or None and the names of files.
+
+    ``options`` are those of the call; the time step, the units and the box are used here.
+    """
     if isinstance(data, str | os.PathLike):
         return None, [os.fspath(data)]
     if isinstance(data, Trajectory):
         return data, ["arrays"]
+    given = {name: options[name] for name in _READING if options.get(name) is not None}
+    reading = ReadOptions(**given)
+    source = source_in_memory(data, reading)
+    if source is not None:
+        from trajmodes.readers.foreign import open_in_memory  # noqa: PLC0415 - loads slowly
+
+        box = given_box(reading)
+        cell = np.full((3, 3), np.nan) if isolated and box is None else box
+        return open_in_memory(source, reading, cell=cell), ["arrays"]
     items = list(cast("Iterable[Any]", data))
     if items and hasattr(items[0], "get_forces"):
+        timestep_fs = reading.timestep_fs
         interval_ps = None if timestep_fs is None else timestep_fs * FEMTOSECOND
         frames = trajectory_of_atoms(items, interval_ps=interval_ps, isolated=isolated)
         return frames, ["arrays"]

@@ -66,7 +66,7 @@ def molecule(
     DataError
         If the frames are not sound, or too few.
     """
-    frames, names = in_memory(data, options.get("timestep_fs"), isolated=True)
+    frames, names = in_memory(data, options, isolated=True)
     job = job_of("molecule", names, options)
     if job.running.output is not None:
         command = call_text("trajmodes.molecule", data, **options)

@@ -42,6 +42,8 @@ from trajmodes.readers.trajectory import Trajectory
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from trajmodes.api.calls import Frames
+
 _OF_OPEN_RUNS = of_groups(("fit", "polar", "phonons", "projection", "running"))
 
 
@@ -148,7 +150,7 @@ class Run(MappedRun):
 
 @takes("check")
 def open_run(
-    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms]",
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Frames",
     **options: Unpack[OpenKeywords],
 ) -> Run:
     """Open a trajectory and match it to its crystal.
@@ -156,8 +158,11 @@ def open_run(
     Parameters
     ----------
     trajectory
-        The file or files of one run, one job file (``.toml``), or a list of ASE Atoms, whose
-        time step is `timestep_fs`.
+        The file or files of one run, one job file (``.toml``), a list of ASE Atoms, whose time
+        step is `timestep_fs`, a Universe or AtomGroup of MDAnalysis, or arrays by name
+        (positions, cells, species, velocities, forces): a Dataset of xarray, a group of zarr,
+        or a dictionary. Arrays, also those of Dask, are read in pieces; their units are their
+        attributes ``units``, or the option.
     **options
         Options of `trajmodes check`.
 
@@ -180,7 +185,7 @@ def open_run(
     """
     given = cell_in_file(options)
     origin = call_text("trajmodes.open", _named(trajectory), **given)
-    frames, files = in_memory(trajectory, options.get("timestep_fs"))
+    frames, files = in_memory(trajectory, options)
     return _opened(job_of("check", files, given), frames, origin)
 
 
@@ -243,7 +248,7 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
 
 @takes("run")
 def run(
-    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Run",
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Frames | Run",
     **options: Unpack[RunKeywords],
 ) -> Results:
     """Fit force constants to a run and project it on their modes, as `trajmodes run` does.
@@ -251,8 +256,8 @@ def run(
     Parameters
     ----------
     trajectory
-        The file or files of one run, one job file (``.toml``), a list of ASE Atoms, or a run
-        that is open.
+        The file or files of one run, one job file (``.toml``), frames in memory as for
+        `trajmodes.open`, or a run that is open.
     **options
         Options of `trajmodes run`. For a run that is open those that say how to read it were
         given to `trajmodes.open`.
@@ -271,7 +276,7 @@ def run(
         job = trajectory.job.with_options(**{"output": None, **options})
         frames: Trajectory | None = trajectory.trajectory
     else:
-        frames, files = in_memory(trajectory, options.get("timestep_fs"))
+        frames, files = in_memory(trajectory, options)
         job = job_of("run", files, given)
         frames = selected(frames, job)
     if job.running.output is not None:
@@ -317,7 +322,7 @@ def fit_runs(
             command = call_text(f"{runs[0].origin}.fit", **options)
         frames: Sequence[Trajectory] = [one.trajectory for one in runs]
     else:
-        only, names = in_memory(data, options.get("timestep_fs"))
+        only, names = in_memory(data, options)
         job = job_of("fit", names, given)
         only = selected(only, job)
         frames = () if only is None else [only]

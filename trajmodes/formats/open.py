@@ -32,7 +32,7 @@ from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.programs.companions import positions_file, positions_files
-from trajmodes.readers.programs.zarr import is_zarr
+from trajmodes.readers.stores.zarr import is_zarr
 from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
@@ -83,7 +83,7 @@ def open_trajectory(
     if format is not None and format not in _FORMATS:
         raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
     kind = format or _recognise(files[0])
-    box = _box(options)
+    box = given_box(options)
     if isolated and box is None and kind in ("xyz", "other"):
         box = np.full((3, 3), np.nan)
     _refuse_unused(kind, files[0], options, has_box=box is not None)
@@ -109,7 +109,7 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
     return open_foreign(files, options, cell=box)
 
 
-def _box(options: ReadOptions) -> Floats | None:
+def given_box(options: ReadOptions) -> Floats | None:
     """Box vectors (3, 3) in Å from three lengths or nine numbers; None if there are none."""
     numbers = options.box
     if numbers is None or isinstance(numbers, str):

@@ -1,7 +1,7 @@
 """Trajectories of one or several files that are read frame by frame, in internal units."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +22,8 @@ from trajmodes.readers.mdanalysis import (
     require_trajectory_format,
 )
 from trajmodes.readers.programs.recognise import opener_of
-from trajmodes.readers.programs.zarr import is_zarr
 from trajmodes.readers.restarts import joined, kept_frames
+from trajmodes.readers.stores.zarr import is_zarr
 from trajmodes.readers.text.source import stamp_file
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
@@ -115,8 +115,25 @@ def open_foreign(
     DataError
         If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
-    files = tuple(paths)
-    sources = tuple(_open_one(path, options) for path in files)
+    sources = tuple(_open_one(path, options) for path in paths)
+    return _joined_sources(tuple(paths), sources, options, cell)
+
+
+def open_in_memory(
+    source: ForeignFile, options: ReadOptions, *, cell: Floats | None = None
+) -> Trajectory:
+    """Open frames of objects in memory; otherwise as `open_foreign`."""
+    found = _joined_sources((Path("frames in memory"),), (source,), options, cell)
+    return replace(found, paths=())
+
+
+def _joined_sources(
+    files: tuple[Path, ...],
+    sources: tuple[ForeignFile, ...],
+    options: ReadOptions,
+    cell: Floats | None,
+) -> Trajectory:
+    """Read all frames once, order them, and describe them."""
     survey = _survey(files, sources, given_cell=cell is not None)
     info, first = sources[0], survey.first
     fields = tuple(name for name in _FIELDS if getattr(first, name) is not None)
@@ -151,12 +168,19 @@ def open_foreign(
         has_velocities="velocities" in fields,
         has_forces="forces" in fields,
         unwrapped=False,
-        n_bytes=sum(path.stat().st_size for path in files),
+        n_bytes=sum(map(_size, files)),
         precision_digits=info.precision_digits,
         rounding=rounding,
         notes=(*info.notes, *survey.notes, *run.notes, *time_notes),
         frames=chosen_frames(frames, chosen, sum(source.n_frames for source in sources)),
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file or of all files in a folder; 0 for objects in memory."""
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _rounding(info: ForeignFile, first: ForeignFrame) -> float:

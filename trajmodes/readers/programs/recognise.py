@@ -6,12 +6,12 @@ from pathlib import Path
 from trajmodes.config.groups import ReadOptions
 from trajmodes.readers.programs.castep import open_castep
 from trajmodes.readers.programs.espresso import open_cp
-from trajmodes.readers.programs.h5md import open_h5md
-from trajmodes.readers.programs.hdf5 import is_hdf5, sound
 from trajmodes.readers.programs.vaspout import DYNAMICS, open_vaspout
 from trajmodes.readers.programs.vasprun import open_vasprun
 from trajmodes.readers.programs.xdatcar import open_xdatcar
-from trajmodes.readers.programs.zarr import is_zarr, open_zarr
+from trajmodes.readers.stores.h5md import open_h5md
+from trajmodes.readers.stores.hdf5 import is_hdf5, sound
+from trajmodes.readers.stores.zarr import is_zarr, open_zarr
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.trajectory import ForeignFile
 

@@ -15,8 +15,8 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.programs.hdf5 import dataset, opened, sound
-from trajmodes.readers.programs.lazy import LazyArray, LazyFrames, as_text, require_frames
+from trajmodes.readers.stores.hdf5 import dataset, opened, sound
+from trajmodes.readers.stores.lazy import LazyArray, LazyFrames, as_text, require_frames
 from trajmodes.readers.trajectory import ForeignFile, is_symbol
 from trajmodes.units import FEMTOSECOND
 

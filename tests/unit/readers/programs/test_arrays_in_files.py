@@ -8,7 +8,7 @@ from program_files.arrays import arrays_of, h5md, plain_hdf5, vaspout
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.formats.open import open_trajectory
-from trajmodes.readers.programs.unit_names import unit_value
+from trajmodes.readers.stores.unit_names import unit_value
 
 FIELDS = ["velocities", "forces"]
 CLOSE = {"rtol": 2e-7, "atol": 1e-8}

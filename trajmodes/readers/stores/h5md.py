@@ -6,8 +6,8 @@ from typing import Any
 
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import TrajmodesError, UnitsError, with_location
-from trajmodes.readers.programs.array_store import open_store
-from trajmodes.readers.programs.hdf5 import dataset, opened, sound
+from trajmodes.readers.stores.array_store import open_store
+from trajmodes.readers.stores.hdf5 import dataset, opened, sound
 from trajmodes.readers.trajectory import ForeignFile
 
 

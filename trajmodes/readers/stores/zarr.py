@@ -7,7 +7,7 @@ from typing import Any
 
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, with_location
-from trajmodes.readers.programs.array_store import open_store
+from trajmodes.readers.stores.array_store import open_store
 from trajmodes.readers.trajectory import ForeignFile
 
 
@@ -54,16 +54,18 @@ def _opened(path: Path) -> Any:
 
 def _array(group: Any, name: str) -> Any:
     found = group.get(name)
-    if not hasattr(found, "shape"):
-        return None
-    # Chunks that are missing would be read as zeros.
-    missing = found.nchunks - found.nchunks_initialized if found.shape else 0
+    return require_chunks(found, name) if hasattr(found, "shape") else None
+
+
+def require_chunks(array: Any, name: str) -> Any:
+    """Return an array of zarr; DataError for missing chunks, which would be read as zeros."""
+    missing = array.nchunks - array.nchunks_initialized if array.shape else 0
     if missing:
         raise DataError(
-            f"{missing} of {found.nchunks} chunks of {name} are missing",
+            f"{missing} of {array.nchunks} chunks of {name} are missing",
             why="the run was stopped before they were written, or the folder is not complete",
         )
-    return found
+    return array
 
 
 def _groups(group: Any) -> list[str]:

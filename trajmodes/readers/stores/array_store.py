@@ -16,7 +16,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.programs.lazy import (
+from trajmodes.readers.stores.lazy import (
     LazyArray,
     LazyFrames,
     Opener,
@@ -24,7 +24,7 @@ from trajmodes.readers.programs.lazy import (
     require_frames,
     rows_by_step,
 )
-from trajmodes.readers.programs.unit_names import unit_value
+from trajmodes.readers.stores.unit_names import unit_value
 from trajmodes.readers.trajectory import ForeignFile, is_symbol
 from trajmodes.readers.units import UnitFactors, unit_factors
 
