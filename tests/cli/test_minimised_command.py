@@ -125,7 +125,7 @@ def test_a_ramp_that_ends_says_why(file):
     words = ("--mesh", 2, "--classical", "--temperatures", "300,9000")
     code, text = run("qha", file, *crystal(A), *words, "-o", out)
     assert code == 0, text
-    assert "ended beyond 3" in text
+    assert "ended beyond 27" in text
     assert np.isnan(tm.load(out).to_dataset()["minimum_volume"].values[0, 0, 1])
 
 
@@ -134,3 +134,10 @@ def test_several_folders_are_those_of_quasiharmonic(file):
     found = [run(command, *sources)[1] for command in ("qha", "quasiharmonic")]
     assert found[0] == found[1]
     assert "error" in found[0]
+
+
+def test_options_of_potentials_are_refused_for_folders(file):
+    sources = [file.parent / name for name in ("a", "b")]
+    code, text = run("qha", *sources, "--scheme", "zsisa")
+    assert code != 0
+    assert "--scheme is an option for a potential" in text

@@ -10,6 +10,7 @@ from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import values_of
+from trajmodes.errors import UsageError
 
 
 @command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
@@ -128,7 +129,8 @@ def qha(sources: tuple[str, ...], **given: Any) -> str:
 
     POTENTIAL is a file, or several, as for `trajmodes potential`: lattice parameters, thermal
     expansion, moduli and heat capacities, by several schemes. Several folders of force
-    constants are given to `trajmodes quasiharmonic`.
+    constants are treated as by `trajmodes quasiharmonic`, which has more options for them:
+    --energies, --order, --equation.
     """
     from trajmodes.report.summary import show_results
 
@@ -142,6 +144,15 @@ def qha(sources: tuple[str, ...], **given: Any) -> str:
     from trajmodes.pipeline.thermo.quasiharmonic import quasiharmonic_job
 
     values = values_of("quasiharmonic", given)
+    is_given = {name for name, one in given.items() if one not in (None, ())}
+    others = sorted(is_given - values.keys())
+    if others:
+        raise UsageError(
+            f"--{others[0].replace('_', '-')} is an option for a potential",
+            where=", ".join(sources),
+            fix="leave it out, or give the file of a potential; several folders take the "
+            "options of trajmodes quasiharmonic",
+        )
     values["output"] = values["output"] or FOLDERS["qha"]
     return show_results(*quasiharmonic_job(sources, values, command=line))
 

@@ -25,7 +25,7 @@ from trajmodes.thermo.minimisation.minimum import (
     static_minimum,
 )
 from trajmodes.thermo.minimisation.ramp import Treatment, minimised
-from trajmodes.units import DALTON
+from trajmodes.units import BOLTZMANN, DALTON
 
 LENGTHS = {("A", "A"): 2.6, ("A", "B"): 2.8, ("B", "A"): 2.8, ("B", "B"): 3.1}
 
@@ -253,6 +253,20 @@ def test_a_failed_long_step_is_no_end():
 
     path, reason = followed(search, Path(found(0.0)), Conditions(10.0, 0.0, "full", "quantum"))
     assert (path.kelvin, reason) == (10.0, "")
+
+
+def test_classical_values_at_zero_temperature_are_limits(known, crystal):
+    kelvins = [0.0, 1e-3]
+    found = minimised(known[0], crystal, Treatment((1, 1, 1), statistics="classical"), kelvins)
+    assert np.isnan(found.entropy[0, 0])
+    assert np.isfinite(found.entropy[0, 1])
+    for name in ("volume", "heat_capacity_v", "volume_expansion", "bulk_modulus", "gruneisen"):
+        at_zero, near = getattr(found, name)[0]
+        assert at_zero == pytest.approx(near, rel=1e-5)
+    # Each of the modes but the translations has k_B.
+    n_modes = 3 * crystal.n_sites - 3
+    assert found.heat_capacity_v[0, 0] == pytest.approx(n_modes * BOLTZMANN, rel=1e-9)
+    assert found.gibbs_energy[0, 0] == pytest.approx(found.static[0, 0])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ Statistics = Literal["quantum", "classical"]
 class MinimisedCrystal:
     """Structures of lowest Gibbs energy at pressures (p) and temperatures (t), with properties.
 
-    Beyond the last temperature at which there is a minimum all values are nan.
+    Beyond the last temperature at which there is a minimum all values are nan. Classical values
+    at 0 K are limits: C_V is k_B for each mode, and the crystal expands.
     """
 
     crystal: Crystal
@@ -40,7 +41,7 @@ class MinimisedCrystal:
     free_energy: Floats
     """(p, t), unit: eV. Static energy and vibrations."""
     entropy: Floats
-    """(p, t), unit: eV/K."""
+    """(p, t), unit: eV/K. nan at 0 K with classical vibrations: it has no limit (−∞)."""
     expansion: Floats
     """(p, t, 3, 3), unit: 1/K. Thermal expansion tensor, Cartesian."""
     compressibility: Floats
