@@ -3,5 +3,5 @@
 In: `ForceConstants`, or frequencies measured at some q. Out: `ShellConstants` with error bars,
 and the force constants of a table of them. Open `shells` first: it names the independent
 constants of a shell. `projection` finds them in force constants, and `measured` by a fit to
-frequencies.
+frequencies; `zero_temperature` extrapolates those of fits at several temperatures.
 """
