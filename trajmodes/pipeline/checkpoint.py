@@ -19,7 +19,13 @@ from typing import Any, NamedTuple
 
 from trajmodes.config.job import Job, job_of, toml_text
 from trajmodes.config.running import RunningOptions
-from trajmodes.errors import DataError, TimeLimitError, TrajmodesWarning, UsageError
+from trajmodes.errors import (
+    DataError,
+    StorageError,
+    TimeLimitError,
+    TrajmodesWarning,
+    UsageError,
+)
 from trajmodes.machine import uninterrupted
 from trajmodes.pipeline.job_folder import Log, inputs_of, versions
 from trajmodes.pipeline.load import input_paths
@@ -192,7 +198,7 @@ class _States:
         ends = reached.blocks == self._n_blocks
         due_s = max(self._every_s, self._cost_s / _LARGEST_SHARE)
         if now - self._saved >= due_s * (_SHORT if ends else 1.0):
-            self._write(reached)
+            self._try_to_write(reached)
         if self._limit_s is not None and now - self._start + took_s > self._limit_s:
             self._write(reached)
             raise TimeLimitError(
@@ -205,12 +211,21 @@ class _States:
     def interrupted(self, reached: Reached) -> None:
         """Write the last state of a pass that a signal ends, if the job is not a short one."""
         if reached.blocks and time.monotonic() - self._start >= self._every_s:
-            self._write(reached)
+            self._try_to_write(reached)
 
     def clear_if_empty(self) -> None:
         """Remove the folder if no state was written to it."""
         if not (self._place / _ABOUT).exists():
             shutil.rmtree(self._place, ignore_errors=True)
+
+    def _try_to_write(self, reached: Reached) -> None:
+        """Write the state; a disk that does not take it is no reason to end the job."""
+        try:
+            self._write(reached)
+        except StorageError as error:
+            self._saved = time.monotonic()
+            text = f"there is no checkpoint of the last part of the run: {error}"
+            warnings.warn(text, TrajmodesWarning, stacklevel=2)
 
     def _write(self, reached: Reached) -> None:
         begin = time.monotonic()

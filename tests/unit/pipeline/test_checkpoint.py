@@ -1,5 +1,6 @@
 """Jobs that are killed and continued give the bytes of an undisturbed job."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,13 @@ import pytest
 
 import trajmodes.pipeline.checkpoint as room
 from trajmodes.config.job import job_of
-from trajmodes.errors import DataError, TimeLimitError, UsageError
+from trajmodes.errors import (
+    DataError,
+    StorageError,
+    TimeLimitError,
+    TrajmodesWarning,
+    UsageError,
+)
 from trajmodes.machine import Stopped
 from trajmodes.pipeline.checkpoint import unfinished
 from trajmodes.pipeline.load import LoadedRun
@@ -205,6 +212,23 @@ def test_a_state_of_other_numbers_is_not_used(stopped, tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "BLOCK_BYTES", 1_000_000)
     fit_job(copied(tmp_path), command=COMMAND)
     assert "it begins anew" in (stopped / "run.log").read_text()
+
+
+def test_a_full_disk_does_not_end_the_job_but_its_time_limit_says_so(tmp_path, monkeypatch):
+    options = {"cell": RUN["cell"], "cutoff2": 4.0, "workers": 1}
+    whole = undisturbed(tmp_path / "out", fit_job, "fit", **options, checkpoint_every=0.001)
+
+    def full(_file, _state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(room, "write_state", full)
+    with pytest.warns(TrajmodesWarning, match="there is no checkpoint of the last part"):
+        fit_job(
+            job(tmp_path / "out", "fit", **options, checkpoint_every=0.001), command=COMMAND
+        )
+    assert files(tmp_path / "out") == whole
+    with pytest.raises(StorageError, match="could not be written"):
+        fit_job(job(tmp_path / "new", "fit", **options, max_hours=1e-6), command=COMMAND)
 
 
 def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path):
