@@ -247,7 +247,9 @@ def test_longitudinal_modes_follow_from_born_charges():
 
 def test_a_charged_cell_and_an_unknown_species_are_refused(oxide):
     charged = replace(model().terms, charges={"Mg": 1.6, "O": 0.7, "O shell": -2.2})
-    with pytest.raises(DataError, match="the cell has a charge"):
+    with pytest.raises(
+        DataError, match=r"the cell has a charge of 0.4 e \(4 Mg of 1.6 e, 4 O of 0.7 e"
+    ):
         ShellModel(charged).state(oxide)
     other = replace(oxide, species=("Ca",) * oxide.n_sites)
     with pytest.raises(DataError, match="no charge of Ca"):

@@ -1,12 +1,13 @@
 """What interacts in a crystal: all terms of a shell model, with the shells at rest."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, with_location
 from trajmodes.potentials.ewald import Ewald, ewald_sum
 from trajmodes.potentials.shell_model.terms import (
     Layout,
@@ -154,7 +155,12 @@ def lists_of(terms: Terms, crystal: Crystal) -> Lists:
     ewald = None
     if terms.charges:
         charges = np.array([terms.charges[kind] for kind in layout.kinds])
-        ewald = ewald_sum(particles, charges, layout.own)
+        counts = Counter(layout.kinds)
+        ions = (f"{n} {kind} of {terms.charges[kind]:g} e" for kind, n in counts.items())
+        try:
+            ewald = ewald_sum(particles, charges, layout.own)
+        except DataError as error:
+            raise with_location(error, ", ".join(ions)) from None
     n_shells = len(layout.kinds) - crystal.n_sites
     return Lists(
         layout,

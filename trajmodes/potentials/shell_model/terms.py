@@ -117,7 +117,7 @@ def layout_of(terms: Terms, crystal: Crystal) -> Layout:
     DataError
         If the model does not have a species.
     """
-    known = terms.charges or terms.named
+    known = {kind for kind in terms.charges or terms.named if not kind.endswith(SHELL)}
     for name in sorted(set(crystal.species)):
         if name not in known:
             what = "charge" if terms.charges else "energy"
