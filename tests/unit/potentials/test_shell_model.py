@@ -83,6 +83,13 @@ def test_ends_that_are_too_far_apart_make_no_angle():
         assert ShellModel(terms).state(crystal).energy == pytest.approx(count)
 
 
+def test_angles_of_long_cutoffs_are_refused_before_they_fill_the_memory():
+    crystal = Crystal.from_ase(bulk("Si"))
+    angle = AngleTerm("Si", ("Si", "Si"), bending(of.constant(1.0)), (20.0, 20.0))
+    with pytest.raises(DataError, match=r"Si 1 is the centre of \d+ angles \(cutoffs of 20"):
+        ShellModel(Terms({}, {}, (), (angle,))).state(crystal)
+
+
 def test_strongly_anharmonic_shells_come_to_rest_where_the_energy_is_lowest(oxide):
     """k₄ alone, or with k₂: the same rest as another minimiser finds.
 

@@ -19,6 +19,9 @@ from trajmodes.potentials.terms.triples import AngularFunction, TripleList
 LARGEST_CUTOFF = 100.0
 """Å. Files with larger cutoffs are refused: the bonds of a cell would not fit in memory."""
 
+_MOST_ANGLES = 500_000
+"""At one centre; more do not fit in memory."""
+
 SHELL = " shell"
 """Ending of the kind of a shell: ``O shell``; the core of O is ``O``."""
 
@@ -153,7 +156,13 @@ def pair_lists(terms: Terms, layout: Layout, particles: Particles) -> list[PairL
 
 
 def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[TripleList]:
-    """Triples of all angular terms, each angle once."""
+    """Triples of all angular terms, each angle once.
+
+    Raises
+    ------
+    DataError
+        If there are too many because a cutoff is long.
+    """
     if not terms.angles:
         return []
     reach = max(cutoff for one in terms.angles for cutoff in one.cutoffs)
@@ -180,6 +189,12 @@ def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[Tri
                 bonds[(kinds[end[bonds]] == kind) & (length[bonds] <= cutoff)]
                 for kind, cutoff in zip(term.ends, term.cutoffs, strict=True)
             )
+            if (count := len(one) * len(two)) > _MOST_ANGLES:
+                raise DataError(
+                    f"{names[centre]} is the centre of {count} angles",
+                    where=f"cutoffs of {term.cutoffs[0]:g} and {term.cutoffs[1]:g} Å",
+                    fix="shorten the cutoffs of the angles to the nearest neighbours",
+                )
             pairs = np.stack(np.meshgrid(one, two, indexing="ij"), axis=-1).reshape(-1, 2)
             same = term.ends[0] == term.ends[1]
             kept = pairs[:, 0] < pairs[:, 1] if same else pairs[:, 0] != pairs[:, 1]
