@@ -11,6 +11,7 @@ from embedded_atom.alloy import tables
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.potentials.eam.functions import Functions
+from trajmodes.report.figures.potentials.minimised import draw_minimised
 from trajmodes.symmetry.translations import build_supercell
 
 A = 2.62
@@ -101,6 +102,34 @@ def test_other_results_are_put_beside(file):
     assert data["compared_temperature"].values == [50.0]
     assert data["compared_length"].values[0] == pytest.approx(A * 2**0.5)
     assert data["compared_volume"].values == pytest.approx(A**3 / 2**0.5)
+
+
+def test_a_series_and_other_minima_are_put_beside(file):
+    """Of a series all temperatures, of several folders all points, each with its marker."""
+    bare = file.parent / "known"
+    assert run("potential", file, *crystal(A), "-o", bare)[0] == 0
+    known = tm.read_force_constants(bare)
+    states = []
+    for kelvin, factor in ((50.0, 1.0), (100.0, 1.001), (150.0, 1.003)):
+        cell = replace(known.crystal, cell=known.crystal.cell * factor)
+        supercell = build_supercell(cell, 3 * np.eye(3, dtype=int))
+        states.append(file.parent / f"fit{kelvin:g}.h5")
+        write_hdf5(replace(known, crystal=cell, temperature=kelvin), supercell, states[-1])
+    code, text = run("series", *states, "-o", file.parent / "series")
+    assert code == 0, text
+    words = (*crystal(A), "--mesh", 2, "--temperatures", "0,100,200")
+    both = ("--compare", file.parent / "series", "--compare", states[1])
+    code, text = run("qha", file, *words, *both, "-o", file.parent / "beside")
+    assert code == 0, text
+    data = tm.load(file.parent / "beside").to_dataset()
+    assert data["compared_name"].values.tolist() == ["series"] * 3 + ["fit100.h5"]
+    assert data["compared_temperature"].values == pytest.approx([50.0, 100.0, 150.0, 100.0])
+    wanted = A * 2**0.5 * np.array([1.0, 1.001, 1.003, 1.001])
+    assert data["compared_length"].values[:, 0] == pytest.approx(wanted)
+    figure = draw_minimised(data)
+    drawn = {line.get_marker(): line.get_xdata() for line in figure.axes[0].lines}
+    assert drawn["D"].tolist() == [50.0, 100.0, 150.0]
+    assert drawn["v"].tolist() == [100.0]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Bools, Floats
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
@@ -18,6 +18,10 @@ from trajmodes.report.figures.style import (
 
 _STYLES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 """Lines of the schemes."""
+_MARKERS = ("o", "s", "^")
+"""Markers of the schemes, at different temperatures: equal curves do not hide each other."""
+_COMPARED = ("D", "v", "P")
+"""Markers of compared results."""
 _MOST_PRESSURES = 6
 
 
@@ -28,15 +32,19 @@ def draw_minimised(dataset: NamedArrays) -> Figure:
     panels = [figure.add_axes((left, foot, 0.225, 0.35)) for left, foot in places]
     length_panel(panels[0], dataset, 0)
     length_panel(panels[1], dataset, _other_vector(dataset))
-    _panel(panels[2], dataset, "minimum_volume_expansion", "β (10⁻⁶/K)", 1e6)
+    expansion_panel(panels[2], dataset)
     _panel(panels[3], dataset, "minimum_modulus_gpa", "K$_T$ (GPa)")
     _panel(panels[4], dataset, "minimum_capacity_p_kb", "C$_P$ of a primitive cell (k$_B$)")
     _panel(panels[5], dataset, "minimum_gruneisen", "γ")
     letter_panels(panels)
+    schemes = dataset["scheme"].values
     entries = [
-        line_entry(str(name), BLACK, linestyle=style)
-        for name, style in zip(dataset["scheme"].values, _STYLES, strict=False)
-    ]
+        line_entry(
+            str(name), BLACK, linestyle=style, marker=mark if len(schemes) > 1 else None,
+            markersize=3.5, markerfacecolor="white",
+        )
+        for name, style, mark in zip(schemes, _STYLES, _MARKERS, strict=False)
+    ]  # fmt: skip
     pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
     if len(pressures) > 1:
         colours = branch_colours(len(pressures))
@@ -44,8 +52,9 @@ def draw_minimised(dataset: NamedArrays) -> Figure:
             line_entry(f"{x:g} GPa", colour)
             for x, colour in zip(pressures, colours, strict=True)
         ]
-    if "compared_volume" in dataset:
-        entries.append(marker_entry("compared", GREY, markersize=3.5))
+    entries += [
+        marker_entry(name, GREY, mark, markersize=3.5) for name, mark, _ in _others(dataset)
+    ]
     figure.legend(handles=entries, loc="upper right", ncols=8, borderaxespad=0.2)
     return figure
 
@@ -62,7 +71,52 @@ def length_panel(axes: Axes, dataset: NamedArrays, vector: int | None) -> None:
         if vector is not None:
             other = dataset["compared_length"].values[:, vector]
         at = dataset["compared_temperature"].values
-        axes.plot(at, other, "o", color=GREY, markersize=3.5, zorder=3)
+        for _, mark, own in _others(dataset):
+            axes.plot(
+                at[own],
+                other[own],
+                mark,
+                color=GREY,
+                markersize=3.5,
+                linestyle="none",
+                zorder=3,
+            )
+
+
+def _others(dataset: NamedArrays) -> list[tuple[str, str, Bools]]:
+    """Label, marker and points of the compared results; of more than three, all together."""
+    if "compared_volume" not in dataset:
+        return []
+    name = dataset["compared_name"].values
+    different = list(dict.fromkeys(name.tolist()))
+    if len(different) > len(_COMPARED):
+        return [("compared", _COMPARED[0], np.ones(len(name), dtype=bool))]
+    return [(one, mark, name == one) for one, mark in zip(different, _COMPARED, strict=False)]
+
+
+def expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw α by direction, or β if all directions are alike."""
+    tensor = 1e6 * np.diagonal(dataset["minimum_expansion"].values, axis1=-2, axis2=-1)
+    known = tensor[np.isfinite(tensor[..., 0])]
+    chosen = [
+        k
+        for k in range(3)
+        if not any(np.allclose(known[:, k], known[:, j], atol=1e-6) for j in range(k))
+    ]
+    if len(chosen) == 1:
+        _panel(axes, dataset, "minimum_volume_expansion", "β (10⁻⁶/K)", 1e6)
+        return
+    kelvin = dataset["qha_temperature"].values
+    for k in chosen:
+        _lines(axes, dataset, tensor[..., k])
+        first = tensor[0, 0, :, k]
+        last = np.flatnonzero(np.isfinite(first))
+        if len(last) > 0:
+            axes.annotate(
+                "xyz"[k], (kelvin[last[-1]], first[last[-1]]), xytext=(4.0, 0.0),
+                textcoords="offset points", va="center", fontsize=7.5, annotation_clip=False,
+            )  # fmt: skip
+    axes.set_ylabel("α (10⁻⁶/K)")
 
 
 def _other_vector(dataset: NamedArrays) -> int | None:
@@ -86,8 +140,13 @@ def _lines(axes: Axes, dataset: NamedArrays, values: Floats) -> None:
     shown = min(values.shape[1], _MOST_PRESSURES)
     colours = branch_colours(shown) if shown > 1 else [BLACK]
     for n, p in np.ndindex(min(len(values), len(_STYLES)), shown):
-        axes.plot(kelvin, values[n, p], color=colours[p], linestyle=_STYLES[n], linewidth=1.1)
         known = np.flatnonzero(np.isfinite(values[n, p]))
+        apart = max(1, len(kelvin) // 6)
+        axes.plot(
+            kelvin, values[n, p], color=colours[p], linestyle=_STYLES[n], linewidth=1.1,
+            marker=_MARKERS[n] if len(values) > 1 else None, markersize=3.5,
+            markerfacecolor="white", markevery=(n * apart // len(values), apart),
+        )  # fmt: skip
         if len(known) > 0 and known[-1] < len(kelvin) - 1:
             last = known[-1]
             axes.plot(kelvin[last], values[n, p, last], "x", color=colours[p], markersize=5.0)
