@@ -29,6 +29,7 @@ from program_files.castep import castep
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
 from program_files.lammps_dumps import binary_dump
+from program_files.netcdf import METAL, amber
 from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
@@ -161,7 +162,13 @@ def binary_lammps(folder):
     return folder / "a.bin", lambda: frames_of(folder / "a.bin")
 
 
+def lammps_netcdf(kind, folder):
+    amber(folder / "a.nc", kind=kind, units=METAL)
+    return folder / "a.nc", lambda: frames_of(folder / "a.nc")
+
+
 READERS = {
+    "LAMMPS NetCDF": lambda at: lammps_netcdf("NETCDF3_64BIT_DATA", at),
     "LAMMPS binary": binary_lammps,
     "dump": lambda at: copied("lammps/o_custom.lammpstrj", "a.lammpstrj", at, units="metal"),
     "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
@@ -196,6 +203,7 @@ READERS = {
     "TDEP, third order": ("tdep", "outfile.forceconstant_thirdorder"),
 }
 HDF5 = {
+    "LAMMPS NetCDF-4": lambda at: lammps_netcdf("NETCDF4", at),
     "HDF5": ("hdf5", "force_constants.h5"),
     "fc2": ("phono3py", "fc2.hdf5"),
     "fc3": ("phono3py", "fc3.hdf5"),

@@ -18,9 +18,9 @@ from trajmodes.readers.binary.gromacs import open_trr, open_xtc
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
     open_mdanalysis,
-    open_netcdf,
     require_trajectory_format,
 )
+from trajmodes.readers.netcdf.amber import open_amber
 from trajmodes.readers.programs.recognise import opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.stores.zarr import is_zarr
@@ -41,9 +41,8 @@ _BY_SUFFIX: dict[str, Callable[[Path], ForeignFile]] = {
     ".traj": open_ase_traj,
     ".xyz": open_ase,
     ".extxyz": open_ase,
-    ".nc": open_netcdf,
-    ".ncdf": open_netcdf,
 }
+_NETCDF = (".nc", ".ncdf", ".netcdf")
 _BINARY: dict[str, Callable[..., ForeignFile]] = {
     ".xtc": open_xtc,
     ".trr": open_trr,
@@ -162,7 +161,9 @@ def _joined_sources(
         paths=(*files, *(one for source in sources for one in source.companions)),
         n_atoms=info.n_atoms,
         time=time,
-        atoms=AtomTable(species=info.species, types=info.types, masses=info.masses),
+        atoms=AtomTable(
+            ids=info.ids, types=info.types, species=info.species, masses=info.masses
+        ),
         unit_style=info.unit_style,
         columns=fields,
         has_velocities="velocities" in fields,
@@ -201,6 +202,8 @@ def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
             return _BINARY[suffix](path, strict=options.strict)
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
+        if suffix in _NETCDF:
+            return open_amber(path, options)
         opener = opener_of(path)
         if opener is not None:
             return opener(path, options)

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import netcdf_file
 
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import UsageError
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.units import KILOJOULE_PER_MOLE
 
-_OTHER_NETCDF = {b"CDF\x05": "NetCDF in the format CDF-5", b"\x89HDF": "NetCDF-4 or HDF5"}
-"""Kinds of NetCDF that MDAnalysis does not read, by their first bytes."""
 _REFUSED_BY_MDANALYSIS = {
     "CHEMFILES", "IMD", "MEMORY", "OPENMMAPP", "OPENMMSIMULATION", "PARMED", "RDKIT",
 }  # fmt: skip
@@ -79,27 +76,3 @@ def require_trajectory_format(path: Path) -> None:
             why="it denotes a server or objects of another library, not a file",
             fix="rename the file with the suffix of its format",
         )
-
-
-def open_netcdf(path: Path) -> ForeignFile:
-    """Open an AMBER NetCDF file.
-
-    Raises
-    ------
-    DataError
-        If MDAnalysis does not read its kind of NetCDF, or the file is truncated.
-    """
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic not in {b"CDF\x01", b"CDF\x02"}:
-        kind = _OTHER_NETCDF.get(magic)
-        raise DataError(
-            f"the file is {kind}, which is not read" if kind else "the file is not NetCDF",
-            where=str(path),
-            why="MDAnalysis reads trajectories in the classic formats of NetCDF only, and of "
-            "those only files with AMBER's names and units",
-            fix="write the run as extended XYZ or as a LAMMPS text dump",
-        )
-    # A truncated file fails here; MDAnalysis would open it and fail later.
-    with netcdf_file(path, "r", mmap=True):
-        return open_mdanalysis(path)

@@ -125,6 +125,8 @@ class ForeignFile:
     """(a,)."""
     masses: Floats | None = None
     """(a,), unit: eV ps²/Å²."""
+    ids: Ints | None = None
+    """(a,) sorted ids."""
     notes: tuple[Note, ...] = ()
     rounding: float | None = None
     """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""

@@ -240,20 +240,6 @@ def test_truncated_files_are_refused_or_shorter(
         np.testing.assert_allclose(whole(found).positions, made["x"][:n], atol=6e-3)
 
 
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"CDF\x05", "is NetCDF in the format CDF-5"),
-        (b"\x89HDF", "is NetCDF-4"),
-        (b"1 2 ", "is not"),
-    ],
-)
-def test_netcdf_of_another_kind_is_refused(tmp_path: Path, head: bytes, kind: str) -> None:
-    (tmp_path / "a.nc").write_bytes(head + bytes(100))
-    with pytest.raises(DataError, match=rf"(?s){kind}.*write the run as extended XYZ"):
-        open_foreign([tmp_path / "a.nc"], PLAIN)
-
-
 def test_times_that_are_not_used_are_noted(tmp_path: Path, universe: Any) -> None:
     """The second file counts its time and its steps from zero again."""
     names = [tmp_path / "a.trr", tmp_path / "b.trr"]

@@ -11,6 +11,7 @@ from trajmodes.errors import DataError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import (
     BinaryFrames,
+    box_vectors,
     damaged,
     equal_frames,
     frame_of,
@@ -38,7 +39,6 @@ _BOX = 48
 """Bytes of the box, six numbers."""
 _MARK = 4
 """Bytes of the size of a record, which stands before and after it."""
-_RIGHT = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +150,5 @@ def _layout(source: TextSource) -> tuple[_Layout, int]:
 
 
 def _cell(box: Floats) -> Floats | None:
-    """Box vectors, a along x and b in the xy plane; DCD has no other orientation.
-
-    The six numbers are A, γ, B, β, α, C, with the angles in degrees or as cosines.
-    """
-    lengths, angles = box[[0, 2, 5]], box[[4, 3, 1]]
-    if not box.any():
-        return None
-    if (np.abs(angles) <= 1.0).all():
-        x, y, z = angles
-    else:
-        # The cosine of a right angle is not exactly zero in degrees.
-        x, y, z = np.where(angles == _RIGHT, 0.0, np.cos(np.radians(angles)))
-    # Squared height of c over the plane of a and b, in units of c, times that of b over a.
-    height = 1.0 + 2.0 * x * y * z - x * x - y * y - z * z
-    if not (lengths > 0.0).all() or not height > 0.0 or (angles >= 180.0).any():
-        raise DataError(
-            f"the box {box.tolist()} is not three lengths and three angles",
-            why="newer CHARMM writes a shape matrix, which other programs do not read either",
-            fix="convert the file, or give the cell",
-        )
-    sine = np.sqrt(1.0 - z * z)
-    unit = [[1.0, 0.0, 0.0], [z, sine, 0.0], [y, (x - y * z) / sine, np.sqrt(height) / sine]]
-    return np.array(unit) * lengths[:, None]
+    """Box vectors; the six numbers are A, γ, B, β, α, C, angles in degrees or as cosines."""
+    return box_vectors(box[[0, 2, 5]], box[[4, 3, 1]]) if box.any() else None

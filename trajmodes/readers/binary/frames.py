@@ -13,6 +13,8 @@ from trajmodes.readers.text.index_cache import incomplete_end
 from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 
+_RIGHT = 90.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinaryFrames:
@@ -121,3 +123,32 @@ def frame_of(
         raise damaged("the box is not finite")
     flat = cell is None or np.linalg.det(cell) == 0.0
     return ForeignFrame(positions, None if flat else cell, step, time_ps, **others)
+
+
+def box_vectors(lengths: Floats, angles: Floats) -> Floats:
+    """Box vectors from lengths and angles (3,), a along x and b in the xy plane.
+
+    The angles α, β, γ are in degrees or given as cosines.
+
+    Raises
+    ------
+    DataError
+        If there is no such box.
+    """
+    if (np.abs(angles) <= 1.0).all():
+        x, y, z = angles
+    else:
+        # The cosine of a right angle is not exactly zero in degrees.
+        x, y, z = np.where(angles == _RIGHT, 0.0, np.cos(np.radians(angles)))
+    # Squared height of c over the plane of a and b, in units of c, times that of b over a.
+    height = 1.0 + 2.0 * x * y * z - x * x - y * y - z * z
+    if not (lengths > 0.0).all() or not height > 0.0 or (angles >= 180.0).any():
+        raise DataError(
+            f"the box {[*lengths.tolist(), *angles.tolist()]} is not three lengths and three "
+            "angles",
+            why="the file is damaged, or contains another description of the box",
+            fix="convert the file, or give the cell",
+        )
+    sine = np.sqrt(1.0 - z * z)
+    unit = [[1.0, 0.0, 0.0], [z, sine, 0.0], [y, (x - y * z) / sine, np.sqrt(height) / sine]]
+    return np.array(unit) * lengths[:, None]

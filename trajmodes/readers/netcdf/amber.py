@@ -1,0 +1,305 @@
+"""AMBER's convention of trajectories in NetCDF, as AMBER, LAMMPS and GPUMD write it.
+
+Units are attributes of the variables, and their ``scale_factor`` multiplies the numbers. LAMMPS
+gives units of time and length only, which show its unit style, and stores the step as the time,
+with the time step as the scale factor. Atoms with ids come in any order.
+Source: https://ambermd.org/netcdf/nctraj.xhtml; LAMMPS src/NETCDF/dump_netcdf.cpp.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.config.groups import ReadOptions
+from trajmodes.errors import DataError, UnitsError, with_location
+from trajmodes.notes import Note
+from trajmodes.readers.binary.frames import box_vectors, damaged
+from trajmodes.readers.netcdf.classic import Arrays, is_classic, open_classic
+from trajmodes.readers.stores.hdf5 import dataset, is_hdf5, opened, sound
+from trajmodes.readers.stores.unit_names import unit_value
+from trajmodes.readers.text.index_cache import incomplete_end
+from trajmodes.readers.text.source import open_source, read_head
+from trajmodes.readers.trajectory import ForeignFile, ForeignFrame, order_by_id
+from trajmodes.readers.units import unit_factors
+
+_POSITIONS = ("unwrapped_coordinates", "coordinates")
+"""By preference."""
+_QUANTITIES = {"velocities": "velocity", "forces": "force"}
+_BOX = ("cell_lengths", "cell_angles")
+_STYLES = {
+    ("angstrom", "femtosecond"): "real",
+    ("angstrom", "picosecond"): "metal",
+    ("bohr", "femtosecond"): "electron",
+    ("meter", "second"): "si",
+    ("centimeter", "second"): "cgs",
+    ("micrometer", "microsecond"): "micro",
+    ("nanometer", "nanosecond"): "nano",
+}
+"""Unit styles of LAMMPS by its names of the units of length and time."""
+_USED = ("units", "scale_factor")
+"""Attributes of variables."""
+_BATCH = 1 << 21
+"""Bytes that are read at once, or one frame."""
+_DIGITS = {4: 7, 8: 15}
+_EXACT_STEPS = 1 << 24
+"""Steps below this are whole numbers in single precision."""
+
+
+def _text(value: Any) -> str:
+    """Text of an attribute."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.strip("\0 ")
+
+
+Read = Callable[[tuple[str, ...], int, int], Arrays]
+"""Reads variables in frames [start, stop)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hdf5:
+    """Variables of a NetCDF-4 file."""
+
+    path: Path
+
+    def __call__(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
+        with opened(self.path) as file:
+            return {name: dataset(file, name)[start:stop] for name in names}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contents:
+    """What a file contains, in either kind of NetCDF."""
+
+    read: Read
+    n_frames: int
+    program: str
+    attributes: dict[str, dict[str, Any]]
+    """Of each variable with frames."""
+    shapes: dict[str, tuple[int, ...]]
+    """Of one frame of each variable."""
+    item_sizes: dict[str, int]
+
+    def scale(self, name: str) -> float:
+        """Factor of the numbers of a variable."""
+        found = np.asarray(self.attributes[name].get("scale_factor", 1.0), dtype=float).ravel()
+        if len(found) != 1 or not np.isfinite(found).all() or found[0] == 0.0:
+            raise damaged(f"the scale factor of {name} is {found[:3]}")
+        return float(found[0])
+
+    def unit(self, name: str) -> str:
+        """Name of the unit of a variable; empty if there is none."""
+        return _text(self.attributes.get(name, {}).get("units", ""))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AmberFrames:
+    """Reads frames [start, stop) when it is called."""
+
+    contents: _Contents
+    names: dict[str, str]
+    """Variable of each field."""
+    factors: dict[str, float]
+    """Value of the number one of each variable, in internal units."""
+    counts_steps: bool
+    """Whether the time is a number of steps times its scale factor."""
+    ids: Ints | None = field(default=None)
+    """(a,) sorted ids."""
+
+    def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
+        """Read frames [start, stop), several at once."""
+        names = (*self.names.values(), *(n for n in (*_BOX, "time", "id") if n in self.factors))
+        size = sum(
+            self.contents.item_sizes[n] * int(np.prod(self.contents.shapes[n])) for n in names
+        )
+        step = max(1, _BATCH // max(size, 1))
+        for low in range(start, stop, step):
+            high = min(low + step, stop)
+            yield from self._frames(self.contents.read(names, low, high), high - low)
+
+    def _frames(self, arrays: Arrays, n_frames: int) -> Iterator[ForeignFrame]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = {n: self._scaled(n, array) for n, array in arrays.items() if n != "id"}
+        fields = {key: scaled[name] for key, name in self.names.items()}
+        for t in range(n_frames):
+            order = self._order(arrays["id"][t]) if "id" in arrays else slice(None)
+            cell = None
+            if all(name in scaled for name in _BOX):
+                cell = _cell(scaled["cell_lengths"][t], scaled["cell_angles"][t])
+            step = int(arrays["time"][t]) if self._has_step(arrays, t) else None
+            yield ForeignFrame(
+                cell=cell,
+                step=step,
+                time_ps=float(scaled["time"][t]) if "time" in scaled else None,
+                **{key: values[t][order] for key, values in fields.items()},
+            )
+
+    def _scaled(self, name: str, array: npt.NDArray[Any]) -> Floats:
+        found = array.astype(float)
+        return found if self.factors[name] == 1.0 else found * self.factors[name]
+
+    def _has_step(self, arrays: Arrays, t: int) -> bool:
+        if not self.counts_steps:
+            return False
+        value = float(arrays["time"][t])
+        return 0.0 <= value < _EXACT_STEPS and value.is_integer()
+
+    def _order(self, ids: npt.NDArray[Any]) -> Ints:
+        """Permutation (a,) that sorts the atoms of a frame by id."""
+        order = np.argsort(ids, kind="stable").astype(np.int64)
+        if self.ids is not None and not np.array_equal(ids[order], self.ids):
+            raise DataError(
+                "the ids of the atoms are not those of the first frame",
+                why="atoms were lost, the group of the dump changes, or the file is damaged",
+            )
+        return order
+
+
+def open_amber(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open a trajectory in NetCDF by AMBER's convention, classic or NetCDF-4.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or not such a trajectory.
+    UnitsError
+        If units are neither in the file nor given.
+    """
+    notes: tuple[Note, ...] = ()
+    try:
+        if is_hdf5(path):
+            contents = _open_hdf5(path)
+        elif is_classic(read_head(path, 4)):
+            contents, notes = _open_classic(path, options)
+        else:
+            raise damaged("the file is not NetCDF")
+        return _described(contents, path, options, notes)
+    except DataError as error:
+        raise with_location(error, str(path)) from None
+
+
+def _open_classic(path: Path, options: ReadOptions) -> tuple[_Contents, tuple[Note, ...]]:
+    source = open_source(path, allow_partial=options.allow_partial)
+    file = open_classic(source)
+    end = file.first + file.n_records * file.stride
+    cut = end if file.n_records < file.n_announced else -1
+    name = f"number {file.n_records} of {file.n_announced}"
+    notes = incomplete_end(source, cut, name, file.n_records, strict=options.strict)
+    records = {name: one for name, one in file.variables.items() if one.is_record}
+    return _Contents(
+        file.read,
+        file.n_records,
+        _text(file.attributes.get("program", "")),
+        {name: one.attributes for name, one in records.items()},
+        {name: one.shape for name, one in records.items()},
+        {name: one.kind.itemsize for name, one in records.items()},
+    ), notes
+
+
+def _open_hdf5(path: Path) -> _Contents:
+    with sound(path) as file:
+        wanted = (*_POSITIONS, *_QUANTITIES, *_BOX, "time", "id", "type")
+        found = {name: one for name in wanted if (one := dataset(file, name)) is not None}
+        lengths = {one.shape[0] for one in found.values() if one.shape}
+        if len(lengths) > 1:
+            raise damaged("the variables have different numbers of frames")
+        return _Contents(
+            _Hdf5(path),
+            lengths.pop() if lengths else 0,
+            _text(file.attrs.get("program", "")),
+            {
+                name: {key: one.attrs[key] for key in _USED if key in one.attrs}
+                for name, one in found.items()
+                if one.shape
+            },
+            {name: one.shape[1:] for name, one in found.items() if one.shape},
+            {name: one.dtype.itemsize for name, one in found.items() if one.shape},
+        )
+
+
+def _described(
+    contents: _Contents, path: Path, options: ReadOptions, notes: tuple[Note, ...]
+) -> ForeignFile:
+    """Choose the variables that are read, and their units."""
+    shapes = contents.shapes
+    place = next((name for name in _POSITIONS if name in shapes), None)
+    if place is None or not contents.n_frames:
+        listed = ", ".join(shapes) or "none"
+        raise DataError(
+            f"no frame has the variable coordinates; there are {listed}",
+            why="only trajectories by AMBER's convention are read",
+            fix="dump ID all netcdf N FILE id type xu yu zu vx vy vz fx fy fz",
+        )
+    fields = {"positions": place} | {name: name for name in _QUANTITIES if name in shapes}
+    n_atoms = shapes[place][0] if shapes[place] else 0
+    expected: dict[str, tuple[int, ...]] = dict.fromkeys(fields.values(), (n_atoms, 3))
+    expected |= dict.fromkeys(_BOX, (3,))
+    expected |= {"time": (), "id": (n_atoms,), "type": (n_atoms,)}
+    for name, shape in expected.items():
+        if name in shapes and (shapes[name] != shape or not n_atoms):
+            raise damaged(f"{name} of a frame has the shape {shapes[name]}, not {shape}")
+    lammps = contents.program.upper().startswith("LAMMPS")
+    style, factors = _units(contents, fields, options, str(path))
+    factors |= {"cell_angles": 1.0} if "cell_angles" in shapes else {}
+    factors |= {"id": 1.0} if "id" in shapes else {}
+    first = contents.read(tuple(n for n in ("id", "type") if n in shapes), 0, 1)
+    ids = types = None
+    order = np.arange(n_atoms)
+    if "id" in first:
+        order = order_by_id(first["id"][0].astype(np.int64), "frame 0")
+        ids = first["id"][0][order].astype(np.int64)
+    if "type" in first:
+        types = first["type"][0][order].astype(np.int64)
+    return ForeignFile(
+        n_frames=contents.n_frames,
+        n_atoms=n_atoms,
+        frames=_AmberFrames(contents, fields, factors, lammps and "time" in shapes, ids),
+        unit_style=style,
+        precision_digits=_DIGITS.get(contents.item_sizes[place], 7),
+        ids=ids,
+        types=types,
+        notes=notes,
+    )
+
+
+def _units(
+    contents: _Contents, fields: dict[str, str], options: ReadOptions, where: str
+) -> tuple[str, dict[str, float]]:
+    """Name of the units, and the value of one of each variable."""
+    length = contents.unit(fields["positions"]) or contents.unit("cell_lengths")
+    style: str = options.units or ""
+    if contents.program.upper().startswith("LAMMPS"):
+        named = _STYLES.get((length.lower(), contents.unit("time").lower()), "")
+        if length.lower() == "lj":
+            named = "lj"
+        if named and options.units and options.units != named:
+            raise UnitsError(
+                f"units {options.units} are requested, but the file is in {named}", where=where
+            )
+        style = named or style
+    known = unit_factors(style, options.lj, where=where) if style else None
+    wanted = {name: _QUANTITIES.get(key, "length") for key, name in fields.items()}
+    wanted |= {"cell_lengths": "length", "time": "time"}
+    factors = {}
+    for name, quantity in wanted.items():
+        if name not in contents.shapes:
+            continue
+        text = contents.unit(name)
+        if known is not None and text.lower() in {"", "lj"} | {w for k in _STYLES for w in k}:
+            value = getattr(known, quantity)
+        else:
+            text = text or (length if quantity == "length" else "")
+            value = unit_value(text, quantity, where)
+        factors[name] = value * contents.scale(name)
+    return style or "AMBER", factors
+
+
+def _cell(lengths: Floats, angles: Floats) -> Floats | None:
+    """Box vectors; None where there is no box."""
+    if not np.isfinite([lengths, angles]).all():
+        raise damaged("the box is not finite")
+    return box_vectors(lengths, angles) if lengths.any() else None
