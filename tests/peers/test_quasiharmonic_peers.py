@@ -6,11 +6,17 @@ from functools import partial
 import numpy as np
 import phonopy
 import pytest
+from ase.build import bulk
 from phonopy.physical_units import get_physical_units
 from scipy.optimize import minimize
 
+from trajmodes.data.crystal import Crystal
 from trajmodes.formats.phonopy import to_phonopy
+from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
+from trajmodes.potentials.eam.functions import Functions
+from trajmodes.potentials.terms.functions import exponential, morse
 from trajmodes.symmetry.translations import build_supercell
+from trajmodes.thermo.minimisation.ramp import Treatment, minimised
 from trajmodes.thermo.quasiharmonic import properties
 from trajmodes.thermo.quasiharmonic.volume_functions import State
 from trajmodes.thermo.zone_modes import zone_points
@@ -133,3 +139,39 @@ def test_a_and_c_are_those_of_a_direct_minimum_of_free_energies_of_phonopy(
     own = [found.axes.expansion_a[0, 2], found.axes.expansion_c[0, 2]]
     np.testing.assert_allclose(own, expansions, rtol=5e-3)
     assert abs(expansions[0] - expansions[1]) > 0.1 * abs(expansions).max()
+
+
+def test_minima_of_a_potential_are_those_of_phonopy():
+    """Embedded atoms of fcc nickel: forces and moduli here, and there free energies alone."""
+    factors = (-1.0, -0.5, 0.25, -0.375)
+    functions = Functions(
+        species=("Ni",),
+        embedding={"Ni": lambda rho, n: 0.4 * factors[n] * rho ** (0.5 - n)},
+        density={("Ni", "Ni"): exponential(150.0, -2.0)},
+        pair={("Ni", "Ni"): morse(0.3, 1.5, 2.6)},
+        cutoff=4.2,
+    )
+    potential, kelvin = EmbeddedAtom(functions), np.arange(0.0, 411.0, 10.0)
+    found = minimised(potential, Crystal.from_ase(bulk("Ni", a=3.5)), Treatment(MESH), kelvin)
+    edges = np.cbrt(4.0 * found.volume[0])
+    assert found.ended == ("",)
+    assert np.ptp(edges) > 5e-3
+    energies, peers = [], []
+    for a in np.linspace(0.99 * edges[0], 1.01 * edges[-1], 9):
+        crystal = Crystal.from_ase(bulk("Ni", a=a))
+        energies.append(potential.state(crystal).energy)
+        supercell = build_supercell(crystal, np.diag(MESH))
+        peers.append(to_phonopy(potential.force_constants(crystal), supercell))
+    theirs = phonopy.run_qha(
+        peers, kelvin, energies, mesh=MESH, eos="vinet", exclude_gamma_acoustic=True
+    )
+    assert theirs.lattice is not None
+    n = len(theirs.temperatures)
+    assert n > 38
+    cube = np.sqrt(2.0) * theirs.lattice.lattice_parameters[:, 0]
+    np.testing.assert_allclose(edges[:n], cube, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(found.bulk_modulus[0, :n], theirs.bulk_moduli, rtol=1e-4)
+    # phonopy differentiates V(T) on the grid of temperatures.
+    wanted = theirs.thermal_expansion
+    ours = found.volume_expansion[0, :n]
+    np.testing.assert_allclose(ours[8:], wanted[8:], atol=1e-3 * wanted.max(), rtol=0)
