@@ -81,7 +81,7 @@ def molecule_job(
             folder,
             log=log,
             scratch=Path(temporary),
-            is_whole=frames is None or bool(frames.paths),
+            is_whole=frames is None,
         ) as scratch,
     ):
         with log.stage("open and find the reference"):

@@ -86,7 +86,6 @@ def run_job(
     """
     require_no_constants(job)
     log = Log(bars)
-    in_memory = frames is not None and not frames.paths
     with (
         output_folder(job, log, for_phonopy=True) as output,
         checkpoints(
@@ -94,7 +93,7 @@ def run_job(
             output.folder,
             log=log,
             scratch=output.scratch,
-            is_whole=not in_memory,
+            is_whole=frames is None,
         ) as scratch,
     ):
         run = load(job, log=log, frames=frames)
@@ -110,11 +109,12 @@ def fit_job(
     `data` are data in memory, in place of files of the job.
     """
     log = Log(bars)
+    # Frames that are open may be a part of those of the files.
+    in_memory = (*data.trajectories, data.earlier, data.crystal, data.charges)
+    is_whole = all(one is None for one in in_memory)
     with (
         output_folder(job, log) as output,
-        checkpoints(
-            Task("fit", command, job), output.folder, log=log, is_whole=data is NEW_FIT
-        ),
+        checkpoints(Task("fit", command, job), output.folder, log=log, is_whole=is_whole),
     ):
         return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import trajmodes as tm
 import trajmodes.pipeline.checkpoint as room
 from trajmodes.config.job import job_of
 from trajmodes.errors import (
@@ -234,6 +235,21 @@ def test_a_full_disk_does_not_end_the_job_but_its_time_limit_says_so(tmp_path, m
 def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path):
     with pytest.raises(UsageError, match="there is no checkpoint"):
         unfinished(str(tmp_path))
+
+
+@CONTINUED
+def test_calls_in_python_with_files_are_continued_and_open_runs_are_not(tmp_path, killed_after):
+    path, folder = str(DATA / "silicon.lammpstrj.xz"), str(tmp_path / "out")
+    options = {"cell": RUN["cell"], "cutoff2": 4.0, "checkpoint_every": 0.001, "workers": 1}
+    killed_after(2)
+    with pytest.raises(Killed):
+        tm.fit_runs(path, **options, output=folder)
+    killed_after(-1)
+    tm.fit_runs(path, **options, output=folder)
+    assert "continued after" in (tmp_path / "out" / "run.log").read_text()
+    killed_after(1)
+    run = tm.open(path, cell=RUN["cell"])
+    tm.fit_runs(run, cutoff2=4.0, checkpoint_every=0.001, output=folder)
 
 
 def test_checkpoints_can_be_turned_off(tmp_path, killed_after):
