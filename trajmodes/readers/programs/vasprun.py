@@ -7,6 +7,7 @@ learned forces have the same content outside of it. Positions are reduced. VASP 
 velocities.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ from trajmodes.units import DALTON, FEMTOSECOND
 _PIECE = 1 << 18
 _LONGEST_WORD = 1 << 10
 _LONGEST_TAG = 1 << 20
-_ARRAYS = ("basis", "positions", "forces")
+_VARRAY = re.compile(rb'<varray\s+name="(basis|positions|forces)"\s*>')
 _STEPS = ("calculation", "modeling")
 """Parents of the elements of a step."""
 _SETTINGS = ("IBRION", "POTIM", "ML_LMLFF", "ML_OUTBLOCK")
@@ -104,43 +105,23 @@ class _Frame:
 
 def _arrays(data: bytes) -> Mapping[str, Floats]:
     """Arrays (r, 3) of the elements ``varray`` in the bytes of a step, by name."""
-    parser = _parser("ISO-8859-1")
-    rows: dict[str, list[str]] = {}
-    words: list[str] = []
-    name = ""
-
-    def enter(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal name
-        if tag == "varray":
-            name = attributes.get("name", "")
-            if name in rows:
-                raise DataError(f"the step has {name} twice", why="the file is damaged")
-            rows[name] = []
-        words.clear()
-
-    def leave(tag: str) -> None:
-        if tag == "v":
-            rows.setdefault(name, []).append("".join(words))
-
-    parser.StartElementHandler, parser.EndElementHandler = enter, leave
-    parser.CharacterDataHandler = words.append
-    try:
-        parser.Parse(b"<step>" + data + b"</step>", True)  # noqa: FBT003 - the last piece
-    except expat.ExpatError as error:
-        raise DataError(f"the step is not XML: {error}") from None
-    wanted = {k: [row.encode() for row in rows[k]] for k in _ARRAYS if k in rows}
-    found = {}
-    for key, lines in wanted.items():
+    found: dict[str, Floats] = {}
+    for match in _VARRAY.finditer(data):
+        name = match[1].decode()
+        if name in found:
+            raise DataError(f"the step has {name} twice", why="the file is damaged")
+        text = data[match.end() : data.find(b"</varray", match.end())].strip()
+        rows = text.replace(b"<v>", b"").replace(b"</v>", b"\n").split(b"\n")
         try:
-            found[key] = parse_rows(lines, 1, "row")[0]
+            found[name] = parse_rows(rows, 1, "row")[0]
         except DataError as error:
-            raise with_location(error, key) from None
+            raise with_location(error, name) from None
     return found
 
 
-def _parser(encoding: str | None = None) -> expat.XMLParserType:
+def _parser() -> expat.XMLParserType:
     """Make an XML parser that refuses entities."""
-    parser = expat.ParserCreate(encoding)
+    parser = expat.ParserCreate()
     parser.buffer_text = True
 
     def refuse(name: str, *_: object) -> None:

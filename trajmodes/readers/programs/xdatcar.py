@@ -106,7 +106,8 @@ def _index(source: TextSource) -> Index:
     if len(steps) // 2 < len(headers) < len(steps):
         bare = next(t for t in range(len(steps)) if t not in headers)
         raise with_location(damaged(f"frame {bare} has no header, unlike most others"), where)
-    spans = np.array([starts, [*stops[1:], source.size]], dtype=np.int64).T
+    ends = [*stops[1:], source.size][: len(starts)]
+    spans = np.array([starts, ends], dtype=np.int64).T
     whole = len(spans)
     if whole:
         start, stop = spans[-1].tolist()
