@@ -28,7 +28,7 @@ from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
-from program_files.lammps_dumps import binary_dump
+from program_files.lammps_dumps import binary_dump, yaml_frame
 from program_files.netcdf import METAL, amber
 from program_files.vasp import vasprun
 from trajmodes.config.groups import ReadOptions
@@ -162,6 +162,13 @@ def binary_lammps(folder):
     return folder / "a.bin", lambda: frames_of(folder / "a.bin")
 
 
+def yaml_lammps(folder):
+    rows = np.column_stack([np.arange(1, 9), np.random.default_rng(0).normal(size=(8, 3))])
+    frames = [yaml_frame(5 * t, rows, columns="id xu yu zu") for t in range(3)]
+    (folder / "a.yaml").write_bytes(b"".join(frames))
+    return folder / "a.yaml", lambda: frames_of(folder / "a.yaml")
+
+
 def lammps_netcdf(kind, folder):
     amber(folder / "a.nc", kind=kind, units=METAL)
     return folder / "a.nc", lambda: frames_of(folder / "a.nc")
@@ -170,6 +177,7 @@ def lammps_netcdf(kind, folder):
 READERS = {
     "LAMMPS NetCDF": lambda at: lammps_netcdf("NETCDF3_64BIT_DATA", at),
     "LAMMPS binary": binary_lammps,
+    "LAMMPS yaml": yaml_lammps,
     "dump": lambda at: copied("lammps/o_custom.lammpstrj", "a.lammpstrj", at, units="metal"),
     "xyz": lambda at: copied("o.extxyz", "a.extxyz", at),
     "zst": lambda at: copied("lammps/o_pipe.lammpstrj.zst", "a.zst", at),

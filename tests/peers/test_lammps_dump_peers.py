@@ -15,6 +15,7 @@ ALL = "id type xu yu zu vx vy vz fx fy fz"
 WRAPPED = "id type x y z ix iy iz vx vy vz fx fy fz"
 DUMPS = {
     "text": f"custom 10 text.lammpstrj {ALL}",
+    "yaml": f"yaml 10 yaml.yaml {ALL}",
     "general": f"custom 10 general.lammpstrj {WRAPPED}",
     "binary": f"custom 10 binary.bin {ALL}",
     "scaled": "custom 10 scaled.bin type xs ys zs id ix iy iz vx vy vz fx fy fz",
@@ -60,6 +61,7 @@ def folder(tmp_path_factory):
     ("files", "truth"),
     [
         (["binary.bin"], "text.lammpstrj"),
+        (["yaml.yaml"], "text.lammpstrj"),
         (["scaled.bin"], "text.lammpstrj"),
         (["turned.bin"], "general.lammpstrj"),
     ],

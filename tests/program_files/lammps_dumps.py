@@ -28,6 +28,19 @@ def binary_frame(
     return head
 
 
+def yaml_frame(step, rows, *, columns, tilt=""):
+    """One frame as ``dump yaml`` writes it; rows (a, c)."""
+    names = ", ".join(columns.split())
+    lines = "".join(f"  - [ {' , '.join(f'{x:.17g}' for x in row)}, ]\n" for row in rows)
+    return (
+        f"---\ncreator: LAMMPS\ntimestep: {step}\nunits: metal\ntime: {0.001 * step:.16g}\n"
+        f"natoms: {len(rows)}\nboundary: [ p, p, p, p, f, f, ]\nthermo:\n"
+        "  - keywords: [ Step, Temp, ]\n  - data: [ 0, 60, ]\n"
+        f"box:\n{'  - [ -1, 4.5 ]' + chr(10)}{('  - [ 0, 4 ]' + chr(10)) * 2}{tilt}"
+        f"keywords: [ {names},  ]\ndata:\n{lines}...\n"
+    ).encode()
+
+
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
 
 

@@ -38,6 +38,7 @@ from trajmodes.readers.lammps.index import (
     index_dump,
 )
 from trajmodes.readers.lammps.recognise import dump_form
+from trajmodes.readers.lammps.yaml_dump import YamlRows, index_yaml, yaml_boundaries
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.index_cache import cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
@@ -68,8 +69,10 @@ class Form(NamedTuple):
 
 _FORMS = {
     "text": Form("text", index_dump, boundary_words, FrameRows),
+    "yaml": Form("yaml", index_yaml, yaml_boundaries, YamlRows),
     "binary": Form("binary", index_binary, binary_boundaries, BinaryRows),
 }
+_SEPARATORS = str.maketrans(",'", "  ")
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 
@@ -266,7 +269,8 @@ def _headers(
     for t in firsts:
         entry = entries[t].tolist()
         source = sources[file[t]]
-        names = source.text(entry[Entry.COLUMNS_AT], entry[Entry.COLUMNS_SIZE]).split()
+        text = source.text(entry[Entry.COLUMNS_AT], entry[Entry.COLUMNS_SIZE])
+        names = text.translate(_SEPARATORS).split()
         columns.append(tuple(names))
         style = source.text(entry[Entry.UNITS_AT], entry[Entry.UNITS_SIZE]).strip()
         styles |= {style} - {""}

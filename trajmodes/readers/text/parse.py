@@ -99,16 +99,25 @@ class FrameRows:
         row = atom
         if len(self.ids):
             column = int(np.flatnonzero(self.plans[self.order[frame]] == ID)[0])
-            lines = source.data(start, stop - start).splitlines()
+            lines = self.plain(source.data(start, stop - start)).splitlines()
             ids = (int(line.split()[column]) for line in lines)
             row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
         return f"{source.stamp.path}, line {source.line_at(start) + row}"
+
+    def plain(self, text: bytes) -> bytes:
+        """Rows of numbers that are separated by blanks alone."""
+        return text
+
+    def plain_frames(self, text: Bytes, spans: Ints) -> tuple[Bytes, Ints]:
+        """Rows of frames that are separated by blanks alone, and their byte ranges."""
+        return text, spans
 
     def tokens(self, frame: int, most: int | None = None) -> list[list[str]]:
         """Tokens of the complete rows of a frame, or of those within its first bytes."""
         source = self.source_of(frame)
         start, stop = self.spans[frame].tolist()
-        lines = source.data(start, min(stop - start, most or stop - start)).split(b"\n")
+        text = self.plain(source.data(start, min(stop - start, most or stop - start)))
+        lines = text.split(b"\n")
         # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
         split = [line.split() for line in lines[:-1]]
         return [[token.decode("utf-8", "replace") for token in row] for row in split if row]
@@ -140,11 +149,15 @@ class FrameRows:
         try:
             with source.reading() as descriptor:
                 source.fill(descriptor, text[:size], offset)
-                fill_rows(text, spans, first, target)
+                text, spans = self.plain_frames(text, spans)
+            fill_rows(text, spans, first, target)
         except TextFault as fault:
             names = self.columns[order]
             column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
-            line = source.line_at(offset + fault.at)
+            # Lines are kept where other marks are taken out.
+            above = text[int(spans[fault.frame, 0]) : fault.at]
+            line = source.line_at(int(self.spans[low + fault.frame, 0]))
+            line += int(np.count_nonzero(above == 10))
             where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
             raise DataError(fault.what, where=where) from None
 
