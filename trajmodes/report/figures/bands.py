@@ -45,7 +45,7 @@ _NAME_SIZE, _NAME_GAP = 8.0, 3.0
 _NAME_ROWS = 2
 """Rows for names that would overlap; a name that does not fit into one is left out."""
 _KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
-    ("band_freq_thz", BLUE, "-", "fitted force constants"),
+    ("band_freq_thz", BLUE, "-", "force constants"),
     ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
 )

@@ -133,7 +133,7 @@ def _label_branches(axes: Axes, dataset: NamedArrays, span: tuple[float, float])
 
 
 def _bands_entry() -> Artist:
-    return line_entry("fitted force constants", BLUE, linewidth=0.9)
+    return line_entry("force constants", BLUE, linewidth=0.9)
 
 
 def draw_energy_density(dataset: NamedArrays) -> Figure:
