@@ -64,3 +64,11 @@ def test_schemes_differ_and_the_full_minimum_is_lost(model):
     # The static structure of the paper
     assert zsisa.crystal.cell[0, 0] == pytest.approx(4.90, abs=0.006)
     assert zsisa.crystal.cell[2, 2] == pytest.approx(5.41, abs=0.006)
+
+
+@pytest.mark.slow
+def test_on_a_fine_mesh_the_full_minimum_is_lost_above_400_k(model):
+    """As in the paper; coarser meshes lose it earlier."""
+    full = minimised(model, quartz(START), Treatment((8, 8, 8), "full"), [400.0, 420.0])
+    assert np.isfinite(full.cells[0, 0]).all()
+    assert "no minimum" in full.ended[0]

@@ -248,7 +248,7 @@ def test_bands_compared(full, figures):
     assert len(axes.collections) == 3 * 2  # error bands: two segments of the path each
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == [
-        *("fitted force constants", "quasi-particles", "displacements", "±2 standard errors"),
+        *("force constants", "quasi-particles", "displacements", "±2 standard errors"),
     ]
 
 
@@ -324,7 +324,7 @@ def test_one_kind_of_bands_alone(full_results):
         figure = draw_renormalised(to_dataset(replace(full_results, renormalised=only)))
     legend = figure.axes[0].get_legend()
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == ["fitted force constants", "displacements", "±2 standard errors"]
+    assert labels == ["force constants", "displacements", "±2 standard errors"]
 
 
 def test_each_branch_has_a_panel(full, figures):
