@@ -113,6 +113,8 @@ def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
 
 
 def _describe(path: Path, size: int, left: Event) -> InputFile:
+    if path.is_dir():
+        return _describe_folder(path, left)
     digest, rest = hashlib.sha256(), size
     with path.open("rb", buffering=0) as file:
         while not left.is_set() and (piece := file.read(min(rest, _PIECE_BYTES))):
@@ -120,6 +122,17 @@ def _describe(path: Path, size: int, left: Event) -> InputFile:
             rest -= len(piece)
         has_grown = bool(file.read(1))
     return InputFile(path.name, size, digest.hexdigest(), has_grown)
+
+
+def _describe_folder(path: Path, left: Event) -> InputFile:
+    """Size of all files in a folder, and the digest of their names and digests."""
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    found = [_describe(one, one.stat().st_size, left) for one in files]
+    pairs = zip(files, found, strict=True)
+    text = "".join(f"{one.relative_to(path).as_posix()} {file.sha256}\n" for one, file in pairs)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    has_grown = any(file.has_grown for file in found)
+    return InputFile(path.name, sum(file.n_bytes for file in found), digest, has_grown)
 
 
 CONSTANTS_FILE = "force_constants.h5"

@@ -8,6 +8,7 @@ from program_files.arrays import arrays_of, h5md, plain_hdf5, vaspout
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.formats.open import open_trajectory
+from trajmodes.pipeline.job_folder import input_files
 from trajmodes.readers.stores.unit_names import unit_value
 
 FIELDS = ["velocities", "forces"]
@@ -172,3 +173,16 @@ def test_units_are_read_as_text(text, quantity, value):
 def test_other_units_are_refused(text):
     with pytest.raises(UnitsError, match="unit of velocity"):
         unit_value(text, "velocity", "x")
+
+
+def test_the_digest_of_a_folder_shows_a_changed_file(here):
+    """Folders of zarr are inputs of results like files."""
+    (here / "a.zarr/c").mkdir(parents=True)
+    (here / "a.zarr/zarr.json").write_text("{}")
+    (here / "a.zarr/c/0").write_bytes(b"1234")
+    with input_files([here / "a.zarr"]) as hashes:
+        (before,) = hashes.result()
+    assert (before.name, before.n_bytes) == ("a.zarr", 6)
+    (here / "a.zarr/c/0").write_bytes(b"1235")
+    with input_files([here / "a.zarr"]) as hashes:
+        assert hashes.result()[0].sha256 != before.sha256
