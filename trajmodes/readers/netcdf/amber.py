@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, with_location
 from trajmodes.notes import Note
@@ -125,11 +125,17 @@ class _AmberFrames:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = {n: self._scaled(n, array) for n, array in arrays.items() if n != "id"}
         fields = {key: scaled[name] for key, name in self.names.items()}
+        has_box = all(name in scaled for name in _BOX)
+        box = np.hstack([scaled[name] for name in _BOX]) if has_box else np.empty((n_frames, 0))
+        ids = arrays.get("id", np.empty((n_frames, 0)))
+        other_ids, other_box = _differs_from_last(ids), _differs_from_last(box)
+        order: Ints | slice = slice(None)
+        cell = None
         for t in range(n_frames):
-            order = self._order(arrays["id"][t]) if "id" in arrays else slice(None)
-            cell = None
-            if all(name in scaled for name in _BOX):
-                cell = _cell(scaled["cell_lengths"][t], scaled["cell_angles"][t])
+            if other_ids[t] and ids.size:
+                order = self._order(ids[t])
+            if other_box[t] and has_box:
+                cell = _cell(box[t, :3], box[t, 3:])
             step = int(arrays["time"][t]) if self._has_step(arrays, t) else None
             yield ForeignFrame(
                 cell=cell,
@@ -296,6 +302,11 @@ def _units(
             value = unit_value(text, quantity, where)
         factors[name] = value * contents.scale(name)
     return style or "AMBER", factors
+
+
+def _differs_from_last(rows: npt.NDArray[Any]) -> Bools:
+    """Whether each row (t, n) differs from the one before; true for the first."""
+    return np.concatenate([[True], (rows[1:] != rows[:-1]).any(axis=1)])
 
 
 def _cell(lengths: Floats, angles: Floats) -> Floats | None:
