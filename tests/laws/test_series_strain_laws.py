@@ -89,6 +89,7 @@ def test_constants_that_are_polynomials_in_t_and_volume_are_found_exactly(exact)
     assert found.axial_gruneisen is None
 
 
+@pytest.mark.slow
 def test_z_scores_of_series_in_t_and_volume_have_unit_spread(exact):
     """Of frequencies at a temperature and volume, inside and outside, and of γ."""
     places = ((450.0, 0.013), (1000.0, -0.04))

@@ -63,6 +63,7 @@ def test_a_single_block_is_judged_by_the_number_of_parameters(fitted):
     assert "is expected to be" in warnings(fit)[0]
 
 
+@pytest.mark.slow
 def test_more_parameters_than_forces_are_a_warning(fitted):
     # Each order is determined by itself, all together are not.
     fit = fitted(7, {2: "supercell", 3: 3.4})
