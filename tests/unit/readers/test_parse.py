@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from trajmodes.errors import DataError
 from trajmodes.readers.text.floats import (
     DECIDED,
     PADDING,
@@ -20,6 +21,7 @@ from trajmodes.readers.text.floats import (
 )
 from trajmodes.readers.text.parse import TextFault, fill_rows, padded
 from trajmodes.readers.text.rows import ID, SKIP, TYPE, Target
+from trajmodes.readers.text.tables import parse_rows
 
 quick = settings(max_examples=400, deadline=None, derandomize=True)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -233,3 +235,10 @@ def test_faults_give_their_position(row, message, column):
         fill_rows(text, np.array([[PADDING, len(text) - PADDING]]), 0, target)
     assert caught.value.frame == 0
     assert caught.value.column == column
+
+
+def test_a_row_that_is_broken_in_two_is_named():
+    row = b"0.000000000000 " * 12
+    broken = [b"# head", row, b"0 1.0 5.64 0 0 0.00000", b"00000 0 5.64 0 0 0.000 179.4", row]
+    with pytest.raises(DataError, match=r"\(cells, line 3\)"):
+        parse_rows(broken, 4, "cells, line")

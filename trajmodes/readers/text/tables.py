@@ -104,8 +104,12 @@ def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:
     try:
         fill_rows(text, np.array([[0, len(body)]]), 0, target)
     except TextFault as fault:
-        line = kept[body.count(b"\n", 0, fault.at)]
-        raise DataError(fault.what, where=f"{where} {line}") from None
+        # A row that is too short may be noticed at the end of all rows.
+        short = (n for n in kept if len(lines[n - 1].split()) < 3 * n_vectors)
+        row = body.count(b"\n", 0, fault.at)
+        line = kept[row] if row < len(kept) else next(short, kept[-1])
+        what = fault.what if row < len(kept) else "the row is too short"
+        raise DataError(what, where=f"{where} {line}") from None
     return fields[:, 0]
 
 
