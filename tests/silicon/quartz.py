@@ -1,39 +1,12 @@
 """α-quartz: a shell model and its structure."""
 
+from pathlib import Path
+
 from ase import Atoms
 
 from trajmodes.data.crystal import Crystal
 
-QUARTZ = """\
-# M. B. Taylor, N. L. Allan, J. A. O. Bruno, G. D. Barrera, Phys. Rev. B 59, 353 (1999), Table I
-[charges]
-Si = 4.0
-O = 0.86902
-"O shell" = -2.86902
-[springs]
-O = { k = 74.92 }
-[[pair]]
-between = ["Si", "O shell"]
-form = "buckingham"
-A = 1316.374
-rho = 0.3205
-C = 10.66
-cutoff = 12.0
-[[pair]]
-between = ["O shell", "O shell"]
-form = "buckingham"
-A = 22764.0
-rho = 0.149
-C = 27.879
-cutoff = 12.0
-[[angle]]
-centre = "Si"
-ends = ["O shell", "O shell"]
-form = "harmonic"
-k = 2.09724
-theta0 = 109.47
-cutoff = 2.2
-"""
+QUARTZ = (Path(__file__).parents[2] / "examples" / "data" / "quartz.toml").read_text("utf-8")
 
 
 def quartz(values) -> Crystal:
