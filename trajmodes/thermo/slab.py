@@ -17,6 +17,7 @@ from trajmodes.data.lattice import layer_of
 from trajmodes.data.thermo import PhononDensity, Slab
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.phonons.modes import branch_starts, signed_root
+from trajmodes.phonons.qpoints import band_path
 
 _APART = 0.3
 """Distance in Å along the normal of sites in different layers."""
@@ -25,8 +26,11 @@ _FEWEST = 4
 _OUTER = 8
 
 
-def slab_of(constants: ForceConstants, density: PhononDensity, path: BandPath) -> Slab | None:
-    """Analyse a slab along a path in its plane; None for other crystals and thin layers."""
+def slab_of(constants: ForceConstants, density: PhononDensity, spacing: float) -> Slab | None:
+    """Analyse a slab along the band path in its plane; None for other crystals and thin layers.
+
+    Neighbouring points of the path are at most ``spacing`` in 1/Å apart, 2π included.
+    """
     planes = _planes(constants.crystal)
     if planes is None:
         return None
@@ -39,6 +43,7 @@ def slab_of(constants: ForceConstants, density: PhononDensity, path: BandPath) -
     square = np.copysign(density.omega**2, density.omega)
     mean = signed_root((by_layer @ square) / by_layer.sum(axis=1))
     sides = np.stack([layers < outer, layers >= n_layers - outer]).astype(float)
+    path = band_path(constants.crystal, spacing)
     bands, weight = _surface_bands(constants, path, sides)
     return Slab(layers, heights, by_layer, mean, outer, bands, weight)
 

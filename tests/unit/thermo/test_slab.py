@@ -9,7 +9,6 @@ from trajmodes.config.job import values_of
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import band_path
 from trajmodes.pipeline.thermo.properties import thermo_job
 from trajmodes.potentials.neighbours import bonds_within
 from trajmodes.thermo.slab import slab_of
@@ -47,7 +46,7 @@ def layered(n_layers, shift=0.0):
 def analysed(crystal, spacing=0.2, mesh=9):
     constants = springs(crystal)
     found = thermodynamics(constants, (mesh, mesh, 1), [300.0])
-    return found, slab_of(constants, found.density, band_path(crystal, spacing))
+    return found, slab_of(constants, found.density, spacing)
 
 
 @pytest.fixture(scope="module")

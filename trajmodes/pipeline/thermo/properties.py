@@ -24,7 +24,7 @@ from trajmodes.formats.cif import cif_text
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import mean_mesh
 from trajmodes.phonons.modes import FEW_IMAGINARY
-from trajmodes.phonons.qpoints import band_path, spaced_mesh
+from trajmodes.phonons.qpoints import spaced_mesh
 from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import text_writer, versions
 from trajmodes.pipeline.load import read_force_constants
@@ -106,7 +106,7 @@ def thermo_job(
         known,
         Provenance(versions(), (), command, ""),
         thermodynamics=found,
-        slab=slab_of(known, found.density, band_path(known.crystal, PATH_SPACING)),
+        slab=slab_of(known, found.density, PATH_SPACING),
         expansion=expansion,
         run_displacements=None if run is None else _measured(run),
         warnings=(
