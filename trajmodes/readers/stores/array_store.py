@@ -6,15 +6,17 @@ H5MD has ``particles/GROUP/position/value`` with ``step`` and ``time`` beside it
 ``unit`` or ``units`` of the arrays; without them they have to be given.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, TrajmodesError, UnitsError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.stores.lazy import (
     LazyArray,
@@ -63,6 +65,18 @@ class _Names:
     of_steps: Mapping[str, str]
     """Quantity → name of its own steps."""
     time: str = ""
+
+
+@contextmanager
+def located_in(path: Path) -> Iterator[None]:
+    """Add the path of a file or folder to the place that an error names."""
+    try:
+        yield
+    except UnitsError as error:
+        where = f"{path}, {error.where}"
+        raise UnitsError(error.what, where=where, why=error.why, fix=error.fix) from None
+    except TrajmodesError as error:
+        raise with_location(error, str(path)) from None
 
 
 def open_store(

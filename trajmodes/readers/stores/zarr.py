@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trajmodes.config.groups import ReadOptions
-from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, with_location
-from trajmodes.readers.stores.array_store import open_store
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.stores.array_store import located_in, open_store
 from trajmodes.readers.trajectory import ForeignFile
 
 
@@ -25,15 +25,10 @@ def open_zarr(path: Path, options: ReadOptions) -> ForeignFile:
         If the package is not installed.
     """
     group = _group(path)
-    try:
+    with located_in(path):
         return open_store(
             partial(_opened, path), partial(_array, group), _groups(group), options
         )
-    except UnitsError as error:
-        where = f"{path}, {error.where}"
-        raise UnitsError(error.what, where=where, why=error.why, fix=error.fix) from None
-    except TrajmodesError as error:
-        raise with_location(error, str(path)) from None
 
 
 def _group(path: Path) -> Any:
