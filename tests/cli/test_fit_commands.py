@@ -27,7 +27,7 @@ def call(*words: object):
 
 
 def fit(*words: object):
-    result = call("fit", *words, "--cell", CELL, *CUTOFFS)
+    result = call("fit", *words, "--cell", CELL, *CUTOFFS, "-v")
     assert result.exit_code == 0, result.output
     return result
 

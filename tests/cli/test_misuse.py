@@ -207,7 +207,7 @@ def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path,
 
 def test_an_unused_cell_file_is_not_listed_as_input(fitted, tmp_path):
     given = ["--force-constants", fitted, "--cell", CELL, *SHORT, "-o", tmp_path / "out"]
-    assert "POSCAR" not in done("project", RUN, *given)
+    assert "POSCAR" not in done("project", RUN, *given, "-v")
     shown = done("show", tmp_path / "out" / "results.nc")
     assert RUN.name in shown
     assert "POSCAR" not in shown
@@ -317,7 +317,7 @@ def test_an_export_writes_all_files_or_none(fitted, tmp_path):
 @pytest.mark.parametrize(("points", "is_noted"), [(6, True), (8, False)])
 def test_a_mesh_finer_than_asked_for_is_noted(fitted, tmp_path, points, is_noted):
     words = ["--force-constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]
-    text = done("project", RUN, *words)
+    text = done("project", RUN, *words, "-v")
     assert "mesh 8 × 8 × 8" in text
     assert ("8 × 8 × 8, while 6 × 6 × 6 was asked for" in text) == is_noted
 

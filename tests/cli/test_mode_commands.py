@@ -160,7 +160,7 @@ def projected(fitted) -> Path:
     """Folder of `trajmodes project` with all options."""
     folder = fitted.parent / "projected"
     options = [*EXTRA_OPTIONS, *SAVE_OPTIONS, "--path", "G X | 0,0,0 0,0,1/2"]
-    text = done("project", *on(fitted, *options, "-o", folder))
+    text = done("project", *on(fitted, *options, "-o", folder), "-v")
     (folder / "output.txt").write_text(text)
     return folder
 
@@ -225,7 +225,7 @@ def test_constants_of_another_volume_are_warned_of_or_refused(fitted, tmp_path, 
     moved = replace(known, crystal=crystal)
     write_force_constants(moved, build_supercell(crystal, SUPERCELL), tmp_path / "fc", "hdf5")
     words = on(fitted, "-o", tmp_path / "out", constants=tmp_path / "fc")
-    result = call("project", *words)
+    result = call("project", *words, "-v")
     assert result.exit_code == code, result.output
     if code == 0:
         assert "differs by +1.00% in length and +3.03% in volume" in one_line(result.stdout)
@@ -379,7 +379,7 @@ def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
 
 def test_velocities_by_differences_give_the_same_energies(fitted, plain):
     folder = fitted.parent / "still"
-    text = one_line(done("project", *on(fitted, "-o", folder, run="still")))
+    text = one_line(done("project", *on(fitted, "-o", folder, run="still"), "-v"))
     assert "the run has no velocities: differences of positions are used" in text
     found = xr.load_dataset(folder / "results.nc")
     # Differences lose the wings of damped motion at high frequencies.

@@ -114,13 +114,15 @@ def test_check_finds_the_skew_supercell():
 
 def test_units_that_are_not_named_are_proved():
     words = [word for word in COPPER if word not in ("--units", "metal")]
-    result = call("check", DATA / "copper.lammpstrj.xz", *words)
+    result = call("check", DATA / "copper.lammpstrj.xz", *words, "-v")
     assert result.exit_code == 0, result.output
     assert "does not name its units; they are metal" in " ".join(result.stdout.split())
 
 
 def test_check_lists_the_commensurate_points():
-    result = call("check", DATA / "silicon.lammpstrj.xz", "--cell", DATA / "silicon.POSCAR")
+    result = call(
+        "check", DATA / "silicon.lammpstrj.xz", "--cell", DATA / "silicon.POSCAR", "-v"
+    )
     assert result.exit_code == 0, result.output
     points = result.stdout.split("q points of the supercell")[1]
     # 2 × 2 × 2 conventional cells of diamond: Γ, X, L, W and points halfway.
@@ -290,14 +292,37 @@ def test_the_demo_data_are_small():
     assert sum(path.stat().st_size for path in run.parent.iterdir()) <= 6e6
 
 
-def test_matching_is_a_line_on_the_terminal_while_it_lasts(monkeypatch):
+@pytest.mark.parametrize(("quick", "is_shown"), [(0.1, True), (60.0, False)])
+def test_a_stage_that_takes_long_is_a_line_while_it_lasts(monkeypatch, quick, is_shown):
+    monkeypatch.setattr("trajmodes.cli.terminal._QUICK_S", quick)
     written = io.StringIO()
     monkeypatch.setattr(
         "rich.console.Console",
         partial(Console, file=written, force_terminal=True, width=100),
     )
-    with progress_bars() as bars, Log(bars).stage("open and match", shown=True):
+    with progress_bars() as bars, Log(bars).stage("open and match"):
         time.sleep(0.3)  # rich draws ten times a second
         during = written.getvalue()
-    assert "open and match" in during
-    assert "100%" in written.getvalue()
+    assert ("open and match" in during) is is_shown
+    assert ("100%" in written.getvalue()) is is_shown
+
+
+def test_each_stage_is_a_line_of_a_file_if_everything_is_printed(capsys):
+    for verbose in (False, True):
+        with progress_bars(verbose=verbose) as bars:
+            bars("first pass", 12)(12)
+            with Log(bars).stage("solve"):
+                pass
+    assert capsys.readouterr().err == "first pass\nsolve\n"
+
+
+@pytest.mark.parametrize("words", [["check"], ["run"], ["fit"], ["run", "--frames", "0:100"]])
+def test_what_a_command_prints_fits_on_a_page(monkeypatch, tmp_path, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    output = [] if words[0] == "check" else ["-o", tmp_path]
+    result = call(*words, DATA / "copper.lammpstrj.xz", *COPPER, *output)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.output
+    assert 5 < len(lines) <= 20
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(("The run is suited for", "Cu at"))

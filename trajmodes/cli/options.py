@@ -18,6 +18,10 @@ Printed = Callable[..., None]
 Decorator = Callable[[Callable[..., str]], click.Command]
 
 
+_SHORT = {"output": ("-o",), "verbose": ("-v",)}
+"""Options with a short spelling."""
+
+
 class Command(click.Command):
     """A command whose help lists its options by group."""
 
@@ -95,7 +99,8 @@ def _click_option(option: Option, command: str) -> Callable[[Printed], Printed]:
     # A default, even None, would satisfy a required option.
     more |= {"required": True} if declared.is_required else {"default": None}
     made = click.option(
-        *(("-o", *flags) if option.name == "output" else flags),
+        *_SHORT.get(option.name, ()),
+        *flags,
         cls=_Option,
         multiple=option.kind.is_list,
         help=declared.help + (f" [default: {default}]" if default else ""),

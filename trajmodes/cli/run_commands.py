@@ -24,12 +24,14 @@ def check(**given: Any) -> str:
     from trajmodes.pipeline.job_folder import Log
     from trajmodes.pipeline.load import load
 
-    with progress_bars() as bars:
+    verbose = given.pop("verbose")
+    with progress_bars(verbose=verbose) as bars:
         run = load(given_job("check", given), log=Log(bars))
+    text = show_check(run, verbose=verbose)
     if not run.diagnosis.usable:
-        print_result(show_check(run))
+        print_result(text)
         sys.exit(DataError.exit_code)
-    return show_check(run)
+    return text
 
 
 _JOBS = {
@@ -44,11 +46,17 @@ _JOBS = {
 by its command alone, because imports take much of the time of a short command."""
 
 
-def _done(name: str, job: Job, line: str) -> str:
+def _streamed(name: str, given: dict[str, Any]) -> str:
+    """Do a command that streams a run, with its options; return its text."""
+    verbose = given.pop("verbose")
+    return _done(name, given_job(name, given), command_line(), verbose=verbose)
+
+
+def _done(name: str, job: Job, line: str, *, verbose: bool) -> str:
     """Do the job of a command that streams a run, with progress bars; return its text."""
     module, function = _JOBS[name]
     do_job = getattr(import_module(f"trajmodes.pipeline.{module}"), function)
-    with progress_bars() as bars:
+    with progress_bars(verbose=verbose) as bars:
         written = do_job(job, command=line, bars=bars)
     if name == "molecule":
         from trajmodes.pipeline.molecule_job import show_molecule
@@ -56,7 +64,7 @@ def _done(name: str, job: Job, line: str) -> str:
         return show_molecule(*written)
     from trajmodes.report.summary import show_results
 
-    return show_results(*written)
+    return show_results(*written, verbose=verbose)
 
 
 @command(main, TRAJECTORY)
@@ -65,7 +73,7 @@ def run(**given: Any) -> str:
 
     Options given beside a job file replace those in it.
     """
-    return _done("run", given_job("run", given), command_line())
+    return _streamed("run", given)
 
 
 @command(main, TRAJECTORY)
@@ -76,7 +84,7 @@ def fit(**given: Any) -> str:
     yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps decide which files
     are parts of one run.
     """
-    return _done("fit", given_job("fit", given), command_line())
+    return _streamed("fit", given)
 
 
 @command(main, TRAJECTORY)
@@ -85,7 +93,7 @@ def project(**given: Any) -> str:
 
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
-    return _done("project", given_job("project", given), command_line())
+    return _streamed("project", given)
 
 
 @command(main, TRAJECTORY)
@@ -94,7 +102,7 @@ def sed(**given: Any) -> str:
 
     With --force-constants the map is resolved by branch, and the bands are drawn over it.
     """
-    return _done("sed", given_job("sed", given), command_line())
+    return _streamed("sed", given)
 
 
 @command(main, TRAJECTORY)
@@ -104,7 +112,7 @@ def sqw(**given: Any) -> str:
     All Q that the supercell admits there are taken. With --force-constants the one-phonon
     scattering of these is drawn beside it.
     """
-    return _done("sqw", given_job("sqw", given), command_line())
+    return _streamed("sqw", given)
 
 
 @command(main, TRAJECTORY)
@@ -113,7 +121,7 @@ def molecule(**given: Any) -> str:
 
     Rotation and drift are removed in the Eckart frame.
     """
-    return _done("molecule", given_job("molecule", given), command_line())
+    return _streamed("molecule", given)
 
 
 @command(main, click.argument("folder", metavar="FOLDER"))
@@ -125,9 +133,10 @@ def resume(folder: str, **given: Any) -> str:
     """
     from trajmodes.pipeline.checkpoint import unfinished
 
+    verbose = given.pop("verbose")
     found = unfinished(folder)
     changes = {name: value for name, value in given.items() if value is not None}
-    return _done(found.name, found.job.with_options(**changes), found.command)
+    return _done(found.name, found.job.with_options(**changes), found.command, verbose=verbose)
 
 
 @command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
@@ -191,13 +200,13 @@ def show(results: str) -> str:
 
 
 @command(main)
-def demo(output: str | None) -> str:
+def demo(output: str | None, *, verbose: bool) -> str:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     from trajmodes.pipeline.run import run_job
     from trajmodes.report.summary import show_results
 
     job = demo_job(output or FOLDERS["demo"])
     print_result(demo_prologue(job))
-    with progress_bars() as bars:
+    with progress_bars(verbose=verbose) as bars:
         written = run_job(job, command=command_line(), bars=bars)
-    return show_results(*written) + demo_epilogue(job)
+    return show_results(*written, verbose=verbose) + demo_epilogue(job)

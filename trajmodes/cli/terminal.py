@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from trajmodes.machine import Stopped, stopped_by_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 BUG = 1
 _OF_SIGNALS = 128
@@ -115,45 +116,62 @@ _COMPILING = (
 )
 
 
+_QUICK_S = 1.0
+"""Stages that take less time are not shown."""
+
+
 @contextmanager
-def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
+def progress_bars(*, verbose: bool = False) -> Iterator[Callable[[str, int], Advance]]:
     """Provide a function that starts a bar: (title, number of frames) → advance(frames).
 
-    A bar for no frames moves without a scale until it is advanced.
+    A bar for no frames moves without a scale until it is advanced. Bars appear after a second.
+    Where the output is not a terminal, ``verbose`` prints a line for each of them.
     """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
+        Task,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
 
+    class LongStages(Progress):
+        def make_tasks_table(self, tasks: Iterable[Task]) -> "Table":
+            """Leave out what takes or took less than a second."""
+            return super().make_tasks_table(
+                task for task in tasks if (task.elapsed or 0.0) >= _QUICK_S
+            )
+
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
+        TextColumn("{task.description:<31}"),
+        BarColumn(bar_width=20),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     watched = console.is_terminal
     with (
-        Progress(*columns, console=console, disable=not watched) as progress,
+        LongStages(*columns, console=console, disable=not watched) as progress,
         compilation_announced(console) if watched else nullcontext(),
     ):
 
         def start(title: str, total: int) -> Advance:
+            if verbose and not watched:
+                console.print(title)
             task = progress.add_task(title, total=total or None, rate="")
 
             def advance(frames: int) -> None:
                 if total == 0:
                     progress.update(task, total=1, completed=1)
-                    return
-                progress.advance(task, frames)
-                speed = progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:,.0f} frames/s" if speed else "")
+                else:
+                    progress.advance(task, frames)
+                    speed = progress.tasks[task].speed
+                    progress.update(task, rate=f"{speed:,.0f} frames/s" if speed else "")
+                if progress.tasks[task].finished:
+                    progress.stop_task(task)
 
             return advance
 

@@ -138,7 +138,7 @@ def require_taken(command: str, given: Iterable[str], taken: Collection[str]) ->
     for name in _by_name(dict.fromkeys(given)):
         if name in taken:
             continue
-        if name in options_of(command):
+        if name in job_options() and name in options_of(command):
             raise UsageError(
                 f"{name} says how to read a run, and this run is open already",
                 fix="give it to trajmodes.open",

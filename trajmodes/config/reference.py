@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from trajmodes.config.job import OF_A_JOB, of_groups, options_of
 from trajmodes.config.kinds import members_of
 from trajmodes.config.option import Option, options_in
-from trajmodes.config.result_groups import OF_OTHER_COMMANDS
+from trajmodes.config.result_groups import OF_OTHER_COMMANDS, TerminalOptions
 
 _HEAD = """\
 # Options
@@ -110,6 +110,9 @@ _OWN = {
 """Class of keywords → options of the command that are no keywords: parameters of their own, and
 files that only the command writes."""
 
+_OF_THE_TERMINAL = {one.name for one in options_in(TerminalOptions)}
+"""Options that are no keywords."""
+
 _KEYWORDS_HEAD = """\
 \"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
 
@@ -138,7 +141,7 @@ def keywords_module() -> str:
     classes: dict[str, dict[str, str]] = {}
     texts = []
     for name, (function, command, groups) in KEYWORDS.items():
-        taken = options_of(command).keys() - _OWN.get(name, set())
+        taken = options_of(command).keys() - _OWN.get(name, set()) - _OF_THE_TERMINAL
         taken &= of_groups(groups) if groups else taken
         options = [one for key, one in options_of(command).items() if key in taken]
         chosen = [one for one in options if one.kind.choices]

@@ -21,6 +21,20 @@ class TableOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalOptions(Group):
+    """Text on the terminal."""
+
+    title: ClassVar = "Terminal"
+    commands: ClassVar = "check run fit project sed sqw molecule resume demo"
+
+    verbose: bool = option(
+        "Print everything: all quantities, tables and notes, the files, and each stage of the "
+        "work. Also -v.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MovieOptions(Group):
     """Movie of a mode."""
 
@@ -347,6 +361,7 @@ class SampleOptions(Group):
 
 
 OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
+    TerminalOptions,
     TableOptions,
     MovieOptions,
     SpectralOptions,

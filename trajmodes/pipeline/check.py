@@ -51,7 +51,8 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
-from trajmodes.report.summary import WIDTH, check_rows, render_check, text_of
+from trajmodes.report.summary import WIDTH, text_of
+from trajmodes.report.text.check import brief_of_check, check_rows, render_check
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
@@ -341,8 +342,8 @@ def _seconds(function: Callable[[], object], n_times: int) -> float:
     return min(times)
 
 
-def show_check(run: LoadedRun) -> str:
-    """Text of a check for the terminal."""
+def show_check(run: LoadedRun, *, verbose: bool = False) -> str:
+    """Text of a check for the terminal, brief or with all quantities and notes."""
     group = space_group(run.supercell.crystal)
     expansion = expansion_of(group, run.supercell, cutoffs_of(run.job))
     plan = plan_of([run], expansion, fit_options(run.job, [run]))
@@ -353,7 +354,9 @@ def show_check(run: LoadedRun) -> str:
         found.append(Note("error", error.what, why=error.why, fix=error.fix, concerns="fit"))
     if noise is not None:
         found = [noise.note, *(note for note in found if note.subject != "net-force")]
-    notes = dict.fromkeys(found)
+    notes = tuple(dict.fromkeys(found))
+    if not verbose:
+        return text_of(brief_of_check(rows, notes))
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 
 

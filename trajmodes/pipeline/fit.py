@@ -159,7 +159,7 @@ def _fit_once(
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
-        with log.stage(title.replace("fit", "force constants")):
+        with log.stage(title.replace("fit", "force constants"), has_bars=True):
             found.append(_sums_of_run(run, plan, charges, bars, title))
     with log.stage("solve"):
         covariances = tuple(one.covariances for one in found)

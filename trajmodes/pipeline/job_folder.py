@@ -55,7 +55,7 @@ class Log:
     """Stages of a job in order, each with its duration, and notes."""
 
     def __init__(self, bars: StartBar = no_bars) -> None:
-        """Start the clock; ``bars`` shows stages that may take long and have no bar."""
+        """Start the clock; ``bars`` shows stages that have no bar of their own."""
         self._bars = bars
         self._lines: list[str] = []
         self._seconds: dict[str, float] = {}
@@ -67,11 +67,11 @@ class Log:
         return dict(self._seconds)
 
     @contextmanager
-    def stage(self, name: str, *, shown: bool = False) -> Iterator[None]:
-        """Record a stage and its duration; ``shown`` on the terminal too, while it lasts."""
+    def stage(self, name: str, *, has_bars: bool = False) -> Iterator[None]:
+        """Record a stage and its duration; show it while it lasts, unless it ``has_bars``."""
         self.record(f"{name} …")
         start = time.perf_counter()
-        end = self._bars(name, 0) if shown else None
+        end = None if has_bars else self._bars(name, 0)
         yield
         if end is not None:
             end(0)

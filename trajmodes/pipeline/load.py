@@ -209,7 +209,7 @@ def load_runs(
 def _load(
     job: Job, open_files: Opener, known: KnownCrystal | None, log: Log
 ) -> list[LoadedRun]:
-    with log.stage("open and match", shown=True):
+    with log.stage("open and match"):
         paths = input_paths(job.trajectory)
         try:
             runs = _match_all(job, open_files(paths, job.reading), known)

@@ -197,7 +197,7 @@ def analyse_molecule(
     """
     molecule, hessian = run.supercell, run.job.molecule.hessian
     if hessian is None:
-        with log.stage("first pass: second derivatives"):
+        with log.stage("first pass: second derivatives", has_bars=True):
             constants, notes = _fitted_hessian(run, bars)
     else:
         constants, notes = _hessian_from_file(molecule, hessian)

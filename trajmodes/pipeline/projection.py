@@ -93,7 +93,7 @@ def project_run(
     highest, expected = float(modes.omega.max()), set_omega(modes)
     source = source_of(run, highest)
     notes = sampling_notes(run, source, expected)
-    with log.stage("projection"):
+    with log.stage("projection", has_bars=True):
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
         projector = Projector(half_space(run.supercell), modes, kept)
@@ -101,7 +101,9 @@ def project_run(
             plan = source.plan(run.job, projector, highest)
         except DataError as error:
             text = f"energies only, no spectra, lines and lifetimes: {error.what}"
-            notes.append(Note("warning", text, why=error.why, fix=error.fix))
+            notes.append(
+                Note("warning", text, why=error.why, fix=error.fix, concerns="spectra")
+            )
             plan, source = None, source_of(run, highest, every_frame=True)
         parts = _parts(run, source, projector, plan, force_noise)
         if run.job.projection.save_amplitudes:

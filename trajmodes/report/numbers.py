@@ -76,6 +76,21 @@ def terse(value: float, sem: float | None = None) -> str:
     return f"{round(value / scale) * scale}({round(sem / scale) * scale})"
 
 
+_SMALL, _LARGE = 0.2, 0.4
+"""Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
+
+
+def strength_of(sigma: float) -> str:
+    """Word for the anharmonicity σ.
+
+    Examples
+    --------
+    >>> strength_of(0.15), strength_of(0.3), strength_of(0.6)
+    ('small', 'moderate', 'large')
+    """
+    return "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
+
+
 def branches(first: int, last: int) -> str:
     """Format a range of branches.
 

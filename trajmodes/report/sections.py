@@ -11,9 +11,8 @@ from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
+from trajmodes.report.numbers import strength_of as strength
 
-_SMALL, _LARGE = 0.2, 0.4
-"""Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
 _FIXED = 1e-9
 """In Å: shifts of sites that symmetry fixes are rounding errors below this."""
 _FAR = 3.0
@@ -147,26 +146,24 @@ def _anharmonicity(dataset: NamedArrays) -> str:
         value = f"{sigma:.2f} ± {error:.2f}"
         value = value if sigma > 2.0 * error else f"below {2.0 * error:.2g}"
         return f"without the random forces σ is {value}"
-    word = "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
     where = "" if "reference_shift" in dataset else " in the run they were fitted to"
     return (
-        f"{word}: the rms residual of the second-order force constants is σ = {sigma:.3f} of "
-        f"the rms force{where}"
+        f"{strength(sigma)}: the rms residual of the second-order force constants is σ = "
+        f"{sigma:.3f} of the rms force{where}"
     )
 
 
 def _sigma(dataset: NamedArrays) -> str:
     """State σ about the force constants of the modes: whole, by species and set."""
     whole, whole_sem = float(dataset["sigma"]), float(dataset["sigma_sem"])
-    word = "small" if whole < _SMALL else "moderate" if whole < _LARGE else "large"
     names, each = dataset["element"].values, dataset["sigma_species"].values
     sets = dataset["sigma_set"].values
     listed = zip(names, each, strict=True)
     species = ", ".join(f"{name} {sigma:.3f}" for name, sigma in listed)
     by_species = f" ({species})" if len(names) > 1 else ""
     return (
-        f"{word}: σ = {plus_minus(whole, whole_sem)}{by_species}, the rms force that the "
-        "second-order force constants do not give over the whole rms force; "
+        f"{strength(whole)}: σ = {plus_minus(whole, whole_sem)}{by_species}, the rms force "
+        "that the second-order force constants do not give over the whole rms force; "
         f"{np.nanmin(sets):.2g} to {np.nanmax(sets):.2g} in the sets of modes"
     )
 

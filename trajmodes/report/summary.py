@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Literal
@@ -15,12 +14,11 @@ from rich.text import Text
 from trajmodes.arrays import Ints
 from trajmodes.data.modes import signed_squares
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.data.results import Finding, Results, SpectralEnergy
+from trajmodes.data.results import Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
-from trajmodes.notes import Note
 from trajmodes.report.minimised import minimum_lines, minimum_parts
 from trajmodes.report.mode_table import SetList, list_sets, lower_bounds, render_modes
-from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
+from trajmodes.report.numbers import counted, place_of, plus_minus
 from trajmodes.report.properties import property_lines, property_parts, scattering_lines
 from trajmodes.report.quasiharmonic import phase_parts, volume_lines, volume_parts
 from trajmodes.report.sections import (
@@ -34,30 +32,50 @@ from trajmodes.report.sections import (
 )
 from trajmodes.report.series import series_lines, series_parts
 from trajmodes.report.shells import shell_lines, shell_parts
+from trajmodes.report.text.brief import file_lines
+from trajmodes.report.text.of_run import brief_of_run
+from trajmodes.report.text.overview import (
+    cell_line,
+    crystal_line,
+    frequencies_line,
+    map_line,
+    run_line,
+    supercell_line,
+    temperature_line,
+    texts_in,
+    unresolved_lines,
+)
 from trajmodes.results.netcdf import read_arrays
 
 WIDTH = 100
 """Largest width of the text: longer lines are hard to read on any terminal."""
 
-_NAMED_FILES = 3
-"""At most this many names of input files are printed."""
-
 
 def text_of(part: RenderableType) -> str:
-    """Render for the terminal, at most 100 columns wide."""
+    """Render for the terminal, at most 100 columns wide, without blanks at ends of lines."""
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     # Nothing is printed here, not even an empty text: the disk of the output may be full.
     text = StringIO()
     console = Console(file=text, width=width, force_terminal=sys.stdout.isatty() or None)
     console.print(part)
-    return text.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
 def show_results(
-    results: Results | SpectralEnergy | NamedArrays, files: Mapping[str, str]
+    results: Results | SpectralEnergy | NamedArrays,
+    files: Mapping[str, str],
+    *,
+    verbose: bool = False,
 ) -> str:
-    """Summary of the results, and the files that hold them (path → description)."""
-    return text_of(render(results, files=files))
+    """Brief summary of a run, or the summary of other results, and where the files are.
+
+    ``files``: path → description. Verbose: the whole summary, with each file.
+    """
+    if verbose:
+        return text_of(render(results, files=files))
+    if not isinstance(results, Results):
+        return text_of(Group(render(results), Text(), *file_lines(files)))
+    return text_of(brief_of_run(results, _arrays_of(results), files))
 
 
 def show_file(path: str) -> str:
@@ -105,7 +123,7 @@ def render(
         Name of each file that was written → its description.
     """
     dataset = _arrays_of(results)
-    parts = _section("Warnings", _texts(dataset, "warnings"))
+    parts = _section("Warnings", texts_in(dataset, "warnings"))
     # Warnings come first: numbers below may not mean what they seem to.
     parts = [*parts[1:], Text()] if parts else []
     parts += [_overview(dataset), *fit_section(dataset)]
@@ -114,10 +132,10 @@ def render(
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
     parts += minimum_parts(dataset)
     parts += [*shell_parts(dataset), *phase_parts(dataset)]
-    unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
+    unresolved = [*_imaginary(dataset), *unresolved_lines(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
-        ("Notes", [*_other_shapes(dataset), *_texts(dataset, "notes")]),
+        ("Notes", [*_other_shapes(dataset), *texts_in(dataset, "notes")]),
         ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),
     ):
         parts += _section(title, lines)
@@ -144,10 +162,6 @@ def _section(title: str, texts: Iterable[str]) -> list[RenderableType]:
     return [Text(), Text(title, style="bold"), grid]
 
 
-def _texts(dataset: NamedArrays, name: str) -> list[str]:
-    return dataset[name].values.tolist() if name in dataset else []
-
-
 def _timings(timings: Mapping[str, float]) -> str:
     whole = {**timings, "total": sum(timings.values())}
     return ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in whole.items())
@@ -158,14 +172,14 @@ def _overview(dataset: NamedArrays) -> Table:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
     for name, text in (
-        ("Run", _run(dataset)),
-        ("Crystal", _crystal(dataset)),
-        ("Cell", _cell(dataset)),
-        ("Supercell", _supercell(dataset)),
-        ("Temperature", _temperature(dataset)),
+        ("Run", run_line(dataset)),
+        ("Crystal", crystal_line(dataset)),
+        ("Cell", cell_line(dataset)),
+        ("Supercell", supercell_line(dataset)),
+        ("Temperature", temperature_line(dataset)),
         ("Fit", fit_in_one_line(dataset)),
-        ("Frequencies", _frequencies(dataset)),
-        ("Map", _map(dataset)),
+        ("Frequencies", frequencies_line(dataset)),
+        ("Map", map_line(dataset)),
         ("Path", empty_sections_line(dataset)),
         ("Equipartition", equipartition_line(dataset)),
         ("Thermostat", thermostat_line(dataset)),
@@ -181,90 +195,6 @@ def _overview(dataset: NamedArrays) -> Table:
         if text:
             grid.add_row(name, Text(text))
     return grid
-
-
-def _run(dataset: NamedArrays) -> str:
-    sizes: dict[str, list[int]] = {}
-    for k, name in enumerate(_texts(dataset, "input_name")):
-        sizes.setdefault(name, []).append(int(dataset["input_bytes"].values[k]))
-    inputs = [_files_of_a_name(name, sizes[name]) for name in sizes]
-    unnamed = sum(map(len, list(sizes.values())[_NAMED_FILES:]))
-    more = [f"and {counted(unnamed, 'more file')}"] if unnamed else []
-    return ", ".join(inputs[:_NAMED_FILES] + more) or str(dataset.attrs.get("command", ""))
-
-
-def _files_of_a_name(name: str, sizes: list[int]) -> str:
-    """Files of the same name in several folders, as one item."""
-    if len(sizes) == 1:
-        return f"{name} ({size_of(sizes[0])})"
-    if len(set(sizes)) == 1:
-        return f"{len(sizes)} × {name} ({size_of(sizes[0])} each)"
-    return f"{len(sizes)} × {name} ({size_of(sum(sizes))} in total)"
-
-
-def _crystal(dataset: NamedArrays) -> str:
-    if "cell" not in dataset:
-        return ""
-    counts = Counter(dataset["species"].values.tolist())
-    formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
-    volume = abs(float(np.linalg.det(dataset["cell"].values)))
-    sites = counted(sum(counts.values()), "site")
-    return f"{formula}, {sites} in {volume:.2f} Å³"
-
-
-def _cell(dataset: NamedArrays) -> str:
-    if "cell" not in dataset:
-        return ""
-    # Rounding errors of 1e-12 Å are printed as zero.
-    cell = dataset["cell"].values.round(6) + 0.0
-    rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]
-    return f"({') ('.join(rows)}) Å; q in units of its reciprocal vectors"
-
-
-def _supercell(dataset: NamedArrays) -> str:
-    if "supercell_matrix" not in dataset:
-        return ""
-    matrix = dataset["supercell_matrix"].values
-    cells = round(abs(float(np.linalg.det(matrix))))
-    rows = ", ".join(" ".join(str(x) for x in row) for row in matrix.tolist())
-    return f"[{rows}], {cells} cells, {cells * dataset.sizes['site']} atoms"
-
-
-def _temperature(dataset: NamedArrays) -> str:
-    if "temperature" not in dataset:
-        known = "fit_temperature" in dataset
-        return f"{float(dataset['fit_temperature']):.4g} K" if known else ""
-    value, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
-    return f"{plus_minus(value, sem)} K, kinetic, without the centre of mass"
-
-
-def _frequencies(dataset: NamedArrays) -> str:
-    if "mode_freq_thz" not in dataset:
-        return ""
-    freq = dataset["mode_freq_thz"].values
-    n_sets = dataset.sizes.get("set", 0)
-    sets = f" in {n_sets} sets of symmetry-equivalent ones" if n_sets else ""
-    return (
-        f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
-        f"{freq.size} modes{sets}"
-    )
-
-
-def _map(dataset: NamedArrays) -> str:
-    """Size of the spectral energy map, if the results are a map alone."""
-    if "map_power" not in dataset or "set" in dataset.dims:
-        return ""
-    freq = dataset["map_freq_thz"].values
-    places = len(np.unique(dataset["map_distance"].values.round(6)))
-    # Points of the path that are equal up to a reciprocal lattice vector count once.
-    inside = np.round(dataset["map_q"].values, 6) % 1.0
-    by_branch = ", by branch" if "map_branch_power" in dataset else ""
-    by_site = ", by site and direction" if "map_site_power" in dataset else ""
-    return (
-        f"spectral energy density at {counted(places, 'point')} of the path ("
-        f"{len(np.unique(inside, axis=0))} distinct q), up to {freq[-1]:.4g} THz in steps of "
-        f"{freq[1] - freq[0]:.3g} THz{by_branch}{by_site}"
-    )
 
 
 def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
@@ -330,22 +260,9 @@ def _imaginary(dataset: NamedArrays) -> list[str]:
     return lines
 
 
-def _unresolved(dataset: NamedArrays) -> Iterable[str]:
-    """One line for each reason: number of sets, and what would resolve them."""
-    for kind, method in (("", "spectral line"), ("energy_", "energy autocorrelation")):
-        verdicts, advice = (_texts(dataset, kind + name) for name in ("verdict", "advice"))
-        for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
-            sets = [g for g, v in enumerate(verdicts) if v == verdict]
-            text = advice[sets[0]]
-            if len({advice[g] for g in sets}) > 1:
-                text = f"for example set {sets[0]}: {text}; see modes.csv for the others"
-            reason = verdict.removeprefix("not resolved: ") + (f": {text}" if text else "")
-            yield f"{method} of {counted(len(sets), 'set')}, {reason}"
-
-
 def _other_shapes(dataset: NamedArrays) -> list[str]:
     """Report how many resolved lines do not have the shape that was fitted, if any."""
-    verdicts, advice = (_texts(dataset, name) for name in ("verdict", "advice"))
+    verdicts, advice = (texts_in(dataset, name) for name in ("verdict", "advice"))
     sets = [g for g, v in enumerate(verdicts) if v == Verdict.RESOLVED and advice[g]]
     if not sets:
         return []
@@ -353,33 +270,3 @@ def _other_shapes(dataset: NamedArrays) -> list[str]:
         f"spectral line of {counted(len(sets), 'set')}, resolved, but not of the fitted shape: "
         f"for example set {sets[0]}: {advice[sets[0]]}; see modes.csv for the others"
     ]
-
-
-def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:
-    """Name, value, unit and meaning of each quantity of a check, for `render_check`."""
-    return [
-        (name, "" if finding.value != finding.value else f"{finding.value:.6g}", *finding[1:])
-        for name, finding in diagnosis.items()
-    ]
-
-
-def render_check(rows: Iterable[tuple[str, str, str, str]], notes: Iterable[Note]) -> Group:
-    """Make the report of a check: a row for each quantity, then notes, the worst first."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("quantity", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    table.add_column("meaning")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    order = {"error": 0, "warning": 1, "note": 2, "ok": 3}
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    styles = {"error": "bold red", "warning": "yellow", "note": "", "ok": "green"}
-    for note in sorted(notes, key=lambda note: order[note.severity]):
-        grid.add_row(Text(note.severity, style=styles[note.severity]), Text(note.text))
-        for name, text in (("why", note.why), ("fix", note.fix)):
-            if text:
-                grid.add_row(Text(name, style="bold"), Text(text))
-    return Group(table, Text(), grid)

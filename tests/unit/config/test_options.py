@@ -69,7 +69,7 @@ def test_a_function_has_the_keywords_of_its_command(command):
     parameters = inspect.signature(function).parameters
     keywords = {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
     assert all(one.kind is not one.VAR_KEYWORD for one in parameters.values())
-    assert keywords.keys() == options_of(command).keys() - {"force_constants"}
+    assert keywords.keys() == options_of(command).keys() - {"force_constants", "verbose"}
     for name, one in keywords.items():
         declared = options_of(command)[name]
         assert one.default == declared.default

@@ -8,7 +8,8 @@ from rich.console import Console, Group
 from trajmodes.data.results import Finding, InputFile
 from trajmodes.notes import Note
 from trajmodes.report.sections import fit_section, lifetimes_line
-from trajmodes.report.summary import check_rows, render, render_check
+from trajmodes.report.summary import render
+from trajmodes.report.text.check import check_rows, render_check
 from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ, W_MK
 

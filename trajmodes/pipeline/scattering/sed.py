@@ -137,7 +137,7 @@ def _map(
     )
     source = source_of(run, highest)
     points = tuple(np.unique(hits.index).tolist())
-    with log.stage("projection"):
+    with log.stage("projection", has_bars=True):
         projector = Projector(half_space(run.supercell), modes)
         frames = source.plan(run.job, projector, highest).frames
         welch = WelchReduction(

@@ -118,7 +118,7 @@ def dynamic_structure_factor(
         space = half_space(run.supercell)
         modes = modes_at(constants, space.qpoints, space.weights)
     with input_files(run.files) as hashes:
-        with log.stage("structure factor"):
+        with log.stage("structure factor", has_bars=True):
             found, notes = _measured(run, waves, amplitudes, modes, bars)
         inputs = hashes.result()
     result = Scattering(

@@ -195,7 +195,7 @@ def self_consistent(
         return modes_at(constants, space.qpoints, space.weights)
 
     if constants is None:
-        with log.stage("forces of small displacements", shown=True):
+        with log.stage("forces of small displacements"):
             trajectory = _trajectory(_small(start.supercell, settings, rng), forces)
         constants = fitted([trajectory], job).results.constants
     sampled, mixing = constants, _Mixing()
@@ -209,7 +209,7 @@ def self_consistent(
             quantum=settings.quantum,
             imaginary=settings.imaginary,
         )
-        with log.stage(f"forces of iteration {len(done) + 1}", shown=True):
+        with log.stage(f"forces of iteration {len(done) + 1}"):
             trajectory = _trajectory(ensemble.draw(settings.number, rng), forces)
         trajectories = [*trajectories[-1:], trajectory]
         constants = fitted([trajectory], job).results.constants

@@ -1,0 +1,1 @@
+"""Parts of the text for the terminal: the brief summary, the overview, checks."""
