@@ -6,10 +6,20 @@ import numpy as np
 ANY_ORDER = np.array([3, 1, 0, 4, 2])
 
 
-def amber(path, *, kind="NETCDF3_64BIT_DATA", program="LAMMPS", units=(), real="f8", **scales):
+def amber(
+    path,
+    *,
+    kind="NETCDF3_64BIT_DATA",
+    program="LAMMPS",
+    units=(),
+    real="f8",
+    storage=(),
+    **scales,
+):
     """Write four frames of five atoms; return positions, velocities, forces and cells by id.
 
-    ``units`` are attributes of variables, ``scales`` their scale factors.
+    ``units`` are attributes of variables, ``scales`` their scale factors, ``storage`` keywords
+    of the library for arrays of frames; ``chunksizes`` are numbers of frames and of atoms.
     """
     rng = np.random.default_rng(0)
     numbers = dict(zip(
@@ -19,7 +29,7 @@ def amber(path, *, kind="NETCDF3_64BIT_DATA", program="LAMMPS", units=(), real="
     with netCDF4.Dataset(path, "w", format=kind) as file:
         file.set_auto_maskandscale(False)
         file.Conventions, file.program = "AMBER", program
-        file.createDimension("frame", None)
+        file.createDimension("frame", 4 if "contiguous" in dict(storage) else None)
         for name, size in (("spatial", 3), ("atom", 5), ("label", 5)):
             file.createDimension(name, size)
         file.createVariable("spatial", "S1", ("spatial",))[:] = np.array([b"x", b"y", b"z"])
@@ -30,7 +40,12 @@ def amber(path, *, kind="NETCDF3_64BIT_DATA", program="LAMMPS", units=(), real="
         }
         made |= {name: (("atom", "spatial"), a[:, ANY_ORDER]) for name, a in numbers.items()}
         for name, (dimensions, array) in made.items():
-            one = file.createVariable(name, real, ("frame", *dimensions))
+            more = dict(storage)
+            if "chunksizes" in more:
+                n_frames, n_atoms = more["chunksizes"]
+                inner = [{"atom": n_atoms, "spatial": 3}[d] for d in dimensions]
+                more["chunksizes"] = [n_frames, *inner]
+            one = file.createVariable(name, real, ("frame", *dimensions), **more)
             one[:] = array
             if name in dict(units):
                 one.units = dict(units)[name]

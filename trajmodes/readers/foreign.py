@@ -1,6 +1,6 @@
 """Trajectories of one or several files that are read frame by frame, in internal units."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -65,13 +65,21 @@ class LibraryFrames:
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop)."""
-        cells = np.empty((stop - start, 3, 3))
         shape = (stop - start, self.sources[0].n_atoms, 3)
         arrays = {name: np.empty(shape) for name in self.fields}
-        for t, frame in enumerate(self._frames(start, stop)):
-            cells[t] = frame.cell if frame.cell is not None else self.cell
-            for name, array in arrays.items():
-                array[t] = getattr(frame, name)
+        none = np.nan if self.cell is None else self.cell
+        arrays["cells"] = np.empty((stop - start, 3, 3))
+        arrays["cells"][:] = none
+        ends = np.cumsum([source.n_frames for source in self.sources]).tolist()
+        for path, source, end in zip(self.paths, self.sources, ends, strict=True):
+            first = end - source.n_frames
+            low, high = max(start, first), min(stop, end)
+            if low < high:
+                part = {
+                    name: array[low - start : high - start] for name, array in arrays.items()
+                }
+                _fill(path, source, (low - first, high - first), part)
+        cells = arrays["cells"]
         return FrameFields(
             cells, arrays["positions"], arrays.get("velocities"), arrays.get("forces")
         )
@@ -82,15 +90,6 @@ class LibraryFrames:
         file = int(np.searchsorted(ends, frame, side="right"))
         number = frame - int(ends[file]) + self.sources[file].n_frames
         return f"{self.paths[file]}, frame {number}"
-
-    def _frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        first = 0
-        for path, source in zip(self.paths, self.sources, strict=True):
-            last = first + source.n_frames
-            low, high = max(start, first), min(stop, last)
-            if low < high:
-                yield from _frames_or_error(path, source, low - first, high - first)
-            first = last
 
 
 def open_foreign(
@@ -215,6 +214,24 @@ def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
         raise
     except Exception as error:
         raise _unreadable(path, error) from error
+
+
+def _fill(
+    path: Path, source: ForeignFile, frames: tuple[int, int], arrays: Mapping[str, Floats]
+) -> None:
+    """Fill arrays with frames [start, stop) of one file."""
+    if source.fill is not None:
+        try:
+            source.fill(*frames, arrays)
+        except TrajmodesError as error:
+            where = f"{path}, frames {frames[0]} to {frames[1] - 1}"
+            raise with_location(error, where) from error
+        return
+    for t, frame in enumerate(_frames_or_error(path, source, *frames)):
+        for name, array in arrays.items():
+            found = frame.cell if name == "cells" else getattr(frame, name)
+            if found is not None:
+                array[t] = found
 
 
 def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataError:

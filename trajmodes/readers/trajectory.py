@@ -1,7 +1,7 @@
 """The interface of all readers: a trajectory, its frames, its atoms and its rounding."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -132,6 +132,10 @@ class ForeignFile:
     """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""
     companions: tuple[Path, ...] = ()
     """Files that are read with it."""
+    fill: Callable[[int, int, Mapping[str, Floats]], None] | None = None
+    """Fills arrays ``positions``, ``velocities``, ``forces`` (t, a, 3) and ``cells`` (t, 3, 3)
+    with frames [start, stop), faster than `frames`; a cell is left as it is where a frame has
+    none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,10 +6,10 @@ with the time step as the scale factor. Atoms with ids come in any order.
 Source: https://ambermd.org/netcdf/nctraj.xhtml; LAMMPS src/NETCDF/dump_netcdf.cpp.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,12 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import box_vectors, damaged
-from trajmodes.readers.netcdf.classic import Arrays, is_classic, open_classic
+from trajmodes.readers.netcdf.chunks import StoredArray, Wanted, read_arrays, stored_array
+from trajmodes.readers.netcdf.classic import Arrays, Rows, is_classic, open_classic
 from trajmodes.readers.stores.hdf5 import dataset, is_hdf5, opened, sound
 from trajmodes.readers.stores.unit_names import unit_value
 from trajmodes.readers.text.index_cache import incomplete_end
-from trajmodes.readers.text.source import open_source, read_head
+from trajmodes.readers.text.source import TextSource, open_source, read_head
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame, order_by_id
 from trajmodes.readers.units import unit_factors
 
@@ -56,18 +57,42 @@ def _text(value: Any) -> str:
     return text.strip("\0 ")
 
 
-Read = Callable[[tuple[str, ...], int, int], Arrays]
-"""Reads variables in frames [start, stop)."""
+class _Stored(Protocol):
+    """Numbers of the variables with frames."""
+
+    def fill(self, rows: Sequence[Rows], start: int, stop: int) -> None:
+        """Fill rows of variables with frames [start, stop)."""
+        ...
+
+    def read(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
+        """Read variables in frames [start, stop)."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Hdf5:
     """Variables of a NetCDF-4 file."""
 
-    path: Path
+    source: TextSource
+    arrays: dict[str, StoredArray]
+    """Those that are read without the library."""
 
-    def __call__(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
-        with opened(self.path) as file:
+    def fill(self, rows: Sequence[Rows], start: int, stop: int) -> None:
+        others = [one for one in rows if one.name not in self.arrays]
+        wanted = [
+            Wanted(self.arrays[name], factor, out)
+            for name, factor, out in rows
+            if name in self.arrays
+        ]
+        with self.source.reading() as descriptor:
+            read_arrays(self.source, descriptor, wanted, start, stop)
+        read = self.read(tuple(one.name for one in others), start, stop) if others else {}
+        with np.errstate(over="ignore", invalid="ignore"):
+            for name, factor, out in others:
+                np.multiply(read[name].reshape(out.shape), factor, out=out)
+
+    def read(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
+        with opened(self.source.stamp.path) as file:
             return {name: dataset(file, name)[start:stop] for name in names}
 
 
@@ -75,7 +100,7 @@ class _Hdf5:
 class _Contents:
     """What a file contains, in either kind of NetCDF."""
 
-    read: Read
+    stored: _Stored
     n_frames: int
     program: str
     attributes: dict[str, dict[str, Any]]
@@ -110,49 +135,71 @@ class _AmberFrames:
     ids: Ints | None = field(default=None)
     """(a,) sorted ids."""
 
+    def fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
+        """Fill arrays of fields and cells with frames [start, stop)."""
+        for t, cell in enumerate(self._fill(start, stop, arrays)):
+            if cell is not None:
+                arrays["cells"][t] = cell
+
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         """Read frames [start, stop), several at once."""
-        names = (*self.names.values(), *(n for n in (*_BOX, "time", "id") if n in self.factors))
-        size = sum(
-            self.contents.item_sizes[n] * int(np.prod(self.contents.shapes[n])) for n in names
-        )
-        step = max(1, _BATCH // max(size, 1))
+        n_atoms = self.contents.shapes[self.names["positions"]][0]
+        step = max(1, _BATCH // (24 * n_atoms * len(self.names)))
         for low in range(start, stop, step):
             high = min(low + step, stop)
-            yield from self._frames(self.contents.read(names, low, high), high - low)
+            found = {name: np.empty((high - low, n_atoms, 3)) for name in self.names}
+            cells = self._fill(low, high, found)
+            times = self._times(low, high)
+            for t, cell in enumerate(cells):
+                number = None if times is None else float(times[t])
+                yield ForeignFrame(
+                    cell=cell,
+                    step=self._step(number),
+                    time_ps=None if number is None else number * self.factors["time"],
+                    **{name: array[t] for name, array in found.items()},
+                )
 
-    def _frames(self, arrays: Arrays, n_frames: int) -> Iterator[ForeignFrame]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = {n: self._scaled(n, array) for n, array in arrays.items() if n != "id"}
-        fields = {key: scaled[name] for key, name in self.names.items()}
-        has_box = all(name in scaled for name in _BOX)
-        box = np.hstack([scaled[name] for name in _BOX]) if has_box else np.empty((n_frames, 0))
-        ids = arrays.get("id", np.empty((n_frames, 0)))
-        other_ids, other_box = _differs_from_last(ids), _differs_from_last(box)
-        order: Ints | slice = slice(None)
-        cell = None
-        for t in range(n_frames):
-            if other_ids[t] and ids.size:
+    def _fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> list[Floats | None]:
+        """Fill arrays of fields with frames [start, stop); return their cells."""
+        n = stop - start
+        rows = [
+            Rows(variable, self.factors[variable], arrays[name].reshape(n, -1))
+            for name, variable in self.names.items()
+        ]
+        box = np.zeros((2, n, 3))
+        if all(name in self.factors for name in _BOX):
+            rows += [
+                Rows(name, self.factors[name], out) for name, out in zip(_BOX, box, strict=True)
+            ]
+        self.contents.stored.fill(rows, start, stop)
+        if self.ids is not None:
+            self._sort(start, stop, [arrays[name] for name in self.names])
+        return _cells(*box)
+
+    def _sort(self, start: int, stop: int, fields: list[Floats]) -> None:
+        """Sort the atoms of frames by id, in place."""
+        ids = self.contents.stored.read(("id",), start, stop)["id"]
+        in_order = np.arange(ids.shape[1])
+        order = in_order
+        for t, differs in enumerate(_differs_from_last(ids)):
+            if differs:
                 order = self._order(ids[t])
-            if other_box[t] and has_box:
-                cell = _cell(box[t, :3], box[t, 3:])
-            step = int(arrays["time"][t]) if self._has_step(arrays, t) else None
-            yield ForeignFrame(
-                cell=cell,
-                step=step,
-                time_ps=float(scaled["time"][t]) if "time" in scaled else None,
-                **{key: values[t][order] for key, values in fields.items()},
-            )
+            if not np.array_equal(order, in_order):
+                for field in fields:
+                    field[t] = field[t, order]
 
-    def _scaled(self, name: str, array: npt.NDArray[Any]) -> Floats:
-        found = array.astype(float)
-        return found if self.factors[name] == 1.0 else found * self.factors[name]
+    def _times(self, start: int, stop: int) -> npt.NDArray[Any] | None:
+        """Read times (t,) as they are in the file; None if there are none."""
+        if "time" not in self.factors:
+            return None
+        return self.contents.stored.read(("time",), start, stop)["time"]
 
-    def _has_step(self, arrays: Arrays, t: int) -> bool:
-        if not self.counts_steps:
-            return False
-        value = float(arrays["time"][t])
-        return 0.0 <= value < _EXACT_STEPS and value.is_integer()
+    def _step(self, number: float | None) -> int | None:
+        """Step that the time of a frame is; None if it is none, or not exact."""
+        if number is None or not self.counts_steps:
+            return None
+        is_step = 0.0 <= number < _EXACT_STEPS and number.is_integer()
+        return int(number) if is_step else None
 
     def _order(self, ids: npt.NDArray[Any]) -> Ints:
         """Permutation (a,) that sorts the atoms of a frame by id."""
@@ -197,7 +244,7 @@ def _open_classic(path: Path, options: ReadOptions) -> tuple[_Contents, tuple[No
     notes = incomplete_end(source, cut, name, file.n_records, strict=options.strict)
     records = {name: one for name, one in file.variables.items() if one.is_record}
     return _Contents(
-        file.read,
+        file,
         file.n_records,
         _text(file.attributes.get("program", "")),
         {name: one.attributes for name, one in records.items()},
@@ -211,10 +258,12 @@ def _open_hdf5(path: Path) -> _Contents:
         wanted = (*_POSITIONS, *_QUANTITIES, *_BOX, "time", "id", "type")
         found = {name: one for name in wanted if (one := dataset(file, name)) is not None}
         lengths = {one.shape[0] for one in found.values() if one.shape}
+        places = {name: stored_array(one) for name, one in found.items()}
+        stored = {name: one for name, one in places.items() if one is not None}
         if len(lengths) > 1:
             raise damaged("the variables have different numbers of frames")
         return _Contents(
-            _Hdf5(path),
+            _Hdf5(open_source(path), stored),
             lengths.pop() if lengths else 0,
             _text(file.attrs.get("program", "")),
             {
@@ -251,8 +300,7 @@ def _described(
     lammps = contents.program.upper().startswith("LAMMPS")
     style, factors = _units(contents, fields, options, str(path))
     factors |= {"cell_angles": 1.0} if "cell_angles" in shapes else {}
-    factors |= {"id": 1.0} if "id" in shapes else {}
-    first = contents.read(tuple(n for n in ("id", "type") if n in shapes), 0, 1)
+    first = contents.stored.read(tuple(n for n in ("id", "type") if n in shapes), 0, 1)
     ids = types = None
     order = np.arange(n_atoms)
     if "id" in first:
@@ -260,10 +308,12 @@ def _described(
         ids = first["id"][0][order].astype(np.int64)
     if "type" in first:
         types = first["type"][0][order].astype(np.int64)
+    frames = _AmberFrames(contents, fields, factors, lammps and "time" in shapes, ids)
     return ForeignFile(
         n_frames=contents.n_frames,
         n_atoms=n_atoms,
-        frames=_AmberFrames(contents, fields, factors, lammps and "time" in shapes, ids),
+        frames=frames,
+        fill=frames.fill,
         unit_style=style,
         precision_digits=_DIGITS.get(contents.item_sizes[place], 7),
         ids=ids,
@@ -309,8 +359,14 @@ def _differs_from_last(rows: npt.NDArray[Any]) -> Bools:
     return np.concatenate([[True], (rows[1:] != rows[:-1]).any(axis=1)])
 
 
-def _cell(lengths: Floats, angles: Floats) -> Floats | None:
-    """Box vectors; None where there is no box."""
+def _cells(lengths: Floats, angles: Floats) -> list[Floats | None]:
+    """Box vectors of each frame of lengths and angles (t, 3); None where there is no box."""
     if not np.isfinite([lengths, angles]).all():
         raise damaged("the box is not finite")
-    return box_vectors(lengths, angles) if lengths.any() else None
+    cells: list[Floats | None] = []
+    for t, differs in enumerate(_differs_from_last(np.hstack([lengths, angles]))):
+        if not differs:
+            cells.append(cells[-1])
+        else:
+            cells.append(box_vectors(lengths[t], angles[t]) if lengths[t].any() else None)
+    return cells

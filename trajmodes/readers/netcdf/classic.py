@@ -6,13 +6,16 @@ of every variable with the unlimited dimension. All numbers are big-endian. The 
 zeros where a file ends early; here every place is compared with the size of the file.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from trajmodes.arrays import Floats
 from trajmodes.readers.binary.frames import damaged
+from trajmodes.readers.netcdf.numbers import fill_rows
 from trajmodes.readers.text.source import TextSource
 
 _DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
@@ -25,9 +28,20 @@ _STREAMING = {4: (1 << 32) - 1, 8: (1 << 64) - 1}
 _LONGEST_HEADER = 1 << 22
 _MOST = 4096
 """Dimensions, variables or attributes."""
+_PIECE = 1 << 19
+"""Bytes that are read at once, or one record."""
 
 Attributes = dict[str, Any]
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Rows(NamedTuple):
+    """Where the numbers of a variable are wanted."""
+
+    name: str
+    factor: float
+    out: Floats
+    """(t, w) numbers of each frame."""
 
 
 class Variable(NamedTuple):
@@ -65,6 +79,21 @@ class ClassicFile:
     """Byte at which the first record begins."""
     stride: int
     """Bytes of a record."""
+
+    def fill(self, rows: Sequence[Rows], start: int, stop: int) -> None:
+        """Fill rows of variables with records [start, stop)."""
+        step = max(1, _PIECE // self.stride)
+        buffer = np.empty(min(step, stop - start) * self.stride, dtype=np.uint8)
+        with self.source.reading() as descriptor:
+            for low in range(start, stop, step):
+                high = min(low + step, stop)
+                data = buffer[: (high - low) * self.stride]
+                self.source.fill(descriptor, data, self.first + low * self.stride)
+                for name, factor, out in rows:
+                    one = self.variables[name]
+                    place = (one.begin - self.first, self.stride)
+                    part = out[low - start : high - start]
+                    fill_rows(part, data, one.kind, place, factor)
 
     def read(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
         """Read variables in records [start, stop)."""
