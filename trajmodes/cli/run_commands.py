@@ -128,7 +128,7 @@ def molecule(**given: Any) -> str:
 def resume(folder: str, **given: Any) -> str:
     """Continue a command that was killed or reached its time limit, from its checkpoint.
 
-    The results are those of an undisturbed run. Options given here replace those
+    The results are those of an undisturbed run, byte for byte. Options given here replace those
     of the command.
     """
     from trajmodes.pipeline.checkpoint import unfinished

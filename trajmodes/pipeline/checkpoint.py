@@ -3,7 +3,7 @@
 They are in a hidden folder of the results, with the job, the versions of the program and of its
 libraries, and the sizes and times of the input files. A process that finds all of these
 unchanged begins at the last state of each pass. The states of earlier passes are those at their
-ends. The results are then those of an undisturbed run.
+ends. The results are then equal to those of an undisturbed run, byte for byte.
 """
 
 import hashlib

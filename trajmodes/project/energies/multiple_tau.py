@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.kernels import kernel
+from trajmodes.kernels import kernel, scalar_product
 
 _LAGS = np.arange(8)
 _LATER_LAGS = np.arange(4, 8)
@@ -165,8 +165,7 @@ def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) ->
     return ranges
 
 
-# "reassoc" lets the compiler vectorise the sum of the innermost loop.
-@kernel(fastmath={"reassoc", "contract"})
+@kernel()
 def _add_products(
     averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
 ) -> None:
@@ -177,10 +176,7 @@ def _add_products(
                 low, high, lag = ranges_bn[b, n, 0], ranges_bn[b, n, 1], lags[n]
                 if low < high:
                     earlier, later = x[low:high], x[low + lag : high + lag]
-                    product = 0.0
-                    for k in range(len(earlier)):
-                        product += earlier[k] * later[k]
-                    total_bng[b, n, sets[i]] += product
+                    total_bng[b, n, sets[i]] += scalar_product(earlier, later, high - low)
 
 
 @kernel()

@@ -26,7 +26,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
-from trajmodes.kernels import kernel
+from trajmodes.kernels import kernel, scalar_product
 from trajmodes.project.projector import Amplitudes
 
 _ROOT_HALF = np.sqrt(0.5)
@@ -123,8 +123,7 @@ def _pairs_within(level: Ints, largest: int) -> tuple[Ints, Ints]:
     return np.concatenate(ones), np.concatenate(twos)
 
 
-# "reassoc" lets the compiler vectorise the innermost loop.
-@kernel(fastmath={"reassoc", "contract"})
+@kernel()
 def _fill_energies(
     q_mt: Complexes,
     v_mt: Complexes,
@@ -138,23 +137,21 @@ def _fill_energies(
     where there is none), and whether the mode is the only one of its level.
     """
     omegas, modes, seconds, alone = lines
+    ones_t, speed_t, square_t = np.ones((3, energies.shape[1]))
     for i in range(len(modes)):
         q_t, v_t, omega, second = q_mt[modes[i]], v_mt[modes[i]], omegas[i], seconds[i]
-        kinetic = potential = 0.0
+        # A real factor of a complex number would be multiplied as a complex one.
         for t in range(len(q_t)):
-            q, v = omega * q_t[t], v_t[t]
-            square = q.real * q.real + q.imag * q.imag
-            speed = v.real * v.real + v.imag * v.imag
-            kinetic += speed
-            potential += square
-            energies[i, t] = 0.5 * (square + speed)
-        squares[0, i] += kinetic
-        squares[1, i] += potential
+            real, imag, v = omega * q_t[t].real, omega * q_t[t].imag, v_t[t]
+            square_t[t] = real * real + imag * imag
+            speed_t[t] = v.real * v.real + v.imag * v.imag
+            energies[i, t] = 0.5 * (square_t[t] + speed_t[t])
+        squares[0, i] += scalar_product(speed_t, ones_t, len(speed_t))
+        squares[1, i] += scalar_product(square_t, ones_t, len(square_t))
         if second >= 0 or not alone[i]:
             for t in range(len(q_t)):
-                q, v = omega * q_t[t], v_t[t]
                 # |ωQ ± iQ̇|² = ω²|Q|² + |Q̇|² ∓ 2ω Im Q*Q̇
-                turn = q.real * v.imag - q.imag * v.real
+                turn = omega * (q_t[t].real * v_t[t].imag - q_t[t].imag * v_t[t].real)
                 if second >= 0:
                     energies[second, t] = energies[i, t] + turn
                 energies[i, t] -= turn

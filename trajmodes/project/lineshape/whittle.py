@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.kernels import inner_kernel, kernel, scalar_product
 from trajmodes.project.lineshape.models import (
     GAMMA,
     OMEGA,
@@ -372,18 +372,9 @@ def _likelihood(
     if not np.isfinite(cost):
         return np.inf
     for n in range(len(theta)):
-        score = _product(jacobian_nw[n], power, n_bins)
+        score = scalar_product(jacobian_nw[n], power, n_bins)
         work.scores[1, n] = averages * score
         for m in range(n + 1):
-            information = averages * _product(jacobian_nw[n], jacobian_nw[m], n_bins)
+            information = averages * scalar_product(jacobian_nw[n], jacobian_nw[m], n_bins)
             work.fishers[1, n, m] = work.fishers[1, m, n] = information
     return averages * cost
-
-
-@inner_kernel(fastmath={"reassoc", "contract"})
-def _product(first: Floats, second: Floats, n_bins: int) -> float:
-    """Scalar product over the bins."""
-    total = 0.0
-    for w in range(n_bins):
-        total += first[w] * second[w]
-    return total
