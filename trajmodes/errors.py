@@ -3,6 +3,7 @@
 The class of an error determines the exit code of the program.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -76,6 +77,25 @@ def reading(what: str, path: Path, *, why: str, fix: str = "") -> Iterator[None]
     except Exception as error:
         text = f"{what} cannot be read: {type(error).__name__}: {error}"
         raise DataError(text, where=str(path), why=why, fix=fix) from error
+
+
+@contextmanager
+def system_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system that reads a file or folder into a `UsageError` naming it."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}",
+            fix=_READ_FIXES.get(error.errno or 0, ""),
+        ) from error
+
+
+_READ_FIXES = {
+    errno.EIO: "the disk reports an error: look at the system log, copy the file elsewhere",
+    errno.EACCES: "you may not read it: change its permissions",
+    errno.ESTALE: "the file server has replaced it: repeat the command",
+}
 
 
 class StorageError(TrajmodesError):

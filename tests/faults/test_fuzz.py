@@ -9,6 +9,7 @@ import random
 import re
 import sys
 import time
+import traceback
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+import trajmodes
 from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
 from program_files.cp2k import cp2k
@@ -54,6 +56,7 @@ TOKENS = [
     b"\0", b",", b"2147483648 ",
 ]  # fmt: skip
 LONGEST_S, MOST_BYTES = 10.0, 1e9
+PACKAGE = Path(trajmodes.__file__).parent
 
 
 def frames_of(path, **options):
@@ -276,6 +279,19 @@ def most_memory():
     return 0
 
 
+def assert_foreseen(error, hint):
+    """No error that trajmodes raised by mistake is the cause of a clean one.
+
+    Errors of libraries are caught whatever they are, and those of trajmodes with them. An error
+    that is caught where it was raised, in one file, is foreseen.
+    """
+    cause = error
+    while (cause := cause.__cause__) is not None:
+        files = [frame.filename for frame in traceback.extract_tb(cause.__traceback__)]
+        if files and files[0] != files[-1] and not isinstance(cause, TrajmodesError | OSError):
+            assert PACKAGE not in Path(files[-1]).parents, (repr(cause), files[-1], hint)
+
+
 def survive(prepared, reader, n_files, seed):
     path, read = prepared(reader)
     sound, rng = path.read_bytes(), random.Random(seed)
@@ -288,8 +304,8 @@ def survive(prepared, reader, n_files, seed):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 read()
-        except TrajmodesError:
-            pass
+        except TrajmodesError as error:
+            assert_foreseen(error, f"file {number} of seed {seed}: {text[:2000]!r}")
         except Exception as error:
             error.add_note(f"file {number} of seed {seed}: {text[:2000]!r}")
             raise

@@ -86,16 +86,16 @@ def print_result(text: str) -> None:
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
-    """Turn errors of a full or failing disk, wherever they occur, into a `StorageError`."""
+    """Turn errors of a full, failing or locked disk into a `StorageError`."""
     try:
         yield
     except OSError as error:
-        from trajmodes.results.storage import DISK_ERRORS, storage_error
+        from trajmodes.results.storage import system_error
 
-        if error.errno not in DISK_ERRORS:
+        found = system_error(error)
+        if found is None:
             raise
-        path = Path(str(error.filename or "a temporary file"))
-        raise storage_error(path, error) from error
+        raise found from error
 
 
 def _show_each_once() -> Callable[..., None]:

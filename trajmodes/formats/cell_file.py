@@ -19,7 +19,7 @@ from ase.data import atomic_masses, atomic_numbers
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError, system_errors
 from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.matching.find_cell import without_noise
@@ -162,7 +162,8 @@ def _plain_poscar(file: Path) -> "Atoms | None":
     """
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
 
-    scale = file.read_text(encoding="utf-8", errors="replace").splitlines()[1:2]
+    with system_errors(file):
+        scale = file.read_text(encoding="utf-8", errors="replace").splitlines()[1:2]
     try:
         poscar = _poscar(file)
         if len(scale[0].split()) != 1 or not float(scale[0]) > 0.0:

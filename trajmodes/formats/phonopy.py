@@ -154,7 +154,7 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
     except _NOT_A_CRYSTAL as error:
         raise DataError(
             f"the file does not describe a crystal: {type(error).__name__}, "
-            f"{str(error).splitlines()[0]}",
+            f"{str(error).partition(chr(10))[0]}",
             where=str(path),
             why="it is not a file of phonopy or phono3py, or it was truncated",
             fix="give the phonopy.yaml-like file that the force constants were made with",

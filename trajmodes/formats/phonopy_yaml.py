@@ -171,7 +171,7 @@ def _frames_of(
         positions = cell.scaled_positions @ cell.cell * length
         masses = cell.masses * DALTON
         ideal = IdealStructure(cell.cell * length, positions, tuple(cell.symbols), masses)
-        u_tax, f_tax = _all_displacements(found.dataset, len(ideal.species))
+        u_tax, f_tax = _all_displacements(found.dataset, len(ideal.species), str(path))
         if f_tax is None:
             u_tax, f_tax = _forces_of_sibling(path, data.command_name, found.forces, u_tax)
     if f_tax.shape != u_tax.shape:
@@ -288,7 +288,7 @@ def _phono3py_loader(path: Path) -> Any:
 
 
 def _all_displacements(
-    dataset: Mapping[str, Any], n_atoms: int
+    dataset: Mapping[str, Any], n_atoms: int, where: str
 ) -> tuple[Floats, Floats | None]:
     """Displacements (t, a, 3) of the supercells of a data set, and forces if all have them.
 
@@ -299,9 +299,11 @@ def _all_displacements(
         return np.asarray(dataset["displacements"], dtype=float), (
             None if forces is None else np.asarray(forces, dtype=float)
         )
-    singles = dataset["first_atoms"]
+    singles = dataset.get("first_atoms", ())
     moved: list[tuple[Mapping[str, Any], ...]] = [(one,) for one in singles]
     moved += [(one, other) for one in singles for other in one.get("second_atoms", ())]
+    if not moved or any(len(one["displacement"]) != 3 for atoms in moved for one in atoms):
+        raise DataError("displacements of three numbers are missing", where=where)
     u_tax = np.zeros((len(moved), n_atoms, 3))
     for u_ax, atoms in zip(u_tax, moved, strict=True):
         for atom in atoms:
@@ -330,11 +332,21 @@ def _forces_of_sibling(
             columns = len(next(filter(None, rows), []))
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
-    require_line_end(file.read_bytes(), str(file))
+    content = file.read_bytes()
+    require_line_end(content, str(file))
     with _reading(file):
-        u_tax, f_tax = _all_displacements(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
+        dataset = parse_FORCE_SETS(file, natom=n_atoms)
+        u_tax, f_tax = _all_displacements(dataset, n_atoms, str(file))
         if f_tax is None:
             raise DataError("there are no forces", where=str(file))
+    # phonopy ignores what stands behind the rows that the counts announce.
+    if "first_atoms" in dataset and len(content.split()) != 2 + len(u_tax) * (4 + 3 * n_atoms):
+        raise DataError(
+            f"there are more rows than those of {len(u_tax)} displacements of {n_atoms} atoms",
+            where=str(file),
+            why="a row was repeated: the forces behind it are those of other atoms",
+            fix="write the file again with phonopy",
+        )
     return u_tax, f_tax
 
 

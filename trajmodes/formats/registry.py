@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.errors import DataError, StorageError, UsageError, system_errors
 from trajmodes.formats import (
     ConstantsReader,
     Export,
@@ -119,7 +119,8 @@ def read_supercell(path: Path) -> Supercell:
 
 def has_force_constants(path: Path) -> bool:
     """Whether a file, or one in a folder, is recognised as force constants of a program."""
-    files = path.iterdir() if path.is_dir() else [path]
+    with system_errors(path):
+        files = [*path.iterdir()] if path.is_dir() else [path]
     readers = [known.constants for known in FORMATS.values() if known.constants]
     return any(reader.recognise(file) for file in files if file.is_file() for reader in readers)
 
@@ -128,7 +129,8 @@ def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
     """Find the reader of a file, or the reader and first file of a folder."""
     if not path.exists():
         raise UsageError(f"there is no {path}", fix="check the path")
-    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    with system_errors(path):
+        files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     readers = {name: known.constants for name, known in FORMATS.items() if known.constants}
     found: dict[str, Path] = {}
     for file in files:

@@ -25,6 +25,7 @@ from trajmodes.errors import (
     TimeLimitError,
     TrajmodesWarning,
     UsageError,
+    system_errors,
 )
 from trajmodes.machine import uninterrupted
 from trajmodes.pipeline.job_folder import Log, inputs_of, versions
@@ -320,7 +321,9 @@ def _identities(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     Files that do not exist have size −1: the job itself complains of them.
     """
     for path in paths:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with system_errors(path):
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in files:
             found = file.stat() if file.exists() else None
             size, changed = (-1, 0) if found is None else (found.st_size, found.st_mtime_ns)
             yield str(file.absolute()), size, changed

@@ -28,7 +28,7 @@ from trajmodes.config.job import Job, toml_text
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import InputFile, Results
-from trajmodes.errors import UsageError
+from trajmodes.errors import UsageError, system_errors
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
@@ -36,6 +36,7 @@ from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode
 from trajmodes.results.normal_equations import equations_dataset
+from trajmodes.results.storage import storage_error
 
 if TYPE_CHECKING:
     from trajmodes.pipeline.load import LoadedRun
@@ -116,7 +117,7 @@ def _describe(path: Path, size: int, left: Event) -> InputFile:
     if path.is_dir():
         return _describe_folder(path, left)
     digest, rest = hashlib.sha256(), size
-    with path.open("rb", buffering=0) as file:
+    with system_errors(path), path.open("rb", buffering=0) as file:
         while not left.is_set() and (piece := file.read(min(rest, _PIECE_BYTES))):
             digest.update(piece)
             rest -= len(piece)
@@ -346,7 +347,10 @@ def scratch_in(folder: Path) -> Iterator[str]:
     Files that are still in use, which Windows does not remove, remain: the next command that
     writes to the folder removes them.
     """
-    path = mkdtemp(dir=folder, prefix=".trajmodes.")
+    try:
+        path = mkdtemp(dir=folder, prefix=".trajmodes.")
+    except OSError as error:
+        raise storage_error(folder, error) from error
     try:
         yield path
     finally:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, system_errors
 from trajmodes.machine import uninterrupted
 from trajmodes.results.storage import held_lock, holder_file, storage_error, sync
 
@@ -133,10 +133,11 @@ def _stamp(root: Path) -> tuple[int, int] | None:
 
 def _read_file_list(root: Path) -> _FileList:
     """File list of a folder; empty if there is none."""
+    path = root / _CONTENTS
     try:
-        content = json.loads((root / _CONTENTS).read_text(encoding="utf-8"))
-    except OSError:
-        return _FileList()
+        with system_errors(path):
+            text = path.read_text(encoding="utf-8") if path.exists() else "[]"
+        content = json.loads(text)
     except ValueError:
         return _FileList(is_complete=False)
     if isinstance(content, list):
@@ -187,9 +188,9 @@ def open_folder(directory: str | os.PathLike[str]) -> Iterator[ResultsFolder]:
                 stack.callback(_remove_empty, root)
             _refuse_links(root)
             stack.enter_context(held_lock(root / _LOCK))
+            _remove_temporary(root)
         except OSError as error:
             raise storage_error(root, error) from error
-        _remove_temporary(root)
         yield ResultsFolder(root)
 
 
@@ -276,6 +277,7 @@ def _move_to_targets(
         # Listed before they are moved, so that none is taken for a foreign file later.
         _write_file_list(contents, _FileList((*targets, *earlier), is_complete=False))
         changing = {"state": "the results are incomplete: repeat the run"}
+        sync(root)
         for name, current in targets.items():
             current.parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(current)
@@ -286,6 +288,8 @@ def _move_to_targets(
         for place in {target.parent for target in targets.values()}:
             sync(place)
         _write_file_list(contents, _FileList(tuple(targets)))
+        changing = {"state": "the results are complete, but perhaps not yet on the disk"}
+        sync(root)
     except OSError as error:
         raise storage_error(current, error, **changing) from error
 
@@ -297,12 +301,16 @@ def _write_file_list(path: Path, contents: _FileList) -> None:
     partial = path.with_name(_UNFINISHED)
     partial.unlink(missing_ok=True)
     # Mode x creates a new file and follows no link.
-    with partial.open("x", encoding="utf-8") as file:
-        json.dump({"state": state, "files": files}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync(path.parent)
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            json.dump({"state": state, "files": files}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def _require_movable(target: Path) -> None:

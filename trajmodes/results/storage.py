@@ -32,14 +32,17 @@ _FIXES = {
     errno.ELOOP: "the name is a symbolic link: remove it",
     errno.EIO: "the disk reports an error: look at the system log, name another disk",
 }
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Errors of a disk, whatever is written to it."""
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_ANY = (errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+"""Errors that a file system may raise when a file is written, and at any time."""
 _INTACT = "earlier results are intact"
 _LONGEST_WAIT_S = 0.2
 """A lock whose file another process is removing can be taken after this time."""
 
 
-def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> StorageError:
+def storage_error(
+    path: Path, error: OSError, *, state: str = _INTACT, action: str = "written"
+) -> StorageError:
     """Error for a file that could not be written, with the remedy for its `errno`.
 
     The state is that in which the folder is left.
@@ -47,11 +50,20 @@ def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> Storag
     unknown = "check that the disk has space and the folder is writable"
     fix = _FIXES.get(error.errno or 0, unknown)
     return StorageError(
-        f"{path.name} could not be written",
+        f"{path.name} could not be {action}",
         where=str(path),
         why=error.strerror or str(error),
         fix=f"{fix}; {state}",
     )
+
+
+def system_error(error: OSError) -> StorageError | None:
+    """Error for a call of the system that failed anywhere; None if the program may be wrong."""
+    if error.errno not in (*_WRITING, *_ANY):
+        return None
+    path = Path(str(error.filename or "a temporary file"))
+    action = "written" if error.errno in _WRITING else "read or written"
+    return storage_error(path, error, action=action)
 
 
 def sync(path: Path) -> None:
@@ -110,8 +122,8 @@ def held_lock(path: Path) -> Iterator[None]:
         holder = _read_holder(named)
         if _may_be_running(holder, locks_work=works):
             raise _locked_error(named, holder)
-        _write_holder(named)
         try:
+            _write_holder(named)
             yield
         finally:
             # Removed before the lock is released: a waiting process then notices it.

@@ -117,6 +117,9 @@ def _index(source: TextSource) -> Index:
     """Find the bytes of all complete steps."""
     header = max(source.find(b"END header"), 0)
     starts = [at for at, _ in marked_lines(source, _TIME) if at > header]
+    if starts and b"<--" in source.data(header, starts[0] - header):
+        where = f"{source.stamp.path}, line {source.line_at(header)}"
+        raise with_location(damaged("the first step has no line with its time"), where)
     ends = [*starts[1:], source.size][: len(starts)]
     spans = np.array([starts, ends], dtype=np.int64).T
     whole, broken = len(spans), -1

@@ -165,7 +165,7 @@ class _Walk:
         try:
             for at in range(0, source.size, _PIECE):
                 self._parse(at)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError) as error:  # such as an unknown encoding
             raise DataError(
                 f"the file is not XML: {error}",
                 where=str(source.stamp.path),

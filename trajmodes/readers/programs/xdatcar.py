@@ -87,12 +87,20 @@ class _Frame:
 def _index(source: TextSource) -> Index:
     """Find the rows of all complete frames, their cells and steps, and the species."""
     where = str(source.stamp.path)
-    starts, stops, cells = [], [], []
+    starts, cells = [], []
+    stops: list[int] = []
     steps: list[int] = []
     headers: list[int] = []
     species: tuple[str, ...] = ()
     cell = np.zeros((3, 3))
     for at, match in marked_lines(source, _MARK):
+        if at and not stops:
+            raise DataError(
+                "no frame follows the header of seven lines",
+                where=where,
+                why="the line “Direct configuration=” of the first frame is missing",
+                fix="use the file as VASP wrote it",
+            )
         stops.append(at)
         starts.append(at + len(match[0]))
         try:

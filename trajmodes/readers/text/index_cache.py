@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from trajmodes.errors import DataError, TrajmodesWarning
+from trajmodes.errors import DataError, TrajmodesWarning, system_errors
 from trajmodes.notes import Note
 from trajmodes.readers.text.source import FileStamp, TextSource
 
@@ -56,7 +56,7 @@ def cached_index(source: TextSource, kind: str, build: Callable[[], Index]) -> I
 
 def _identity(stamp: FileStamp, kind: str) -> str:
     digest = hashlib.sha256()
-    with stamp.path.open("rb") as file:
+    with system_errors(stamp.path), stamp.path.open("rb") as file:
         digest.update(file.read(_END))
         for place in range(1, _N_SAMPLES + 1):
             file.seek(stamp.size * place // (_N_SAMPLES + 1))

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.errors import DataError, StorageError, UsageError, system_errors
 from trajmodes.machine import read_at
 from trajmodes.readers.text.compressed import CompressionError, compression_of, decompressed
 
@@ -66,14 +66,12 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
         If it is empty.
     """
     file = Path(path).absolute()
-    try:
+    with system_errors(file):
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise UsageError(f"{file} is {kind}, not a trajectory file")
         ends = _digest_of_ends(file, status.st_size)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if status.st_size == 0:
         raise DataError(f"{file} is empty")
     return FileStamp(
@@ -97,15 +95,14 @@ def check_unchanged(stamp: FileStamp) -> None:
     A simulation may append to it: it is then longer, and the ends of its earlier part are the
     same.
     """
-    try:
+    same = False
+    with system_errors(stamp.path), suppress(FileNotFoundError, NotADirectoryError):
         status = stamp.path.stat()
         if status.st_ino == stamp.inode and status.st_size > stamp.size:
             same = _digest_of_ends(stamp.path, stamp.size) == stamp.ends
         else:
             now = (status.st_size, status.st_mtime_ns, status.st_ino)
             same = now == (stamp.size, stamp.modified_ns, stamp.inode)
-    except OSError:
-        same = False
     if not same:
         raise DataError(
             f"{stamp.path} has changed since it was opened",
@@ -153,7 +150,10 @@ class TextSource:
             if self.spool:
                 yield self.spool.descriptor
             else:
-                with self.stamp.path.open("rb", buffering=0) as file:
+                with (
+                    system_errors(self.stamp.path),
+                    self.stamp.path.open("rb", buffering=0) as file,
+                ):
                     yield file.fileno()
         finally:
             check_unchanged(self.stamp)
@@ -242,7 +242,7 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
     """
     file_path, head = Path(path), b""
     method = _method_of(file_path)
-    with file_path.open("rb") as file:
+    with system_errors(file_path), file_path.open("rb") as file:
         if method is None:
             return file.read(size)
         try:
@@ -278,7 +278,7 @@ def require_text(path: Path, head: bytes) -> None:
 
 
 def _method_of(path: Path) -> str | None:
-    with path.open("rb") as file:
+    with system_errors(path), path.open("rb") as file:
         return compression_of(file.read(8))
 
 

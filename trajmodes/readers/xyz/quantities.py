@@ -243,9 +243,27 @@ def _ended_together(base: Trajectory, last: int) -> Trajectory:
     return replace(whole, notes=(*whole.notes, Note("warning", text)))
 
 
+def _unused_ends(
+    base: Trajectory, parts: Mapping[str, tuple[Trajectory, float]]
+) -> tuple[Note, ...]:
+    """Note frames of other quantities after the last positions."""
+    last = int(base.steps[-1])
+    later = {kind: int((one.steps > last).sum()) for kind, (one, _) in parts.items()}
+    return tuple(
+        Note(
+            "warning",
+            f"{n_frames} frames of {kind} after step {last}, the last of the "
+            "positions, are not used",
+        )
+        for kind, n_frames in later.items()
+        if n_frames and kind != "positions"
+    )
+
+
 def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
     """Join the files of one run by their steps."""
     base, length = parts["positions"]
+    notes = _unused_ends(base, parts)
     base = _ended_together(base, min(one.steps[-1] for one, _ in parts.values()))
     found = {}
     for kind, (one, factor) in parts.items():
@@ -271,5 +289,6 @@ def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
         has_forces="forces" in parts,
         n_bytes=sum(one.n_bytes for one in every),
         rounding=base.rounding * length,
+        notes=(*base.notes, *notes),
         frames=QuantityFrames(found["positions"], found.get("velocities"), found.get("forces")),
     )

@@ -1,0 +1,278 @@
+"""Every call of the system may fail: a clean error, or complete results, and nothing left over.
+
+The call that is made first at each place of the program fails, one after the other, and in
+other tests all calls from one on. Results that pass for complete are then complete, earlier
+results are intact or are refused, and no temporary file is left, except the one whose removal
+failed: the next command removes it.
+"""
+
+import errno
+import sys
+import tempfile
+from pathlib import Path
+from shutil import copytree, rmtree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from program_files.failing_calls import failing, from_call, never, once
+from trajmodes.cli.program import main
+from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.results.folder import Writer, open_folder, whole_results, write_files
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc"),
+]
+ERRORS = [errno.EIO, errno.ENOSPC, errno.EACCES]
+REMOVING = ("open", "rmdir", "unlink", "scandir", "listdir")
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.log"
+    }
+
+
+def temporary(*folders):
+    """Temporary files and folders, but not what is in these folders."""
+    found = (path for folder in folders for path in folder.rglob("*"))
+    return sorted(
+        str(path)
+        for path in found
+        if (path.name.startswith(".trajmodes.") and path.name != ".trajmodes.files")
+        or path.suffix in (".tmp", ".partial")
+    )
+
+
+def assert_only_removal_failed(left, state):
+    """Temporary files are left only where the call failed that removes them."""
+    for path in left:
+        (failed,) = state.failed
+        name, file = failed.split(" ", 1)
+        file = Path(state.folder, file)
+        assert name in REMOVING, (left, failed)
+        assert file.is_relative_to(path) or Path(path).is_relative_to(file), (left, failed)
+
+
+# --- the results folder, at every call
+
+
+def text(content):
+    return Writer("a text", lambda path: path.write_text(content))
+
+
+def write(folder, content):
+    with open_folder(folder) as opened:
+        write_files(opened, {"a": text(content), "new/b": text(content)})
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder of earlier results, of which one file is not replaced but removed."""
+    folder = tmp_path / "out"
+    with open_folder(folder) as opened:
+        write_files(opened, {"a": text("old"), "old/c": text("old")})
+    return folder
+
+
+def outcomes(folder, due, number):
+    """Write results while calls fail; return the calls, and the error if there was one."""
+    with failing(folder.parent, due, number) as state:
+        try:
+            write(folder, "new")
+        except (StorageError, UsageError) as error:
+            return state, error
+    return state, None
+
+
+def is_accepted(folder):
+    """Whether readers take the results of a folder for complete."""
+    try:
+        with whole_results(folder):
+            return True
+    except DataError:
+        return False
+
+
+def assert_old_or_new_or_refused(folder, error):
+    """Results that readers accept are complete; messages say in which state the folder is."""
+    if not is_accepted(folder):
+        assert "the results are incomplete: repeat the run" in str(error)
+        return
+    found = {name: text for name, text in files(folder).items() if ".trajmodes" not in name}
+    old = {"a": b"old", "old/c": b"old"}
+    assert found in (old, {"a": b"new", "new/b": b"new"})
+    if error is not None and found != old:
+        assert "the results are complete" in str(error)
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_results_are_whole_or_refused_wherever_a_call_fails(earlier, tmp_path, number):
+    copytree(earlier, tmp_path / "copy")
+    calls = outcomes(earlier, never, number)[0].calls
+    for n in range(1, len(calls) + 1):
+        rmtree(earlier)
+        copytree(tmp_path / "copy", earlier)
+        state, error = outcomes(earlier, lambda call, _place, n=n: call == n, number)
+        assert len(state.failed) == 1
+        assert_old_or_new_or_refused(earlier, error)
+        assert_only_removal_failed(temporary(earlier), state)
+        write(earlier, "next")
+        assert temporary(earlier) == []
+        assert set(files(earlier)) == {".trajmodes.files", "a", "new/b"}
+
+
+def test_results_are_whole_or_refused_whenever_a_disk_is_lost(earlier, tmp_path):
+    copytree(earlier, tmp_path / "copy")
+    calls = outcomes(earlier, never, errno.EIO)[0].calls
+    for n in range(1, len(calls) + 1):
+        rmtree(earlier)
+        copytree(tmp_path / "copy", earlier)
+        _, error = outcomes(earlier, from_call(n), errno.EIO)
+        assert_old_or_new_or_refused(earlier, error)
+        write(earlier, "next")
+        assert temporary(earlier) == []
+
+
+# --- whole commands, at every place that makes a call
+
+
+def argon(path, n_frames=24, a=5.4):
+    """Argon on fcc sites that oscillate independently, as a LAMMPS dump and a POSCAR."""
+    rng = np.random.default_rng(0)
+    base = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    cells = np.stack(np.meshgrid(*3 * [range(2)], indexing="ij"), -1).reshape(-1, 3)
+    sites = ((cells[:, None] + base) * a).reshape(-1, 3)
+    with (path / "argon.lammpstrj").open("w") as file:
+        for step in range(n_frames):
+            u_ax, v_ax = 0.1 * rng.normal(size=(2, *sites.shape)) * [[[1]], [[11]]]
+            f_ax = -0.3 * (u_ax - 0.1 * np.roll(u_ax, 1, axis=0))
+            box = f"0 {2 * a}\n" * 3
+            file.write(
+                f"ITEM: UNITS\nmetal\nITEM: TIMESTEP\n{10 * step}\nITEM: NUMBER OF ATOMS"
+            )
+            file.write(f"\n{len(sites)}\nITEM: BOX BOUNDS pp pp pp\n{box}")
+            file.write("ITEM: ATOMS id type element xu yu zu vx vy vz fx fy fz\n")
+            for k, row in enumerate(np.hstack([sites + u_ax, v_ax, f_ax]), start=1):
+                file.write(f"{k} 1 Ar {' '.join(f'{x:.8f}' for x in row)}\n")
+    rows = "\n".join(" ".join(map(str, row)) for row in base)
+    (path / "POSCAR").write_text(f"Ar\n{a}\n1 0 0\n0 1 0\n0 0 1\nAr\n4\ndirect\n{rows}\n")
+
+
+class Commands:
+    """Commands on a run of argon in a folder, with cache and temporary folder in it."""
+
+    def __init__(self, folder):
+        self.folder, self.out, self.kept = folder, folder / "out", folder / "kept"
+        for name in ("tmp", "cache"):
+            (folder / name).mkdir()
+        argon(folder)
+        run = [folder / "argon.lammpstrj", "--timestep-fs", 2]
+        fit = [*run, "--cell", folder / "POSCAR", "-o", self.out]
+        old = {name: [name, *fit, "--cutoff", 5] for name in ("fit", "run")}
+        self.words = {
+            "check": ["check", *run, "--cell", folder / "POSCAR"],
+            "fit": ["fit", *fit, "--cutoff", 3.9],
+            "run": ["run", *fit, "--cutoff", 3.9],
+            "project": [
+                "project",
+                *run,
+                "--force-constants",
+                folder / "of_fit",
+                "-o",
+                self.out,
+            ],
+            "show": ["show", folder / "of_fit"],
+            "export": ["export", folder / "of_fit", "--to", "phono3py", "-o", self.out],
+        }
+        self.earlier = {**old, "project": [*self.words["project"], "--segment-ps", 0.1]}
+
+    def call(self, words):
+        return CliRunner().invoke(main, [str(word) for word in words])
+
+    def prepare(self, command):
+        """Make results that the command uses or replaces; return its files and its calls."""
+        if command in ("project", "show", "export") and not (self.folder / "of_fit").exists():
+            fit = [
+                word if word != self.out else self.folder / "of_fit"
+                for word in self.words["fit"]
+            ]
+            assert self.call(fit).exit_code == 0
+        rmtree(self.kept, ignore_errors=True)
+        rmtree(self.out, ignore_errors=True)
+        self.kept.mkdir()
+        if command in self.earlier:
+            assert self.call(self.earlier[command]).exit_code == 0
+            copytree(self.out, self.kept, dirs_exist_ok=True)
+        self.restore()
+        with failing(self.folder, never) as state:
+            assert self.call(self.words[command]).exit_code == 0
+        return self.written(), list(dict.fromkeys(state.places))
+
+    def restore(self):
+        """Put the earlier results back, and remove all frame indices."""
+        rmtree(self.out, ignore_errors=True)
+        if any(self.kept.iterdir()):
+            copytree(self.kept, self.out)
+        for path in (self.folder / "cache").rglob("*.npz"):
+            path.unlink()
+
+    def written(self):
+        """Contents of the results folder."""
+        return files(self.out) if self.out.exists() else {}
+
+    def disturbed(self, command, due, number):
+        """Let calls fail during a command; its end is clean."""
+        self.restore()
+        with failing(self.folder, due, number) as state:
+            result = self.call(self.words[command])
+        said, hint = result.output, (state.failed[:1], result.output)
+        assert "Traceback" not in said, hint
+        if result.exit_code:
+            assert result.exit_code in (2, 3, 4), hint
+            assert "error: " in said, hint
+            assert str(self.folder) in said, hint
+            assert "  fix: " in said or "cannot read" in said, hint
+        return state, result, hint
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Commands(tmp_path)
+
+
+def survives_at_every_place(commands, command, number, every):
+    whole, places = commands.prepare(command)
+    old = files(commands.kept)
+    for place in places[::every]:
+        state, result, hint = commands.disturbed(command, once(place), number)
+        now = commands.written()
+        left = temporary(commands.out, commands.folder / "cache")
+        assert_only_removal_failed(left, state)
+        assert not any((commands.folder / "tmp").iterdir()), hint
+        if left:
+            assert result.exit_code == 0, hint
+        elif result.exit_code == 0:
+            assert now == whole, hint
+        elif now not in (old, whole) and "results.nc" in now:
+            shown = commands.call(["show", commands.out])
+            assert shown.exit_code == 3, hint
+            assert "incomplete" in shown.output
+
+
+def test_a_failing_call_ends_a_command_cleanly(commands):
+    for command, every in (("check", 7), ("show", 1), ("export", 11)):
+        survives_at_every_place(commands, command, errno.EIO, every)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ERRORS)
+@pytest.mark.parametrize("command", ["check", "export", "fit", "run", "project"])
+def test_every_failing_call_ends_a_command_cleanly(commands, command, number):
+    survives_at_every_place(commands, command, number, 1)
