@@ -469,8 +469,9 @@ def rows(text: str) -> list[str]:
 def test_modes_lists_every_set(fitted, plain):
     text = done("modes", fitted.parent / "plain")
     head = text.splitlines()[0].split()
-    wanted = "set q br. harmonic displ. ratio line T C FWHM τ line τ energy"
-    assert head == wanted.split()
+    assert head[:4] == ["set", "q", "br.", "harmonic"]
+    assert head[-1] == "verdict"
+    assert {"FWHM", "τ", "energy"} < set(head)
     assert [int(row.split()[0]) for row in rows(text)] == list(range(plain.sizes["set"]))
     assert done("modes", fitted.parent / "plain" / "results.nc") == text
 
@@ -480,7 +481,7 @@ def test_modes_can_leave_out_and_sort(fitted, plain):
     text = done("modes", fitted.parent / "plain", "--resolved", "--sort", "lifetime")
     order = [int(row.split()[0]) for row in rows(text)]
     assert sorted(order) == np.flatnonzero(known).tolist()
-    assert f"not listed: {(~known).sum()} sets without a lifetime" in one_line(text)
+    assert f"not listed: {(~known).sum()} sets" in one_line(text)
     life = plain.lifetime_ps.fillna(plain.lifetime_energy_ps).values[order]
     assert all(one >= two for one, two in pairwise(life))
     text = done("modes", fitted.parent / "plain", "--sort", "frequency")

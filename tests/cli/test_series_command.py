@@ -201,12 +201,12 @@ def test_linewidths_of_projected_runs_have_an_exponent(projected, tmp_path):
     np.testing.assert_allclose(exponent[known], 1.0, rtol=1e-9)
     width = series["series_linewidth_thz"].values[known]
     np.testing.assert_allclose(width[:, 2], 1.5 * width[:, 1])
-    assert "Γ ∝ Tⁿ with n = 1" in " ".join(str(series).split())
+    assert "FWHM ∝ Tⁿ with n = 1" in " ".join(str(series).split())
     series.save(tmp_path / "series")
     assert (tmp_path / "series" / "figures" / "linewidths.png").stat().st_size > 10_000
     shown = CliRunner().invoke(main, ["show", str(tmp_path / "series" / "results.nc")])
     assert shown.exit_code == 0, shown.output
-    assert "n of Γ ∝ Tⁿ" in shown.stdout
+    assert "n of FWHM ∝ Tⁿ" in shown.stdout
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,10 @@ def resume(folder: str, **given: Any) -> str:
 @command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
 def modes(results: str, **given: Any) -> str:
     """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
-    from trajmodes.report.summary import show_modes
+    from trajmodes.report.show import MODE_TABLE
+    from trajmodes.report.show import show as text_of_results
 
-    values = values_of("modes", given)
-    return show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
+    return text_of_results(results, MODE_TABLE, values_of("modes", given))
 
 
 @command(
@@ -191,12 +191,19 @@ def export(folder: str, **given: Any) -> str:
     return show_export(export_job(folder, values["to"], values["output"]))
 
 
-@command(main, click.argument("results", metavar="RESULTS.nc"))
-def show(results: str) -> str:
-    """Print the main results of a run."""
-    from trajmodes.report.summary import show_file
+@command(
+    main,
+    click.argument("results", metavar="RESULTS.nc | FOLDER"),
+    click.argument("table", required=False, metavar="[TABLE]"),
+)
+def show(results: str, table: str | None, **given: Any) -> str:
+    """Print the main results of a command, or one of its tables.
 
-    return show_file(results)
+    TABLE is modes, or the name of a file in tables/, such as bands.
+    """
+    from trajmodes.report.show import show as text_of_results
+
+    return text_of_results(results, table, values_of("show", given))
 
 
 @command(main)

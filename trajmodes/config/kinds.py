@@ -265,6 +265,7 @@ TEXT = Kind("text", lambda value: isinstance(value, str), str)
 TEXTS = Kind("a list of texts", _are_texts, str, is_list=True)
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool), str, is_switch=True)
 SYMBOLS = Kind("a list of chemical symbols", _are_texts, _read_symbols, from_text=True)
+COLUMNS = replace(SYMBOLS, words="a list of columns")
 SCHEMES = replace(
     choices("full", "zsisa", "fixed"),
     choices=(),

@@ -11,13 +11,31 @@ from trajmodes.config.scattering import OnePhononOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions(Group):
-    """Table of modes on the terminal."""
+    """Rows and columns of a table on the terminal."""
 
     title: ClassVar = "Table"
-    commands: ClassVar = "modes"
+    commands: ClassVar = "modes show"
 
-    sort: Literal["q", "frequency", "lifetime"] = option("Order of the rows.", default="q")
+    columns: tuple[str, ...] = option(
+        "Columns, separated by commas, such as q,branch,line,linewidth,lifetime: those of the "
+        "table, or of its CSV file.",
+        default=(),
+        kind=kinds.COLUMNS,
+        metavar="NAMES",
+        unset="as many as there is room for",
+    )
+    sort: str | None = option(
+        "Column that the rows are sorted by; of modes q, frequency, linewidth or lifetime too.",
+        metavar="NAME",
+        unset="the order of the file",
+    )
+    q: str | None = option(
+        'Show only modes at this q and those equivalent by symmetry, such as X or "1/2 0 0".',
+        metavar="Q",
+        unset="all",
+    )
     resolved: bool = option("Show only modes whose lifetime is resolved.", default=False)
+    csv: bool = option("Print the table as CSV, with all digits.", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

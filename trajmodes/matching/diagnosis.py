@@ -113,10 +113,18 @@ def _match_figures(match: Match) -> dict[str, Finding]:
         "relaxation": Finding(
             float(moved),
             "Å",
-            f"of sites, as symmetry allows, ± {match.relaxation_sem:.1e}; without symmetry "
-            f"{match.raw_relaxation_max:.1e}",
+            f"of sites, as symmetry allows, ± {_length(match.relaxation_sem)}; without "
+            f"symmetry {_length(match.raw_relaxation_max)}",
         ),
     }
+
+
+def _length(value: float) -> str:
+    """Text of a length in Å; rounding errors of zero are 0."""
+    return "0" if value < _ROUND_OFF else f"{value:.1e}"
+
+
+_ROUND_OFF = 1e-12
 
 
 def _motion_figures(sample: RunSample) -> dict[str, Finding]:

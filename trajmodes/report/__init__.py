@@ -5,7 +5,8 @@ In: a Dataset of results, from a run or from results.nc. Out: PNG files, text, e
 - `write`: writes a results folder (start here)
 - `figures`: the figures, listed in `figures.catalogue`
 - `summary`, `sections`: the summary of a run and the report of a check
-- `mode_table`, `scan`: the lists of `trajmodes modes` and `trajmodes scan`
+- `text`: the brief summary of a run or a check, and tables
+- `show`, `scan`: what `trajmodes show`, `modes` and `scan` print
 - `numbers`: numbers with standard errors, counts and names as text
 - `movie`: one mode as a movie
 """

@@ -54,28 +54,6 @@ def compact(value: float, sem: float | None = None) -> str:
     return f"{value:.{digits}f}({error if sem >= 0.995 else error[2:].lstrip('0')})"
 
 
-def terse(value: float, sem: float | None = None) -> str:
-    """Format a number with one digit of its standard error in brackets; nan as –.
-
-    Examples
-    --------
-    >>> terse(15.03412, 0.0213)
-    '15.03(2)'
-    >>> terse(301.2, 14.6)
-    '300(10)'
-    >>> terse(0.0998, 0.00096)
-    '0.100(1)'
-    """
-    if not math.isfinite(value) or sem is None or not 0.0 < sem < math.inf:
-        return plus_minus(value)
-    # Rounded first: 0.00096 is 0.001.
-    power = math.floor(math.log10(float(f"{sem:.0e}")))
-    if power < 0:
-        return f"{value:.{min(-power, 9)}f}({round(sem * 10.0 ** min(-power, 9))})"
-    scale = 10**power
-    return f"{round(value / scale) * scale}({round(sem / scale) * scale})"
-
-
 _SMALL, _LARGE = 0.2, 0.4
 """Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
 

@@ -14,7 +14,7 @@ from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, p
 from trajmodes.report.numbers import strength_of as strength
 
 _FIXED = 1e-9
-"""In Å: shifts of sites that symmetry fixes are rounding errors below this."""
+"""In Å and eV/Å: what symmetry makes zero is a rounding error below this."""
 _FAR = 3.0
 """Largest ratio of linewidths of the run and of perturbation theory that is not flagged."""
 _SIGNIFICANT = 3.0
@@ -214,6 +214,8 @@ def _reference(dataset: NamedArrays) -> str:
         return text
     force = np.linalg.norm(dataset["first_order"].values, axis=1)
     site = int(force.argmax())
+    if force[site] < _FIXED:
+        return f"{text}; mean residual forces are zero"
     return (
         f"{text}; largest mean residual force {force[site]:.2g} eV/Å ({_site(dataset, site)})"
     )

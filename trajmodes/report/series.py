@@ -15,7 +15,7 @@ from trajmodes.report.numbers import branches, compact, counted, plus_minus, poi
 _COLUMNS = {
     "series_gruneisen": "γ",
     "series_axial_gruneisen": "γ of c/a",
-    "linewidth_exponent": "n of Γ ∝ Tⁿ",
+    "linewidth_exponent": "n of FWHM ∝ Tⁿ",
 }
 """Headings of results that not every series has."""
 _ROWS = 16
@@ -180,6 +180,6 @@ def _widths(dataset: NamedArrays) -> str:
     known = np.isfinite(own)
     near = int((np.abs(own[known] - 1.0) < 2.0 * sem[known]).sum())
     return (
-        f"Γ ∝ Tⁿ with n = {plus_minus(value, error)}, mean of {counted(known.sum(), 'set')}; "
-        f"{near} of them agree with n = 1 within 2 errors"
+        f"FWHM ∝ Tⁿ with n = {plus_minus(value, error)}, mean of "
+        f"{counted(known.sum(), 'set')}; {near} of them agree with n = 1 within 2 errors"
     )

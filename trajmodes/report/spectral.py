@@ -13,8 +13,8 @@ _ROWS = 30
 _EQUAL = 1e-6
 """Frequencies in THz that differ by less are those of degenerate branches."""
 _CAPTION = (
-    "THz; shift of the maximum from the harmonic frequency, full width at half maximum; 2Γ: "
-    "width to lowest order; classical unless stated"
+    "THz; shift of the maximum from the harmonic frequency, full width at half maximum (FWHM), "
+    "and that to lowest order; classical unless stated"
 )
 
 
@@ -22,8 +22,8 @@ def lines_of_modes(dataset: NamedArrays) -> Group:
     """Make a table of up to thirty levels with their shifts and widths."""
     measured = "measured_width_thz" in dataset
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    more = ["run\nshift", "run\nwidth"] if measured else ["quantum\nwidth"]
-    for title in ["q", "branch", "harmonic", "shift", "width", "2Γ", *more]:
+    more = ["run\nshift", "run\nFWHM"] if measured else ["quantum\nFWHM"]
+    for title in ["q", "branch", "harmonic", "shift", "FWHM", "lowest\norder", *more]:
         table.add_column(title, justify="left" if title == "q" else "right", no_wrap=True)
     levels = levels_of(dataset)
     shown = np.unique(np.linspace(0, len(levels) - 1, min(_ROWS, len(levels))).round())

@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from io import StringIO
-from typing import Literal
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -17,7 +16,6 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.report.minimised import minimum_lines, minimum_parts
-from trajmodes.report.mode_table import SetList, list_sets, lower_bounds, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus
 from trajmodes.report.properties import property_lines, property_parts, scattering_lines
 from trajmodes.report.quasiharmonic import phase_parts, volume_lines, volume_parts
@@ -33,6 +31,12 @@ from trajmodes.report.sections import (
 from trajmodes.report.series import series_lines, series_parts
 from trajmodes.report.shells import shell_lines, shell_parts
 from trajmodes.report.text.brief import file_lines
+from trajmodes.report.text.mode_table import (
+    OPTIONAL,
+    SetList,
+    list_sets,
+    lower_bounds,
+)
 from trajmodes.report.text.of_run import brief_of_run
 from trajmodes.report.text.overview import (
     cell_line,
@@ -45,7 +49,6 @@ from trajmodes.report.text.overview import (
     texts_in,
     unresolved_lines,
 )
-from trajmodes.results.netcdf import read_arrays
 
 WIDTH = 100
 """Largest width of the text: longer lines are hard to read on any terminal."""
@@ -76,33 +79,6 @@ def show_results(
     if not isinstance(results, Results):
         return text_of(Group(render(results), Text(), *file_lines(files)))
     return text_of(brief_of_run(results, _arrays_of(results), files))
-
-
-def show_file(path: str) -> str:
-    """Summary of the results in a file ``results.nc``.
-
-    Raises
-    ------
-    DataError
-        If it is not a results file.
-    """
-    return text_of(render(read_arrays(path), rows=None))
-
-
-def show_modes(
-    path: str,
-    *,
-    sort: Literal["q", "frequency", "lifetime"] = "q",
-    only_resolved: bool = False,
-) -> str:
-    """Table of all modes of ``results.nc`` or its folder, one row for each set of modes.
-
-    Raises
-    ------
-    DataError
-        If it is not a results file.
-    """
-    return text_of(render_modes(read_arrays(path), sort=sort, only_resolved=only_resolved))
 
 
 def render(
@@ -205,26 +181,43 @@ def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
     by_energy = _ENERGY_COLUMNS if "mode_temperature" in dataset else _FIT_COLUMNS
     shown = _choose_sets(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
-    caption = "; ".join(["1.23(5) means 1.23 ± 0.05", *lower_bounds(dataset)])
+    caption = "; ".join(["1.234(56) means 1.234 ± 0.056", *lower_bounds(dataset)])
     if count < n_sets:
         rule = "those with a lifetime first" if projected else "spread over the frequencies"
         listed = projected or "mode_temperature" in dataset
-        place = "trajmodes modes FOLDER" if listed else "tables/modes.csv"
+        place = "trajmodes show FOLDER modes" if listed else "tables/modes.csv"
         caption += f"; {count} of {counted(n_sets, 'set')}, {rule}; all sets: {place}"
     names = _PROJECTION_COLUMNS if projected else by_energy
-    return list_sets(dataset, shown.tolist(), names, optional=_OPTIONAL, caption=caption)
+    return list_sets(dataset, shown.tolist(), names, optional=OPTIONAL, caption=caption)
 
 
 _PROJECTION_COLUMNS = (
-    *("set", "q", "branch", "harmonic", "line", "width", "life", "energy life", "verdict"),
+    *(
+        "set",
+        "q",
+        "branch",
+        "harmonic",
+        "line",
+        "linewidth",
+        "lifetime",
+        "energy-lifetime",
+        "verdict",
+    ),
 )
 _ENERGY_COLUMNS = (
-    *("set", "q", "branch", "harmonic", "ratio", "temperature", "heat", "anharmonicity"),
+    *(
+        "set",
+        "q",
+        "branch",
+        "harmonic",
+        "ratio",
+        "temperature",
+        "heat-capacity",
+        "anharmonicity",
+    ),
 )
-_FIT_COLUMNS = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
+_FIT_COLUMNS = ("set", "q", "branch", "harmonic", "phi3-linewidth", "gruneisen")
 """Columns with spectra, with energies alone and without a projection; modes.csv has more."""
-_OPTIONAL = ("width", "line", "branch")
-"""Columns to leave out on a narrow terminal, in this order."""
 
 
 def _choose_sets(dataset: NamedArrays, count: int) -> Ints:

@@ -21,7 +21,7 @@ from typing import IO
 
 import xarray as xr
 
-from trajmodes.data.named_arrays import PlainArray, PlainArrays
+from trajmodes.data.named_arrays import NamedArrays, PlainArray, PlainArrays
 from trajmodes.machine import available_processors
 from trajmodes.report.figures.catalogue import (
     FIGURES,
@@ -145,28 +145,28 @@ def second_painter(folder: Path) -> Iterator[Painter | None]:
             process.stdin.close()
 
 
-def is_map(dataset: xr.Dataset) -> bool:
+def is_map(dataset: NamedArrays) -> bool:
     """Whether these are the spectral energy along a path, and no results of a run."""
     return "map_power" in dataset and "set" not in dataset.dims
 
 
-def is_property(dataset: xr.Dataset) -> bool:
+def is_property(dataset: NamedArrays) -> bool:
     """Whether these are properties of force constants alone, and no results of a run."""
     axes = {"thermo_temperature", "strain", "spectral_point", "expansion_order"}
     return not axes.isdisjoint(dataset.dims)
 
 
-def is_series(dataset: xr.Dataset) -> bool:
+def is_series(dataset: NamedArrays) -> bool:
     """Whether these are a series of runs."""
     return "series_run" in dataset.dims
 
 
-def is_scattering(dataset: xr.Dataset) -> bool:
+def is_scattering(dataset: NamedArrays) -> bool:
     """Whether these are dynamic structure factors, and no results of a run."""
     return "wavevector" in dataset.dims
 
 
-def outputs_of(dataset: xr.Dataset) -> tuple[Output, ...]:
+def outputs_of(dataset: NamedArrays) -> tuple[Output, ...]:
     """Files that results of this kind may have."""
     kinds = (
         (is_series(dataset), SERIES_OUTPUTS),

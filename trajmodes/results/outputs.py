@@ -103,6 +103,38 @@ DENSITY_MAP = Output(
 )
 """The table of `trajmodes sed`."""
 
+MODES = Output(
+    "tables/modes.csv",
+    (
+        ("", "sets of modes: frequencies"),
+        ("linewidth_thz", ", linewidths, lifetimes"),
+        ("linewidth_phi3_classical_thz", ", perturbative linewidths"),
+        ("gruneisen", ", Grüneisen parameters"),
+        ("mode_temperature", ", temperatures, heat capacities"),
+        ("free_path", ", mean free paths"),
+    ),
+    ("set",),
+    listed(
+        "Sets of symmetry-equivalent modes (star of q and degenerate branches); x_sem is "
+        "the standard error of x",
+        *("set", "set_q", "set_point", "star_size", "degeneracy"),
+        *("branch_first", "branch_last", "members"),
+        *("freq_harmonic_thz", "freq_harmonic_error_factor", "freq_displacement_thz"),
+        *("freq_ratio_thz", "freq_spectrum_thz"),
+        *("mode_temperature", "equipartition_z", "heat_capacity_kb"),
+        *("anharmonicity", "sigma_set"),
+        *("linewidth_thz", "lifetime_ps", "lifetime_energy_ps", "lifetime_disagreement"),
+        *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
+        *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
+        *("free_path", "gruneisen"),
+        *("kinetic_mev", "potential_mev", "virial_mev"),
+        *("line_kinetic_mev", "line_reduced_chi2", "line_resolution_thz"),
+        *("line_segment_ps", "energy_chi2_ratio", "line_asymmetry", "line_baseline"),
+        *("partner_freq_thz", "partner_linewidth_thz", "partner_kinetic_mev"),
+        *("verdict", "advice", "energy_verdict", "energy_advice"),
+    ),
+)
+
 TABLES = (
     BANDS,
     IRREPS,
@@ -152,37 +184,7 @@ TABLES = (
             *("shell_norm", "shell_trace"),
         ),
     ),
-    Output(
-        "tables/modes.csv",
-        (
-            ("", "sets of modes: frequencies"),
-            ("linewidth_thz", ", linewidths, lifetimes"),
-            ("linewidth_phi3_classical_thz", ", perturbative linewidths"),
-            ("gruneisen", ", Grüneisen parameters"),
-            ("mode_temperature", ", temperatures, heat capacities"),
-            ("free_path", ", mean free paths"),
-        ),
-        ("set",),
-        listed(
-            "Sets of symmetry-equivalent modes (star of q and degenerate branches); x_sem is "
-            "the standard error of x",
-            *("set", "set_q", "set_point", "star_size", "degeneracy"),
-            *("branch_first", "branch_last", "members"),
-            *("freq_harmonic_thz", "freq_harmonic_error_factor", "freq_displacement_thz"),
-            *("freq_ratio_thz", "freq_spectrum_thz"),
-            *("mode_temperature", "equipartition_z", "heat_capacity_kb"),
-            *("anharmonicity", "sigma_set"),
-            *("linewidth_thz", "lifetime_ps", "lifetime_energy_ps", "lifetime_disagreement"),
-            *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
-            *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
-            *("free_path", "gruneisen"),
-            *("kinetic_mev", "potential_mev", "virial_mev"),
-            *("line_kinetic_mev", "line_reduced_chi2", "line_resolution_thz"),
-            *("line_segment_ps", "energy_chi2_ratio", "line_asymmetry", "line_baseline"),
-            *("partner_freq_thz", "partner_linewidth_thz", "partner_kinetic_mev"),
-            *("verdict", "advice", "energy_verdict", "energy_advice"),
-        ),
-    ),
+    MODES,
     Output(
         "tables/energies.csv",
         "energies of every mode and of its travelling waves along ±q",

@@ -1,6 +1,6 @@
 """CSV tables of the results: comment lines with the units, then columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -39,26 +39,34 @@ class Table:
         """Number of cells."""
         return sum(len(column) for column in self.columns.values())
 
+    @property
+    def text(self) -> str:
+        """The table as CSV with ten digits; nan becomes an empty cell."""
+        return "".join(self._parts())
+
     def write(self, path: Path) -> None:
-        """Write the table as CSV with ten digits; nan becomes an empty cell.
+        """Write the table as CSV.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         """
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(self._parts())
+
+    def _parts(self) -> Iterator[str]:
+        """Head of the file, then blocks of rows: whole, they take many times the memory."""
         lines = [f"# {self.title}"]
         lines += [f"#   {name}: {text}" for name, text in self.meanings.items()]
         lines.append(",".join(self.columns))
         n_rows = max((len(column) for column in self.columns.values()), default=0)
-        with path.open("w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-            # In blocks of rows: as text they take many times the memory of the numbers.
-            for start in range(0, n_rows, _ROWS):
-                part = slice(start, start + _ROWS)
-                cells = [_cells(column[part]) for column in self.columns.values()]
-                rows = [",".join(row) for row in zip(*cells, strict=True)]
-                file.write("\n".join(rows) + "\n")
+        yield "\n".join(lines) + "\n"
+        for start in range(0, n_rows, _ROWS):
+            part = slice(start, start + _ROWS)
+            cells = [_cells(column[part]) for column in self.columns.values()]
+            rows = [",".join(row) for row in zip(*cells, strict=True)]
+            yield "\n".join(rows) + "\n"
 
 
 def _cells(column: npt.NDArray[Any]) -> list[str]:

@@ -82,7 +82,7 @@ def test_linewidths_that_no_two_runs_resolve_are_not_shown(made):
     for value, is_shown in ((np.nan, False), (1.0, True)):
         own = dataset.assign(linewidth_exponent=("series_set", np.full(n_sets, value)))
         assert output.is_possible(own) is is_shown
-        assert ("n of Γ" in text_of(Group(*series_parts(own)))) is is_shown
+        assert ("n of FWHM" in text_of(Group(*series_parts(own)))) is is_shown
 
 
 def test_frequencies_and_bands_drawn_are_those_of_the_results(made):

@@ -12,8 +12,8 @@ from trajmodes.notes import Note
 from trajmodes.report import write
 from trajmodes.report.figures.spectral_map import draw_bands
 from trajmodes.report.figures.style import sheet
-from trajmodes.report.mode_table import render_modes
 from trajmodes.report.summary import render
+from trajmodes.report.text.mode_table import render_modes
 from trajmodes.report.write import write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder

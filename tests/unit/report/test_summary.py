@@ -63,7 +63,7 @@ def test_rounding_errors_of_the_cell_are_not_printed(dataset):
 def test_a_row_of_the_table(results, dataset):
     line = next(
         line
-        for line in printed(render(results, rows=None)).splitlines()
+        for line in printed(render(results, rows=None), 100).splitlines()
         if line.split()[:5] == ["0", "0", "0", "0", "4–6"]
     )
     one = dataset.isel(set=0)
@@ -73,12 +73,14 @@ def test_a_row_of_the_table(results, dataset):
     assert float(width.split("(")[0]) == pytest.approx(float(one["linewidth_thz"]), abs=0.01)
     assert float(life.split("(")[0]) == pytest.approx(float(one["lifetime_ps"]), abs=0.01)
     assert energy_life == "–"
-    assert line.split()[-1] == "resolved"
+    assert line.split()[10:] == ["energy:", "few", "data"]
 
 
 def test_the_number_of_rows_is_limited_and_stated(results):
     text = printed(render(results, rows=5))
-    caption = "; 5 of 31 sets, those with a lifetime first; all sets: trajmodes modes FOLDER"
+    caption = (
+        "; 5 of 31 sets, those with a lifetime first; all sets: trajmodes show FOLDER modes"
+    )
     assert caption in " ".join(text.split())
     assert "FOLDER" not in printed(render(results, rows=None))
     fit = printed(render(replace(results, projection=None), rows=5), 100)
@@ -89,7 +91,7 @@ def test_sets_with_a_lifetime_of_any_kind_come_first(results, dataset):
     known = dataset["resolved"].values | dataset["energy_resolved"].values
     assert known.sum() > dataset["resolved"].values.sum()
     text = printed(render(results, rows=int(known.sum())), 100)
-    rows = text[text.index("set q") : text.index("1.23(5)")].splitlines()[2:]
+    rows = text[text.index("set q") : text.index("1.234(56)")].splitlines()[2:]
     assert {int(row[:3]) for row in rows} == set(np.flatnonzero(known))
 
 
@@ -314,7 +316,7 @@ def test_the_section_of_the_fit(full_results):
         "Stability stable: the lowest ω² is 4.930 ± 0.020 THz² at q = 0 1/8 1/8, branch 1",
         "Run length all frequencies are known to ±0.05 THz after a run of 320 ps",
         "differ from the reference structure: largest shift 0.0050 ± 0.0010 Å (site 0, Si)",
-        "largest mean residual force 0 eV/Å (site 0, Si)",
+        "mean residual forces are zero",
         "mean γ = 0.530 ± 0.012 classical, 0.470 ± 0.013 quantum at 300 K, mesh 14 × 14 × 12",
         "three-phonon scattering at 300 K, mesh 16 × 16 × 16: median",
     ):
