@@ -29,6 +29,7 @@ def main() -> None:
       trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
       trajmodes show  results/results.nc               the main results
       trajmodes resume results/                        continue a command that was ended
+      trajmodes live  imd://localhost:8888             the same of a simulation while it runs
 
     \b
     Force constants

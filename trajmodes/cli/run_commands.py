@@ -1,6 +1,7 @@
 """Commands on runs, force constants and results: they call the pipeline and return text."""
 
 import sys
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,8 @@ from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, values_of
+from trajmodes.config.live import LiveOptions
+from trajmodes.config.option import options_in
 from trajmodes.errors import DataError
 
 TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
@@ -94,6 +97,32 @@ def project(**given: Any) -> str:
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
     return _streamed("project", given)
+
+
+@command(main, click.argument("trajectory", nargs=1, metavar="imd://HOST:PORT"))
+def live(**given: Any) -> str:
+    """Analyse a simulation while it runs, from the frames that it sends (LAMMPS: fix imd).
+
+    Without force constants these are fitted, as by `trajmodes run`; with them the motion is
+    projected on their modes. All frames are kept in a recording, which other commands read.
+    """
+    from trajmodes.pipeline.live.job import live_job
+    from trajmodes.report.summary import show_results
+
+    verbose = given.pop("verbose")
+    chosen = {one.name: given.pop(one.name) for one in options_in(LiveOptions)}
+    given["trajectory"] = [given["trajectory"]]
+    job = given_job("live", given)
+    with progress_bars(verbose=verbose) as bars:
+        done = live_job(
+            job,
+            LiveOptions(**chosen),
+            command=command_line(),
+            bars=bars,
+            say=partial(click.echo, err=True),
+        )
+    text = show_results(*done.written, verbose=verbose)
+    return f"{text}\nstopped after {done.n_frames} frames: {done.ending}\n"
 
 
 @command(main, TRAJECTORY)

@@ -12,7 +12,7 @@ from trajmodes.config import kinds
 from trajmodes.config.option import Group, option
 from trajmodes.errors import UsageError
 
-CRYSTAL = "check run fit project sed sqw"
+CRYSTAL = "check run live fit project sed sqw"
 """Commands that read a run of a crystal."""
 
 FOLDERS = {
@@ -30,6 +30,7 @@ FOLDERS = {
     "phases": "phases",
     "free-energy": "free-energy",
     "demo": "trajmodes-demo",
+    "live": "live",
     "sctdep": "self-consistent",
     "series": "series",
     "bvk": "bvk",
@@ -124,7 +125,8 @@ class MatchOptions(Group):
         unset="0.001; a cell without symmetry is compared with the average structure",
     )
     species: tuple[str, ...] = option(
-        "Chemical symbols of atom types 1, 2, …, such as Ga,N.",
+        "Chemical symbols of atom types 1, 2, …, such as Ga,N; of a file without types one for "
+        "all atoms, or one for each.",
         default=(),
         kind=kinds.SYMBOLS,
         commands=f"{CRYSTAL} molecule",
@@ -157,13 +159,13 @@ class ForceConstantOptions(Group):
     """How to fit force constants."""
 
     title: ClassVar = "Fit of force constants"
-    commands: ClassVar = "run fit sctdep"
+    commands: ClassVar = "run live fit sctdep"
 
     cutoff2: float | str | None = option(
         "Cutoff in Å of the second-order force constants, or supercell for all pairs in it. "
         'Pairs of species may have cutoffs of their own: "8 Si-O:5".',
         kind=kinds.CUTOFF_OR_ALL,
-        commands="run fit sctdep series",
+        commands="run live fit sctdep series",
         also=("cutoff",),
         metavar="Å|supercell",
         unset="the largest that the supercell admits, with 4096 neighbours at most, or "
@@ -186,7 +188,7 @@ class ForceConstantOptions(Group):
     scheme: Literal["sequential", "joint"] | None = option(
         "Fit each order to the forces that the lower orders leave, or all orders at once.",
         unset="sequential; joint for a fit to displaced supercells of different sizes",
-        commands="run fit scan sctdep",
+        commands="run live fit scan sctdep",
     )
     constraints: tuple[Literal["born-huang", "huang", "no-hermitian"], ...] = option(
         "Impose rotational invariance (born-huang) or zero stress (huang), or do not require "
@@ -198,7 +200,7 @@ class ForceConstantOptions(Group):
         "Do not fit the constant force Φ1 that symmetry may allow on a site. Other programs do "
         "not by default (hiPhive, symfc, ALAMODE, TDEP).",
         default=False,
-        commands="run fit scan sctdep",
+        commands="run live fit scan sctdep",
     )
     method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = option(
         "Method of the fit; the regularised ones are for few frames.", default="least-squares"
@@ -219,7 +221,7 @@ class ForceConstantOptions(Group):
         "Count displacements from the average structure, or from the given one that snapshots "
         "were displaced from; auto: the given one where it is known.",
         default="auto",
-        commands="run fit",
+        commands="run live fit",
     )
     errors: Literal["jackknife", "sandwich"] = option(
         "Estimator of the error bars of the force constants.", default="jackknife"
@@ -253,7 +255,7 @@ class PhononOptions(Group):
     """What to calculate from force constants."""
 
     title: ClassVar = "Phonons"
-    commands: ClassVar = "run fit project"
+    commands: ClassVar = "run live fit project"
 
     perturbation: int | None = option(
         "Also calculate linewidths by perturbation theory, on a mesh of N × N × N points "
@@ -269,7 +271,7 @@ class PhononOptions(Group):
     path: str = option(
         'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
         default="auto",
-        commands="run project sed series",
+        commands="run live project sed series",
         metavar="POINTS",
     )
 
@@ -279,19 +281,19 @@ class ProjectionOptions(Group):
     """How to project the run on modes, and what to calculate from the projection."""
 
     title: ClassVar = "Projection on modes"
-    commands: ClassVar = "run project"
+    commands: ClassVar = "run live project"
 
     force_constants: str | None = option(
         "Force constants that define the modes: a results folder, FORCE_CONSTANTS, fc2.hdf5, "
         "or those of TDEP.",
-        commands="project sed sqw",
+        commands="live project sed sqw",
         also=("constants",),
         metavar="FILE|FOLDER",
         is_path=True,
     )
     resolution_thz: float | None = option(
         "Resolution of the spectra in THz.",
-        commands="run project sed sqw one-phonon molecule",
+        commands="run live project sed sqw one-phonon molecule",
         metavar="THZ",
         unset="chosen for each line from several segment lengths; one for all in sed and sqw",
         defaults={"one-phonon": "a hundredth of the highest frequency drawn"},
@@ -300,12 +302,12 @@ class ProjectionOptions(Group):
         "Line shape of the fits: a damped oscillator, one with Fano asymmetry, or two that "
         "overlap.",
         default="oscillator",
-        commands="run project molecule",
+        commands="run live project molecule",
     )
     baseline: bool = option(
         "Fit a constant background below each line too.",
         default=False,
-        commands="run project molecule",
+        commands="run live project molecule",
     )
     maximum_entropy: int | None = option(
         "Number of poles of maximum-entropy spectra (Burg), calculated in addition.",
@@ -318,7 +320,7 @@ class ProjectionOptions(Group):
         'Save the amplitudes Q(t) and velocities of these modes, such as "1/2 1/2 0:4", '
         '"X:4-6", "0 0 0:all", or "all" for all modes at all q. May be repeated.',
         default=(),
-        commands="run project molecule",
+        commands="run live project molecule",
         metavar='"Q:BRANCHES"',
     )
     conductivity: int | Literal["auto"] | None = option(

@@ -13,7 +13,7 @@ class PolarOptions(Group):
     """Born charges and dielectric tensor, which give the dipole–dipole forces."""
 
     title: ClassVar = "Polar crystals"
-    commands: ClassVar = "run fit project sed sqw sctdep"
+    commands: ClassVar = "run live fit project sed sqw sctdep"
 
     born: str | None = option(
         "File with Born charges and dielectric tensor: BORN or a yaml file of phonopy, "
@@ -38,7 +38,7 @@ class PolarOptions(Group):
         keyword_type='"npt.ArrayLike | None"',
     )
     no_charges: bool = option(
-        "Leave out the Born charges beside the data.", default=False, commands="run fit"
+        "Leave out the Born charges beside the data.", default=False, commands="run live fit"
     )
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trajmodes.config import kinds
+from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import Group, option
 from trajmodes.config.quasiharmonic import MinimisationOptions, QuasiharmonicOptions
 from trajmodes.config.scattering import OnePhononOptions
@@ -43,7 +44,7 @@ class TerminalOptions(Group):
     """Text on the terminal."""
 
     title: ClassVar = "Terminal"
-    commands: ClassVar = "check run fit project sed sqw molecule resume demo"
+    commands: ClassVar = "check run live fit project sed sqw molecule resume demo"
 
     verbose: bool = option(
         "Print everything: all quantities, tables and notes, the files, and each stage of the "
@@ -393,5 +394,6 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     MinimisationOptions,
     SampleOptions,
     OnePhononOptions,
+    LiveOptions,
 )
 """Options of commands that read results and not a run."""

@@ -16,11 +16,11 @@ class RunningOptions(Group):
     """Folder of the results, number of threads, and checkpoints."""
 
     title: ClassVar = "Output and threads"
-    commands: ClassVar = "run fit project sed sqw molecule sctdep resume"
+    commands: ClassVar = "run live fit project sed sqw molecule sctdep resume"
 
     output: str | None = option(
         "Folder of the results.",
-        commands="run fit project sed sqw one-phonon molecule scan thermo elastic "
+        commands="run live fit project sed sqw one-phonon molecule scan thermo elastic "
         "quasiharmonic phases demo sctdep series spectral-function "
         "free-energy bvk potential qha",
         metavar="FOLDER",

@@ -98,10 +98,7 @@ def species_of_run(
 
 def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
     if trajectory.types is None:
-        raise UsageError(
-            "elements of atom types are given, but the trajectory has no types",
-            fix="omit --species (species)",
-        )
+        return _in_order(tuple(type_map.values()), trajectory.n_atoms)
     missing = sorted(set(trajectory.types.tolist()) - set(type_map))
     if missing:
         raise UsageError(
@@ -109,6 +106,17 @@ def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
             fix="name an element for every type",
         )
     return tuple(type_map[kind] for kind in trajectory.types.tolist())
+
+
+def _in_order(symbols: Species, n_atoms: int) -> Species:
+    """Symbols of atoms without types: one for all, or one for each."""
+    if len(symbols) not in (1, n_atoms):
+        raise UsageError(
+            f"{len(symbols)} elements of atom types are given, but the trajectory has no types",
+            fix=f"give one element for all atoms, or {n_atoms} in the order of the atoms, or "
+            "omit --species (species)",
+        )
+    return symbols if len(symbols) == n_atoms else symbols * n_atoms
 
 
 def _by_mass(found: Floats, crystal: Crystal) -> Species:

@@ -9,7 +9,8 @@ the format of a file. `lammps` and `xyz` are the two native readers of text, and
 their compiled parsers and the access to compressed files. `foreign` reads all other files,
 frame by frame: XTC, TRR and DCD (`binary`), ab initio programs (`programs`), arrays in HDF5,
 zarr or other libraries (`stores`), and whatever ASE (`ase`) or MDAnalysis (`mdanalysis`) reads.
-`arrays` takes frames in memory and snapshots about an ideal structure.
+`imd` receives the frames of a running simulation. `arrays` takes frames in memory and snapshots
+about an ideal structure.
 `restarts` orders the frames of several files, `time_axis` finds their times and segments.
 `units` holds the units of LAMMPS and of other programs.
 """

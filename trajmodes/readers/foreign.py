@@ -15,16 +15,17 @@ from trajmodes.notes import Note
 from trajmodes.readers.ase import open_ase, open_ase_traj
 from trajmodes.readers.binary.dcd import open_dcd
 from trajmodes.readers.binary.gromacs import open_trr, open_xtc
+from trajmodes.readers.imd.recording import is_recording, open_recording
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
     open_mdanalysis,
     require_trajectory_format,
 )
 from trajmodes.readers.netcdf.amber import open_amber
-from trajmodes.readers.programs.recognise import opener_of
+from trajmodes.readers.programs.recognise import Opener, opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.stores.zarr import is_zarr
-from trajmodes.readers.text.source import stamp_file
+from trajmodes.readers.text.source import read_head, stamp_file
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
@@ -201,9 +202,7 @@ def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
             return _BINARY[suffix](path, strict=options.strict)
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
-        if suffix in _NETCDF:
-            return open_amber(path, options)
-        opener = opener_of(path)
+        opener = _opener_of(path)
         if opener is not None:
             return opener(path, options)
         require_trajectory_format(path)
@@ -232,6 +231,15 @@ def _fill(
             found = frame.cell if name == "cells" else getattr(frame, name)
             if found is not None:
                 array[t] = found
+
+
+def _opener_of(path: Path) -> Opener | None:
+    """Find the function that opens a file with the options; None if there is none."""
+    if path.suffix.lower() in _NETCDF:
+        return open_amber
+    if not path.is_dir() and is_recording(read_head(path)):
+        return open_recording
+    return opener_of(path)
 
 
 def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataError:

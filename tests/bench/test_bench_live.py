@@ -1,0 +1,40 @@
+"""Frames of a running simulation to a recording, from another process that only sends."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trajmodes.pipeline.live.recorder import Recorder
+from trajmodes.readers.imd.client import Client, address_of
+
+pytestmark = pytest.mark.bench
+
+N_ATOMS, N_FRAMES = 512, 20_000
+SERVER = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import numpy as np
+from simulations.imd import Simulation, frame, sending
+vectors = np.random.default_rng(1).normal(size=(3, {N_ATOMS}, 3))
+sent = [frame(t, vectors, np.eye(3)) for t in range({N_FRAMES})]
+simulation = Simulation(sending(*sent))
+print(simulation.address, flush=True)
+simulation.join()
+"""
+
+
+def test_five_thousand_frames_of_512_atoms_per_second_are_received(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True
+    ) as server:
+        address = address_of(server.stdout.readline().strip())
+        recorder = Recorder(Client(address, wait_s=5.0), tmp_path / "a", most=N_FRAMES)
+        begin = time.perf_counter()
+        recorder.start()
+        recorder.join()
+        rate = N_FRAMES / (time.perf_counter() - begin)
+    assert recorder.n_frames == N_FRAMES
+    assert rate > 5000.0

@@ -1,0 +1,276 @@
+"""Frames received from a simulation: what is recorded, and how it ends."""
+
+import socket
+import struct
+import threading
+import time
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import trajmodes.pipeline.live.job
+from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending, start
+from trajmodes.config.job import job_of
+from trajmodes.config.live import LiveOptions
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.formats.open import open_trajectory
+from trajmodes.pipeline.job_folder import Written
+from trajmodes.pipeline.live.conditions import most_of
+from trajmodes.pipeline.live.job import live_job
+from trajmodes.pipeline.live.recorder import Recorder
+from trajmodes.readers.imd.client import Client, address_of
+from trajmodes.readers.imd.protocol import Packet
+from trajmodes.units import THZ
+
+BOX = np.diag([9.0, 9.0, 9.0])
+VECTORS = np.random.default_rng(1).normal(size=(3, 5, 3)).astype("f4")
+
+
+def frames(*steps, order="<", n_atoms=5):
+    return [frame(step, VECTORS[:, :n_atoms], BOX, order) for step in steps]
+
+
+def record(simulation, path, *, wait_s=0.4, **more) -> Recorder:
+    """A recorder that has ended."""
+    recorder = Recorder(Client(address_of(simulation.address), wait_s=wait_s), path, **more)
+    recorder.start()
+    recorder.join(20.0)
+    assert not recorder.is_alive()
+    return recorder
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_the_recording_has_the_bytes_that_were_sent(tmp_path, order):
+    sent = frames(*range(20), order=order)
+    found = record(Simulation(sending(*sent, first=start(order))), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == start(order) + b"".join(sent)
+    assert (found.n_frames, found.ending, found.error) == (20, "the simulation ended", None)
+
+
+def test_bytes_that_come_one_by_one_make_the_same_frames(tmp_path):
+    data = b"".join(frames(0, 1))
+    pieces = [data[k : k + 3] for k in range(0, len(data), 3)]
+    found = record(Simulation(sending(*pieces, pause_s=0.001)), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == start() + data
+    assert found.n_frames == 2
+
+
+def test_an_incomplete_frame_is_left_out_and_the_connection_made_again(tmp_path):
+    first, second = frames(0, 10, 20), frames(50, 60)
+    cut = b"".join(first)[:-7]
+    found = record(Simulation(sending(cut), sending(*second)), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == start() + b"".join([*first[:2], *second])
+    assert found.n_frames == 4
+    assert found.ending == "the simulation ended"
+
+
+def test_another_simulation_on_the_port_is_not_recorded(tmp_path):
+    one, other = (
+        sending(*frames(0, 1)),
+        sending(*frames(2), first=start(flags=[1, 1] * 3 + [1])),
+    )
+    found = record(Simulation(one, other), tmp_path / "a")
+    assert (found.n_frames, found.ending) == (2, "another simulation answers")
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (frames(1), "after step 1 the simulation sends step 1"),
+        (frames(5, n_atoms=4), "now sends 4 atoms, not 5"),
+        ([b"\xff" * 500], "is where positions of atoms are expected"),
+    ],
+)
+def test_frames_of_another_simulation_are_an_error(tmp_path, second, message):
+    found = record(Simulation(sending(*frames(0, 1)), sending(*second)), tmp_path / "a")
+    with pytest.raises(DataError, match=message):
+        raise found.error
+    assert (tmp_path / "a").read_bytes() == start() + b"".join(frames(0, 1))
+
+
+def test_damage_within_a_connection_is_an_error_that_names_the_frame(tmp_path):
+    good, bad = frames(0, 1, 2), bytearray(frames(3)[0])
+    bad[80:84] = struct.pack(">i", 6)
+    found = record(Simulation(sending(*good, bytes(bad), *frames(4))), tmp_path / "a")
+    with pytest.raises(DataError, match="a packet of positions has the header"):
+        raise found.error
+    data = (tmp_path / "a").read_bytes()
+    assert data == start() + b"".join(good)
+    assert "frame 3" in str(found.error)
+
+
+def test_no_more_frames_are_kept_than_asked_for(tmp_path):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    found = record(simulation, tmp_path / "a", most=37)
+    simulation.join(5.0)
+    assert (found.n_frames, found.ending, left) == (37, "frames 37", [DISCONNECT])
+    assert len((tmp_path / "a").read_bytes()) == len(start()) + 37 * len(frames(0)[0])
+
+
+@pytest.mark.parametrize(
+    ("packet", "sent"), [(Packet.DISCONNECT, DISCONNECT), (Packet.KILL, KILL)]
+)
+def test_the_simulation_is_asked_to_end_before_the_connection_is_closed(tmp_path, packet, sent):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    recorder = Recorder(Client(address_of(simulation.address), wait_s=5.0), tmp_path / "a")
+    recorder.start()
+    while recorder.n_frames < 10:
+        time.sleep(0.01)
+    recorder.stop(packet)
+    simulation.join(5.0)
+    assert (left, recorder.ending) == ([sent], "stopped")
+
+
+def silent(_client: socket.socket) -> None:
+    time.sleep(1.0)
+
+
+@pytest.mark.parametrize(
+    ("session", "error", "message"),
+    [
+        (silent, UsageError, "it sends nothing"),
+        (lambda _client: None, DataError, "the connection ends after 0 bytes"),
+        (lambda client: client.sendall(start()[:9]), DataError, "ends after 9 bytes"),
+        (sending(first=start(version=2)), DataError, "version 2 of IMD"),
+    ],
+)
+def test_what_is_no_simulation_is_an_error_soon(tmp_path, session, error, message):
+    client = Client(address_of(Simulation(session).address), wait_s=0.4)
+    begin = time.monotonic()
+    with pytest.raises(error, match=message):
+        Recorder(client, tmp_path / "a")
+    assert time.monotonic() - begin < 3.0
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_port_that_nobody_listens_to_is_an_error_soon(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        address = address_of(f"imd://127.0.0.1:{unused.getsockname()[1]}")
+    with pytest.raises(UsageError, match="no simulation answers within"):
+        Recorder(Client(address, wait_s=0.6), tmp_path / "a")
+
+
+def test_an_attempt_to_connect_again_is_given_up_when_asked(tmp_path):
+    simulation = Simulation(sending(*frames(0)))
+    recorder = Recorder(Client(address_of(simulation.address), wait_s=60.0), tmp_path / "a")
+    recorder.start()
+    while not recorder.is_waiting:
+        time.sleep(0.01)
+    begin = time.monotonic()
+    recorder.stop(Packet.DISCONNECT)
+    assert time.monotonic() - begin < 3.0
+    assert threading.active_count() < 20
+
+
+def test_an_existing_recording_is_not_replaced(tmp_path):
+    (tmp_path / "a").write_bytes(b"precious")
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    with pytest.raises(UsageError, match="the recording exists"):
+        Recorder(Client(address_of(simulation.address), wait_s=5.0), tmp_path / "a")
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    assert (tmp_path / "a").read_bytes() == b"precious"
+
+
+def results_of(n_frames: int) -> SimpleNamespace:
+    """Results whose errors are those of so many frames."""
+    error = 1.0 / np.sqrt(n_frames)
+    energies = SimpleNamespace(temperature_sem=10.0 * error)
+    widths = np.array([np.nan, 2.0, 2.0, 4.0])
+    lines = SimpleNamespace(linewidth=widths, linewidth_sem=error * np.ones(4))
+    return SimpleNamespace(
+        run_length=SimpleNamespace(worst=error * THZ),
+        projection=SimpleNamespace(energies=energies, lines=lines),
+    )
+
+
+@pytest.fixture
+def analysed(monkeypatch):
+    """Numbers of frames of all analyses, which take no time here."""
+    found: list[int] = []
+
+    def run_job(job, **_more):
+        n_frames = open_trajectory(job.trajectory, job.reading).n_frames
+        found.append(n_frames)
+        if n_frames < 20:
+            raise DataError("too few frames")
+        return Written(results_of(n_frames), {})
+
+    monkeypatch.setattr(trajmodes.pipeline.live.job, "run_job", run_job)
+    return found
+
+
+def watch(simulation, folder, **options):
+    job = job_of("live", [simulation.address], {"output": str(folder), "units": "metal"})
+    given = LiveOptions(renew=0.1, wait=2.0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrajmodesWarning)
+        return live_job(job, given, command="live")
+
+
+@pytest.mark.parametrize(
+    ("condition", "least"),
+    [("frequency 0.1 THz", 100), ("temperature 1 K", 100), ("linewidth 5 %", 100)],
+)
+def test_the_results_of_enough_frames_end_the_simulation(tmp_path, analysed, condition, least):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left, pause_s=0.005))
+    done = watch(simulation, tmp_path, until=condition, then="kill")
+    simulation.join(5.0)
+    assert left == [KILL]
+    assert done.ending == condition
+    assert analysed == sorted(set(analysed))
+    assert len(analysed) > 1
+    assert all(n < least for n in analysed[:-2])
+    assert done.n_frames == analysed[-1] >= least
+
+
+def test_a_number_of_frames_ends_it_exactly_and_it_continues(tmp_path, analysed):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    done = watch(simulation, tmp_path, until="frequency 1e-5 THz, frames 300")
+    simulation.join(5.0)
+    assert (left, done.n_frames, done.ending) == ([DISCONNECT], 300, "frames 300")
+    assert analysed[-1] == 300
+
+
+def test_minutes_end_it(tmp_path, analysed):
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.005))
+    done = watch(simulation, tmp_path, until="minutes 0.01")
+    assert done.ending == "minutes 0.01"
+    assert analysed[-1] == done.n_frames
+
+
+def test_too_few_frames_are_an_error_at_the_end_alone(tmp_path, analysed):
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.05))
+    with pytest.raises(DataError, match="too few"):
+        watch(simulation, tmp_path, until="frames 12")
+    assert len(analysed) > 1
+
+
+@pytest.mark.usefixtures("analysed")
+def test_an_error_names_the_frames_before_it(tmp_path):
+    simulation = Simulation(sending(*frames(*range(30)), *frames(3)))
+    with pytest.raises(DataError, match=r"\(frame 30\)") as raised:
+        watch(simulation, tmp_path)
+    assert "the 30 frames before are in" in raised.value.fix
+
+
+def test_conditions_are_parsed():
+    options = LiveOptions(until="frequency 0.02 THz, linewidth 10%, frames 50, frames 40")
+    assert options.until[:2] == (("frequency", 0.02), ("linewidth", 10.0))
+    assert most_of(options.until, "frames") == 40
+    assert most_of(options.until, "minutes") == np.inf
+
+
+@pytest.mark.parametrize(
+    "text", ["frequency 0.02", "frames 1.5", "energy 1 eV", "frames -1", "minutes", ""]
+)
+def test_other_conditions_are_refused(text):
+    with pytest.raises(UsageError, match="must be conditions such as"):
+        LiveOptions(until=text)

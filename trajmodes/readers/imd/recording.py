@@ -1,0 +1,148 @@
+"""Recordings of simulations that sent their frames: the bytes of the protocol, in a file.
+
+The protocol names no units. LAMMPS sends numbers in its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Floats
+from trajmodes.config.groups import ReadOptions
+from trajmodes.errors import DataError, UnitsError, with_location
+from trajmodes.readers.imd.protocol import (
+    HEADER_SIZE,
+    START_SIZE,
+    Layout,
+    Packet,
+    Session,
+    head_size,
+    header,
+    layout,
+    n_atoms_of,
+    session_of,
+)
+from trajmodes.readers.text.index_cache import incomplete_end
+from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
+from trajmodes.readers.units import UnitFactors, unit_factors
+
+SUFFIX = ".imd"
+_BATCH = 1 << 22
+"""Bytes that are read at once, or one frame."""
+_DIGITS = 7
+_FIELDS = {
+    "cells": ("box", "length"),
+    "positions": ("positions", "length"),
+    "velocities": ("velocities", "velocity"),
+    "forces": ("forces", "force"),
+}
+"""Field of a `FrameFields` → packet, and quantity of its unit."""
+
+
+def is_recording(head: bytes) -> bool:
+    """Whether a file with these first bytes is a recording."""
+    middle = head[HEADER_SIZE : 2 * HEADER_SIZE]
+    return head[:4] == header(Packet.HANDSHAKE)[:4] and middle == header(Packet.SESSION, 7)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frames:
+    """Reads frames [start, stop) of a recording when it is called."""
+
+    source: TextSource
+    session: Session
+    layout: Layout
+    units: UnitFactors
+
+    def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
+        has, units = self.session, self.units
+        for frame in self._batches(start, stop):
+            for one in frame:
+                time = one["time"] if has.time else None
+                yield ForeignFrame(
+                    _scaled(one["positions"], units.length),
+                    _scaled(one["box"], units.length),
+                    None if time is None else int(time["step"]),
+                    None if time is None else float(time["time"]) * units.time,
+                    velocities=_scaled(one["velocities"], units.velocity)
+                    if has.velocities
+                    else None,
+                    forces=_scaled(one["forces"], units.force) if has.forces else None,
+                )
+
+    def fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
+        """Fill arrays with frames [start, stop), as `ForeignFile.fill`."""
+        at = 0
+        for frames in self._batches(start, stop):
+            end = at + len(frames)
+            for name, array in arrays.items():
+                kind, quantity = _FIELDS[name]
+                factor = getattr(self.units, quantity)
+                np.multiply(frames[kind], factor, out=array[at:end], dtype=float)
+            at = end
+
+    def _batches(self, start: int, stop: int) -> Iterator[npt.NDArray[Any]]:
+        """Frames [start, stop) as they were received, several at once."""
+        size = self.layout.size
+        step = max(1, _BATCH // size)
+        for low in range(start, stop, step):
+            count = min(step, stop - low)
+            data = self.source.data(START_SIZE + low * size, count * size)
+            frames = self.layout.view(data)
+            sound = self.layout.n_sound(frames)
+            if sound < len(frames):
+                raise self.layout.damage(frames[sound], low + sound)
+            yield frames
+
+
+def _scaled(field: Any, factor: float) -> Floats:
+    """Numbers of a frame in internal units."""
+    # Infinities of damaged numbers are found where all numbers are.
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: Floats = field.astype(float) * factor
+    return found
+
+
+def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
+    """Open a recording.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or has no frame.
+    UnitsError
+        If no units are given.
+    """
+    source = open_source(path, allow_partial=options.allow_partial)
+    try:
+        session = session_of(source.data(0, min(START_SIZE, source.size)))
+        head = source.data(START_SIZE, min(head_size(session), source.size - START_SIZE))
+        of_frame = layout(session, n_atoms_of(head))
+    except DataError as error:
+        raise with_location(error, str(path)) from None
+    n_frames, rest = divmod(source.size - START_SIZE, of_frame.size)
+    cut = source.size - rest if rest else -1
+    notes = incomplete_end(source, cut, f"number {n_frames}", n_frames, strict=options.strict)
+    if options.units is None:
+        raise UnitsError(
+            "the units of the simulation are unknown",
+            where=str(path),
+            why="the protocol does not name them",
+            fix="give the unit style of LAMMPS: --units metal",
+        )
+    units = unit_factors(options.units, options.lj, where=str(path))
+    frames = _Frames(source, session, of_frame, units)
+    return ForeignFile(
+        n_frames=n_frames,
+        n_atoms=of_frame.n_atoms,
+        frames=frames,
+        fill=frames.fill,
+        unit_style=options.units,
+        precision_digits=_DIGITS,
+        notes=notes,
+    )
