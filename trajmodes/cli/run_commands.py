@@ -17,7 +17,9 @@ from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import options_in
 from trajmodes.errors import DataError
 
-TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+TRAJECTORY = click.argument(
+    "trajectory", nargs=-1, required=True, metavar="FILE... | - | JOB.toml"
+)
 
 
 @command(main, TRAJECTORY)

@@ -51,6 +51,9 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 )
 """Attribute of `Job` → group of options."""
 
+STANDARD_INPUT = "-"
+"""Name of a trajectory that comes through a pipe."""
+
 _HOLDS = "a few lines of the form name = value"
 
 
@@ -231,7 +234,7 @@ def toml_text(job: Job) -> str:
     Options that are not set are left out.
     """
     values = job.settings
-    values["trajectory"] = tuple(str(Path(name).absolute()) for name in job.trajectory)
+    values["trajectory"] = _placed(job.trajectory, Path.cwd())
     for name, one in job_options().items():
         if one.declared.is_path and values[name] is not None:
             values[name] = str(Path(values[name]).absolute())
@@ -255,9 +258,13 @@ def _settings_in(path: Path, command: str) -> dict[str, Any]:
                 fix="leave it out",
             )
     if "trajectory" in values:
-        names = values["trajectory"]
-        values["trajectory"] = tuple(str(path.parent / name) for name in names)
+        values["trajectory"] = _placed(values["trajectory"], path.parent)
     return values
+
+
+def _placed(names: Iterable[str], folder: Path) -> tuple[str, ...]:
+    """Names of files relative to a folder; standard input is no file."""
+    return tuple(one if one == STANDARD_INPUT else str(folder / one) for one in names)
 
 
 def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:

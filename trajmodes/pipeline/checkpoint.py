@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trajmodes.config.job import Job, job_of, toml_text
+from trajmodes.config.job import STANDARD_INPUT, Job, job_of, toml_text
 from trajmodes.config.running import RunningOptions
 from trajmodes.errors import (
     DataError,
@@ -29,7 +29,7 @@ from trajmodes.errors import (
 )
 from trajmodes.machine import uninterrupted
 from trajmodes.pipeline.job_folder import Log, inputs_of, versions
-from trajmodes.pipeline.load import input_paths
+from trajmodes.readers.inputs import input_paths
 from trajmodes.results.folder import CHECKPOINT, ResultsFolder
 from trajmodes.results.storage import atomic_file
 from trajmodes.streaming.reduction import Reduction
@@ -117,6 +117,14 @@ def checkpoints(
     """
     job = task.job
     every, hours = job.running.checkpoint_every, job.running.max_hours
+    if STANDARD_INPUT in job.trajectory:
+        # What came through a pipe is gone with the command.
+        is_whole = False
+        if hours is not None:
+            raise UsageError(
+                "--max-hours ends a job with a checkpoint, which needs files",
+                fix="write what comes through the pipe to a file, and give its name",
+            )
     if every == "never" and hours is not None:
         raise UsageError(
             "--max-hours ends a job with a checkpoint, and --checkpoint-every never was given",

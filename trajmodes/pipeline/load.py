@@ -3,7 +3,6 @@
 Also reads what earlier jobs wrote: force constants and normal equations.
 """
 
-import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
+from trajmodes.readers.inputs import input_notes, input_paths
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
@@ -215,6 +215,7 @@ def _load(
             runs = _match_all(job, open_files(paths, job.reading), known)
         except UnitsError as error:
             runs = _prove_units(job, open_files, known, error)
+    runs[0] = replace(runs[0], notes=(*input_notes(job.trajectory), *runs[0].notes))
     for note in dict.fromkeys(note for run in runs for note in run.notes):
         log.record(f"note: {note}")
     return runs
@@ -235,24 +236,6 @@ def _different(paths: Sequence[Path]) -> Sequence[Path]:
             f"{twice[0]} is given twice",
             why="repeated frames add no information, and would make errors too small",
         )
-    return paths
-
-
-def input_paths(names: tuple[str, ...]) -> list[Path]:
-    """Paths of the files of a run, of which some are named by patterns.
-
-    Raises
-    ------
-    UsageError
-        If no file matches a pattern.
-    """
-    paths: list[Path] = []
-    for name in names:
-        is_pattern = glob.has_magic(name) and not Path(name).exists()
-        found = sorted(glob.glob(name)) if is_pattern else [name]  # noqa: PTH207 - may be absolute
-        if not found:
-            raise UsageError(f'no file matches the pattern "{name}"')
-        paths.extend(Path(path) for path in found)
     return paths
 
 

@@ -42,6 +42,7 @@ from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.projector import Projector
 from trajmodes.project.selected_modes import AmplitudeSeries
+from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.translations import half_space
@@ -136,7 +137,7 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     if job.projection.energy_covariance:
         raise UsageError("covariances of energies are available for crystals only")
     if frames is None:
-        trajectory = open_trajectory(job.trajectory, job.reading, isolated=True)
+        trajectory = open_trajectory(input_paths(job.trajectory), job.reading, isolated=True)
     else:
         trajectory = select_frames(frames, *job.reading.frames)
     species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)

@@ -1,0 +1,132 @@
+"""The files of a run: by name, by pattern, or from standard input.
+
+A run is read several times: once to find its frames, a few of them to match it to its crystal,
+then in one or two passes. What a pipe gives is therefore kept in a temporary file in TMPDIR
+until the command ends.
+"""
+
+import atexit
+import glob
+import os
+import select
+import shutil
+import sys
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from trajmodes.config.job import STANDARD_INPUT
+from trajmodes.errors import StorageError, TrajmodesWarning, UsageError
+from trajmodes.notes import Note
+
+_PIECE = 1 << 20
+_LOOK = 1 << 26
+"""Bytes between two looks at the free space."""
+_LEAST_FREE = 1 << 28
+"""Bytes that are left free for the results and for other programs."""
+_PATIENCE_S = 30.0
+
+
+def input_paths(names: Sequence[str]) -> list[Path]:
+    """Paths of the files of a run, of which some are named by patterns, or “-”.
+
+    Raises
+    ------
+    UsageError
+        If no file matches a pattern, or nothing comes through standard input.
+    StorageError
+        If the disk has no space for it.
+    """
+    paths: list[Path] = []
+    for name in names:
+        if name == STANDARD_INPUT:
+            paths.append(_standard_input())
+            continue
+        is_pattern = glob.has_magic(name) and not Path(name).exists()
+        found = sorted(glob.glob(name)) if is_pattern else [name]  # noqa: PTH207 - may be absolute
+        if not found:
+            raise UsageError(f'no file matches the pattern "{name}"')
+        paths.extend(Path(path) for path in found)
+    return paths
+
+
+def input_notes(names: Sequence[str]) -> tuple[Note, ...]:
+    """Note how much came through standard input, if it is among the files."""
+    if STANDARD_INPUT not in names:
+        return ()
+    size = _standard_input().stat().st_size
+    text = f"{size / 1e6:.3g} MB from standard input were kept in TMPDIR during the command"
+    return (Note("note", text),)
+
+
+@cache
+def _standard_input() -> Path:
+    """File with all that comes through standard input; it is removed at the end."""
+    if sys.stdin.isatty():
+        raise UsageError(
+            "“-” stands for frames from a pipe, but standard input is a terminal",
+            fix="zcat run.lammpstrj.gz | trajmodes run - --cell POSCAR",
+        )
+    folder = Path(mkdtemp(prefix="trajmodes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "standard-input"
+    keep(sys.stdin.fileno(), path)
+    return path
+
+
+def keep(descriptor: int, path: Path, *, patience_s: float = _PATIENCE_S) -> None:
+    """Write all that comes through a pipe to a file.
+
+    A writer from which nothing comes for some time is named in a warning.
+
+    Raises
+    ------
+    UsageError
+        If nothing comes before the writer ends.
+    StorageError
+        If the disk has no space for it.
+    """
+    size = 0
+    try:
+        with path.open("wb", buffering=0) as file:
+            while True:
+                _wait(descriptor, size, patience_s)
+                piece = memoryview(os.read(descriptor, _PIECE))
+                if not piece:
+                    break
+                if size % _LOOK + len(piece) >= _LOOK or not size:
+                    _require_space(path, size)
+                size += len(piece)
+                while piece:
+                    piece = piece[file.write(piece) :]
+    except OSError as error:
+        raise _no_space(path, size, error.strerror or str(error)) from error
+    if not size:
+        raise UsageError(
+            "nothing came through standard input",
+            why="the program before the pipe wrote nothing, or it failed",
+        )
+
+
+def _wait(descriptor: int, size: int, patience_s: float) -> None:
+    """Wait until something comes."""
+    while not select.select([descriptor], [], [], patience_s)[0]:
+        text = f"nothing came through standard input for {patience_s:g} s, after {size} bytes"
+        warnings.warn(f"{text}: still waiting", TrajmodesWarning, stacklevel=2)
+
+
+def _require_space(path: Path, size: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < _LEAST_FREE:
+        raise _no_space(path, size, f"{free / 1e6:.0f} MB are free")
+
+
+def _no_space(path: Path, size: int, why: str) -> StorageError:
+    return StorageError(
+        f"after {size / 1e6:.3g} MB there is no space for more from standard input",
+        where=str(path.parent),
+        why=why,
+        fix="set TMPDIR to a folder with more space, or write a file and give its name",
+    )
