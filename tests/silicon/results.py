@@ -18,6 +18,7 @@ from trajmodes.data.anharmonic import (
 )
 from trajmodes.data.bands import RenormalisedBands
 from trajmodes.data.charges import Charges, PolarModes
+from trajmodes.data.crystal import Occupation
 from trajmodes.data.energies import (
     EnergyCovariance,
 )
@@ -220,6 +221,15 @@ def flow(part, freq, free, ok):
     )
 
 
+def occupied(supercell):
+    """Some germanium, and a vacancy."""
+    species = np.array(supercell.species, dtype=object)
+    species[::50], species[7] = "Ge", ""
+    masses = np.where(species == "Ge", 2.59, 1.0) * supercell.masses
+    masses[7] = 0.0
+    return Occupation(supercell, tuple(species), masses)
+
+
 def make_full(results, seed=8):
     """Results with third- and fourth-order force constants and all derived properties."""
     rng = np.random.default_rng(seed)
@@ -259,6 +269,7 @@ def make_full(results, seed=8):
         constants=constants,
         shells=shells_of(constants),
         convergence=replace(convergence, change=decay[:, None] * [0.004, 0.02, 0.3]),
+        occupation=occupied(results.supercell),
         projection=full_projection(rng, results),
         run_displacements=RunDisplacements(*3 * [5e-3 * np.tile(np.eye(3), (2, 1, 1))]),
         renormalised=renormalise(results),

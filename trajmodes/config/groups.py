@@ -133,6 +133,13 @@ class MatchOptions(Group):
         metavar="SYMBOLS",
         unset="from the file",
     )
+    imperfect: bool = option(
+        "Take an alloy, isotopes, vacancies or interstitials: the cell is that of the perfect "
+        "crystal, whose sites may have other elements or masses or be empty; atoms on no site "
+        "are left out; otherwise an error.",
+        default=False,
+        commands="check run fit project",
+    )
     hops: Literal["refuse", "exclude"] = option(
         "Treat frames in which an atom has left its site as an error, or exclude them.",
         default="refuse",

@@ -214,6 +214,7 @@ class ArraysKeywords(TypedDict, total=False):
 
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
+    imperfect: bool
     hops: Hops
     outliers: Outliers
     accept: Accept | Sequence[Accept]
@@ -225,6 +226,7 @@ class OpenKeywords(ReadKeywords, total=False):
     supercell: str | PathLike[str] | None
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
+    imperfect: bool
     hops: Hops
     outliers: Outliers
 
@@ -315,6 +317,7 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     supercell: str | PathLike[str] | None
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
+    imperfect: bool
     no_charges: bool
 
 

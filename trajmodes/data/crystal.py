@@ -1,11 +1,11 @@
-"""The primitive crystal, and the simulated supercell with its atoms in canonical order."""
+"""The primitive crystal, the simulated supercell, and the atoms on its sites."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.units import DALTON
 
@@ -165,6 +165,91 @@ class Supercell:
         """(a, 3) ideal positions in Å in canonical order, not folded into the supercell."""
         reduced = self.cells[:, None, :] + self.crystal.sites[None, :, :]
         return (reduced @ self.crystal.cell).reshape(-1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupation:
+    """The atoms on the sites of a supercell that is not a perfect crystal.
+
+    An alloy, isotopes, vacancies: sites of one lattice hold different atoms, or none.
+    """
+
+    supercell: Supercell
+    """The perfect crystal; each site has the mean mass of the atoms on it."""
+    species: tuple[str, ...]
+    """(a,) element on each site in canonical order; an empty text on an empty site."""
+    masses: Floats
+    """(a,) mass of the atom on each site in canonical order, zero on an empty site."""
+    n_extra: int = 0
+    """Number of atoms of the run that are on no site and are left out."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "species", tuple(self.species))
+        freeze(self, {"a": self.supercell.n_atoms}, float, masses="a")
+
+    @property
+    def occupied(self) -> Bools:
+        """(a,) sites that are not empty."""
+        return np.array([bool(name) for name in self.species])
+
+    @property
+    def n_vacancies(self) -> int:
+        """Number of empty sites."""
+        return self.species.count("")
+
+    @property
+    def only_isotopes(self) -> bool:
+        """Whether every site has an atom of its own element, so that only masses differ."""
+        return self.species == self.supercell.species and self.n_extra == 0
+
+    @property
+    def mass_scale(self) -> Floats:
+        """(a,) √(m/M), with the mass M of the perfect crystal; zero on an empty site.
+
+        With u √(m/M) in place of the displacements u, the modes of the perfect crystal have the
+        kinetic energy of the actual masses.
+        """
+        scale: Floats = np.sqrt(self.masses / self.supercell.masses)
+        return scale
+
+    @property
+    def occupants(self) -> tuple[str, ...]:
+        """Elements on the sites, and ``empty`` if there are vacancies."""
+        names = sorted({name for name in self.species if name})
+        return (*names, "empty") if self.n_vacancies else tuple(names)
+
+    @property
+    def counts(self) -> Ints:
+        """(s, o) number of sites of the supercell that hold each of the occupants."""
+        names = np.array([name or "empty" for name in self.species])
+        by_site = names.reshape(self.supercell.n_cells, -1)
+        columns = [(by_site == name).sum(axis=0) for name in self.occupants]
+        return np.stack(columns, axis=1)
+
+    @property
+    def mass_variance(self) -> Floats:
+        """(s,) g = Σ_i c_i (1 − m_i/M)² of the atoms on each site, M the mass of the site.
+
+        S.-I. Tamura, Phys. Rev. B 27, 858 (1983).
+        """
+        shape = self.supercell.n_cells, -1
+        occupied = self.occupied.reshape(shape)
+        ratio = (self.masses / self.supercell.masses).reshape(shape)
+        squares = np.where(occupied, (1.0 - ratio) ** 2, 0.0).sum(axis=0)
+        variance: Floats = squares / np.maximum(occupied.sum(axis=0), 1)
+        return variance
+
+    @property
+    def composition(self) -> dict[str, dict[str, int]]:
+        """Number of atoms of each element on the sites of each element of the crystal.
+
+        Empty sites are counted under an empty text.
+        """
+        counts: dict[str, dict[str, int]] = {}
+        for own, found in zip(self.supercell.species, self.species, strict=True):
+            of_own = counts.setdefault(own, {})
+            of_own[found] = of_own.get(found, 0) + 1
+        return counts
 
 
 def known_supercell(known: Supercell | None, *, fix: str = _READ_WITH_SUPERCELL) -> Supercell:

@@ -20,7 +20,7 @@ from trajmodes.data.anharmonic import (
 )
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
 from trajmodes.data.charges import PolarModes
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Occupation, Supercell
 from trajmodes.data.energies import (
     Anharmonicity,
     EnergyCovariance,
@@ -177,6 +177,8 @@ class Results:
     """(q,) names of special points among the commensurate q points; empty for others."""
     shells: tuple[Shells, ...] = ()
     """The force constants by neighbour shell, for each order."""
+    occupation: Occupation | None = None
+    """Atoms on the sites; None in a perfect crystal."""
     projection: Projection | None = None
     run_displacements: RunDisplacements | None = None
     """⟨uu⟩ of the sites; None without a projection."""

@@ -197,18 +197,19 @@ _KineticSum = tuple[int, float]
 class KineticTemperature:
     """A `Reduction` of motion to the kinetic temperature Σ m v²/(3N − 3)k_B in K.
 
-    The three degrees of freedom of the centre of mass are not counted. The temperature is nan
-    where there are no velocities.
+    N is the number of atoms. The three degrees of freedom of the centre of mass are not
+    counted. The temperature is nan where there are no velocities.
     """
 
-    supercell: Supercell
+    masses: Floats
+    """(a,) in canonical order; zero on an empty site."""
 
     def chunk(self, block: MotionBlock) -> _KineticSum:
         """Sum over one block of frames."""
         if block.velocities is None:
             return 0, 0.0
         square_a = np.einsum("tax,tax->a", block.velocities, block.velocities)
-        return block.n_frames, float(square_a @ self.supercell.masses)
+        return block.n_frames, float(square_a @ self.masses)
 
     def combine(self, earlier: _KineticSum, later: _KineticSum) -> _KineticSum:
         """Add two sums."""
@@ -217,5 +218,5 @@ class KineticTemperature:
     def finalize(self, state: _KineticSum) -> float:
         """Convert the sum to a temperature in K."""
         n_frames, total = state
-        n_free = 3 * self.supercell.n_atoms - 3
+        n_free = 3 * int(np.count_nonzero(self.masses)) - 3
         return total / (n_frames * n_free * BOLTZMANN) if n_frames and n_free else np.nan

@@ -8,7 +8,8 @@ Open `match` first.
 - `species`, `average`: elements of the atoms, mean structure and mean box
 - `find_cell`: the primitive crystal where there is no cell file
 - `nearest`: search trees of atoms
-- `registration`, `unrotated`, `match`: the map between crystal and run
+- `registration`, `assignment`, `match`: the map between crystal and run
+- `imperfect`: alloys, isotopes, vacancies and interstitials on the sites of a parent crystal
 - `displacements`, `outliers`: frames → displacements, velocities, forces; damaged numbers
 - `sample`, `temperatures`, `conclusions`, `diagnosis`: quantities of some frames, and what
   follows from them

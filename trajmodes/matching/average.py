@@ -96,11 +96,14 @@ class AverageStructure:
     sampled."""
     motion: BoxMotion | None = None
     """Fluctuation of the box, if allowed; positions are then those in the mean box."""
+    forces: Floats | None = None
+    """(a, 3), unit: eV/Å. Mean forces in the same frames; None if there are none."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, np.int64, frames="t")
         freeze(self, sizes, float, box="3 3", positions="a 3", deviations="t a 3")
+        freeze(self, sizes, float, forces="a 3")
 
 
 def average_structure(
@@ -128,12 +131,15 @@ def average_structure(
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     ids = np.arange(1, trajectory.n_atoms + 1) if trajectory.ids is None else trajectory.ids
     positions, boxes = [], []
+    forces = np.zeros((trajectory.n_atoms, 3))
     for t in frames:
         block = trajectory.read(int(t), int(t) + 1)
         require_near(block, block.cells[0], ids, trajectory.place)
         # A view would keep velocities and forces in memory.
         positions.append(block.positions[0].copy())
         boxes.append(block.cells[0])
+        if block.forces is not None:
+            forces += block.forces[0] / len(frames)
     cells = np.array(boxes)
     motion = box_motion(cells)
     fluctuates = box == "average" and motion.largest > _FIXED
@@ -151,7 +157,14 @@ def average_structure(
     u_tax = np.stack([relative_displacements(x_ax - first, motion.mean) for x_ax in positions])
     mean = u_tax.mean(axis=0)
     kept = motion if fluctuates else None
-    return AverageStructure(frames, motion.mean, first + mean, u_tax - mean, motion=kept)
+    return AverageStructure(
+        frames,
+        motion.mean,
+        first + mean,
+        u_tax - mean,
+        motion=kept,
+        forces=forces if trajectory.has_forces else None,
+    )
 
 
 def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> None:

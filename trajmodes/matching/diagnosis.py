@@ -69,7 +69,7 @@ def diagnose(
         frame cannot be used.
     """
     sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
-    elements = species_note(trajectory, match.supercell.crystal, sample)
+    elements = species_note(trajectory, match.masses_of_species, sample)
     # Interchanged elements are the reason of wrong temperatures, if they are found.
     if "temperature" not in accept and (elements is None or elements.severity != "error"):
         require_units(trajectory, sample)
@@ -98,9 +98,12 @@ def _match_figures(match: Match) -> dict[str, Finding]:
     cosine = np.clip((np.trace(match.rotation) - 1.0) / 2.0, -1.0, 1.0)
     largest = Deformation(match.strain, match.rotation).largest
     supercell, moved = match.supercell, np.linalg.norm(match.relaxation, axis=1).max()
-    matrix = str(supercell.matrix.tolist())
+    matrix, occupation = str(supercell.matrix.tolist()), match.occupation
+    on_sites = "all on sites"
+    if occupation is not None:
+        on_sites = f"{occupation.n_extra} on no site, {occupation.n_vacancies} sites empty"
     return {
-        "atoms": Finding(supercell.n_atoms, "", f"all on sites, {match.space_group}"),
+        "atoms": Finding(match.n_file_atoms, "", f"{on_sites}, {match.space_group}"),
         "primitive cells": Finding(supercell.n_cells, "", f"supercell matrix {matrix}"),
         "rotation": Finding(float(np.degrees(np.arccos(cosine))), "°", "file to cell file"),
         "strain": Finding(

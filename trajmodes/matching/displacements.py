@@ -7,7 +7,7 @@ images. Then u is the minimum image of (x − reference − d), rotated to the u
 canonical order, without its mass-weighted mean.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ class Displacer:
 
     def __post_init__(self) -> None:
         match = self.match
-        masses = match.supercell.masses[match.permutation]
+        masses = match.masses[match.permutation]
         n_atoms = len(masses)
         # In the reduced cell, rounding gives the minimum image for the largest displacements.
         box, _ = reduced_cell(match.box)
@@ -129,23 +129,26 @@ class Displacer:
             exceeds the limits; or if a position is too far away to be exact.
         """
         self._check_box(block)
+        block = self.on_sites(block)
         positions = block.positions
         if self.match.box_motion is not None:
             positions = in_box(positions, block.cells, self.match.box)
-        shape = positions.shape
-        u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
+        shape = (len(positions), self.match.supercell.n_atoms, 3)
+        u_tax, drift_tx = self._field(shape), np.empty((shape[0], 3))
         farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
         _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
         require_near(block, self.match.box, self.match.ids, self._named_place)
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
-            velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
+            velocities, drift_velocity = self._field(shape), np.empty((shape[0], 3))
             _rotate(block.velocities, self._plan, self._plan.shares, velocities, drift_velocity)
         if block.forces is not None:
-            forces, net_force = np.empty(shape), np.empty((shape[0], 3))
-            equal = np.full(shape[1], 1.0 / shape[1])
-            _rotate(block.forces, self._plan, equal, forces, net_force)
-            net_force *= shape[1]
+            forces, net_force = self._field(shape), np.empty((shape[0], 3))
+            mean, n_atoms = self.match.mean_forces, len(self.match.ids)
+            varying = block.forces if mean is None else block.forces - mean
+            equal = np.full(n_atoms, 1.0 / n_atoms)
+            _rotate(varying, self._plan, equal, forces, net_force)
+            net_force *= n_atoms
         motion = MotionBlock(block.first_frame, u_tax, velocities, forces)
         beyond = np.zeros(shape[0], dtype=np.int64)
         if self.limits is not None:
@@ -154,11 +157,28 @@ class Displacer:
         figures = FrameFigures(drift_tx, drift_velocity, net_force, farthest)
         return (motion, figures) if kept.all() else _kept_part(motion, figures, kept)
 
+    def on_sites(self, block: FrameBlock) -> FrameBlock:
+        """Leave out the atoms of a block that are on no site."""
+        atoms = self.match.atoms
+        if atoms is None or len(atoms) == block.positions.shape[1]:
+            return block
+        v, f = block.velocities, block.forces
+        return replace(
+            block,
+            positions=block.positions[:, atoms],
+            velocities=None if v is None else v[:, atoms],
+            forces=None if f is None else f[:, atoms],
+        )
+
+    def _field(self, shape: tuple[int, int, int]) -> Floats:
+        """Memory of a field in canonical order; zero where sites are empty."""
+        return np.empty(shape) if len(self.match.ids) == shape[1] else np.zeros(shape)
+
     def _check_box(self, block: FrameBlock) -> None:
-        if block.positions.shape[1] != len(self.match.permutation):
+        if block.positions.shape[1] != self.match.n_file_atoms:
             raise DataError(
                 f"a frame has {block.positions.shape[1]} atoms, the match "
-                f"{len(self.match.permutation)}",
+                f"{self.match.n_file_atoms}",
                 where=f"frame {block.first_frame}",
             )
         change = box_change(block.cells, self.match.box)
@@ -209,6 +229,8 @@ class Displacer:
         )
 
     def _named_place(self, frame: int, atom: int) -> str:
+        if self.match.atoms is not None:
+            atom = int(self.match.atoms[atom])
         return f"atom {atom} of the frame" if self.place is None else self.place(frame, atom)
 
 
@@ -329,7 +351,8 @@ def _rotate(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-d
                 out_tax[t, atom, y] = v
                 mean[y] += shares[a] * v
         for a in range(n_atoms):
+            atom = plan.permutation[a]
             for y in range(3):
-                out_tax[t, a, y] -= mean[y]
+                out_tax[t, atom, y] -= mean[y]
         for y in range(3):
             mean_tx[t, y] = mean[y]

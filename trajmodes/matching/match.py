@@ -7,21 +7,25 @@ The sites keep their reduced coordinates under the strain. They are then moved b
 the mean displacement that the space group allows; the other part is noise.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Occupation, Supercell
 from trajmodes.data.lattice import (
     EXPANSION,
     deformation,
     nearest_neighbour,
 )
-from trajmodes.errors import DataError
-from trajmodes.matching.acceptance import refuse
+from trajmodes.matching.assignment import (
+    Elements,
+    assigned_atoms,
+    registered,
+    require_near_sites,
+    require_whole_cells,
+)
 from trajmodes.matching.average import (
     AverageStructure,
     BoxMotion,
@@ -31,19 +35,21 @@ from trajmodes.matching.average import (
     symmetric_box,
     volume_scale,
 )
-from trajmodes.matching.registration import Placement, Registration, register
+from trajmodes.matching.imperfect import (
+    MOST_WRONG,
+    assigned_imperfect,
+    elements_of_run,
+    occupation_notes,
+)
+from trajmodes.matching.registration import Placement
 from trajmodes.matching.species import atom_species
-from trajmodes.matching.unrotated import register_unrotated
 from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
-from trajmodes.symmetry.translations import atom_at, build_supercell
+from trajmodes.symmetry.translations import build_supercell
 
 _TOLERANCE = 1e-3
 """Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
-
-_MANY_SITES = 32
-"""Number of sites above which a registration without a rotation is tried first."""
 
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
@@ -57,12 +63,12 @@ class Match:
     """The user's crystal strained to the box of the run and relaxed within its symmetry, in the
     user's frame. Its matrix is integer: phases do not depend on the strain."""
     permutation: Ints
-    """(a,) index in canonical order of each atom of the file."""
+    """(a,) index in canonical order of each atom of the file that is on a site."""
     rotation: Floats
     """(3, 3) proper rotation, r_user = r_file @ rotation."""
     reference: Floats
     """(a, 3), unit: Å. Ideal position of each atom in the frame and the order of the file, at
-    the image nearest to its mean position."""
+    the image nearest to its mean position; or the mean position itself, see `about_means`."""
     box: Floats
     """(3, 3), unit: Å. Rows are the box vectors, in the frame of the file."""
     shift: Floats
@@ -90,12 +96,46 @@ class Match:
     notes: tuple[Note, ...]
     box_motion: BoxMotion | None = None
     """Fluctuation of the box about `box`, its mean; None if it is fixed."""
+    occupation: Occupation | None = None
+    """Atoms on the sites of a crystal that is not perfect; None for a perfect one."""
+    atoms: Ints | None = None
+    """(a,) place in the file of each atom on a site; None where all are."""
+    mean_forces: Floats | None = None
+    """(a, 3), unit: eV/Å. Mean force on each atom in the frame of the file, which is
+    subtracted; None if it is not."""
+    about_means: bool = False
+    """Whether displacements and forces are counted from their means for each atom. Atoms of an
+    alloy, and neighbours of defects, are not in the mean at symmetric sites."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms, "s": self.supercell.crystal.n_sites}
-        freeze(self, sizes, np.int64, permutation="a", ids="a")
+        if self.occupation is not None:
+            sizes["a"] -= self.occupation.n_vacancies
+        freeze(self, sizes, np.int64, permutation="a", ids="a", atoms="a")
         freeze(self, sizes, float, rotation="3 3", reference="a 3", box="3 3", shift="3")
-        freeze(self, sizes, float, strain="3 3", relaxation="s 3")
+        freeze(self, sizes, float, strain="3 3", relaxation="s 3", mean_forces="a 3")
+
+    @property
+    def n_file_atoms(self) -> int:
+        """Number of atoms in the file."""
+        return len(self.ids) + (0 if self.occupation is None else self.occupation.n_extra)
+
+    @property
+    def masses(self) -> Floats:
+        """Masses (a,) in canonical order; zero on an empty site."""
+        return self.supercell.masses if self.occupation is None else self.occupation.masses
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Elements (a,) in canonical order; an empty text on an empty site."""
+        return self.supercell.species if self.occupation is None else self.occupation.species
+
+    @property
+    def masses_of_species(self) -> dict[str, float]:
+        """Mean mass of the atoms of each element."""
+        names = np.array(self.species)
+        present = dict.fromkeys(filter(None, self.species))
+        return {name: float(self.masses[names == name].mean()) for name in present}
 
     @property
     def is_relaxed(self) -> bool:
@@ -109,15 +149,20 @@ class Match:
         sites = crystal.sites + shift @ np.linalg.inv(crystal.cell)
         displaced = replace(crystal, sites=sites)
         of_atoms = shift[self.permutation % crystal.n_sites]
+        supercell, occupation = build_supercell(displaced, self.supercell.matrix), None
+        if self.occupation is not None:
+            occupation = replace(self.occupation, supercell=supercell)
+        moved = self.reference + of_atoms @ self.rotation.T
         return replace(
             self,
-            supercell=build_supercell(displaced, self.supercell.matrix),
-            reference=self.reference + of_atoms @ self.rotation.T,
+            supercell=supercell,
+            occupation=occupation,
+            reference=self.reference if self.about_means else moved,
             relaxation=self.relaxation + shift,
         )
 
 
-def match(
+def match(  # noqa: PLR0913 - each keyword is one choice
     crystal: Crystal,
     trajectory: Trajectory,
     *,
@@ -125,6 +170,7 @@ def match(
     average: AverageStructure | None = None,
     relax: bool = True,
     accept: Collection[Subject] = (),
+    imperfect: bool = False,
 ) -> Match:
     """Find supercell matrix, strain, rotation, shift and site assignment of a run.
 
@@ -141,6 +187,9 @@ def match(
     accept
         Errors that become warnings: of the ``volume``, to which the crystal is then scaled, and
         of the ``masses``, whose mean each site then has.
+    imperfect
+        Whether sites may have other elements or masses, or be empty, and atoms may be on no
+        site.
 
     Raises
     ------
@@ -150,19 +199,24 @@ def match(
     UsageError
         If the elements of the atoms are not known.
     """
-    species, species_notes = atom_species(trajectory, crystal, type_map)
-    _check_numbers(crystal, species)
+    if imperfect:
+        elements = elements_of_run(trajectory, crystal, type_map)
+    else:
+        elements = Elements(*atom_species(trajectory, crystal, type_map))
+        require_whole_cells(crystal, elements.species)
     average = average_structure(trajectory) if average is None else average
     crystal, vacuum_notes = in_vacuum_of(crystal, average)
     scale, volume_notes = volume_scale(crystal, average, accept)
     crystal = replace(crystal, cell=scale * crystal.cell)
     group = space_group(crystal, tolerance=_TOLERANCE)
-    ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
-    average, placing = symmetric_box(group, average, _register(group, average, species))
-    placed = placing.placement
-    with_masses, notes = _with_masses(crystal, trajectory, placed.site, accept)
-    supercell = build_supercell(with_masses, placing.matrix)
-    permutation = _permutation(supercell, placed, species, ids)
+    most_wrong = MOST_WRONG if imperfect else 0.0
+    found = registered(group, average, elements.of_crystal, most_wrong=most_wrong)
+    average, placing = symmetric_box(group, average, found)
+    if imperfect:
+        assigned = assigned_imperfect(group, trajectory, elements, average, placing)
+    else:
+        assigned = assigned_atoms(group, trajectory, elements, placing, accept)
+    average, placed = assigned.part(average), assigned.placement
     # map = (1 + ε) Rᵀ
     change = deformation(placing.map)
     rotation, cell = change.rotation.T, crystal.cell @ change.stretch
@@ -170,16 +224,19 @@ def match(
     raw, raw_by_frame = _site_means(average, placed, rotation)
     relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
     sites = crystal.sites + relaxation @ np.linalg.inv(cell)
-    strained = replace(with_masses, cell=cell, sites=sites)
+    strained = replace(crystal, cell=cell, sites=sites, masses=assigned.masses)
     residual = placed.offset - relaxation[placed.site] @ rotation.T
     distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
-    _check_distance(distance, spacing, ids)
+    require_near_sites(distance, spacing, assigned.ids)
+    supercell = build_supercell(strained, placing.matrix)
+    occupation = None if assigned.occupants is None else assigned.occupants.on(supercell)
+    of_means = occupation is not None and not (occupation.only_isotopes or average.exact)
     return Match(
-        supercell=build_supercell(strained, supercell.matrix),
-        permutation=permutation,
+        supercell=supercell,
+        permutation=assigned.permutation,
         rotation=rotation,
-        reference=average.positions - residual,
+        reference=average.positions if of_means else average.positions - residual,
         box=average.box,
         shift=placing.shift,
         strain=change.strain,
@@ -190,10 +247,11 @@ def match(
         raw_relaxation_max=float(np.linalg.norm(raw, axis=1).max()),
         spacing=spacing,
         space_group=group.symbol,
-        ids=ids,
+        ids=assigned.ids,
         notes=(
-            *species_notes,
-            *notes,
+            *elements.notes,
+            *assigned.notes,
+            *occupation_notes(occupation, assigned),
             *vacuum_notes,
             *volume_notes,
             *_size_notes(supercell),
@@ -202,66 +260,10 @@ def match(
             *box_notes(average.motion),
         ),
         box_motion=average.motion,
-    )
-
-
-def _register(
-    group: SpaceGroup, average: AverageStructure, species: tuple[str, ...]
-) -> Registration:
-    """Register the crystal, or raise a `DataError` that gives the reason."""
-    # A left-handed box and its negative span the same lattice.
-    box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
-    if group.crystal.n_sites > _MANY_SITES:
-        given = register_unrotated(group.crystal, box, average.positions, species)
-        if given is not None:
-            return given
-    found = register(group, box, average.positions, species, mirrored=False)
-    chiral = bool((np.linalg.det(group.cartesian) > 0.0).all())
-    if chiral:
-        other = register(group, box, average.positions, species, mirrored=True)
-        if other is not None and (
-            found is None or other.residual_rms < 0.5 * found.residual_rms
-        ):
-            raise DataError(
-                "the run is of the mirror image of the crystal in the cell file",
-                where=f"space group {group.symbol}; rms distance from the sites "
-                f"{other.residual_rms:.3g} Å mirrored"
-                + ("" if found is None else f", {found.residual_rms:.3g} Å as given"),
-                why="no rotation relates a chiral crystal to its mirror image",
-                fix="mirror the cell file (negate one Cartesian axis of cell and positions)",
-            )
-    if found is None:
-        raise DataError(
-            "the structure of the run is not that of the cell file",
-            where="numbers of atoms and volume agree, the arrangement does not",
-            why="another structure of the same composition, a phase transition, a liquid, or "
-            "interchanged elements",
-            fix="check the cell file and the elements (--species); compare with the cell found "
-            "without a cell file",
-        )
-    return found
-
-
-def _permutation(
-    supercell: Supercell, placed: Placement, species: tuple[str, ...], ids: Ints
-) -> Ints:
-    """Canonical index of each atom; raise a `DataError` if two atoms have the same."""
-    permutation = atom_at(supercell, placed.site, placed.lattice)
-    counts = np.bincount(permutation, minlength=supercell.n_atoms)
-    if (counts == 1).all():
-        return permutation
-    shared = np.flatnonzero(counts[permutation] > 1)
-    distance = np.linalg.norm(placed.offset, axis=1)
-    worst = shared[np.argsort(-distance[shared])][:5]
-    listed = "; ".join(f"atom {ids[a]} ({species[a]}) {distance[a]:.2f} Å off" for a in worst)
-    raise DataError(
-        f"the atoms are not one to one with the sites: {int((counts == 0).sum())} sites of "
-        f"{supercell.n_atoms} are empty, others have two atoms",
-        where=listed,
-        why="a vacancy, an interstitial or an atom that hopped, another structure, or "
-        "interchanged elements",
-        fix="check the cell file and the elements (--species); a crystal with defects cannot "
-        "be used",
+        occupation=occupation,
+        atoms=None if occupation is None else assigned.atoms,
+        mean_forces=average.forces if of_means else None,
+        about_means=of_means,
     )
 
 
@@ -295,32 +297,6 @@ def _allowed_part(group: SpaceGroup, displacements: Floats) -> Floats:
     return np.where(np.abs(part) < 1e-9, 0.0, part)
 
 
-def _with_masses(
-    crystal: Crystal, trajectory: Trajectory, site: Ints, accept: Collection[Subject]
-) -> tuple[Crystal, tuple[Note, ...]]:
-    """Give the crystal the masses of the run, if the file contains them."""
-    if trajectory.masses is None:
-        return crystal, ()
-    masses = np.bincount(site, trajectory.masses) / np.bincount(site)
-    spread = float(np.abs(trajectory.masses / masses[site] - 1.0).max())
-    notes: tuple[Note, ...] = ()
-    if spread > 1e-6:
-        mixed = Note(
-            "error",
-            f"atoms on equivalent sites differ in mass by {spread:.1%}",
-            why="isotopes or an alloy; a crystal with mixed masses has no phonons of given q",
-            fix="give all atoms of an element the same mass; --accept masses takes their mean",
-            subject="masses",
-        )
-        notes = refuse(mixed, accept)
-    change = float(np.abs(masses / crystal.masses - 1.0).max())
-    with_masses = replace(crystal, masses=masses)
-    if change < 1e-3:
-        return with_masses, notes
-    text = f"masses are those of the run, which differ by up to {change:.1%} from the cell file"
-    return with_masses, (*notes, Note("warning", text))
-
-
 def _size_notes(supercell: Supercell) -> tuple[Note, ...]:
     if supercell.n_cells > 1:
         return ()
@@ -351,32 +327,3 @@ def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[Note, ...]:
         "not an integer multiple of a cell of the full symmetry"
     )
     return (Note("warning", text),)
-
-
-def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
-    in_run, per_cell = Counter(species), Counter(crystal.species)
-    n_cells = len(species) // crystal.n_sites
-    if all(in_run[name] == n_cells * per_cell[name] for name in in_run | per_cell):
-        return
-    run, cell = (
-        ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-        for counts in (in_run, per_cell)
-    )
-    raise DataError(
-        "the run does not contain an integer number of primitive cells",
-        where=f"run: {run}; cell: {cell}",
-        why="another crystal, wrong elements, a defect, or a dump of only some of the atoms",
-        fix="check the cell file and the elements (dump_modify ID element …, or --species), "
-        "and dump the group all",
-    )
-
-
-def _check_distance(distance: Floats, spacing: float, ids: Ints) -> None:
-    worst = int(distance.argmax())
-    if distance[worst] > 0.5 * spacing:
-        raise DataError(
-            f"the mean position of atom {ids[worst]} is {distance[worst]:.2f} Å from its site",
-            where=f"half the distance between neighbours is {0.5 * spacing:.2f} Å",
-            why="the atom hopped during the run, or the structure is different",
-            fix="check the cell file; diffusing atoms cannot be used",
-        )

@@ -73,6 +73,8 @@ class _Atoms:
     positions: Floats
     kinds: Ints
     """(a,) label of the species."""
+    most_wrong: float
+    """Largest fraction of empty sites, or of atoms without a site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +114,20 @@ def register(
     species: tuple[str, ...],
     *,
     mirrored: bool,
+    most_wrong: float = 0.0,
 ) -> Registration | None:
     """Find the registration of smallest residual; None if the crystal does not fit.
 
     Of the registrations that are equivalent by symmetry, one without a rotation is chosen, or
     else the one with the simplest matrix. The box (3, 3) in Å is right-handed, the positions
     (a, 3) in Å are averages, and the species (a,) have the ratio of the crystal. ``mirrored``
-    searches for the mirror image of the crystal instead.
+    searches for the mirror image of the crystal instead. ``most_wrong`` is the largest fraction
+    of empty sites, or of atoms without a site.
     """
     crystal = group.crystal
     labels = {name: kind for kind, name in enumerate(sorted(set(crystal.species)))}
-    atoms = _Atoms(box, positions, np.array([labels[name] for name in species]))
+    kinds = np.array([labels[name] for name in species])
+    atoms = _Atoms(box, positions, kinds, most_wrong)
     cell, basis = reduced_cell(crystal.cell)
     sites = crystal.positions @ np.linalg.inv(cell)
     lattice = _Lattice(cell, basis, sites, np.array([labels[x] for x in crystal.species]))
@@ -301,8 +306,8 @@ def _refined(
         n_points *= 2
     exact = atoms.box @ np.linalg.inv(lattice.cell @ change)
     matrix = np.rint(exact).astype(np.int64)
-    n_cells = len(atoms.positions) // len(lattice.sites)
-    right_size = round(abs(float(np.linalg.det(matrix)))) == n_cells
+    wrong = round(abs(float(np.linalg.det(matrix)))) * len(lattice.sites) - len(atoms.positions)
+    right_size = abs(wrong) <= atoms.most_wrong * len(atoms.positions)
     if np.abs(exact - matrix).max() > 0.2 or not right_size:
         return None
     return _assigned(lattice, cloud, matrix)

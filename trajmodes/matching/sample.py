@@ -22,7 +22,6 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.crystal import Supercell
 from trajmodes.data.lattice import minimum_image
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
@@ -148,8 +147,10 @@ def sample_run(
         )
     starts, blocks = starts[whole], [blocks[k] for k in whole]
     measured = [measured[k] for k in whole]
-    masses = match.supercell.masses
-    table = np.array([_moments(motion, masses) for motion, _ in measured])
+    # Without the empty sites of a crystal that is not perfect.
+    there = np.sort(match.permutation)
+    masses = match.masses[there]
+    table = np.array([_moments(_of_atoms(motion, there), masses) for motion, _ in measured])
     sums = _Moments(*(float(x) for x in table.mean(axis=0)))
     directions = 3 * len(masses) - 3
     temperatures = table[:, :2] / max(directions, 1) / BOLTZMANN
@@ -159,13 +160,13 @@ def sample_run(
     return RunSample(
         frames=starts,
         kinetic=temperatures[:, 0] if has_v else None,
-        kinetic_by_species=_by_species([motion for motion, _ in measured], match.supercell),
+        kinetic_by_species=_by_species([motion for motion, _ in measured], match),
         virial=temperatures[:, 1] if has_f else None,
         displacement_rms=float(np.sqrt(sums.square_u / (3 * len(masses)))),
         farthest=max(float(one.farthest.max()) for one in figures),
         force_rms=float(np.sqrt(sums.square_f / (3 * len(masses)))) if has_f else None,
         net_force=_largest([one.net_force for one in figures]),
-        drift=_drift(trajectory, match, blocks, figures),
+        drift=_drift(trajectory, match, [displacer.on_sites(one) for one in blocks], figures),
         drift_speed=_largest([one.drift_velocity for one in figures]),
         box_change=max(float(box_change(block.cells, match.box).max()) for block in blocks),
         # A few frames may all be from the start, which is not in equilibrium.
@@ -186,6 +187,19 @@ def _pairs(trajectory: Trajectory, n_pairs: int) -> tuple[Ints, int]:
     first = first if len(first) else np.arange(trajectory.n_frames)
     chosen = np.linspace(0, len(first) - 1, min(n_pairs, len(first))).astype(np.int64)
     return first[np.unique(chosen)], length
+
+
+def _of_atoms(motion: MotionBlock, atoms: Ints) -> MotionBlock:
+    """Motion of some atoms; unchanged if they are all."""
+    if len(atoms) == motion.displacements.shape[1]:
+        return motion
+    u, v, f = motion.displacements, motion.velocities, motion.forces
+    return replace(
+        motion,
+        displacements=u[:, atoms],
+        velocities=None if v is None else v[:, atoms],
+        forces=None if f is None else f[:, atoms],
+    )
 
 
 def _moments(motion: MotionBlock, masses: Floats) -> _Moments:
@@ -271,15 +285,15 @@ def _interval(table: Floats, n_steps: int) -> Interval:
     )
 
 
-def _by_species(motions: list[MotionBlock], supercell: Supercell) -> dict[str, Floats]:
+def _by_species(motions: list[MotionBlock], match: Match) -> dict[str, Floats]:
     """Kinetic temperature (t,) in K of each species in the first frame of each block."""
     fields = [motion.velocities[0] for motion in motions if motion.velocities is not None]
     if not fields:
         return {}
-    masses, species = supercell.masses, np.array(supercell.species)
+    masses, species = match.masses, np.array(match.species)
     energy_ta = masses * (np.stack(fields) ** 2).sum(axis=2)
     temperatures = {}
-    for name in dict.fromkeys(supercell.species):
+    for name in dict.fromkeys(filter(None, match.species)):
         its = species == name
         # Without the motion of the centre of mass.
         directions = 3.0 * (its.sum() - masses[its].sum() / masses.sum())
@@ -296,7 +310,7 @@ def _drift(
     trajectory: Trajectory, match: Match, blocks: list[FrameBlock], figures: list[FrameFigures]
 ) -> float:
     if trajectory.unwrapped:
-        masses = match.supercell.masses[match.permutation]
+        masses = match.masses[match.permutation]
         share = masses / masses.sum()
         centres = np.concatenate([share @ block.positions for block in blocks])
         moved = centres - centres[0]

@@ -7,6 +7,7 @@ temperature is too high by the ratio of the masses and the other too low, while 
 atoms hardly changes.
 """
 
+from collections.abc import Mapping
 from itertools import permutations
 from typing import Literal, NamedTuple
 
@@ -149,8 +150,12 @@ def two_temperatures_note(crystal: Crystal, sample: RunSample) -> Note | None:
     )
 
 
-def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) -> Note | None:
+def species_note(
+    trajectory: Trajectory, masses_of: Mapping[str, float], sample: RunSample
+) -> Note | None:
     """Compare the kinetic temperatures of the species; None where they agree or are too few.
+
+    ``masses_of`` are the mean masses of the species.
 
     They disagree with an error if elements are interchanged, that is if exactly one other
     assignment of the elements gives one temperature.
@@ -162,7 +167,7 @@ def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) ->
     errors = np.array([mean_and_error(sample.kinetic_by_species[name])[1] for name in names])
     if temperature_difference(means, errors) < _UNLIKE:
         return None
-    masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
+    masses = np.array([masses_of[name] for name in names])
     text = "kinetic temperatures of the species differ: " + ", ".join(
         f"{name} {mean:.4g} ± {error:.2g} K"
         for name, mean, error in zip(names, means, errors, strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
+from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
@@ -99,6 +100,7 @@ def fit_runs(
     DataError
         If a run has no forces, or all runs together do not determine the force constants.
     """
+    _require_full_sites(runs)
     polar, crystal = runs[0].job.polar, runs[0].supercell.crystal
     if charges is not None:
         found = GivenCharges(charges)
@@ -129,6 +131,21 @@ def fit_runs(
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
     return again._replace(notes=(Note("note", text), *found.notes, *again.notes))
+
+
+def _require_full_sites(runs: Sequence[LoadedRun]) -> None:
+    """Refuse empty sites, whose neighbours have on-site constants of their own."""
+    for run in runs:
+        occupation = run.match.occupation
+        if occupation is not None and occupation.n_vacancies + occupation.n_extra:
+            raise DataError(
+                "force constants of the perfect crystal cannot be fitted: "
+                f"{occupation.n_vacancies} sites are empty, and {occupation.n_extra} atoms are "
+                "on no site",
+                why="atoms beside a vacancy or an interstitial have other forces",
+                fix="fit a run of the perfect crystal, and project this one on its constants: "
+                "trajmodes project --force-constants",
+            )
 
 
 def _fit_once(
@@ -241,7 +258,7 @@ def _sums_of_run(
     few = min(plan.n_blocks, blocks_for(space))
     parts: dict[str, Any] = {
         "covariances": ForceCovariance(space, run.n_frames, few),
-        "kelvin": KineticTemperature(run.supercell),
+        "kelvin": KineticTemperature(run.match.masses),
     }
     if expansion.orders[-1] > 2:
         dipoles = None if charges is None else dipole_forces(run.supercell, charges)

@@ -31,6 +31,7 @@ from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
+from trajmodes.project.mixed_masses import ScaledMotion
 from trajmodes.readers.inputs import input_notes, input_paths
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import whole_results
@@ -125,6 +126,17 @@ class LoadedRun:
             If a frame contains an outlier or a damaged value, or an atom has left its site.
         """
         return self.displacer(self.trajectory.read(start, stop))
+
+    @property
+    def scaled_motion(self) -> Callable[[int, int], MotionBlock]:
+        """Reads frames [start, stop) for a projection on waves, scaled by the masses.
+
+        In a perfect crystal this is `motion`.
+        """
+        occupation = self.match.occupation
+        if occupation is None:
+            return self.motion
+        return ScaledMotion(self.motion, occupation.mass_scale)
 
     def moved(self, shift: Floats) -> "LoadedRun":
         """Count displacements from sites moved by (s, 3) in Å, which keep their symmetry."""
@@ -255,7 +267,9 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
     options = job.matching
     type_map = dict(enumerate(options.species, start=1)) or None
     box: Literal["average", "fixed"] = "average" if job.reading.box == "average" else "fixed"
-    average = average_structure(trajectory, box=box)
+    # The mean positions of an alloy are not averaged over equivalent sites.
+    n_frames = 1024 if options.imperfect else 64
+    average = average_structure(trajectory, n_frames=n_frames, box=box)
     notes: tuple[Note, ...] = ()
     if known is None:
         crystal, notes = _crystal(job, trajectory, average, type_map)
@@ -267,6 +281,7 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
         average=average,
         relax=known.relax,
         accept=options.accept,
+        imperfect=options.imperfect,
     )
     hops, outliers = options.hops, options.outliers
     diagnosis = diagnose(

@@ -5,7 +5,7 @@ come from a file or are fitted to the forces. The run is projected on the normal
 of a crystal on its phonons, since a molecule is treated as a crystal of one cell at Γ.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,6 +78,11 @@ class MoleculeRun:
     def blocks(self) -> list[tuple[int, int]]:
         """Frame ranges [start, stop) that the run is streamed in."""
         return cut_blocks(self.trajectory.segments, self.trajectory.n_atoms)
+
+    @property
+    def scaled_motion(self) -> Callable[[int, int], MotionBlock]:
+        """The same as `motion`."""
+        return self.motion
 
     def motion(self, start: int, stop: int) -> MotionBlock:
         """Frames [start, stop) in the Eckart frame.

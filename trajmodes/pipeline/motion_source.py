@@ -47,6 +47,11 @@ class Runs(Protocol):
         """Frames [start, stop) as displacements."""
         ...
 
+    @property
+    def scaled_motion(self) -> Callable[[int, int], MotionBlock]:
+        """Reads frames [start, stop) as the modes see them, see `ScaledMotion`."""
+        ...
+
 
 class Source(NamedTuple):
     """Motion with velocities, at the stride that its highest frequency allows."""
@@ -93,11 +98,11 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
     interval_ps, segments = interval_of(run), run.trajectory.segments
     known = run.trajectory.times_ps
     times_ps = interval_ps * np.arange(float(run.n_frames)) if known is None else known
-    read: Callable[[int, int], MotionBlock] = run.motion
+    read = run.scaled_motion
     differenced_ps = None
     if not run.trajectory.has_velocities:
         require_correctable(highest, interval_ps)
-        differences = DifferencedMotion(run.motion, segments, interval_ps)
+        differences = DifferencedMotion(read, segments, interval_ps)
         read, segments = differences, differences.segments
         times_ps = times_ps[differences.frames]
         differenced_ps = interval_ps

@@ -107,7 +107,7 @@ def sigma_about(job: Job, given: Given) -> Anharmonicity:
         projector, run.n_frames, run.trajectory.times_ps, noise=noise
     )
     return stream(
-        run.motion,
+        run.scaled_motion,
         run.blocks,
         Transformed(projector.project, reduction),
         workers=job.running.workers,
@@ -160,6 +160,7 @@ def project_only(
             found = (sampled.note, *(one for one in found if one.subject != "net-force"))
         results = replace(
             results,
+            occupation=run.match.occupation,
             diagnosis=run.diagnosis.figures,
             warnings=(*foreign, *found),
             notes=(*results.notes, *run.notes),

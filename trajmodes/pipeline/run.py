@@ -287,6 +287,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         reference=fit.reference,
         scheme_omega_distance=_scheme_distance(fit, modes),
         run_length=run_length_of(modes, fitted.duration_ps),
+        occupation=runs[0].match.occupation,
         diagnosis=runs[0].diagnosis.figures,
         warnings=tuple(dict.fromkeys([*warned, *checked])),
         notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),

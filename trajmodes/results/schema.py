@@ -51,6 +51,7 @@ DIMENSIONS = {
     "xyz_4": "Cartesian directions of the fourth atom",
     "reim": "real and imaginary part",
     "site": "sites of the primitive cell",
+    "occupant": "elements on the sites, and empty sites",
     "pair": "pairs of atoms, first one in the home cell",
     "block": "delete-one-block estimates (jackknife)",
     "shell": "neighbour shells",

@@ -50,6 +50,10 @@ class Run:
         moved = block.positions - self.supercell.positions
         return MotionBlock(start, moved, block.velocities, block.forces)
 
+    @property
+    def scaled_motion(self):
+        return self.motion
+
 
 @dataclass(frozen=True)
 class World:

@@ -1,0 +1,240 @@
+"""Crystals that are not perfect: isotopes, alloys, vacancies, interstitials.
+
+The boxes move harmonically, in the exact modes of their own dynamical matrix, with the masses
+and the springs that they have. The waves of the perfect crystal unfold this motion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.data.crystal import Supercell
+from trajmodes.errors import DataError
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.projector import Projector
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import BOLTZMANN, DALTON, THZ
+
+N_FRAMES, INTERVAL_PS, KELVIN = 4000, 0.008, 20.0
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of a crystal with given atoms on its sites, in harmonic motion."""
+
+    supercell: Supercell
+    hessian: np.ndarray
+    """(3n, 3n) of the atoms that are there."""
+    atoms: np.ndarray
+    """(n,) their sites in canonical order."""
+    masses: np.ndarray
+    species: Sequence[str]
+    omega: np.ndarray
+    waves: np.ndarray
+    """(3n, m) mass-weighted modes without the translations."""
+
+    def fields(self, n_frames=N_FRAMES, seed=1):
+        """Displacements, velocities and forces (t, n, 3)."""
+        random = np.random.default_rng(seed)
+        phase = random.uniform(0.0, 2.0 * np.pi, len(self.omega))
+        angle = self.omega * INTERVAL_PS * np.arange(n_frames)[:, None] + phase
+        size = np.sqrt(2.0 * BOLTZMANN * KELVIN)
+        root = np.sqrt(np.repeat(self.masses, 3))
+        u = size * np.cos(angle) / self.omega @ self.waves.T / root
+        v = -size * np.sin(angle) @ self.waves.T / root
+        return tuple(x.reshape(n_frames, -1, 3) for x in (u, v, -u @ self.hessian))
+
+    def run(self, n_frames=N_FRAMES, *, extra=None, shuffle=True, offset=0.0, **options):
+        """The run, its atoms in another order, one more if its position (3,) is given."""
+        u, v, f = self.fields(n_frames)
+        x = self.supercell.positions[self.atoms] + u + offset
+        species, masses = list(self.species), self.masses
+        if extra is not None:
+            more = np.zeros((n_frames, 1, 3))
+            x = np.concatenate([more + extra, x], axis=1)
+            v, f = (np.concatenate([more, one], axis=1) for one in (v, f))
+            species, masses = [species[0], *species], np.concatenate([[masses[0]], masses])
+        order = np.random.default_rng(3).permutation(len(species)) if shuffle else slice(None)
+        return tm.from_arrays(
+            x[:, order],
+            self.supercell.cell,
+            np.array(species)[order].tolist(),
+            velocities=v[:, order],
+            forces=f[:, order],
+            masses_da=masses[order] / DALTON,
+            interval_ps=INTERVAL_PS,
+            cell=self.supercell.crystal.to_ase(),
+            **options,
+        )
+
+
+def box_of(hessian_of, constants, matrix, *, masses_da=None, species=None, empty=()) -> Box:
+    """Make a box; springs to empty sites are cut."""
+    supercell = build_supercell(constants.crystal, matrix)
+    n = supercell.n_atoms
+    atoms = np.setdiff1d(np.arange(n), empty)
+    pairs = hessian_of(constants, supercell).reshape(n, 3, n, 3).swapaxes(1, 2)
+    pairs = pairs[np.ix_(atoms, atoms)].copy()
+    own = np.arange(len(atoms))
+    pairs[own, own] = 0.0
+    pairs[own, own] = -pairs.sum(axis=1)
+    hessian = pairs.swapaxes(1, 2).reshape(3 * len(atoms), -1)
+    masses = supercell.masses if masses_da is None else np.asarray(masses_da) * DALTON
+    masses = masses[atoms]
+    root = np.sqrt(np.repeat(masses, 3))
+    square, waves = np.linalg.eigh(hessian / root / root[:, None])
+    species = supercell.species if species is None else species
+    names = [species[a] for a in atoms]
+    omega = np.sqrt(square[3:])
+    return Box(supercell, hessian, atoms, masses, names, omega, waves[:, 3:])
+
+
+def isotopes(supercell: Supercell, share=0.25, ratio=1.3) -> np.ndarray:
+    """Masses in Da, some of them of a heavier isotope."""
+    heavy = np.random.default_rng(5).random(supercell.n_atoms) < share
+    return supercell.masses / DALTON * np.where(heavy, ratio, 1.0)
+
+
+@pytest.fixture(scope="module")
+def constants(crystals, springs):
+    return springs(crystals["diamond"], 4.0)
+
+
+@pytest.fixture(scope="module")
+def small(constants) -> Supercell:
+    return build_supercell(constants.crystal, 2 * np.eye(3, dtype=int))
+
+
+def waves_of(run, constants):
+    """Amplitudes of all fields of a run, and the weights of its q points."""
+    space = half_space(run.supercell)
+    of_mean = replace(constants, crystal=run.supercell.crystal)
+    modes = modes_at(of_mean, space.qpoints, space.weights)
+    found = Projector(space, modes).project(run.scaled_motion(0, run.n_frames))
+    return found, space.weights
+
+
+@pytest.mark.parametrize("kind", ["isotopes", "alloy", "vacancy", "interstitial"])
+def test_energies_of_all_waves_are_those_of_the_atoms(hessian_of, constants, small, kind):
+    masses, species, empty, extra = isotopes(small), None, (), None
+    if kind != "isotopes":
+        species = ["Ge" if a % 5 == 0 else "Si" for a in range(small.n_atoms)]
+    if kind == "vacancy":
+        empty = (7,)
+    if kind == "interstitial":
+        extra = 0.5 * small.crystal.cell.sum(axis=0) + 0.02
+    box = box_of(
+        hessian_of, constants, small.matrix, masses_da=masses, species=species, empty=empty
+    )
+    run = box.run(300, extra=extra, imperfect=True)
+    found, weights = waves_of(run, constants)
+    u, v, f = box.fields(300)
+    kinetic = 0.5 * np.einsum("a,tax,tax->t", box.masses, v, v)
+    waves = 0.5 * np.einsum("q,qmt->t", weights, np.abs(found.velocity) ** 2)
+    assert np.abs(waves / kinetic - 1.0).max() < 1e-10
+    if kind == "isotopes":
+        work = np.einsum("tax,tax->t", u, f)
+    else:
+        # Both are counted from their means.
+        work = np.einsum("tax,tax->t", u - u.mean(axis=0), f - f.mean(axis=0))
+    virial = np.einsum("q,qmt->t", weights, (found.coordinate.conj() * found.force).real)
+    assert np.abs(virial - work).max() < 1e-9 * np.abs(work).max()
+
+
+def unfolded(box, run, constants):
+    """Weights (q, m, n) of the exact modes of a box in the waves of the perfect crystal."""
+    space, supercell = half_space(run.supercell), run.supercell
+    crystal = supercell.crystal
+    modes = modes_at(replace(constants, crystal=crystal), space.qpoints, space.weights)
+    reduced = (supercell.cells[:, None] + crystal.sites).reshape(-1, 3)[box.atoms]
+    phases = np.exp(-2j * np.pi * space.qpoints @ reduced.T) / np.sqrt(supercell.n_cells)
+    vectors = modes.vectors[:, :, box.atoms % crystal.n_sites].conj()
+    waves = box.waves.reshape(len(box.atoms), 3, -1)
+    return np.abs(np.einsum("qa,qmax,axn->qmn", phases, vectors, waves)) ** 2
+
+
+@pytest.mark.parametrize("empty", [(), (3,)])
+def test_peaks_are_those_of_the_exact_modes_unfolded(hessian_of, constants, small, empty):
+    box = box_of(
+        hessian_of, constants, small.matrix, masses_da=isotopes(small, ratio=2.0), empty=empty
+    )
+    run = box.run(imperfect=True)
+    found, weights = waves_of(run, constants)
+    exact = unfolded(box, run, constants)
+    # The waves are complete: every mode of the box is spread over them.
+    assert np.einsum("q,qmn->n", weights, exact) == pytest.approx(1.0)
+    window = np.hanning(N_FRAMES)
+    power = np.abs(np.fft.fft(found.velocity * window)) ** 2
+    power = power[..., : N_FRAMES // 2] + power[..., :0:-1][..., : N_FRAMES // 2]
+    peak_thz = np.fft.fftfreq(N_FRAMES, INTERVAL_PS)[power.argmax(axis=-1)]
+    largest = np.sort(exact, axis=-1)
+    sharp = largest[..., -1] > 2.0 * largest[..., -2]
+    assert sharp.sum() > 5
+    expected_thz = box.omega[exact.argmax(axis=-1)] / THZ
+    resolution_thz = 2.0 / (N_FRAMES * INTERVAL_PS)
+    assert np.abs(peak_thz - expected_thz)[sharp].max() < resolution_thz
+
+
+def test_what_is_on_the_sites_is_reported(hessian_of, constants, small):
+    species = ["Ge" if a in (2, 9, 11) else "Si" for a in range(small.n_atoms)]
+    box = box_of(hessian_of, constants, small.matrix, species=species, empty=(4,))
+    place = 0.5 * small.crystal.cell.sum(axis=0)
+    run = box.run(50, extra=place, imperfect=True)
+    occupation = run.match.occupation
+    assert occupation.composition == {"Si": {"Si": 12, "Ge": 3, "": 1}}
+    assert (occupation.n_vacancies, occupation.n_extra) == (1, 1)
+    assert occupation.species.index("") == 4 or occupation.masses.min() == 0.0
+    assert np.ptp(run.supercell.crystal.masses) == 0.0
+    texts = [str(note) for note in run.notes]
+    assert any("12 Si, 3 Ge" in text or "3 Ge, 12 Si" in text for text in texts)
+    assert any("1 atoms are on no site and are left out" in text for text in texts)
+
+
+def test_temperature_counts_the_atoms_that_are_there(hessian_of, constants, small):
+    box = box_of(hessian_of, constants, small.matrix, empty=(4,))
+    run = box.run(400, imperfect=True)
+    kelvin = run.diagnosis.figures["kinetic temperature"].value
+    assert kelvin == pytest.approx(KELVIN, rel=0.02)
+
+
+def test_alloy_of_a_compound_replaces_one_element(crystals, springs, hessian_of):
+    salt = springs(crystals["rock salt"], 4.5)
+    supercell = build_supercell(salt.crystal, 2 * np.eye(3, dtype=int))
+    species = list(supercell.species)
+    species[0], species[6] = "K", "K"
+    box = box_of(hessian_of, salt, supercell.matrix, species=species)
+    run = box.run(50, imperfect=True)
+    assert run.match.occupation.composition == {"Na": {"K": 2, "Na": 6}, "Cl": {"Cl": 8}}
+
+
+def test_imperfect_crystals_are_refused_unless_asked_for(hessian_of, constants, small):
+    masses = isotopes(small)
+    with pytest.raises(DataError, match=r"differ in mass(.|\n)*--imperfect"):
+        box_of(hessian_of, constants, small.matrix, masses_da=masses).run(50)
+    with pytest.raises(DataError, match=r"integer number(.|\n)*--imperfect"):
+        box_of(hessian_of, constants, small.matrix, empty=(3,)).run(50)
+
+
+def test_too_many_empty_sites_are_refused(hessian_of, constants, small):
+    box = box_of(hessian_of, constants, small.matrix, empty=(1, 4, 10))
+    with pytest.raises(DataError):
+        box.run(50, imperfect=True)
+
+
+def test_fits_refuse_empty_sites(hessian_of, constants, small):
+    box = box_of(hessian_of, constants, small.matrix, empty=(4,))
+    with pytest.raises(DataError, match="sites are empty"):
+        box.run(50, imperfect=True).fit()
+
+
+def test_constants_of_isotopes_are_exact(hessian_of, constants, small):
+    """Displacements and forces obey the same constants, whatever the masses."""
+    box = box_of(hessian_of, constants, small.matrix, masses_da=isotopes(small))
+    run = box.run(200, imperfect=True)
+    fitted = run.fit(cutoff2="supercell")
+    found = hessian_of(fitted, run.supercell)
+    wanted = hessian_of(constants, run.supercell)
+    assert np.abs(found - wanted).max() < 1e-6 * np.abs(wanted).max()
