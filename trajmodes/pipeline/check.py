@@ -51,6 +51,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
+from trajmodes.readers.kept_frames import kept_bytes
 from trajmodes.report.summary import WIDTH, text_of
 from trajmodes.report.text.check import brief_of_check, check_rows, render_check
 from trajmodes.symmetry.operations import space_group
@@ -264,8 +265,9 @@ _SERIES_BYTES = 26e3
 """Memory of the projection for each amplitude: sums in blocks of time."""
 _PHONOPY_BYTES = 24.5
 """Memory of phonopy for each atom and cell: permutations of the atoms by all translations."""
-_PASSES = 3.4
-"""Time of both passes, relative to reading and displacing all frames."""
+_PASSES, _PASSES_OF_KEPT = 3.4, 2.7
+"""Time of both passes, relative to reading and displacing all frames: where each pass reads them,
+and where they are kept in memory."""
 _START_S = 3.7
 _SIZE = 384
 _REFERENCE_S = 1.7e-3
@@ -279,6 +281,7 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
 
     Memory is that of the libraries, and of the largest of three steps: the solution, with
     covariances and normal equations in blocks of time, the projection, and phonopy's object.
+    The first two are beside the frames that are kept.
     Time is that of reading, measured on one block of frames, and that of steps whose cost was
     measured on one computer (silicon, gallium nitride and gold, 8 to 46 656 atoms), scaled by
     the speed of a matrix product on this one. It is the time on a computer with nothing else to
@@ -293,8 +296,9 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     series = space.n_qpoints * 3 * supercell.crystal.n_sites
     with_phonopy = supercell.n_atoms <= MOST_FOR_PHONOPY
     translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
-    steps_bytes = (fit, equations + _SERIES_BYTES * series, _PHONOPY_BYTES * translations)
-    memory = _LIBRARIES_BYTES + max(steps_bytes)
+    frames_bytes = kept_bytes(run.trajectory)
+    passes_bytes = frames_bytes + max(fit, equations + _SERIES_BYTES * series)
+    memory = _LIBRARIES_BYTES + max(passes_bytes, _PHONOPY_BYTES * translations)
     found = {"memory of a run": Finding(round(memory / 1e9, 2), "GB", "about")}
     if expansion.orders[-1] > 2 or plan.options.regularised:
         return found
@@ -313,7 +317,8 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
         1e-4 * series,
         4.6e-7 * translations + (1.5e-7 * supercell.n_atoms**2 if with_phonopy else 0.0),
     )
-    seconds = _PASSES * _reading_seconds(run) / workers + slower * sum(steps)
+    passes = _PASSES_OF_KEPT if frames_bytes else _PASSES
+    seconds = passes * _reading_seconds(run) / workers + slower * sum(steps)
     rounded = float(f"{seconds:.2g}")
     time = Finding(rounded, "s", f"about, with {workers} workers")
     return found | {"time of a run": time}

@@ -55,6 +55,7 @@ from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equa
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
+from trajmodes.readers.kept_frames import kept_frames
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 from trajmodes.symmetry.translations import half_space
@@ -147,8 +148,9 @@ def analyse(
     require_known_modes(run)
     require_thickness(run)
     _require_triplets(run.job)
-    with input_files(run.files) as hashes:
-        fitted = fit_runs([run], log=log, bars=bars)
+    whole = run.trajectory
+    with input_files(run.files) as hashes, kept_frames(whole, run.blocks) as frames:
+        fitted = fit_runs([replace(run, trajectory=frames)], log=log, bars=bars)
         (run,) = fitted.runs
         results = _of_constants(fitted, command, log)
         extra: Mapping[str, Writer] = {}
@@ -168,6 +170,7 @@ def analyse(
             results = _with_static_check(results, fitted)
         results = with_comparison(results)
         inputs = hashes.result()
+    run = replace(run, trajectory=whole)
     results = finished(_with_checked_errors(run, results), inputs, log)
     return Analysis(results, fitted.equations, extra, run)
 

@@ -1,0 +1,92 @@
+"""Frames that fit into memory are read once, and are the same as those of the files."""
+
+import pickle
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.readers import kept_frames as module
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.readers.kept_frames import kept_bytes, kept_frames
+
+N_FRAMES, N_ATOMS = 20, 4
+BLOCKS = ((0, 8), (8, 16), (16, 20))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Reader that lists what was asked of it."""
+
+    whole: object
+    asked: list = field(default_factory=list)
+
+    def read(self, start, stop):
+        self.asked.append((start, stop))
+        return self.whole.read(start, stop)
+
+    def place(self, frame, atom):
+        return f"frame {frame}, atom {atom}"
+
+
+@pytest.fixture
+def trajectory():
+    rng = np.random.default_rng(3)
+    positions, forces = rng.normal(size=(2, N_FRAMES, N_ATOMS, 3))
+    made = trajectory_of_arrays(
+        positions=positions,
+        cells=np.eye(3) * 9.0,
+        species=("Ar",) * N_ATOMS,
+        interval_ps=0.1,
+        forces=forces,
+    )
+    return replace(made, paths=(Path("run.lammpstrj"),), frames=Counted(made.frames))
+
+
+def test_a_second_pass_reads_nothing(trajectory):
+    expected = trajectory.read(0, N_FRAMES)
+    trajectory.frames.asked.clear()
+    with kept_frames(trajectory, BLOCKS) as kept:
+        for _ in range(2):
+            blocks = [kept.read(*block) for block in BLOCKS]
+        assert trajectory.frames.asked == list(BLOCKS)
+        # A stride leaves out the last frames of a block.
+        part = kept.read(9, 15)
+        assert len(trajectory.frames.asked) == len(BLOCKS)
+    for name in ("positions", "forces", "cells"):
+        joined = np.concatenate([getattr(block, name) for block in blocks])
+        np.testing.assert_array_equal(joined, getattr(expected, name))
+        np.testing.assert_array_equal(getattr(part, name), getattr(expected, name)[9:15])
+    assert part.velocities is None
+    assert kept.place(3, 1) == "frame 3, atom 1"
+
+
+def test_other_ranges_are_read_from_the_files(trajectory):
+    with kept_frames(trajectory, BLOCKS) as kept:
+        for one in ((0, 8), (2, 10), (9, 11), (16, 16)):
+            np.testing.assert_array_equal(
+                kept.read(*one).positions, trajectory.read(*one).positions
+            )
+        assert set(kept.frames.kept) == {(0, 8)}
+
+
+def test_memory_is_released_at_the_end(trajectory):
+    with kept_frames(trajectory, BLOCKS) as kept:
+        kept.read(0, 8)
+        assert not pickle.loads(pickle.dumps(kept)).frames.kept
+    assert not kept.frames.kept
+
+
+def test_frames_that_do_not_fit_are_not_kept(trajectory, monkeypatch):
+    needed = 2 * 3 * 8 * N_FRAMES * N_ATOMS
+    assert kept_bytes(trajectory) == needed
+    monkeypatch.setattr(module, "memory_bytes", lambda: 8 * needed - 8)
+    with kept_frames(trajectory, BLOCKS) as kept:
+        assert kept is trajectory
+
+
+def test_frames_in_memory_are_not_kept_twice(trajectory):
+    with kept_frames(replace(trajectory, paths=()), BLOCKS) as kept:
+        kept.read(0, 8)
+        assert isinstance(kept.frames, Counted)
