@@ -266,8 +266,8 @@ _SERIES_BYTES = 26e3
 _PHONOPY_BYTES = 24.5
 """Memory of phonopy for each atom and cell: permutations of the atoms by all translations."""
 _PASSES, _PASSES_OF_KEPT = 3.4, 2.7
-"""Time of both passes, relative to reading and displacing all frames: where each pass reads them,
-and where they are kept in memory."""
+"""Time of both passes, relative to reading and displacing all frames: where each pass reads
+them, and where they are kept in memory."""
 _START_S = 3.7
 _SIZE = 384
 _REFERENCE_S = 1.7e-3
