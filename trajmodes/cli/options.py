@@ -3,10 +3,11 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from trajmodes.cli.terminal import ending, print_result
 from trajmodes.config.groups import FOLDERS
@@ -42,6 +43,17 @@ class _Option(click.Option):
     """An option with the title of its group."""
 
     title = ""
+
+
+def _file_names(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """Let the shell complete names of files and folders."""
+    return [CompletionItem(typed, type="file")]
+
+
+argument = partial(click.argument, shell_complete=_file_names)
+"""Argument that names files or folders."""
 
 
 def command(group: click.Group, *arguments: Callable[[Printed], Printed]) -> Decorator:
@@ -96,6 +108,8 @@ def _click_option(option: Option, command: str) -> Callable[[Printed], Printed]:
         more = {"is_flag": True}
     if declared.bare:
         more |= {"is_flag": False, "flag_value": declared.bare}
+    if declared.is_path or option.name == "output":
+        more["shell_complete"] = _file_names
     # A default, even None, would satisfy a required option.
     more |= {"required": True} if declared.is_required else {"default": None}
     made = click.option(

@@ -1,6 +1,6 @@
 """The program ``trajmodes`` with all its commands."""
 
-from trajmodes.cli import property_commands, run_commands
+from trajmodes.cli import completion, property_commands, run_commands
 from trajmodes.cli.root import main
 
-__all__ = ["main", "property_commands", "run_commands"]
+__all__ = ["completion", "main", "property_commands", "run_commands"]

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
-from trajmodes.cli.options import command, command_line
+from trajmodes.cli.options import argument, command, command_line
 from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
@@ -13,7 +11,7 @@ from trajmodes.config.job import values_of
 from trajmodes.errors import UsageError
 
 
-@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+@command(main, argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def thermo(force_constants: str, **given: Any) -> str:
     """Calculate thermodynamics from force constants, quantum and classical.
 
@@ -28,7 +26,7 @@ def thermo(force_constants: str, **given: Any) -> str:
     return show_results(*thermo_job(force_constants, values, command=command_line()))
 
 
-@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+@command(main, argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def elastic(force_constants: str, **given: Any) -> str:
     """Calculate elastic constants and velocities of sound from force constants."""
     from trajmodes.pipeline.thermo.properties import elastic_job
@@ -41,9 +39,7 @@ def elastic(force_constants: str, **given: Any) -> str:
 
 @command(
     main,
-    click.argument(
-        "sources", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | TABLE …"
-    ),
+    argument("sources", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | TABLE …"),
 )
 def bvk(sources: tuple[str, ...], **given: Any) -> str:
     """Find Born–von Kármán constants of neighbour shells, and compare models.
@@ -63,7 +59,7 @@ def bvk(sources: tuple[str, ...], **given: Any) -> str:
     return show_results(*bvk_job(first, values, command=command_line()))
 
 
-@command(main, click.argument("files", nargs=-1, required=True, metavar="FILE..."))
+@command(main, argument("files", nargs=-1, required=True, metavar="FILE..."))
 def potential(files: tuple[str, ...], **given: Any) -> str:
     """Calculate force constants and phonons of a potential, and compare fits with it.
 
@@ -83,7 +79,7 @@ def potential(files: tuple[str, ...], **given: Any) -> str:
 
 @command(
     main,
-    click.argument("runs", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | FILE…"),
+    argument("runs", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS | FILE…"),
 )
 def series(runs: tuple[str, ...], **given: Any) -> str:
     """Combine runs of one crystal at several temperatures.
@@ -104,7 +100,7 @@ def series(runs: tuple[str, ...], **given: Any) -> str:
 
 @command(
     main,
-    click.argument("folders", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS..."),
+    argument("folders", nargs=-1, required=True, metavar="FOLDER | FORCE_CONSTANTS..."),
 )
 def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
     """Calculate thermal expansion, moduli and heat capacities from several volumes.
@@ -122,7 +118,7 @@ def quasiharmonic(folders: tuple[str, ...], **given: Any) -> str:
 
 @command(
     main,
-    click.argument("sources", nargs=-1, required=True, metavar="POTENTIAL | FOLDER..."),
+    argument("sources", nargs=-1, required=True, metavar="POTENTIAL | FOLDER..."),
 )
 def qha(sources: tuple[str, ...], **given: Any) -> str:
     """Minimise the Gibbs energy of a potential over cell and positions, by temperature.
@@ -159,8 +155,8 @@ def qha(sources: tuple[str, ...], **given: Any) -> str:
 
 @command(
     main,
-    click.argument("first", metavar="FOLDER"),
-    click.argument("second", metavar="FOLDER"),
+    argument("first", metavar="FOLDER"),
+    argument("second", metavar="FOLDER"),
 )
 def phases(first: str, second: str, **given: Any) -> str:
     """Find the temperatures at which two phases have the same Gibbs free energy.
@@ -176,7 +172,7 @@ def phases(first: str, second: str, **given: Any) -> str:
     return show_results(found.dataset, found.files)
 
 
-@command(main, click.argument("folder", metavar="FOLDER"))
+@command(main, argument("folder", metavar="FOLDER"))
 def free_energy(folder: str, **given: Any) -> str:
     """Calculate the free energy of a run from its potential energies.
 
@@ -193,7 +189,7 @@ def free_energy(folder: str, **given: Any) -> str:
     return show_results(*found)
 
 
-@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+@command(main, argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def spectral_function(force_constants: str, **given: Any) -> str:
     """Calculate spectral functions of modes from third-order force constants.
 
@@ -209,7 +205,7 @@ def spectral_function(force_constants: str, **given: Any) -> str:
     return show_results(*spectral_function_job(force_constants, values, command=line))
 
 
-@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+@command(main, argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def one_phonon(force_constants: str, **given: Any) -> str:
     """Calculate the one-phonon structure factor S(Q, ω) of force constants.
 
@@ -223,7 +219,7 @@ def one_phonon(force_constants: str, **given: Any) -> str:
     return show_results(*one_phonon_job(force_constants, values, command=command_line()))
 
 
-@command(main, click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
+@command(main, argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"))
 def sample(force_constants: str, **given: Any) -> str:
     """Draw configurations from the canonical distribution of force constants.
 
@@ -235,7 +231,7 @@ def sample(force_constants: str, **given: Any) -> str:
     return sample_job(force_constants, **values_of("sample", given))
 
 
-@command(main, click.argument("start", metavar="FOLDER | FORCE_CONSTANTS | CELL"))
+@command(main, argument("start", metavar="FOLDER | FORCE_CONSTANTS | CELL"))
 def sctdep(start: str, **given: Any) -> str:
     """Find self-consistent force constants by LAMMPS, without molecular dynamics.
 

@@ -26,10 +26,12 @@ def main() -> None:
     Analyse a run
       trajmodes demo                                   see it work on a bundled run
       trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
+      trajmodes init  run.lammpstrj                    a commented job file of this run
       trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
       trajmodes show  results/results.nc               the main results
       trajmodes resume results/                        continue a command that was ended
       trajmodes live  imd://localhost:8888             the same of a simulation while it runs
+      trajmodes completion bash --install              the shell completes commands and options
 
     \b
     Force constants

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
-from trajmodes.cli.options import command, command_line, given_job
+from trajmodes.cli.options import argument, command, command_line, given_job
 from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
@@ -17,9 +17,7 @@ from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import options_in
 from trajmodes.errors import DataError
 
-TRAJECTORY = click.argument(
-    "trajectory", nargs=-1, required=True, metavar="FILE... | - | JOB.toml"
-)
+TRAJECTORY = argument("trajectory", nargs=-1, required=True, metavar="FILE... | - | JOB.toml")
 
 
 @command(main, TRAJECTORY)
@@ -37,6 +35,22 @@ def check(**given: Any) -> str:
         print_result(text)
         sys.exit(DataError.exit_code)
     return text
+
+
+@command(main, argument("trajectory", nargs=-1, required=True, metavar="FILE..."))
+def init(trajectory: tuple[str, ...], **given: Any) -> str:
+    """Look at a run and the files beside it, and write a commented job file.
+
+    Cell files are tried, and the time step is taken from an input or a log of LAMMPS, if the
+    trajectory has none.
+    """
+    from trajmodes.pipeline.init.init_job import init_job
+    from trajmodes.pipeline.job_folder import Log
+
+    values = values_of("init", given)
+    known = {name: value for name, value in values.items() if value not in (None, ())}
+    with progress_bars() as bars:
+        return init_job(trajectory, known, Log(bars))
 
 
 _JOBS = {
@@ -101,7 +115,7 @@ def project(**given: Any) -> str:
     return _streamed("project", given)
 
 
-@command(main, click.argument("trajectory", nargs=1, metavar="imd://HOST:PORT"))
+@command(main, argument("trajectory", nargs=1, metavar="imd://HOST:PORT"))
 def live(**given: Any) -> str:
     """Analyse a simulation while it runs, from the frames that it sends (LAMMPS: fix imd).
 
@@ -155,7 +169,7 @@ def molecule(**given: Any) -> str:
     return _streamed("molecule", given)
 
 
-@command(main, click.argument("folder", metavar="FOLDER"))
+@command(main, argument("folder", metavar="FOLDER"))
 def resume(folder: str, **given: Any) -> str:
     """Continue a command that was killed or reached its time limit, from its checkpoint.
 
@@ -170,7 +184,7 @@ def resume(folder: str, **given: Any) -> str:
     return _done(found.name, found.job.with_options(**changes), found.command, verbose=verbose)
 
 
-@command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
+@command(main, argument("results", metavar="RESULTS.nc | FOLDER"))
 def modes(results: str, **given: Any) -> str:
     """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
     from trajmodes.report.show import MODE_TABLE
@@ -181,7 +195,7 @@ def modes(results: str, **given: Any) -> str:
 
 @command(
     main,
-    click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"),
+    argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"),
     click.argument("mode", metavar='"Q:BRANCH"'),
 )
 def movie(force_constants: str, mode: str, **given: Any) -> str:
@@ -194,7 +208,7 @@ def movie(force_constants: str, mode: str, **given: Any) -> str:
     return movie_job(force_constants, mode, **values_of("movie", given))
 
 
-@command(main, click.argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER"))
+@command(main, argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER"))
 def scan(normal_equations: str, **given: Any) -> str:
     """Repeat a fit with other cutoffs, orders and constraints, and with parts of the run.
 
@@ -213,7 +227,7 @@ def scan(normal_equations: str, **given: Any) -> str:
     return "" if values["output"] is None else write_scan(rows, values["output"])
 
 
-@command(main, click.argument("folder", metavar="FOLDER"))
+@command(main, argument("folder", metavar="FOLDER"))
 def export(folder: str, **given: Any) -> str:
     """Write the force constants of a fit for other programs."""
     from trajmodes.pipeline.after_fit import export_job, show_export
@@ -224,7 +238,7 @@ def export(folder: str, **given: Any) -> str:
 
 @command(
     main,
-    click.argument("results", metavar="RESULTS.nc | FOLDER"),
+    argument("results", metavar="RESULTS.nc | FOLDER"),
     click.argument("table", required=False, metavar="[TABLE]"),
 )
 def show(results: str, table: str | None, **given: Any) -> str:

@@ -54,13 +54,14 @@ class ReadOptions(Group):
     timestep_fs: float | None = option(
         "Time step of the simulation in fs; the time between frames if the file does not "
         "number its steps.",
-        commands=f"{CRYSTAL} molecule series",
+        commands=f"{CRYSTAL} molecule series init",
         metavar="FS",
         unset="from the file",
     )
     units: Literal[LammpsUnits, ProgramUnits] | None = option(
         "Unit style of LAMMPS, or the program that wrote an extended XYZ file (ase, gpumd, "
         "quip).",
+        commands=f"{CRYSTAL} molecule init",
         unset="from the file",
     )
     lj: tuple[float, float, float] | None = option(
@@ -112,7 +113,7 @@ class MatchOptions(Group):
     cell: str | None = option(
         "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads; in "
         "Python ASE Atoms too.",
-        commands=f"{CRYSTAL} series",
+        commands=f"{CRYSTAL} series init",
         metavar="FILE",
         keyword_type='"str | PathLike[str] | Atoms | None"',
         unset="found from the average structure",
@@ -129,7 +130,7 @@ class MatchOptions(Group):
         "all atoms, or one for each.",
         default=(),
         kind=kinds.SYMBOLS,
-        commands=f"{CRYSTAL} molecule",
+        commands=f"{CRYSTAL} molecule init",
         metavar="SYMBOLS",
         unset="from the file",
     )

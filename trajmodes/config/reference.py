@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 from trajmodes.config.job import OF_A_JOB, of_groups, options_of
 from trajmodes.config.kinds import members_of
 from trajmodes.config.option import Option, options_in
-from trajmodes.config.result_groups import OF_OTHER_COMMANDS, TerminalOptions
+from trajmodes.config.result_groups import OF_OTHER_COMMANDS
+from trajmodes.config.terminal import TerminalOptions
 
 _HEAD = """\
 # Options

@@ -1,0 +1,73 @@
+"""The options of what is printed: tables, summaries, a first job file, completion."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from trajmodes.config import kinds
+from trajmodes.config.option import Group, option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions(Group):
+    """Rows and columns of a table on the terminal."""
+
+    title: ClassVar = "Table"
+    commands: ClassVar = "modes show"
+
+    columns: tuple[str, ...] = option(
+        "Columns, separated by commas, such as q,branch,line,linewidth,lifetime: those of the "
+        "table, or of its CSV file.",
+        default=(),
+        kind=kinds.COLUMNS,
+        metavar="NAMES",
+        unset="as many as there is room for",
+    )
+    sort: str | None = option(
+        "Column that the rows are sorted by; of modes q, frequency, linewidth or lifetime too.",
+        metavar="NAME",
+        unset="the order of the file",
+    )
+    q: str | None = option(
+        'Show only modes at this q and those equivalent by symmetry, such as X or "1/2 0 0".',
+        metavar="Q",
+        unset="all",
+    )
+    resolved: bool = option("Show only modes whose lifetime is resolved.", default=False)
+    csv: bool = option("Print the table as CSV, with all digits.", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitOptions(Group):
+    """The job file that `trajmodes init` writes."""
+
+    title: ClassVar = "Job file"
+    commands: ClassVar = "init"
+
+    output: str = option("Job file to write.", default="job.toml", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionOptions(Group):
+    """Completion of commands and options in a shell."""
+
+    title: ClassVar = "Completion"
+    commands: ClassVar = "completion"
+
+    install: bool = option(
+        "Write the script to the file below the home folder that the shell reads.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalOptions(Group):
+    """Text on the terminal."""
+
+    title: ClassVar = "Terminal"
+    commands: ClassVar = "check run live fit project sed sqw molecule resume demo"
+
+    verbose: bool = option(
+        "Print everything: all quantities, tables and notes, the files, and each stage of the "
+        "work. Also -v.",
+        default=False,
+    )

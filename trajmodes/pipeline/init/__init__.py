@@ -1,0 +1,1 @@
+"""`trajmodes init`: a job file for a run, from the files beside it."""
