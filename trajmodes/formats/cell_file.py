@@ -11,6 +11,7 @@ here, and read here where exactly one crystal is expected.
 
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,11 +24,13 @@ from trajmodes.errors import DataError, TrajmodesError, UsageError, system_error
 from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.matching.find_cell import without_noise
+from trajmodes.matching.species import species_in_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import Numbers
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import (
     ReducedCrystal,
     fold_atoms,
@@ -131,6 +134,24 @@ def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
         atoms = _from_ase(file)
     _check_atoms(atoms, file)
     return atoms
+
+
+def named_by_cell(
+    trajectory: Trajectory, file: str | None, species: tuple[str, ...]
+) -> tuple[Trajectory, tuple[Note, ...]]:
+    """Name atoms without elements, types and masses by a cell file of the same atoms.
+
+    ``species`` are as in `read_atoms`. The note says that the file names them.
+    """
+    atoms = trajectory.atoms
+    known = any(one is not None for one in (atoms.species, atoms.types, atoms.masses))
+    if known or file is None:
+        return trajectory, ()
+    found = species_in_order(trajectory, read_atoms(Path(file), species))
+    if found is None:
+        return trajectory, ()
+    text = f"the elements of the atoms are those of {Path(file).name}, in its order"
+    return replace(trajectory, atoms=replace(atoms, species=found)), (Note("note", text),)
 
 
 def _from_ase(file: Path) -> "Atoms":

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+import ase
 import ase.data
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
@@ -23,6 +25,8 @@ Species = tuple[str, ...]
 
 ALIKE = 3.0
 """Standard errors within which temperatures of species are equal."""
+_AT_SITE = 1.0
+"""Largest component in Å of the displacement of an atom from its site."""
 _EXCHANGE = 0.02
 """Relative difference of the temperatures of species that a short run may have."""
 _FRAMES, _LEAST_FRAMES = 64, 8
@@ -94,6 +98,21 @@ def species_of_run(
     standard = ase.data.atomic_masses[1:]
     numbers = 1 + np.abs(standard - kinds[:, None]).argmin(axis=1)
     return tuple(ase.data.chemical_symbols[numbers[k]] for k in kind)
+
+
+def species_in_order(trajectory: Trajectory, cell: ase.Atoms) -> Species | None:
+    """Symbols of atoms that are at the sites of a cell of as many atoms, in its order.
+
+    None for a cell of one element or another number of atoms, or if an atom is elsewhere. A
+    common shift is not taken out, because it may exchange two sublattices.
+    """
+    symbols = tuple(cell.get_chemical_symbols())
+    if len(symbols) != trajectory.n_atoms or len(set(symbols)) == 1:
+        return None
+    frame = trajectory.read(0, 1)
+    sites = cell.get_scaled_positions(wrap=False) @ frame.cells[0]
+    apart = minimum_image(frame.positions[0] - sites, frame.cells[0])
+    return symbols if float(np.abs(apart).max()) < _AT_SITE else None
 
 
 def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:

@@ -19,7 +19,13 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.formats.cell_file import ROUNDING, has_no_symmetry, read_atoms, reduce_cell
+from trajmodes.formats.cell_file import (
+    ROUNDING,
+    has_no_symmetry,
+    named_by_cell,
+    read_atoms,
+    reduce_cell,
+)
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
@@ -234,21 +240,11 @@ def _load(
 
 
 def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    return [open_trajectory(_different(paths), options)]
+    return [open_trajectory(paths, options)]
 
 
 def _all_runs(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    return open_runs(_different(paths), options)
-
-
-def _different(paths: Sequence[Path]) -> Sequence[Path]:
-    whole = [path.resolve() for path in paths]
-    if twice := [p for k, p in enumerate(paths) if whole[k] in whole[:k]]:
-        raise UsageError(
-            f"{twice[0]} is given twice",
-            why="repeated frames add no information, and would make errors too small",
-        )
-    return paths
+    return open_runs(paths, options)
 
 
 def _match_all(
@@ -265,7 +261,8 @@ def _match_all(
 
 def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> LoadedRun:
     options = job.matching
-    type_map = dict(enumerate(options.species, start=1)) or None
+    trajectory, named = named_by_cell(trajectory, options.cell, options.species)
+    type_map = None if named else dict(enumerate(options.species, start=1)) or None
     box: Literal["average", "fixed"] = "average" if job.reading.box == "average" else "fixed"
     # The mean positions of an alloy are not averaged over equivalent sites.
     n_frames = 1024 if options.imperfect else 64
@@ -294,7 +291,7 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
         match=matched,
         diagnosis=diagnosis,
         displacer=Displacer(matched, hops, outliers, limits, trajectory.place),
-        notes=(*notes, *matched.notes),
+        notes=(*named, *notes, *matched.notes),
     )
 
 

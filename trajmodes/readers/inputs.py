@@ -35,7 +35,8 @@ def input_paths(names: Sequence[str]) -> list[Path]:
     Raises
     ------
     UsageError
-        If no file matches a pattern, or nothing comes through standard input.
+        If no file matches a pattern, a file is given twice, or nothing comes through standard
+        input.
     StorageError
         If the disk has no space for it.
     """
@@ -49,6 +50,12 @@ def input_paths(names: Sequence[str]) -> list[Path]:
         if not found:
             raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
+    whole = [path.resolve() for path in paths]
+    if twice := [path for k, path in enumerate(paths) if whole[k] in whole[:k]]:
+        raise UsageError(
+            f"{twice[0]} is given twice",
+            why="repeated frames add no information, and would make errors too small",
+        )
     return paths
 
 
