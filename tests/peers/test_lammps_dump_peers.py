@@ -8,6 +8,7 @@ import pytest
 
 from trajmodes.config.groups import ReadOptions
 from trajmodes.formats.open import open_trajectory
+from trajmodes.readers.inputs import input_paths
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
@@ -20,6 +21,8 @@ DUMPS = {
     "binary": f"custom 10 binary.bin {ALL}",
     "scaled": "custom 10 scaled.bin type xs ys zs id ix iy iz vx vy vz fx fy fz",
     "turned": f"custom 10 turned.bin {WRAPPED}",
+    "pieces": f"custom 10 pieces.%.lammpstrj {ALL}",
+    "parts": f"custom 10 parts.%.bin {ALL}",
 }
 INPUT = """
 units real
@@ -35,6 +38,7 @@ pair_coeff * * 0.24 3.40
 velocity all create 60 1234
 fix 1 all nve
 timestep 2.0
+neigh_modify every 1 delay 0 check no
 """
 
 
@@ -64,10 +68,12 @@ def folder(tmp_path_factory):
         (["yaml.yaml"], "text.lammpstrj"),
         (["scaled.bin"], "text.lammpstrj"),
         (["turned.bin"], "general.lammpstrj"),
+        (["pieces.%.lammpstrj"], "text.lammpstrj"),
+        (["parts.%.bin"], "binary.bin"),
     ],
 )
 def test_every_form_agrees_with_the_text(folder, files, truth):
-    run = open_trajectory([folder / name for name in files], ReadOptions())
+    run = open_trajectory(input_paths([str(folder / name) for name in files]), ReadOptions())
     text = open_trajectory(folder / truth, ReadOptions())
     np.testing.assert_array_equal(run.times_ps, text.times_ps)
     np.testing.assert_array_equal(run.types, text.types)

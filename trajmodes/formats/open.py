@@ -256,7 +256,10 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
         if all(map(has_one_quantity, names)):
             # The quantities of one run, none of which is a trajectory by itself.
             return [open_trajectory(names, options)]
-    pieces = _open_pieces(list(names), whole)
+    # As in `_open`.
+    from trajmodes.readers.lammps.pieces import piece_groups  # noqa: PLC0415
+
+    pieces = _open_pieces(piece_groups(list(names)), whole)
     alone = {piece.paths: piece for piece in pieces}
     runs = [alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces)]
     others = _other_sets(list(names), whole)
@@ -282,19 +285,19 @@ def _other_sets(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]
     return [join_snapshots(run) for run in found]
 
 
-def _open_pieces(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    """Open files one by one.
+def _open_pieces(files: Sequence[tuple[Path, ...]], options: ReadOptions) -> list[Trajectory]:
+    """Open files one by one, those of single processors together.
 
     Units that some of them do not name are not copied from others: it is unknown, before they
     are open, which files belong to one run.
     """
     pieces: list[Trajectory] = []
     unnamed: list[tuple[Path, UnitsError]] = []
-    for path in paths:
+    for group in files:
         try:
-            pieces.append(open_trajectory([path], options))
+            pieces.append(open_trajectory(group, options))
         except UnitsError as error:
-            unnamed.append((path, error))
+            unnamed.append((group[0], error))
     if unnamed and not pieces:
         raise unnamed[0][1]
     if unnamed:

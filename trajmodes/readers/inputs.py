@@ -8,6 +8,7 @@ until the command ends.
 import atexit
 import glob
 import os
+import re
 import select
 import shutil
 import sys
@@ -45,6 +46,9 @@ def input_paths(names: Sequence[str]) -> list[Path]:
         if name == STANDARD_INPUT:
             paths.append(_standard_input())
             continue
+        if "%" in Path(name).name and not Path(name).exists():
+            paths.extend(_of_processors(name))
+            continue
         is_pattern = glob.has_magic(name) and not Path(name).exists()
         found = sorted(glob.glob(name)) if is_pattern else [name]  # noqa: PTH207 - may be absolute
         if not found:
@@ -57,6 +61,18 @@ def input_paths(names: Sequence[str]) -> list[Path]:
             why="repeated frames add no information, and would make errors too small",
         )
     return paths
+
+
+def _of_processors(name: str) -> list[Path]:
+    """Files that LAMMPS writes under a name with %, in the order of their numbers."""
+    path = Path(name)
+    before, after = path.name.split("%", 1)
+    form = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
+    matches = (form.fullmatch(one.name) for one in path.parent.glob("*"))
+    found = sorted((int(one[1]), one[0]) for one in matches if one)
+    if not found:
+        raise UsageError(f'no file matches the pattern "{name}", with a number for %')
+    return [path.with_name(one) for _, one in found]
 
 
 def input_notes(names: Sequence[str]) -> tuple[Note, ...]:

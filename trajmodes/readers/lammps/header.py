@@ -49,6 +49,9 @@ _UNSET = np.iinfo(np.int64).min
 
 _HASH_START, _HASH_PRIME = 0x4BF29CE484222325, 0x100000001B3
 
+ANY_COUNT = -1
+"""Stands for the number of atoms where it may be another one in each frame, and zero."""
+
 FOUND, MORE, FULL = 0, 1, 2
 NO_ITEM, BAD_NUMBER, NO_STEP, NO_COUNT, NO_BOX = 3, 4, 5, 6, 7
 COUNT_CHANGED, COUNT_ABSURD, NO_ROWS = 8, 9, 10
@@ -67,7 +70,7 @@ def find_frames(
     """Find frames in a window of text: (status, offset to continue from, complete frames).
 
     The window is (start, stop, its offset in the file, size of the file). The state is (rows
-    still to count in the frame in row 0 of the table, atoms of a frame).
+    still to count in the frame in row 0 of the table, atoms of a frame or `ANY_COUNT`).
     """
     at, n, position, size = window
     count = 0
@@ -91,12 +94,25 @@ def find_frames(
             status = _check_count(text, entry, state[1], size - position - place)
         if status != FOUND:
             return status, at if status == MORE else place, count
-        entry[_START] += position
-        entry[_BODY] += position
-        entry[_COLUMNS_AT] += position
-        entry[_UNITS_AT] += position if entry[_UNITS_SIZE] else 0
+        _begin_frame(entry, position, state)
         at = place
-        state[0] = state[1] = entry[_ATOMS]
+        if state[0] == 0:
+            count += 1
+            if count == len(table) - 1:
+                return FULL, at, count
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _begin_frame(entry: Ints, position: int, state: Ints) -> None:
+    """Count places from the beginning of the file, and store how many rows follow."""
+    entry[_START] += position
+    entry[_BODY] += position
+    entry[_COLUMNS_AT] += position
+    entry[_UNITS_AT] += position if entry[_UNITS_SIZE] else 0
+    entry[_STOP] = entry[_BODY]
+    state[0] = entry[_ATOMS]
+    if state[1] != ANY_COUNT:
+        state[1] = entry[_ATOMS]
 
 
 @inner_kernel(error_model="numpy", inline="always")
@@ -106,7 +122,8 @@ def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
         return FOUND if entry[_ATOMS] == first else COUNT_CHANGED
     # A row has at least one digit and one blank for each column.
     least = 2 * _count_words(text, entry[_COLUMNS_AT], entry[_BODY])
-    return FOUND if 0 < entry[_ATOMS] <= left // least else COUNT_ABSURD
+    fewest = 0 if first == ANY_COUNT else 1
+    return FOUND if fewest <= entry[_ATOMS] <= left // least else COUNT_ABSURD
 
 
 @inner_kernel(error_model="numpy", inline="always")

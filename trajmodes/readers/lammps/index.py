@@ -62,7 +62,16 @@ def index_dump(source: TextSource) -> DumpIndex:
         If a header is not valid, the number of atoms is absurd or changes, or a frame has more
         or fewer rows than it announces.
     """
-    scan = _Scan(source)
+    return _index(source, same_count=True)
+
+
+def index_piece(source: TextSource) -> DumpIndex:
+    """Find all frames of a file that one processor wrote; it has other atoms in each frame."""
+    return _index(source, same_count=False)
+
+
+def _index(source: TextSource, *, same_count: bool) -> DumpIndex:
+    scan = _Scan(source, same_count=same_count)
     with source.reading() as descriptor:
         while not scan.done:
             scan.advance(descriptor)
@@ -77,7 +86,7 @@ def index_dump(source: TextSource) -> DumpIndex:
 class _Scan:
     """One pass through a file: a window of text, and the frames found so far."""
 
-    def __init__(self, source: TextSource) -> None:
+    def __init__(self, source: TextSource, *, same_count: bool) -> None:
         self.source = source
         self.entries: list[Ints] = []
         self.reals: list[Floats] = []
@@ -86,7 +95,7 @@ class _Scan:
         # One row more than is ever filled, for the incomplete frame.
         self._table = np.zeros((_CAPACITY + 1, len(Entry)), dtype=np.int64)
         self._real_table = np.zeros((_CAPACITY + 1, header.N_REALS))
-        self._state = np.zeros(2, dtype=np.int64)
+        self._state = np.array([0, 0 if same_count else header.ANY_COUNT])
         self._buffer = padded(_CHUNK)
         self._recent = self._table[:0].copy()
         self._window_size = _CHUNK

@@ -7,11 +7,10 @@ velocities or forces, which a change of temperature does not explain, or by 1.9 
 Lengths alone do not decide, because metal and real both measure them in Å.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps.binary import BinaryRows, binary_boundaries, index_binary
 from trajmodes.readers.lammps.dump import (
     IMAGES,
     LammpsFrames,
@@ -28,21 +26,18 @@ from trajmodes.readers.lammps.dump import (
     coordinate_rounding,
     describe_atoms,
 )
+from trajmodes.readers.lammps.forms import Form, form_of
 from trajmodes.readers.lammps.header import Entry
 from trajmodes.readers.lammps.index import (
     DumpIndex,
     boundary_notes,
-    boundary_words,
     box_vectors,
     flat_box,
-    index_dump,
 )
-from trajmodes.readers.lammps.recognise import dump_form
-from trajmodes.readers.lammps.yaml_dump import YamlRows, index_yaml, yaml_boundaries
+from trajmodes.readers.lammps.pieces import indexed, piece_groups
 from trajmodes.readers.restarts import joined, kept_frames
-from trajmodes.readers.text.index_cache import cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
-from trajmodes.readers.text.source import TextSource, open_source, read_head
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import Trajectory, rounding_notes, same_frame
 from trajmodes.readers.units import unit_factors
@@ -55,23 +50,6 @@ _OF_DUMP_ATOM = {
 """Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
 
 
-class Form(NamedTuple):
-    """One of the forms in which LAMMPS writes dumps."""
-
-    name: str
-    find: Callable[[TextSource], DumpIndex]
-    """Finds the frames of a file."""
-    boundaries: Callable[[bytes], list[str]]
-    """Words for the boundaries of the box in a header."""
-    rows: type[FrameRows]
-    """Reads the rows of frames."""
-
-
-_FORMS = {
-    "text": Form("text", index_dump, boundary_words, FrameRows),
-    "yaml": Form("yaml", index_yaml, yaml_boundaries, YamlRows),
-    "binary": Form("binary", index_binary, binary_boundaries, BinaryRows),
-}
 _SEPARATORS = str.maketrans(",'", "  ")
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
@@ -88,8 +66,8 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         If a file is invalid, or the files do not belong together.
     """
     notes: list[Note] = []
-    form = _form_of(paths)
-    opened = [_indexed(path, form, options, notes) for path in paths]
+    form = form_of(paths)
+    opened = [indexed(pieces, form, options, notes) for pieces in piece_groups(paths)]
     opened.sort(key=lambda one: one[1].entries[[0, -1], Entry.STEP].tolist())
     sources = tuple(source for source, _ in opened)
     names = [str(source.stamp.path) for source in sources]
@@ -153,7 +131,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     notes += rounding_notes(rounding, digits, _format_command(headers.columns[0]))
     notes += _missing_field_notes(layout, headers.columns)
     dump = Trajectory(
-        paths=tuple(source.stamp.path for source in sources),
+        paths=tuple(path for source in sources for path in source.paths),
         n_atoms=n_atoms,
         time=time,
         atoms=atoms,
@@ -171,33 +149,6 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     if options.units or named.all() or not named.any():
         return dump
     return replace(dump, notes=(*notes, _check_unnamed_units(dump, rows, named)))
-
-
-def _form_of(paths: Sequence[Path]) -> Form:
-    """Form of all files; UsageError if they differ."""
-    forms = [_FORMS[dump_form(path, read_head(path)) or "text"] for path in paths]
-    for path, form in zip(paths, forms, strict=True):
-        if form is not forms[0]:
-            raise UsageError(
-                f"the dump is {form.name}, and {paths[0]} is {forms[0].name}",
-                where=str(path),
-                fix="give the files of one form; they may contain the same frames",
-            )
-    return forms[0]
-
-
-def _indexed(
-    path: Path, form: Form, options: ReadOptions, notes: list[Note]
-) -> tuple[TextSource, DumpIndex]:
-    """Open one file and find its frames; note an incomplete last frame."""
-    source = open_source(path, allow_partial=options.allow_partial)
-    index = DumpIndex(
-        **cached_index(source, f"lammps-{form.name}", lambda: form.find(source)._asdict())
-    )
-    byte, step = index.incomplete.tolist()
-    name = f"step {step}" if step >= 0 else "its header"
-    notes += incomplete_end(source, byte, name, len(index.entries), strict=options.strict)
-    return source, index
 
 
 def _joined(indices: list[DumpIndex], frames: Ints) -> tuple[Ints, Ints, Floats]:

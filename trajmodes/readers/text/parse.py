@@ -102,7 +102,7 @@ class FrameRows:
             lines = self.plain(source.data(start, stop - start)).splitlines()
             ids = (int(line.split()[column]) for line in lines)
             row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
-        return f"{source.stamp.path}, line {source.line_at(start) + row}"
+        return f"{source.stamp.path}, {source.line_name(start, row)}"
 
     def plain(self, text: bytes) -> bytes:
         """Rows of numbers that are separated by blanks alone."""
@@ -156,9 +156,9 @@ class FrameRows:
             column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
             # Lines are kept where other marks are taken out.
             above = text[int(spans[fault.frame, 0]) : fault.at]
-            line = source.line_at(int(self.spans[low + fault.frame, 0]))
-            line += int(np.count_nonzero(above == 10))
-            where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
+            below = int(np.count_nonzero(above == 10))
+            line = source.line_name(int(self.spans[low + fault.frame, 0]), below)
+            where = f"{self.name_of(low + fault.frame)}, {line}{column}"
             raise DataError(fault.what, where=where) from None
 
 

@@ -131,6 +131,11 @@ class TextSource:
     damage: str = ""
     """Why the compressed data end too early; empty if they do not."""
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file; all files if there are several."""
+        return (self.stamp.path,)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as the path: another process decompresses the file again."""
         return _reopen, (self.stamp, bool(self.damage))
@@ -203,6 +208,10 @@ class TextSource:
                 line += int(np.count_nonzero(part == 10))
                 at += len(part)
         return line
+
+    def line_name(self, offset: int, below: int = 0) -> str:
+        """Name the line that lies ``below`` lines under that at an offset, for messages."""
+        return f"line {self.line_at(offset) + below}"
 
 
 def _reopen(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT001 - for pickle
