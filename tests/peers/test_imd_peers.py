@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -148,3 +149,18 @@ def test_the_simulation_is_slowed_by_less_than_a_tenth(tmp_path):
             process.wait(100.0)
         costs[with_client].append(cost_of_fixes(tmp_path))
     assert min(costs[True]) - min(costs[False]) < 0.1
+
+
+def test_a_dump_through_a_pipe_is_read(tmp_path):
+    dump = DUMP.replace("run.lammpstrj", "/dev/stdout")
+    options = {**METAL, "more": dump, "with_client": False, "steps": 300}
+    with lammps(tmp_path, **options) as (_, simulation):
+        words = [sys.executable, "-m", "trajmodes", "check", "-"]
+        done = subprocess.run(
+            [*words, "--species", "Cu"],
+            stdin=simulation.stdout,
+            capture_output=True,
+            check=False,
+        )
+    assert done.returncode in (0, 3), done.stderr
+    assert "frames               30" in done.stdout.decode()

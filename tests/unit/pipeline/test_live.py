@@ -1,5 +1,6 @@
 """Frames received from a simulation: what is recorded, and how it ends."""
 
+import errno
 import socket
 import struct
 import threading
@@ -14,7 +15,7 @@ import trajmodes.pipeline.live.job
 from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending, start
 from trajmodes.config.job import job_of
 from trajmodes.config.live import LiveOptions
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.pipeline.job_folder import Written
 from trajmodes.pipeline.live.conditions import most_of
@@ -258,7 +259,76 @@ def test_an_error_names_the_frames_before_it(tmp_path):
     simulation = Simulation(sending(*frames(*range(30)), *frames(3)))
     with pytest.raises(DataError, match=r"\(frame 30\)") as raised:
         watch(simulation, tmp_path)
-    assert "the 30 frames before are in" in raised.value.fix
+    assert "the 30 frames received are in" in raised.value.fix
+
+
+def test_a_later_failure_is_not_concealed_by_earlier_results(tmp_path, monkeypatch):
+    found: list[int] = []
+
+    def run_job(_job, **_more):
+        found.append(len(found))
+        if len(found) > 1:
+            raise DataError("an atom has left its site")
+        return Written(results_of(100), {})
+
+    monkeypatch.setattr(trajmodes.pipeline.live.job, "run_job", run_job)
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.02))
+    with pytest.raises(DataError, match="left its site") as raised:
+        watch(simulation, tmp_path, until="frames 60")
+    assert "the 60 frames received are in" in raised.value.fix
+
+
+def test_a_simulation_that_sends_nothing_is_named(tmp_path, analysed):
+    def session(client):
+        sending(*frames(0, 1))(client)
+        time.sleep(0.9)
+        client.sendall(b"".join(frames(*range(2, 30))))
+
+    given = {"output": str(tmp_path), "units": "metal"}
+    job = job_of("live", [Simulation(session).address], given)
+    with pytest.warns(TrajmodesWarning, match="has sent nothing for 0.4 s: still waiting"):
+        done = live_job(job, LiveOptions(wait=0.4, renew=50.0), command="live")
+    assert done.n_frames == 30
+    assert analysed[-1] == 30
+
+
+def test_a_full_disk_keeps_whole_frames(tmp_path):
+    class Full:
+        """A file on a disk with little space."""
+
+        def __init__(self, file):
+            self.file, self.left = file, 3000
+
+        def write(self, data):
+            written = self.file.write(data[: self.left])
+            self.left -= written
+            if written < len(data) and self.left == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return written
+
+        def truncate(self, size):
+            self.file.truncate(size)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_error):
+            self.file.close()
+
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    recorder = Recorder(Client(address_of(simulation.address), wait_s=5.0), tmp_path / "a")
+    recorder._file = Full(recorder._file)
+    recorder.start()
+    recorder.join(20.0)
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    with pytest.raises(StorageError, match="No space left"):
+        raise recorder.error
+    size = len(frames(0)[0])
+    whole = start() + b"".join(frames(*range(recorder.n_frames)))
+    assert (tmp_path / "a").read_bytes() == whole
+    assert recorder.n_frames < 3000 // size + 1
 
 
 def test_conditions_are_parsed():

@@ -81,13 +81,16 @@ def live_job(
     except KeyboardInterrupt as error:
         error.add_note(f"the {recorder.n_frames} frames received are in {path}")
         raise
+    except TrajmodesError as error:
+        raise _with_recording(error, recorder) from error
     finally:
         recorder.stop(_PACKETS[options.then] if ending else Packet.DISCONNECT)
     if recorder.error is not None:
-        raise _with_remedy(
-            recorder.error, f"the {recorder.n_frames} frames before are in {path}"
-        )
-    written = analyses.renew(recorder.n_frames)
+        raise _with_recording(recorder.error, recorder)
+    try:
+        written = analyses.renew(recorder.n_frames)
+    except TrajmodesError as error:
+        raise _with_recording(error, recorder) from error
     return Watched(written, recorder.n_frames, ending or recorder.ending)
 
 
@@ -97,8 +100,10 @@ def _job_of_recording(job: Job, path: Path) -> Job:
     return of_file.with_options(checkpoint_every="never")
 
 
-def _with_remedy(error: TrajmodesError, fix: str) -> TrajmodesError:
-    fixes = "; ".join(filter(None, [error.fix, fix]))
+def _with_recording(error: TrajmodesError, recorder: Recorder) -> TrajmodesError:
+    """Copy of an error that names the recording, which other commands read."""
+    frames = f"the {recorder.n_frames} frames received are in {recorder.path}"
+    fixes = "; ".join(filter(None, [error.fix, frames]))
     return type(error)(error.what, where=error.where, why=error.why, fix=fixes)
 
 
@@ -116,20 +121,23 @@ class _Analyses:
         self._job, self._options, self._command = job, options, command
         self._bars, self._say = bars, say
         self._written: Written | None = None
-        self._n_frames = 0
+        self._of_frames = self._tried = 0
+        """Number of frames of the results, and at the last attempt."""
 
     def watch(self, recorder: Recorder) -> str:
         """Renew the results until a condition is reached; its text, or empty without one."""
         begin = time.monotonic()
         minutes = most_of(self._options.until, "minutes")
         due = begin + self._options.renew
+        silence = _Silence(self._options.wait)
         while recorder.is_alive():
             recorder.join(_LOOK_S)
             now = time.monotonic()
             if now - begin >= _MINUTE_S * minutes:
                 return f"minutes {minutes:g}"
+            silence.look(recorder)
             is_due = now >= due or recorder.is_waiting
-            if not recorder.is_alive() or not is_due or recorder.n_frames == self._n_frames:
+            if not recorder.is_alive() or not is_due or recorder.n_frames == self._tried:
                 continue
             found = self._condition_of(recorder.n_frames)
             if found:
@@ -139,22 +147,40 @@ class _Analyses:
 
     def _condition_of(self, n_frames: int) -> str:
         """Renew the results; the text of the condition that they fulfil, or empty."""
+        self._tried = n_frames
         try:
             written = self.renew(n_frames)
         except DataError as error:
             # There may be too few frames.
             text = f"the first {n_frames} frames give no results: {error}"
             warnings.warn(text, TrajmodesWarning, stacklevel=2)
-            self._n_frames = n_frames
             return ""
         self._say(f"{n_frames} frames: {errors_text(written.results)}")
         return reached(self._options.until, written.results)
 
     def renew(self, n_frames: int) -> Written:
         """Analyse all frames of the recording, unless their number is that of the last time."""
-        if self._written is None or n_frames != self._n_frames:
+        if self._written is None or n_frames != self._of_frames:
             given = self._job.projection.force_constants is not None
             do_job = project_job if given else run_job
             self._written = do_job(self._job, command=self._command, bars=self._bars)
-            self._n_frames = n_frames
+            self._of_frames = n_frames
         return self._written
+
+
+class _Silence:
+    """Warns of a simulation that is connected and sends nothing."""
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._n_frames, self._since = 0, time.monotonic()
+
+    def look(self, recorder: Recorder) -> None:
+        """Compare the number of frames with that of the last time."""
+        now = time.monotonic()
+        if recorder.n_frames != self._n_frames or recorder.is_waiting:
+            self._n_frames, self._since = recorder.n_frames, now
+        elif now - self._since >= self._longest_s:
+            text = f"the simulation has sent nothing for {self._longest_s:g} s: still waiting"
+            warnings.warn(text, TrajmodesWarning, stacklevel=3)
+            self._since = now

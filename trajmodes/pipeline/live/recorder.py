@@ -34,7 +34,7 @@ class Recorder(Thread):
             If the recording exists.
         """
         super().__init__(name="recorder", daemon=True)
-        self._client, self._path, self._most = client, path, most
+        self._client, self.path, self._most = client, path, most
         self._stopped = Event()
         self._packet = Packet.DISCONNECT
         self._layout: Layout | None = None
@@ -122,7 +122,7 @@ class Recorder(Thread):
         except OSError as error:
             with suppress(OSError):
                 self._file.truncate(START_SIZE + self.n_frames * kind.size)
-            raise storage_error(self._path, error) from error
+            raise storage_error(self.path, error) from error
 
     def _again(self) -> Session | None:
         """Connect again after the connection was lost; None if there is no simulation."""
