@@ -9,6 +9,7 @@ from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import compact, mesh_of
+from trajmodes.report.text.fitted_table import FittedTable
 
 _NAMES = ("first", "second", "third", "fourth")
 
@@ -65,7 +66,7 @@ def _table(
     dataset: NamedArrays, terms: Mapping[str, str], total: str, text: str
 ) -> tuple[Table, Text]:
     """Terms in meV and the free energy to each order, per atom."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     table.add_column("order", no_wrap=True)
     for title in (*terms, "F classical eV", "F quantum eV"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import mesh_of
+from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS = 8
 """Temperatures in a table."""
@@ -54,7 +54,7 @@ def minimum_parts(dataset: NamedArrays) -> list[RenderableType]:
 
 
 def _table(dataset: NamedArrays, n: int, p: int) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     lengths = dataset["minimum_length"].values[n, p]
     vectors = [
         k

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.free_energy import free_energy_by_order, free_energy_lines
 from trajmodes.report.numbers import compact, mesh_of, plus_minus
 from trajmodes.report.spectral import lines_of_modes
+from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS = 8
 """Temperatures in the table of the summary, and sites with B_iso."""
@@ -209,7 +209,12 @@ def _measured(dataset: NamedArrays) -> str:
     return ", ".join(parts)
 
 
+_ROUND_OFF = 1e-10
+
+
 def _misfit(part: float) -> str:
+    if part < _ROUND_OFF:
+        return "none: no sign of initial stress; a pressure would not show"
     text = f"{100.0 * part:.2g} % of the acoustic tensor"
     if part < 0.01:
         return f"{text}: no sign of initial stress; a pressure would not show"
@@ -231,7 +236,7 @@ def _bending(dataset: NamedArrays) -> str:
 
 
 def _functions(dataset: NamedArrays) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     for name in ("T\nK", "F\nmeV", "U\nmeV", "S\nk_B", "C_V\nk_B", "Θ\nK", "F classical\nmeV"):
         table.add_column(name, justify="right", no_wrap=True)
     kelvin = dataset["thermo_temperature"].values
@@ -252,7 +257,7 @@ def _functions(dataset: NamedArrays) -> Group:
 
 def _tensor(dataset: NamedArrays, name: str, title: str) -> Group:
     """Table of a matrix by components of strain, in rows too unless they are directions."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     rows, columns = dataset[name].dims
     titles = [str(one) for one in dataset[columns.removesuffix("_2")].values]
     for label in ("", *titles):
@@ -274,7 +279,7 @@ def _tensor(dataset: NamedArrays, name: str, title: str) -> Group:
     return Group(Text(title, style="bold"), table)
 
 
-def _averages(dataset: NamedArrays) -> Table:
+def _averages(dataset: NamedArrays) -> FittedTable:
     bulk = "bulk_modulus_gpa" in dataset
     names = (
         ("bulk_modulus_gpa", "shear_modulus_gpa", "young_modulus_gpa")
@@ -282,7 +287,7 @@ def _averages(dataset: NamedArrays) -> Table:
         else ("layer_area_modulus", "layer_shear_modulus", "layer_young_modulus")
     )
     unit = "GPa" if bulk else "N/m"
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     titles = (
         f"{'bulk' if bulk else 'area'} {unit}",
         f"shear {unit}",

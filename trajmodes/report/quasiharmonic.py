@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import compact, counted, mesh_of, plus_minus
+from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS = 8
 """Temperatures in a table."""
@@ -84,11 +84,17 @@ def _cells(dataset: NamedArrays) -> str:
     )
 
 
+_ROUND_OFF = 1e-9
+"""Residuals in meV below this are rounding errors."""
+
+
 def _equations(dataset: NamedArrays) -> str:
     """Errors of each form, with which the volumes left out are predicted."""
     parts = []
     for k, name in enumerate(dataset["equation"].values.tolist()):
         residual = 1e3 * float(dataset["equation_residual"].values[k])
+        # An equation with as many parameters as volumes leaves rounding errors.
+        residual = residual if residual > _ROUND_OFF else 0.0
         predicted = 1e3 * float(dataset["equation_left_out"].values[k])
         more = f", left out {predicted:.2g}" if np.isfinite(predicted) else ""
         parts.append(f"{name} (residual {residual:.2g}{more} meV)")
@@ -134,7 +140,7 @@ def _table(
     note: str,
 ) -> Group:
     """One row for each of some temperatures; of lengths, that which the title names."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     for label in ("T\nK", *(column[0] for column in columns)):
         table.add_column(label, justify="right", no_wrap=True)
     kelvin = dataset["qha_temperature"].values
@@ -155,7 +161,7 @@ def phase_parts(dataset: NamedArrays) -> list[RenderableType]:
     """Table of the crossings of two phases."""
     if "phase" not in dataset.dims:
         return []
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     for label in ("p\nGPa", "T\nK", "TΔS\nmeV/atom", "dp/dT\nMPa/K"):
         table.add_column(label, justify="right", no_wrap=True)
     table.add_column("\n")

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table as Grid
 from rich.text import Text
 
 from trajmodes.data.force_constants import ScanKind, ScanPoint
 from trajmodes.report.numbers import compact, order_name
+from trajmodes.report.text.fitted_table import FittedTable
 from trajmodes.results.tables import Table
 from trajmodes.units import THZ
 
@@ -114,7 +114,7 @@ _RANKED = ("cutoff", "order", "ridge")
 def render_scan(rows: Sequence[ScanPoint]) -> Group:
     """Make the table of a scan for the terminal, readable in 80 columns without colour."""
     columns = [column for column in _COLUMNS if any(column[1](row) for row in rows)]
-    table = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table = FittedTable(gap=1, optional=("cond.", "joint–", "lowest f²", "R²"))
     table.add_column("fit")
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)

@@ -12,6 +12,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
 from trajmodes.report.numbers import strength_of as strength
+from trajmodes.report.text.fitted_table import FittedTable
 
 _FIXED = 1e-9
 """In Å and eV/Å: what symmetry makes zero is a rounding error below this."""
@@ -108,7 +109,7 @@ def _orders(dataset: NamedArrays) -> Group:
     predicted = bool(np.isfinite(dataset["order_rms_predicted"].values).any())
     brackets = "; in brackets: of frames left out of the fit" if predicted else ""
     scheme = dataset["fit_scheme"].item()
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     for name in ("order", "cutoff\nÅ"):
         table.add_column(name, no_wrap=name == "order")
     for name in ("param.\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–\nseq. %"):

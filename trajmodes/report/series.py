@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data.labels import point
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import branches, compact, counted, plus_minus, point_label
+from trajmodes.report.text.fitted_table import FittedTable
 
 _COLUMNS = {
     "series_gruneisen": "γ",
@@ -47,7 +47,7 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     """Table of frequencies at both ends of the temperatures, and slopes."""
     if "series_run" not in dataset.dims:
         return []
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     kelvin = dataset["run_temperature"].values
     headings = ["set", "q", "branch"]
     headings += [f"f at {kelvin[r]:.4g} K\nTHz" for r in (0, -1)]

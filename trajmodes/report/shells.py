@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import compact, counted
+from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS, _MODELS = 40, 4
 """Constants and models in the table of the summary."""
@@ -33,7 +33,7 @@ def shell_parts(dataset: NamedArrays) -> list[RenderableType]:
     if "bvk_shell" not in dataset.dims:
         return []
     is_cubic = str(dataset["bvk_unit"].values) != "Å"
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     table.add_column("bond", no_wrap=True)
     for name in ("Å", "neighbours", "constant"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -7,7 +7,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import UsageError
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.text.mode_table import Choice, chosen_sets, render_modes, variables_of
-from trajmodes.report.text.tables import TableText, chosen
+from trajmodes.report.text.tables import chosen, render_table
 from trajmodes.results.netcdf import read_arrays
 from trajmodes.results.outputs import MODES, Output
 from trajmodes.results.tables import Table, table_of
@@ -48,7 +48,7 @@ def show(path: str, table: str | None, values: dict[str, Any]) -> str:
     if values["q"] is not None or values["resolved"]:
         raise UsageError("--q and --resolved are for the table of modes")
     found = chosen(_named(dataset, table), columns, sort or "")
-    return found.text if is_csv else text_of(TableText(found, is_whole=bool(columns)))
+    return found.text if is_csv else text_of(render_table(found))
 
 
 def _require_no_choice(values: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.labels import point
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import branches, compact
+from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS = 30
 _EQUAL = 1e-6
@@ -21,7 +21,7 @@ _CAPTION = (
 def lines_of_modes(dataset: NamedArrays) -> Group:
     """Make a table of up to thirty levels with their shifts and widths."""
     measured = "measured_width_thz" in dataset
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = FittedTable()
     more = ["run\nshift", "run\nFWHM"] if measured else ["quantum\nFWHM"]
     for title in ["q", "branch", "harmonic", "shift", "FWHM", "lowest\norder", *more]:
         table.add_column(title, justify="left" if title == "q" else "right", no_wrap=True)

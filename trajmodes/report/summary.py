@@ -33,7 +33,6 @@ from trajmodes.report.shells import shell_lines, shell_parts
 from trajmodes.report.text.brief import file_lines
 from trajmodes.report.text.mode_table import (
     OPTIONAL,
-    SetList,
     list_sets,
     lower_bounds,
 )
@@ -173,7 +172,7 @@ def _overview(dataset: NamedArrays) -> Table:
     return grid
 
 
-def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
+def _modes(dataset: NamedArrays, rows: int | None) -> Group:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
@@ -188,7 +187,8 @@ def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
         place = "trajmodes show FOLDER modes" if listed else "tables/modes.csv"
         caption += f"; {count} of {counted(n_sets, 'set')}, {rule}; all sets: {place}"
     names = _PROJECTION_COLUMNS if projected else by_energy
-    return list_sets(dataset, shown.tolist(), names, optional=OPTIONAL, caption=caption)
+    table, _ = list_sets(dataset, shown.tolist(), names, optional=OPTIONAL)
+    return Group(table, Text(caption))
 
 
 _PROJECTION_COLUMNS = (

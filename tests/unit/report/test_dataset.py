@@ -1,11 +1,15 @@
+import io
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
 from silicon.properties import make_properties
 from trajmodes.phonons.shells import shells_of
+from trajmodes.report.summary import render
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
@@ -34,6 +38,17 @@ def test_every_declared_variable_is_written(full, properties):
     absent |= {name for name in VARIABLES if name.startswith(of_axes)}
     written = {name for one in (full, *properties) for name in one.variables}
     assert set(VARIABLES) - absent <= written
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_no_number_of_a_summary_is_cut_or_a_rounding_error(full, properties, width):
+    for dataset in (full, *properties):
+        stream = io.StringIO()
+        Console(file=stream, width=width).print(render(dataset))
+        text = stream.getvalue()
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+        assert re.search(r"[0-9]e-1[0-9]", text) is None
 
 
 def test_every_dimension_is_explained(full, properties):

@@ -11,7 +11,7 @@ from trajmodes.report.show import show
 from trajmodes.report.summary import render
 from trajmodes.report.text.columns import SHORT
 from trajmodes.report.text.mode_table import Choice, render_modes
-from trajmodes.report.text.tables import TableText
+from trajmodes.report.text.tables import render_table
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.netcdf import encode
 from trajmodes.results.tables import Table
@@ -262,7 +262,7 @@ def test_columns_of_any_table_are_chosen_and_sorted(stored, full):
 def test_frequencies_that_are_rounding_errors_are_zero():
     table = Table("", {"freq_thz": np.array([2e-9, 3.0]), "force": np.array([2e-9, 3.0])}, {})
     stream = io.StringIO()
-    Console(file=stream, width=80).print(TableText(table, is_whole=True))
+    Console(file=stream, width=80).print(render_table(table))
     lines = [line.split() for line in stream.getvalue().splitlines()]
     assert lines[-2:] == [["0", "2e-09"], ["3", "3"]]
 

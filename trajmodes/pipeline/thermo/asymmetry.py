@@ -17,6 +17,8 @@ INVARIANT = "--constraints born-huang --constraints huang"
 """Options for force constants that are invariant under rotation and without stress."""
 _LEAST = 1e-3
 """Differences below this part of the largest value are rounding of a file."""
+_ROUND_OFF = 1e-9
+"""Forces in eV/Å per radian below this are rounding errors of zero."""
 _WHY = (
     "the force constants lack it: pairs of atoms share them among the images of a supercell of "
     "lower symmetry (a rectangular one of a hexagonal crystal), or they were computed without "
@@ -65,7 +67,9 @@ def rotation_warnings(
 
     Also if these make thermodynamics wrong at the lowest temperature, in K.
     """
-    largest = _largest(found.forces, found.forces_sem, found.of_strain)
+    # In a crystal without internal strain all of them are rounding errors.
+    scale = max(found.of_strain, _ROUND_OFF / _LEAST)
+    largest = _largest(found.forces, found.forces_sem, scale)
     is_cold = lowest is not None and found.temperature > lowest
     if is_invariant(constants) or (largest is None and not is_cold):
         return ()

@@ -1,13 +1,11 @@
 """Tables of the sets of symmetry-equivalent modes in the terminal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +16,7 @@ from trajmodes.data.spectra import DISAGREE, Verdict
 from trajmodes.errors import DataError, UsageError
 from trajmodes.report.numbers import counted
 from trajmodes.report.text.columns import COLUMNS, SHORT, Column, of_variable
+from trajmodes.report.text.fitted_table import FittedTable
 
 _VERDICTS = ("verdict", "energy_verdict")
 _METHODS = {
@@ -64,8 +63,8 @@ def render_modes(dataset: NamedArrays, choice: Choice = Choice()) -> Group:  # n
     hidden = dataset.sizes["set"] - len(sets)
     names = choice.columns or _ALL
     optional = () if choice.columns else OPTIONAL
-    table = list_sets(dataset, sets.tolist(), names, optional=optional)
-    return Group(table, Text(), _legend(dataset, [one.title for one in table.heads], hidden))
+    table, titles = list_sets(dataset, sets.tolist(), names, optional=optional)
+    return Group(table, Text(), _legend(dataset, titles, hidden))
 
 
 def chosen_sets(dataset: NamedArrays, choice: Choice) -> Ints:
@@ -224,56 +223,14 @@ def _legend(dataset: NamedArrays, titles: Sequence[str], hidden: int) -> Table:
     return grid
 
 
-@dataclass(frozen=True, slots=True)
-class SetList:
-    """A table of sets that leaves out optional columns on a narrow terminal, and says so."""
-
-    heads: tuple[Column, ...]
-    columns: tuple[tuple[str, ...], ...]
-    """The cells of each column."""
-    optional: tuple[str, ...]
-    """Titles of columns that may be left out, in this order."""
-    caption: str = ""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = {
-            head.title: max(map(cell_len, (head.title, head.unit, *cells)))
-            for head, cells in zip(self.heads, self.columns, strict=True)
-        }
-        left_out: list[str] = []
-        optional = [name for name in self.optional if name in widths]
-        # One blank between columns.
-        while optional and sum(widths.values()) + len(widths) - 1 > options.max_width:
-            left_out.append(optional.pop(0))
-            del widths[left_out[-1]]
-        fits = sum(widths.values()) + len(widths) - 1 <= options.max_width
-        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-        shown = [k for k, head in enumerate(self.heads) if head.title in widths]
-        for head in (self.heads[k] for k in shown):
-            is_fixed = fits or head.title not in _WRAPPED
-            table.add_column(
-                f"{head.title}\n{head.unit}",
-                justify=head.justify,
-                no_wrap=is_fixed,
-                min_width=widths[head.title] if is_fixed else None,
-            )
-        for row in zip(*(self.columns[k] for k in shown), strict=True):
-            table.add_row(*map(Text, row))
-        names = ", ".join(left_out)
-        hint = f"columns left out for lack of space: {names}; --columns chooses"
-        yield table
-        yield from (Text(line) for line in [self.caption, hint * bool(left_out)] if line)
-
-
 def list_sets(
     dataset: NamedArrays,
     sets: Iterable[int],
     names: Iterable[str],
     *,
     optional: Iterable[str] = (),
-    caption: str = "",
-) -> SetList:
-    """Make a table with one row for each of the sets, given by their labels, in this order.
+) -> tuple[FittedTable, tuple[str, ...]]:
+    """Make a table with one row for each of the sets, given by their labels; and its titles.
 
     Columns of `COLUMNS` without data are left out, and on a narrow terminal the optional ones,
     in this order.
@@ -291,4 +248,15 @@ def list_sets(
     }
     rows = [{name: value[g] for name, value in values.items()} for g in sets]
     columns = tuple(tuple(head.cell(one) for one in rows) for head in heads)
-    return SetList(heads, columns, tuple(COLUMNS[name].title for name in optional), caption)
+    titles = tuple(head.title for head in heads)
+    table = FittedTable(
+        gap=1,
+        optional=(COLUMNS[name].title for name in optional),
+        wrapped=_WRAPPED,
+        more="--columns chooses",
+    )
+    for head in heads:
+        table.add_column(f"{head.title}\n{head.unit}", justify=head.justify)
+    for row in zip(*columns, strict=True):
+        table.add_row(*map(Text, row))
+    return table, titles

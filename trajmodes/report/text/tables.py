@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table as RichTable
+from rich.console import Group
 from rich.text import Text
 
 from trajmodes.errors import UsageError
 from trajmodes.report.numbers import compact
+from trajmodes.report.text.fitted_table import FittedTable
 from trajmodes.results.tables import Table
 
 
@@ -39,34 +38,19 @@ def chosen(table: Table, columns: Sequence[str], sort: str) -> Table:
     return Table(table.title, kept, table.meanings)
 
 
-class TableText:
-    """A table in which each number has its error; the last columns need room."""
-
-    def __init__(self, table: Table, *, is_whole: bool) -> None:
-        """Format the cells; ``is_whole``: no column is left out."""
-        self._title, self._is_whole = table.title, is_whole
-        self._columns = {
-            name: _cells(name, values, table.columns.get(f"{name}_sem"))
-            for name, values in table.columns.items()
-            if not (name.endswith("_sem") and name.removesuffix("_sem") in table.columns)
-        }
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        shown = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold")
-        left_out, room = [], 0
-        for name, cells in self._columns.items():
-            room += 1 + max(map(cell_len, (name, *cells)))
-            if room > options.max_width + 1 and not self._is_whole:
-                left_out.append(name)
-            else:
-                shown.add_column(name, justify="right", no_wrap=True)
-        kept = (cells for name, cells in self._columns.items() if name not in left_out)
-        for row in zip(*kept, strict=True):
-            shown.add_row(*map(Text, row))
-        yield from (Text(self._title), Text(), shown)
-        if left_out:
-            names = ", ".join(left_out)
-            yield Text(f"columns left out for lack of space: {names}; --columns chooses")
+def render_table(table: Table) -> Group:
+    """Make a table in which each number has its error."""
+    shown = FittedTable(gap=1, more="--columns chooses")
+    columns = {
+        name: _cells(name, values, table.columns.get(f"{name}_sem"))
+        for name, values in table.columns.items()
+        if not (name.endswith("_sem") and name.removesuffix("_sem") in table.columns)
+    }
+    for name in columns:
+        shown.add_column(name, justify="right")
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*map(Text, row))
+    return Group(Text(table.title), Text(), shown)
 
 
 _ROUND_OFF = 1e-6
