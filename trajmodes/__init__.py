@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trajmodes.api.born_von_karman import born_von_karman
+    from trajmodes.api.convert import convert
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
     from trajmodes.api.minimised import minimised
     from trajmodes.api.molecule import molecule
@@ -35,6 +36,7 @@ _HOMES = {
     "Run": ("trajmodes.api.runs", "Run"),
     "Series": ("trajmodes.api.series", "Series"),
     "born_von_karman": ("trajmodes.api.born_von_karman", "born_von_karman"),
+    "convert": ("trajmodes.api.convert", "convert"),
     "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
     "load": ("trajmodes.api.results", "load"),
@@ -57,6 +59,7 @@ __all__ = [
     "Series",
     "__version__",
     "born_von_karman",
+    "convert",
     "fit_runs",
     "from_arrays",
     "load",

@@ -31,6 +31,7 @@ def main() -> None:
       trajmodes show  results/results.nc               the main results
       trajmodes resume results/                        continue a command that was ended
       trajmodes live  imd://localhost:8888             the same of a simulation while it runs
+      trajmodes convert run.lammpstrj.gz run.nc        a smaller file that is read faster
       trajmodes completion bash --install              the shell completes commands and options
 
     \b

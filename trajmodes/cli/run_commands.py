@@ -17,6 +17,7 @@ from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import options_in
 from trajmodes.errors import DataError
 
+TRAJECTORY_FILES = argument("trajectory", nargs=-1, required=True, metavar="FILE...")
 TRAJECTORY = argument("trajectory", nargs=-1, required=True, metavar="FILE... | - | JOB.toml")
 
 
@@ -167,6 +168,21 @@ def molecule(**given: Any) -> str:
     Rotation and drift are removed in the Eckart frame.
     """
     return _streamed("molecule", given)
+
+
+@command(main, TRAJECTORY_FILES, argument("output", metavar="RUN.nc"))
+def convert(trajectory: tuple[str, ...], output: str, **given: Any) -> str:
+    """Write a run of any format as NetCDF, from which it is read several times faster.
+
+    The file is compressed, and complete in itself: units, steps, elements, masses and every
+    bit of the numbers are kept, so that results are the same. Other programs read it as a
+    trajectory of AMBER in NetCDF-4.
+    """
+    from trajmodes.pipeline.convert.job import convert_job, show_converted
+
+    with progress_bars() as bars:
+        done = convert_job(trajectory, output, values_of("convert", given), bars=bars)
+    return show_converted(done)
 
 
 @command(main, argument("folder", metavar="FOLDER"))

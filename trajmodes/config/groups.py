@@ -49,12 +49,12 @@ class ReadOptions(Group):
     """How to read the trajectory, and what its file does not contain."""
 
     title: ClassVar = "Reading the trajectory"
-    commands: ClassVar = f"{CRYSTAL} molecule"
+    commands: ClassVar = f"{CRYSTAL} molecule convert"
 
     timestep_fs: float | None = option(
         "Time step of the simulation in fs; the time between frames if the file does not "
         "number its steps.",
-        commands=f"{CRYSTAL} molecule series init",
+        commands=f"{CRYSTAL} molecule convert series init",
         metavar="FS",
         unset="from the file",
     )

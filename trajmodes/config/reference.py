@@ -70,6 +70,7 @@ _OF_OPEN_RUN = ("polar", "phonons", "projection", "running")
 KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ReadKeywords": ("all functions that read a run", "molecule", ("reading", "matching")),
     "ConstantsKeywords": ("all functions that fit force constants", "run", ("fit",)),
+    "ConvertKeywords": ("`trajmodes.convert`", "convert", ()),
     "ScanKeywords": ("`ForceConstants.scan`", "scan", ()),
     "MovieKeywords": ("`ForceConstants.movie`", "movie", ()),
     "ThermoKeywords": ("`ForceConstants.thermodynamics`", "thermo", ()),

@@ -7,6 +7,7 @@ from trajmodes.config import kinds
 from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import Group, option
 from trajmodes.config.quasiharmonic import MinimisationOptions, QuasiharmonicOptions
+from trajmodes.config.running import ConvertOptions
 from trajmodes.config.scattering import OnePhononOptions
 from trajmodes.config.terminal import (
     CompletionOptions,
@@ -346,6 +347,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     InitOptions,
     CompletionOptions,
     TerminalOptions,
+    ConvertOptions,
     TableOptions,
     MovieOptions,
     SpectralOptions,

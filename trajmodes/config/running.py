@@ -28,7 +28,12 @@ class RunningOptions(Group):
         defaults=FOLDERS,
         is_path=True,
     )
-    workers: int | None = option("Number of threads.", metavar="N", unset="all cores")
+    workers: int | None = option(
+        "Number of threads.",
+        commands="run live fit project sed sqw molecule sctdep resume convert",
+        metavar="N",
+        unset="all cores",
+    )
     checkpoint_every: float | Literal["never"] | None = option(
         "Seconds between two checkpoints, from which `trajmodes resume` continues a command "
         "that was ended; or never.",
@@ -43,3 +48,17 @@ class RunningOptions(Group):
         metavar="HOURS",
         unset="no limit",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions(Group):
+    """File that a run is converted to."""
+
+    title: ClassVar = "New file"
+    commands: ClassVar = "convert"
+
+    float32: bool = option(
+        "Round numbers to single precision (7 digits); otherwise every bit is kept.",
+        default=False,
+    )
+    force: bool = option("Replace an existing file; otherwise an error.", default=False)

@@ -74,6 +74,21 @@ class ConstantsKeywords(TypedDict, total=False):
     require_stable: bool
 
 
+class ConvertKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.convert`."""
+
+    timestep_fs: float | None
+    lj: str | Sequence[float] | None
+    box: "npt.ArrayLike | None"
+    frames: str | Sequence[int | None]
+    trust_order: bool
+    strict: bool
+    allow_partial: bool
+    workers: int | None
+    float32: bool
+    force: bool
+
+
 class ScanKeywords(TypedDict, total=False):
     """Keywords of `ForceConstants.scan`."""
 

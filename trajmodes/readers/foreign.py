@@ -66,8 +66,9 @@ class LibraryFrames:
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop)."""
-        shape = (stop - start, self.sources[0].n_atoms, 3)
-        arrays = {name: np.empty(shape) for name in self.fields}
+        # One piece of memory, which the system lets the process keep for the next block.
+        shape = (len(self.fields), stop - start, self.sources[0].n_atoms, 3)
+        arrays: dict[str, Floats] = dict(zip(self.fields, np.empty(shape), strict=True))
         none = np.nan if self.cell is None else self.cell
         arrays["cells"] = np.empty((stop - start, 3, 3))
         arrays["cells"][:] = none
@@ -98,9 +99,10 @@ def open_foreign(
 ) -> Trajectory:
     """Open files of one format that are read frame by frame, given in the order of time.
 
-    Every frame is read once, so that a damaged one is found before the work begins. The time
-    step is used if the files do not give the time; it is the time between frames if they do not
-    give the step either.
+    Every frame is read once, so that a damaged one is found before the work begins, unless the
+    file was written by `trajmodes convert`, which has read them. The time step is used if the
+    files do not give the time; it is the time between frames if they do not give the step
+    either.
 
     Parameters
     ----------
@@ -150,13 +152,17 @@ def _joined_sources(
     same = partial(same_frame, read, rounding=rounding)
     run = joined(kept, same, survey.times_ps[kept.read], numbered=numbered)
     chosen = kept.frames[run.chosen]
-    time, time_notes = time_axis(
-        steps[chosen],
-        survey.times_ps[chosen],
-        timestep_fs=options.timestep_fs,
-        breaks=run.breaks,
-        place=lambda t: frames.place(int(chosen[t])),
-    )
+    time_notes: tuple[Note, ...] = ()
+    time = info.time
+    if time is None or len(sources) > 1 or options.timestep_fs is not None:
+        time, time_notes = time_axis(
+            steps[chosen],
+            survey.times_ps[chosen],
+            timestep_fs=options.timestep_fs,
+            breaks=run.breaks,
+            place=lambda t: frames.place(int(chosen[t])),
+            exact_times=all(source.time is not None for source in sources),
+        )
     return Trajectory(
         paths=(*files, *(one for source in sources for one in source.companions)),
         n_atoms=info.n_atoms,
@@ -168,7 +174,7 @@ def _joined_sources(
         columns=fields,
         has_velocities="velocities" in fields,
         has_forces="forces" in fields,
-        unwrapped=False,
+        unwrapped=all(source.unwrapped for source in sources),
         n_bytes=sum(map(_size, files)),
         precision_digits=info.precision_digits,
         rounding=rounding,
@@ -283,14 +289,20 @@ def _survey(
     paths: tuple[Path, ...], sources: tuple[ForeignFile, ...], *, given_cell: bool
 ) -> _Survey:
     first: ForeignFrame | None = None
-    steps: list[int | None] = []
+    steps: list[float | None] = []
     times: list[float | None] = []
     for path, source in zip(paths, sources, strict=True):
-        for t, frame in enumerate(_frames_or_error(path, source, 0, source.n_frames)):
+        known = source.time
+        n_read = source.n_frames if known is None else min(source.n_frames, 1)
+        for t, frame in enumerate(_frames_or_error(path, source, 0, n_read)):
             first = first or frame
             _check_frame(frame, first, f"{path}, frame {t}", given_cell=given_cell)
-            steps.append(frame.step)
-            times.append(frame.time_ps)
+            steps += [frame.step] if known is None else []
+            times += [frame.time_ps] if known is None else []
+        if known is not None:
+            none = [None] * source.n_frames
+            steps += known.steps.tolist() if known.numbered else none
+            times += none if known.times_ps is None else known.times_ps.tolist()
     if first is None:
         raise DataError("there are no frames", where=str(paths[0]))
     # One of several files may count its steps or its time from zero.

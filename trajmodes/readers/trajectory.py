@@ -132,6 +132,10 @@ class ForeignFile:
     """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""
     companions: tuple[Path, ...] = ()
     """Files that are read with it."""
+    time: TimeAxis | None = None
+    """When the frames were taken, if it is known without reading them."""
+    unwrapped: bool = False
+    """Whether positions are continuous in time rather than wrapped into the box."""
     fill: Callable[[int, int, Mapping[str, Floats]], None] | None = None
     """Fills arrays ``positions``, ``velocities``, ``forces`` (t, a, 3) and ``cells`` (t, 3, 3)
     with frames [start, stop), faster than `frames`; a cell is left as it is where a frame has

@@ -119,6 +119,13 @@ def unit_factors(
     return UnitFactors(length, length / velocity, velocity, energy / length, mass)
 
 
+def units_of_text(style: str, lj: LennardJonesUnits | None) -> UnitFactors | None:
+    """Units of the numbers of a file in a unit style or of a program; None if it is neither."""
+    if style == "lj" and lj is None:
+        return None
+    return _PROGRAMS.get(style) or (unit_factors(style, lj) if style in LAMMPS_STYLES else None)
+
+
 def scaled(field: Floats, factor: float | Floats) -> Floats:
     """Multiply a field (t, a, 3) in place by a factor, or by factors (a, 1)."""
     if np.any(factor != 1.0):

@@ -21,6 +21,7 @@ from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import box_vectors, damaged
 from trajmodes.readers.netcdf.chunks import StoredArray, Wanted, read_arrays, stored_array
 from trajmodes.readers.netcdf.classic import Arrays, Rows, is_classic, open_classic
+from trajmodes.readers.netcdf.converted import RUN, open_converted
 from trajmodes.readers.stores.hdf5 import dataset, is_hdf5, opened, sound
 from trajmodes.readers.stores.unit_names import unit_value
 from trajmodes.readers.text.index_cache import incomplete_end
@@ -225,7 +226,13 @@ def open_amber(path: Path, options: ReadOptions) -> ForeignFile:
     notes: tuple[Note, ...] = ()
     try:
         if is_hdf5(path):
-            contents = _open_hdf5(path)
+            with sound(path) as file:
+                found = None
+                if RUN in file.attrs:
+                    found = open_converted(open_source(path), file, options)
+                if found is not None:
+                    return found
+                contents = _open_hdf5(path, file)
         elif is_classic(read_head(path, 4)):
             contents, notes = _open_classic(path, options)
         else:
@@ -253,27 +260,26 @@ def _open_classic(path: Path, options: ReadOptions) -> tuple[_Contents, tuple[No
     ), notes
 
 
-def _open_hdf5(path: Path) -> _Contents:
-    with sound(path) as file:
-        wanted = (*_POSITIONS, *_QUANTITIES, *_BOX, "time", "id", "type")
-        found = {name: one for name in wanted if (one := dataset(file, name)) is not None}
-        lengths = {one.shape[0] for one in found.values() if one.shape}
-        places = {name: stored_array(one) for name, one in found.items()}
-        stored = {name: one for name, one in places.items() if one is not None}
-        if len(lengths) > 1:
-            raise damaged("the variables have different numbers of frames")
-        return _Contents(
-            _Hdf5(open_source(path), stored),
-            lengths.pop() if lengths else 0,
-            _text(file.attrs.get("program", "")),
-            {
-                name: {key: one.attrs[key] for key in _USED if key in one.attrs}
-                for name, one in found.items()
-                if one.shape
-            },
-            {name: one.shape[1:] for name, one in found.items() if one.shape},
-            {name: one.dtype.itemsize for name, one in found.items() if one.shape},
-        )
+def _open_hdf5(path: Path, file: Any) -> _Contents:
+    wanted = (*_POSITIONS, *_QUANTITIES, *_BOX, "time", "id", "type")
+    found = {name: one for name in wanted if (one := dataset(file, name)) is not None}
+    lengths = {one.shape[0] for one in found.values() if one.shape}
+    places = {name: stored_array(one) for name, one in found.items()}
+    stored = {name: one for name, one in places.items() if one is not None}
+    if len(lengths) > 1:
+        raise damaged("the variables have different numbers of frames")
+    return _Contents(
+        _Hdf5(open_source(path), stored),
+        lengths.pop() if lengths else 0,
+        _text(file.attrs.get("program", "")),
+        {
+            name: {key: one.attrs[key] for key in _USED if key in one.attrs}
+            for name, one in found.items()
+            if one.shape
+        },
+        {name: one.shape[1:] for name, one in found.items() if one.shape},
+        {name: one.dtype.itemsize for name, one in found.items() if one.shape},
+    )
 
 
 def _described(

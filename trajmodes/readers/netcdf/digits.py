@@ -7,7 +7,8 @@ their significance, as numbers of less precision with the filter n-bit; so other
 numbers that agree in all digits of the text.
 
 A run may be in other units than its text. The number of the text is then ``1 / unit`` times the
-double.
+double. Doubles that end with zero bits, such as those of single precision, are known from their
+first bytes alone; their unit is zero here.
 """
 
 from functools import cache
@@ -26,6 +27,7 @@ _LARGEST_POWER = 22
 """Powers of ten up to this one are doubles; quotients of them and whole numbers are rounded as
 text is."""
 _PIECE = 1024
+_WORD = 8
 _BIAS = 1023
 
 
@@ -63,14 +65,16 @@ def packed(values: Floats, n_bytes: int, unit: float) -> Bytes | None:
 def unpack(data: Bytes, n_bytes: int, unit: float, out: Floats) -> None:
     """Fill doubles (n,) from the first bytes of each of them.
 
-    The number of the text is ``1 / unit`` times the double.
+    The number of the text is ``1 / unit`` times the double; 0 if there is no text.
     """
-    padded = np.empty(len(data) + 8, dtype=np.uint8)
-    padded[: len(data)] = data
     powers = _powers(DIGITS[n_bytes])
-    _unpack(padded.ctypes.data, n_bytes, powers, unit, out, out.view(np.uint64))
-    # The address alone does not keep the bytes in memory.
-    del padded
+    # Eight bytes are loaded for each number.
+    n_inside = max(0, min((len(data) - _WORD) // n_bytes + 1, len(out)))
+    tail = np.zeros((len(out) - n_inside) * n_bytes + _WORD, dtype=np.uint8)
+    tail[:-_WORD] = data[n_inside * n_bytes : len(out) * n_bytes]
+    for part, numbers in ((data, out[:n_inside]), (tail, out[n_inside:])):
+        address = part.ctypes.data
+        _unpack(address, n_bytes, powers, unit, numbers, numbers.view(np.uint64))
 
 
 @kernel()
@@ -102,6 +106,8 @@ def _unpack(
                 | (word >> np.uint64(56))
             )
             bits[i] = word & used
+        if unit == 0.0:
+            continue
         if unit != 1.0:
             for i in range(start, stop):
                 out[i] /= unit

@@ -94,16 +94,16 @@ def _fletcher(words: Any, swap: bool, last: int) -> Any:  # noqa: FBT001 - compi
     low = np.uint64(0xFFFF)
     for start in range(0, len(words), _ROUND):
         n = min(_ROUND, len(words) - start)
-        plain, weighted = np.uint64(0), np.uint64(0)
+        # These sums of 360 words fit 32 bits.
+        plain, weighted = np.uint32(0), np.uint32(0)
         for j in range(n):
             word = words[start + j]
             if swap:
                 word = (word >> np.uint16(8)) | ((word & np.uint16(0xFF)) << np.uint16(8))
-            value = np.uint64(word) & low
-            plain += value
-            weighted += value * np.uint64(n - j)
-        two += np.uint64(n) * one + weighted
-        one += plain
+            plain = np.uint32(plain + np.uint32(word))
+            weighted = np.uint32(weighted + np.uint32(word) * np.uint32(n - j))
+        two += np.uint64(n) * one + np.uint64(weighted)
+        one += np.uint64(plain)
         one = (one & low) + (one >> np.uint64(16))
         two = (two & low) + (two >> np.uint64(16))
     if last >= 0:

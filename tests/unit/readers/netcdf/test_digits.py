@@ -47,3 +47,12 @@ def test_the_first_bytes_alone_have_the_digits_of_the_text(n_bytes):
     padded = np.pad(data, ((0, 0), (0, 8 - n_bytes)))
     plain = np.ascontiguousarray(padded).view(">f8").ravel()
     np.testing.assert_allclose(plain, values, rtol=0.5 * 10.0 ** -DIGITS[n_bytes])
+
+
+def test_numbers_of_single_precision_need_no_text():
+    values = numbers().astype(np.float32).astype(float)
+    assert packed(values, 4, 0.0) is None
+    data = packed(values, 5, 0.0)
+    out = np.empty_like(values)
+    unpack(data, 5, 0.0, out)
+    np.testing.assert_array_equal(out, values)

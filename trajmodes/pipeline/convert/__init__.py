@@ -1,0 +1,1 @@
+"""Write runs of any format as NetCDF, from which they are read fast."""
