@@ -61,7 +61,7 @@ class ReadOptions(Group):
     units: Literal[LammpsUnits, ProgramUnits] | None = option(
         "Unit style of LAMMPS, or the program that wrote an extended XYZ file (ase, gpumd, "
         "quip).",
-        commands=f"{CRYSTAL} molecule init",
+        commands=f"{CRYSTAL} molecule convert init",
         unset="from the file",
     )
     lj: tuple[float, float, float] | None = option(

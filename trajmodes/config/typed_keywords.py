@@ -78,6 +78,7 @@ class ConvertKeywords(TypedDict, total=False):
     """Keywords of `trajmodes.convert`."""
 
     timestep_fs: float | None
+    units: Units | None
     lj: str | Sequence[float] | None
     box: "npt.ArrayLike | None"
     frames: str | Sequence[int | None]
