@@ -98,6 +98,24 @@ def test_the_job_written_down_gives_the_same_results(demo, tmp_path):
     xr.testing.assert_identical(first, second)
 
 
+def test_the_readme_shows_what_the_demo_prints(demo):
+    """Words and their order: the last digits of numbers depend on the machine."""
+    _, result = demo
+    readme = (DATA.parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("```text\n")[1].split("```")[0]
+    printed = result.stdout.split("\n\n")
+    first = next(k for k, part in enumerate(printed) if part.startswith("Zr at"))
+    found = " ".join(printed[first : first + 2]).split("Results")[0]
+    wanted = shown.split("Results")[0]
+
+    def words(text):
+        return [one for one in text.split() if not any(c.isdigit() or c == "…" for c in one)]
+
+    # At 100 columns a text may be cut later than at 80.
+    assert len(words(wanted)) > 50
+    assert [one for one in words(wanted) if one not in words(found)] == []
+
+
 def test_show_prints_the_main_results(demo):
     result = call("show", demo[0] / "results.nc")
     assert result.exit_code == 0

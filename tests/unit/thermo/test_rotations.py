@@ -10,7 +10,7 @@ import pytest
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.pipeline.thermo.asymmetry import rotation_warnings
 from trajmodes.thermo.elasticity import acoustic_tensor, sound_velocities
-from trajmodes.thermo.rotations import rotation
+from trajmodes.thermo.rotations import Rotation, rotation
 from trajmodes.thermo.thermodynamics import thermodynamics
 from trajmodes.units import BOLTZMANN, GIGAPASCAL, HBAR
 
@@ -95,6 +95,16 @@ def test_waves_with_a_linear_term_have_the_temperature_of_their_crossing(crystal
     assert rotation_warnings(known, constants)[0].text.count("GPa") == 1
     (warning,) = rotation_warnings(known, constants, 10.0)
     assert f"ħω/k_B = {known.temperature:.2g} K" in warning.text
+
+
+def test_rounding_errors_of_forces_that_symmetry_makes_zero_are_no_warning(crystals, springs):
+    """In a crystal of one atom a cell, no strain and no rotation exerts a force."""
+    constants = central(springs(crystals["diamond"], 4.5))
+    forces = np.full((1, 9), 1e-16)
+    found = Rotation(forces, 1e-18 * np.ones((1, 9)), 2e-16, 0.0, 0.0)
+    assert rotation_warnings(found, constants) == ()
+    real = found._replace(forces=1e14 * forces, of_strain=1.0)
+    assert len(rotation_warnings(real, constants)) == 1
 
 
 def test_a_force_within_its_error_is_a_warning_only_at_low_temperature(crystals, springs):
