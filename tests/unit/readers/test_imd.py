@@ -9,6 +9,7 @@ from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.imd.client import address_of
 from trajmodes.readers.imd.protocol import Session, session_of
+from trajmodes.readers.imd.recording import open_recording
 
 BOX = [[5.0, 0.0, 0.0], [1.0, 6.0, 0.0], [0.5, -0.5, 7.0]]
 METAL = ReadOptions(units="metal")
@@ -39,6 +40,17 @@ def test_numbers_are_those_that_were_sent(tmp_path, order, units):
     np.testing.assert_array_equal(block.cells, np.broadcast_to(BOX, (5, 3, 3)))
     assert run.steps.tolist() == [0, 10, 20, 30, 40]
     assert run.interval_ps == pytest.approx(0.01 * fs)
+
+
+def test_frames_one_by_one_are_those_of_blocks(tmp_path):
+    parts = [frame(t, one, BOX) for t, one in enumerate(vectors())]
+    path = recording(tmp_path, start(), *parts)
+    block = open_trajectory(path, ReadOptions(units="real")).read(1, 4)
+    singly = list(open_recording(path, ReadOptions(units="real")).frames(1, 4))
+    np.testing.assert_array_equal([one.cell for one in singly], block.cells)
+    for name in ("positions", "velocities", "forces"):
+        found = [getattr(one, name) for one in singly]
+        np.testing.assert_array_equal(found, getattr(block, name))
 
 
 def test_what_is_not_sent_is_missing(tmp_path):
@@ -86,12 +98,13 @@ def test_any_truncation_gives_the_whole_frames_or_an_error(tmp_path):
 def test_a_damaged_header_is_an_error_that_names_the_frame(tmp_path):
     parts = [frame(t, one, BOX) for t, one in enumerate(vectors())]
     data = bytearray(start() + b"".join(parts))
+    byte_of_frame = len(start()) + 2 * len(parts[0])
     headers = np.cumsum([0, 8 + 24, 8 + 36, 8 + 48, 8 + 48])
     for at in headers:
         for byte in range(8):
             wrong = bytearray(data)
-            wrong[len(start()) + 2 * len(parts[0]) + at + byte] ^= 0x40
-            with pytest.raises(DataError, match="frame 2"):
+            wrong[byte_of_frame + at + byte] ^= 0x40
+            with pytest.raises(DataError, match=rf"run.imd, frame 2, byte {byte_of_frame}\)"):
                 open_trajectory(recording(tmp_path, wrong), METAL)
 
 

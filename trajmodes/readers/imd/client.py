@@ -187,7 +187,7 @@ class Client:
             yield kind, frames[:sound]
             n_frames += sound
             if sound < len(frames):
-                raise kind.damage(frames[sound], n_frames)
+                raise kind.damage(frames[sound], f"frame {n_frames}")
             buffer[: filled - whole] = bytes(buffer[whole:filled])
             filled -= whole
 

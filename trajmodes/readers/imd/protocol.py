@@ -145,7 +145,7 @@ class Layout:
             right &= (frames[name] == expected).all(axis=1)
         return len(frames) if right.all() else int(right.argmin())
 
-    def damage(self, frame: Any, number: int) -> DataError:
+    def damage(self, frame: Any, where: str) -> DataError:
         """Describe the first wrong header of a frame."""
         name, expected = next(
             (name, one) for name, one in self.headers.items() if (frame[name] != one).any()
@@ -153,7 +153,7 @@ class Layout:
         return DataError(
             f"a packet of {name.removesuffix('_header')} has the header "
             f"{tuple(frame[name].tolist())}, which should be {expected}",
-            where=f"frame {number}",
+            where=where,
             why="bytes were lost or damaged, or the number of atoms has changed",
         )
 

@@ -60,19 +60,18 @@ class _Frames:
     units: UnitFactors
 
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        has, units = self.session, self.units
-        for frame in self._batches(start, stop):
-            for one in frame:
-                time = one["time"] if has.time else None
+        names = [name for name, (kind, _) in _FIELDS.items() if getattr(self.session, kind)]
+        for frames in self._batches(start, stop):
+            fields = {name: self._field(name, frames) for name in names}
+            times = frames["time"] if self.session.time else None
+            for t in range(len(frames)):
                 yield ForeignFrame(
-                    _scaled(one["positions"], units.length),
-                    _scaled(one["box"], units.length),
-                    None if time is None else int(time["step"]),
-                    None if time is None else float(time["time"]) * units.time,
-                    velocities=_scaled(one["velocities"], units.velocity)
-                    if has.velocities
-                    else None,
-                    forces=_scaled(one["forces"], units.force) if has.forces else None,
+                    fields["positions"][t],
+                    fields["cells"][t],
+                    None if times is None else int(times["step"][t]),
+                    None if times is None else float(times["time"][t]) * self.units.time,
+                    velocities=fields["velocities"][t] if "velocities" in fields else None,
+                    forces=fields["forces"][t] if "forces" in fields else None,
                 )
 
     def fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
@@ -81,10 +80,18 @@ class _Frames:
         for frames in self._batches(start, stop):
             end = at + len(frames)
             for name, array in arrays.items():
-                kind, quantity = _FIELDS[name]
-                factor = getattr(self.units, quantity)
-                np.multiply(frames[kind], factor, out=array[at:end], dtype=float)
+                self._field(name, frames, array[at:end])
             at = end
+
+    def _field(self, name: str, frames: npt.NDArray[Any], out: Floats | None = None) -> Floats:
+        """One field of some frames (t,) in internal units."""
+        kind, quantity = _FIELDS[name]
+        # Infinities of damaged numbers are found where all numbers are.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found: Floats = np.multiply(
+                frames[kind], getattr(self.units, quantity), out=out, dtype=float
+            )
+        return found
 
     def _batches(self, start: int, stop: int) -> Iterator[npt.NDArray[Any]]:
         """Frames [start, stop) as they were received, several at once."""
@@ -95,17 +102,10 @@ class _Frames:
             data = self.source.data(START_SIZE + low * size, count * size)
             frames = self.layout.view(data)
             sound = self.layout.n_sound(frames)
+            yield frames[:sound]
             if sound < len(frames):
-                raise self.layout.damage(frames[sound], low + sound)
-            yield frames
-
-
-def _scaled(field: Any, factor: float) -> Floats:
-    """Numbers of a frame in internal units."""
-    # Infinities of damaged numbers are found where all numbers are.
-    with np.errstate(over="ignore", invalid="ignore"):
-        found: Floats = field.astype(float) * factor
-    return found
+                at = START_SIZE + (low + sound) * size
+                raise self.layout.damage(frames[sound], f"byte {at}")
 
 
 def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
