@@ -189,7 +189,7 @@ class Commands:
             "show": ["show", folder / "of_fit"],
             "export": ["export", folder / "of_fit", "--to", "phono3py", "-o", self.out],
         }
-        self.earlier = {**old, "project": [*self.words["project"], "--segment-ps", 0.1]}
+        self.earlier = {**old, "project": [*self.words["project"], "--frames", "0:20"]}
 
     def call(self, words):
         return CliRunner().invoke(main, [str(word) for word in words])

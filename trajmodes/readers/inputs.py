@@ -55,7 +55,8 @@ def input_paths(names: Sequence[str]) -> list[Path]:
             raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
     whole = [path.resolve() for path in paths]
-    if twice := [path for k, path in enumerate(paths) if whole[k] in whole[:k]]:
+    first = {path: k for k, path in reversed(list(enumerate(whole)))}
+    if twice := [path for k, path in enumerate(paths) if first[whole[k]] < k]:
         raise UsageError(
             f"{twice[0]} is given twice",
             why="repeated frames add no information, and would make errors too small",

@@ -19,6 +19,8 @@ from trajmodes.readers.text.source import check_unchanged, open_source, stamp_fi
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
 
+TEXT = b"x" * 200_000
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -40,7 +42,7 @@ class Build:
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "data"
-    path.write_bytes(b"x" * 200_000)
+    path.write_bytes(TEXT)
     return path
 
 
@@ -154,7 +156,7 @@ def test_an_unwritable_cache_is_ignored(file, cache, monkeypatch):
 def test_indices_not_used_for_the_longest_time_are_removed(tmp_path, cache, monkeypatch):
     files = [tmp_path / name for name in "abc"]
     for age, file in enumerate(files):
-        file.write_bytes(b"x")
+        file.write_bytes(TEXT)
         cached_index(open_source(file), "kind", Build())
         newest = max(cache.iterdir(), key=lambda path: path.stat().st_ctime_ns)
         os.utime(newest, ns=(age, age))
@@ -162,14 +164,31 @@ def test_indices_not_used_for_the_longest_time_are_removed(tmp_path, cache, monk
     cached_index(open_source(files[0]), "kind", Build())
     size = next(cache.iterdir()).stat().st_size
     monkeypatch.setattr(index_cache, "CACHE_BYTES", 3 * size)
-    (tmp_path / "d").write_bytes(b"x")
+    (tmp_path / "d").write_bytes(TEXT)
     cached_index(open_source(tmp_path / "d"), "kind", Build())
-    builds = [Build() for _ in files]
-    for build, file in zip(builds[::2], files[::2], strict=True):
+    assert len(list(cache.iterdir())) == 2
+    for file, n_builds in ((files[0], 0), (tmp_path / "d", 0), (files[1], 1)):
+        build = Build()
         cached_index(open_source(file), "kind", build)
-        assert build.calls == 0
-    cached_index(open_source(files[1]), "kind", builds[1])
-    assert builds[1].calls == 1
+        assert build.calls == n_builds
+
+
+def test_many_indices_are_not_listed_for_each_new_one(tmp_path, cache, monkeypatch):
+    """A run of a hundred thousand files would otherwise take hours to open."""
+    listings = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: listings.append(path) or iterdir(path))
+    for name in map(str, range(20)):
+        (tmp_path / name).write_bytes(TEXT)
+        cached_index(open_source(tmp_path / name), "kind", Build())
+    assert listings == [cache]
+    assert len(list(cache.iterdir())) == 20
+
+
+def test_the_index_of_a_short_text_is_not_stored(tmp_path, cache):
+    (tmp_path / "short").write_bytes(b"x")
+    cached_index(open_source(tmp_path / "short"), "kind", Build())
+    assert not cache.exists()
 
 
 def test_unreadable_files_are_refused(tmp_path):

@@ -22,6 +22,9 @@ _SINGULAR = 1e12
 
 _MATRIX_BYTES = 1 << 28
 """Most memory for the dynamical matrices of all parameters."""
+_MOST_BYTES = 1 << 29
+"""Most memory for the contributions, which scale as the square of the number of q points. Error
+bars are then those of blocks of time: there are so many q that none of them matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,9 @@ def contributions(
     In rad/ps. None if they need too much memory, or if the runs do not determine the
     parameters, as few frames that are added to an earlier fit.
     """
+    most_numbers = max(one.frames.size * one.modes.omega.shape[0] for one in runs)
+    if 8 * most_numbers * modes.n_sets > _MOST_BYTES:
+        return None
     own = None if model is None else unit_matrices(model, modes)
     residuals = [_residual(one) for one in runs]
     if model is None:

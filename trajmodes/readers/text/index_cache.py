@@ -33,16 +33,24 @@ _END, _SAMPLE, _N_SAMPLES = 1 << 16, 1 << 12, 64
 """Bytes that are hashed at each end of a file and at each of some places between."""
 CACHE_BYTES = 1 << 28
 """Size of all indices together; those not used for the longest time are removed."""
+_KEPT = 0.75
+"""Part of this that is left when indices are removed, so that this is seldom."""
+_SMALLEST = 1 << 16
+"""Bytes of text that are read again in less time than an index is stored or found."""
+_taken: dict[Path, int] = {}
+"""Bytes of the indices in a folder, as far as this process knows."""
 
 
-def cached_index(source: TextSource, kind: str, build: Callable[[], Index]) -> Index:
+def cached_index(
+    source: TextSource, kind: str, build: Callable[[], Index], *, smallest: int = _SMALLEST
+) -> Index:
     """Index of a file from the cache; it is built and stored if it is not there.
 
     Each ``kind`` of content and method has an index of its own: named arrays of numbers or
     fixed-width text. The index of a damaged file is not cached, because its readable part
-    depends on options.
+    depends on options, nor is that of a text with fewer bytes than the ``smallest``.
     """
-    if source.damage:
+    if source.damage or source.size < smallest:
         return build()
     identity = _identity(source.stamp, kind)
     place = _cache_place(source.stamp, kind)
@@ -100,18 +108,28 @@ def _store(place: Path, identity: str, index: Index) -> None:
         finally:
             # Absent after success.
             Path(name).unlink(missing_ok=True)
-        _remove_oldest(place.parent)
+        _make_room(place)
 
 
-def _remove_oldest(folder: Path) -> None:
-    """Remove the indices that were not used for the longest time, until the others fit."""
+def _make_room(place: Path) -> None:
+    """Remove indices if they take too much space with a new one."""
+    folder = place.parent
+    # A folder with many indices is not listed for each of them.
+    taken = _taken.get(folder, CACHE_BYTES) + place.stat().st_size
+    _taken[folder] = taken if taken <= CACHE_BYTES else _without_oldest(folder)
+
+
+def _without_oldest(folder: Path) -> int:
+    """Remove indices that were not used for the longest time; return the bytes of the rest."""
     found = sorted((_used(path), path) for path in folder.iterdir())
     total = sum(size for (_, size), _ in found)
+    most = CACHE_BYTES if total <= CACHE_BYTES else int(_KEPT * CACHE_BYTES)
     for (_, size), path in found:
-        if total <= CACHE_BYTES:
+        if total <= most:
             break
         path.unlink(missing_ok=True)
         total -= size
+    return total
 
 
 def _used(path: Path) -> tuple[int, int]:
