@@ -13,8 +13,9 @@ from trajmodes.readers.binary.frames import damaged
 
 Bytes = npt.NDArray[np.uint8]
 _CHECKSUM = 4
-_ROUND = 360
-"""Words of a checksum that are added before the sums are reduced."""
+_LANES, _ROWS = 64, 360
+"""Words of a checksum that are added side by side, and one after the other: sums that are
+weighted by the number of words that follow fit 32 bits."""
 
 
 def fill_rows(
@@ -81,36 +82,50 @@ def _checked(data: Bytes) -> Bytes:
 
 
 def checksum(data: Bytes) -> int:
-    """Fletcher's checksum of HDF5, of words of two bytes, the first one high."""
+    """Fletcher's checksum of HDF5, of words of two bytes, the first one high.
+
+    Its sums are those of ones' complement: words in the other order of bytes give the same sums
+    in the other order of bytes (RFC 1071).
+    """
     even = len(data) - len(data) % 2
     words = np.ascontiguousarray(data[:even]).view(np.uint16)
-    last = int(data[-1]) << 8 if len(data) % 2 else -1
-    return int(_fletcher(words, sys.byteorder == "little", last))
+    is_little = sys.byteorder == "little"
+    last = 0 if even == len(data) else int(data[-1]) << (0 if is_little else 8)
+    sums = _fletcher(words, even != len(data), last)
+    low, high = (int(one).to_bytes(2, sys.byteorder) for one in sums)
+    return int.from_bytes(high + low, "big")
 
 
 @kernel()
-def _fletcher(words: Any, swap: bool, last: int) -> Any:  # noqa: FBT001 - compiled
+def _fletcher(words: Any, is_odd: bool, last: int) -> Any:  # noqa: FBT001 - compiled
     one, two = np.uint64(0), np.uint64(0)
     low = np.uint64(0xFFFF)
-    for start in range(0, len(words), _ROUND):
-        n = min(_ROUND, len(words) - start)
-        # These sums of 360 words fit 32 bits.
-        plain, weighted = np.uint32(0), np.uint32(0)
-        for j in range(n):
-            word = words[start + j]
-            if swap:
-                word = (word >> np.uint16(8)) | ((word & np.uint16(0xFF)) << np.uint16(8))
-            plain = np.uint32(plain + np.uint32(word))
-            weighted = np.uint32(weighted + np.uint32(word) * np.uint32(n - j))
-        two += np.uint64(n) * one + np.uint64(weighted)
-        one += np.uint64(plain)
+    plain, weighted = np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32)
+    for start in range(0, len(words), _LANES * _ROWS):
+        n_rows = min(_ROWS, (len(words) - start) // _LANES)
+        n = n_rows * _LANES
+        plain[:], weighted[:] = 0, 0
+        for row in range(n_rows):
+            part = words[start + row * _LANES : start + (row + 1) * _LANES]
+            for k in range(_LANES):
+                plain[k] += part[k]
+                weighted[k] += plain[k]
+        two += np.uint64(n) * one
+        for k in range(_LANES):
+            one += np.uint64(plain[k])
+            two += np.uint64(_LANES) * np.uint64(weighted[k]) - np.uint64(k) * np.uint64(
+                plain[k]
+            )
         one = (one & low) + (one >> np.uint64(16))
         two = (two & low) + (two >> np.uint64(16))
-    if last >= 0:
+        if n_rows < _ROWS:
+            for word in words[start + n :]:
+                one += np.uint64(word)
+                two += one
+    if is_odd:
         one += np.uint64(last)
         two += one
+    for _ in range(3):
         one = (one & low) + (one >> np.uint64(16))
         two = (two & low) + (two >> np.uint64(16))
-    one = (one & low) + (one >> np.uint64(16))
-    two = (two & low) + (two >> np.uint64(16))
-    return (two << np.uint64(16)) | one
+    return one, two
