@@ -228,7 +228,7 @@ def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
     """Measured while the run streams; thermo takes them from the results."""
     data = Path(__file__).parents[2] / "examples" / "data"
     words = ["--cell", data / "silicon.POSCAR", "--frames", "0:400", "--cutoff2", 4]
-    text = done("run", data / "silicon.lammpstrj.xz", *words, "-o", tmp_path / "run")
+    text = done("run", data / "silicon.lammpstrj.xz", *words, "-o", tmp_path / "run", "-v")
     assert "⟨u²⟩ of the run" in text
     dataset = tm.load(tmp_path / "run").to_dataset()
     measured, harmonic = dataset["u2_measured"].values, dataset["u2_commensurate"].values

@@ -29,7 +29,7 @@ def test_sqw_prints_what_it_found_and_where_it_is(fitted, tmp_path):
     found = _invoked(
         *("sqw", DATA / "silicon.lammpstrj.xz", "--frames", ":600", "--from", "2,0,0"),
         *("--to", "6,0,0", "--axes", "conventional", "--force-constants", fitted),
-        *("-o", tmp_path / "sqw"),
+        *("-v", "-o", tmp_path / "sqw"),
     )
     assert found.exit_code == 0, found.output
     assert "9 on a line, 2 0 0 to 6 0 0 in units of the conventional cell" in found.output

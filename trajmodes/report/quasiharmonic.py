@@ -161,7 +161,8 @@ def phase_parts(dataset: NamedArrays) -> list[RenderableType]:
     """Table of the crossings of two phases."""
     if "phase" not in dataset.dims:
         return []
-    table = FittedTable()
+    # The last column, in words, has no title.
+    table = FittedTable(wrapped=("",))
     for label in ("p\nGPa", "T\nK", "TΔS\nmeV/atom", "dp/dT\nMPa/K"):
         table.add_column(label, justify="right", no_wrap=True)
     table.add_column("\n")

@@ -114,7 +114,7 @@ _RANKED = ("cutoff", "order", "ridge")
 def render_scan(rows: Sequence[ScanPoint]) -> Group:
     """Make the table of a scan for the terminal, readable in 80 columns without colour."""
     columns = [column for column in _COLUMNS if any(column[1](row) for row in rows)]
-    table = FittedTable(gap=1, optional=("cond.", "joint–", "lowest f²", "R²"))
+    table = FittedTable(gap=1, optional=("cond.", "joint–", "lowest f²", "R²"), wrapped=("",))
     table.add_column("fit")
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)

@@ -21,7 +21,7 @@ STYLES: Mapping[Severity, str] = {
     "ok": "green",
 }
 """How the word for a severity is printed on a terminal with colours."""
-_MOST_OF_A_ROW, _MOST_OF_A_NOTE = 2, 3
+_MOST_OF_A_ROW, _MOST_OF_A_NOTE = 3, 3
 """Most lines of a row, and of each part of the note that is shown."""
 
 Row = tuple[str, str]
@@ -136,5 +136,7 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
         for line in wrap(one, width, break_on_hyphens=False) or [""]
     ]
     if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1][: width - 2].rstrip()} …"]
+        # Cut between words.
+        last = wrap(lines[most - 1], width - 2, break_on_hyphens=False)[0]
+        lines = [*lines[: most - 1], f"{last} …"]
     return lines
