@@ -60,8 +60,12 @@ PACKAGE = Path(trajmodes.__file__).parent
 
 
 def frames_of(path, **options):
+    """Whether the run has warnings, and its frames, each as one list of numbers."""
     run = open_trajectory(path, ReadOptions(**options))
-    run.read(0, min(2, run.n_frames))
+    found = run.read(0, run.n_frames)
+    arrays = (found.cells, found.positions, found.velocities, found.forces)
+    rows = [one.reshape(run.n_frames, -1) for one in arrays if one is not None]
+    return any(one.severity == "warning" for one in run.notes), np.concatenate(rows, axis=1)
 
 
 def copied(source, name, folder, **options):
@@ -328,3 +332,42 @@ def test_damaged_files_end_in_a_clean_error(prepared, name):
 @pytest.mark.parametrize("name", HDF5)
 def test_damaged_hdf5_ends_in_a_clean_error(prepared, name):
     survive(prepared, HDF5[name], share(20, 0.02 / len(HDF5)), name)
+
+
+IN_PARTS = (
+    *(
+        "LAMMPS binary",
+        "LAMMPS yaml",
+        "dump",
+        "xyz",
+        "XDATCAR",
+        "CASTEP",
+        "CP2K",
+        "CP2K, forces",
+    ),
+    *("cp.x", "cp.x, cells", "cp.x, velocities", "vasprun.xml", "traj", "FORCE_SETS", "DFSET"),
+    *("LAMMPS NetCDF", "NetCDF", "XTC", "TRR", "DCD"),
+)
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_a_part_of_a_file_has_some_of_its_frames_and_says_so(prepared, name):
+    """Cut anywhere, or without a line, or with a line twice: no frame differs from all."""
+    path, read = prepared(READERS[name])
+    sound, rng = path.read_bytes(), random.Random(name)
+    _, frames = read()
+    parts = [sound[: rng.randrange(1, len(sound))] for _ in range(8)]
+    if b"\0" not in sound:
+        lines = sound.splitlines(keepends=True)
+        for k in rng.choices(range(len(lines)), k=8):
+            parts += [
+                b"".join(lines[:k] + lines[k + 1 :]),
+                b"".join(lines[: k + 1] + lines[k:]),
+            ]
+    for part in parts:
+        path.write_bytes(part)
+        with suppress(TrajmodesError):
+            is_warned, found = read()
+            assert found.shape[1] == frames.shape[1]
+            assert all((one == frames).all(axis=1).any() for one in found)
+            assert is_warned or len(found) == len(frames)
