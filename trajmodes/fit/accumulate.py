@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.coulomb.supercells import DipoleForces
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
@@ -98,10 +98,16 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
     n_blocks: int = 32
     dipoles: DipoleForces | None = None
     """Dipole–dipole forces, which are subtracted from those of every frame."""
+    occupied: Bools | None = None
+    """(a,) sites that have an atom; None where all have. Clusters with an empty site have no
+    forces, so that the self terms of its neighbours obey the sum rules without it."""
     maps: tuple[ForceMap, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "maps", force_maps(self.expansion, self.supercell))
+        maps = force_maps(self.expansion, self.supercell)
+        if self.occupied is not None:
+            maps = tuple(one.within(self.occupied) for one in maps)
+        object.__setattr__(self, "maps", maps)
 
     def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
         """Stack the blocks in order of time."""
@@ -123,7 +129,14 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
 
     def sums(self, block: MotionBlock) -> NormalEquationSums:
         """Sum over frames of one block of time."""
-        return self.sums_of_atoms(block, np.arange(self.supercell.n_atoms))
+        return self.sums_of_atoms(block, self.atoms)
+
+    @property
+    def atoms(self) -> Ints:
+        """Sites that have an atom, in canonical order."""
+        if self.occupied is None:
+            return np.arange(self.supercell.n_atoms)
+        return np.flatnonzero(self.occupied)
 
     def sums_of_atoms(self, block: MotionBlock, atoms: Ints) -> NormalEquationSums:
         """Sum over frames the equations of the forces on some atoms."""
@@ -163,7 +176,7 @@ class RowsByAtoms(ForceRows):
 
     def chunk(self, block: MotionBlock, /) -> BlockSums[NormalEquationSums]:
         """Sum over consecutive frames, separately for each group of atoms."""
-        groups = np.array_split(np.arange(self.supercell.n_atoms), self.n_blocks)
+        groups = np.array_split(self.atoms, self.n_blocks)
         return BlockSums(
             {g: self.sums_of_atoms(block, atoms) for g, atoms in enumerate(groups)}
         )

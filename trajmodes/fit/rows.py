@@ -13,13 +13,13 @@ coefficients of the monomials in every column. A kernel evaluates these lists fo
 a time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.crystal import Supercell
 from trajmodes.fit.expansion import Expansion
 from trajmodes.kernels import inner_kernel, kernel
@@ -53,6 +53,16 @@ class ForceMap:
     def n_monomials(self) -> int:
         """Number of monomials."""
         return 1 + 3 * int(self.neighbours.shape[1]) + len(self.products)
+
+    def within(self, occupied: Bools) -> "ForceMap":
+        """Leave out the clusters with an empty site; ``occupied`` (a,) are the others.
+
+        An empty neighbour is replaced by the atom itself, whose relative displacement is zero.
+        """
+        n_sites = len(occupied) // len(self.neighbours)
+        own = self.site + n_sites * np.arange(len(self.neighbours))
+        there = np.where(occupied[self.neighbours], self.neighbours, own[:, None])
+        return replace(self, neighbours=there)
 
 
 class _Terms(NamedTuple):

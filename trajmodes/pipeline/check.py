@@ -164,8 +164,11 @@ def with_noise_found(
 ) -> Fit:
     """Look for random forces in each run; note them first, and leave them out of σ.
 
-    ``is_whole``: whether the fit is to these runs alone.
+    ``is_whole``: whether the fit is to these runs alone. Without covariances, as with empty
+    sites, the fit is unchanged.
     """
+    if not covariances:
+        return fit
     constants = fit.constants
     total = sum(int(one.components.sum()) for one in covariances)
     found = []

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trajmodes.arrays import Bools
 from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
@@ -100,7 +101,6 @@ def fit_runs(
     DataError
         If a run has no forces, or all runs together do not determine the force constants.
     """
-    _require_full_sites(runs)
     polar, crystal = runs[0].job.polar, runs[0].supercell.crystal
     if charges is not None:
         found = GivenCharges(charges)
@@ -108,6 +108,7 @@ def fit_runs(
         found = charges_of_data(polar, crystal, runs[0].trajectory.paths)
     else:
         found = charges_of_earlier(polar, crystal, earlier.charges)
+    _require_whole_lattice(runs, found.charges)
     fitted = _fit_once(runs, log, bars, earlier, found.charges)
     fitted = fitted._replace(notes=(*found.notes, *fitted.notes))
     shift = fitted.fit.reference.shift
@@ -133,19 +134,56 @@ def fit_runs(
     return again._replace(notes=(Note("note", text), *found.notes, *again.notes))
 
 
-def _require_full_sites(runs: Sequence[LoadedRun]) -> None:
-    """Refuse empty sites, whose neighbours have on-site constants of their own."""
+def _require_whole_lattice(runs: Sequence[LoadedRun], charges: Charges | None) -> None:
+    """Refuse atoms without a site, and what a fit with empty sites does not do."""
     for run in runs:
         occupation = run.match.occupation
-        if occupation is not None and occupation.n_vacancies + occupation.n_extra:
+        if occupation is None:
+            continue
+        if occupation.n_extra:
             raise DataError(
-                "force constants of the perfect crystal cannot be fitted: "
-                f"{occupation.n_vacancies} sites are empty, and {occupation.n_extra} atoms are "
-                "on no site",
-                why="atoms beside a vacancy or an interstitial have other forces",
+                "force constants cannot be fitted: "
+                f"{occupation.n_extra} atoms of the run are on no site",
+                why="they exert forces on the other atoms",
                 fix="fit a run of the perfect crystal, and project this one on its constants: "
                 "trajmodes project --force-constants",
             )
+        if occupation.n_vacancies and cutoffs_of(run.job)[2] is None:
+            raise UsageError(
+                "some sites are empty: the cutoff of the force constants is not chosen from "
+                "the data",
+                fix="give --cutoff2",
+            )
+        if occupation.n_vacancies and charges is not None:
+            raise DataError(
+                "dipole–dipole forces are not known where sites are empty",
+                fix="leave out the Born charges",
+            )
+
+
+def _require_feasible(plan: Plan, runs: Sequence[LoadedRun]) -> None:
+    """Refuse a fit that needs too much memory, or that is not done with empty sites."""
+    plan.require_memory()
+    if plan.many and any(_occupied(run) is not None for run in runs):
+        raise DataError(
+            f"{plan.expansion.n_parameters} parameters are too many for a run with empty sites",
+            fix="give a shorter --cutoff2",
+        )
+
+
+def _covariances(
+    runs: Sequence[LoadedRun], found: Sequence["_RunSums"]
+) -> tuple[ForceCovariances, ...]:
+    """Covariances of the runs; none where sites are empty, as translations are no symmetry."""
+    if any(_occupied(run) is not None for run in runs):
+        return ()
+    return tuple(one.covariances for one in found)
+
+
+def _occupied(run: LoadedRun) -> Bools | None:
+    """Sites that have an atom; None where all have."""
+    occupation = run.match.occupation
+    return occupation.occupied if occupation is not None and occupation.n_vacancies else None
 
 
 def _fit_once(
@@ -172,18 +210,22 @@ def _fit_once(
             expansion, supercell = earlier.expansion, earlier.supercell
         require_poolable(expansion, [supercell, *supercells])
     plan = plan_of(runs, expansion, options, earlier)
-    plan.require_memory()
+    _require_feasible(plan, runs)
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants"), has_bars=True):
             found.append(_sums_of_run(run, plan, charges, bars, title))
     with log.stage("solve"):
-        covariances = tuple(one.covariances for one in found)
+        covariances = _covariances(runs, found)
         if by_data and max(cutoffs) == 2:
             choice = choose_range(covariances, expansion.group, options)
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
-        suspicion = () if charges or earlier else _suspicion(covariances, expansion)
+        if any(_occupied(run) is not None for run in runs):
+            covariances = ()  # of a crystal without translations they say nothing
+        suspicion = (
+            () if charges or earlier or not covariances else _suspicion(covariances, expansion)
+        )
         if plan.many:
             fitted = _fit_many(runs, found, expansion)
             fit = with_noise_found(runs, fitted.fit, covariances)
@@ -242,7 +284,7 @@ class _RunSums(NamedTuple):
     covariances: ForceCovariances
     """They serve every range of the second order."""
     equations: NormalEquationBlocks | None
-    """None for the second order alone."""
+    """None for the second order alone, unless sites are empty."""
     source: Source
 
 
@@ -260,10 +302,11 @@ def _sums_of_run(
         "covariances": ForceCovariance(space, run.n_frames, few),
         "kelvin": KineticTemperature(run.match.masses),
     }
-    if expansion.orders[-1] > 2:
+    occupied = _occupied(run)
+    if expansion.orders[-1] > 2 or occupied is not None:
         dipoles = None if charges is None else dipole_forces(run.supercell, charges)
         parts["rows"] = ForceRows(
-            expansion, run.supercell, run.n_frames, plan.n_blocks, dipoles
+            expansion, run.supercell, run.n_frames, plan.n_blocks, dipoles, occupied
         )
     advance, workers = bars(title, run.n_frames), run.job.running.workers
     found = stream(run.motion, run.blocks, Together(parts), workers=workers, progress=advance)
@@ -277,6 +320,8 @@ def _suspicion(
     covariances: Sequence[ForceCovariances], expansion: Expansion
 ) -> tuple[Note, ...]:
     """Warn if the residual of a fit without charges has dipole–dipole forces."""
+    if not covariances:
+        return ()
     note = suspected_dipoles(covariances, expansion.group, expansion.cutoffs[1])
     return () if note is None else (note,)
 

@@ -12,7 +12,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.data.crystal import Supercell
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -224,10 +224,27 @@ def test_too_many_empty_sites_are_refused(hessian_of, constants, small):
         box.run(50, imperfect=True)
 
 
-def test_fits_refuse_empty_sites(hessian_of, constants, small):
+def test_fits_refuse_atoms_without_a_site(hessian_of, constants, small):
+    box = box_of(hessian_of, constants, small.matrix)
+    run = box.run(50, extra=0.5 * small.crystal.cell.sum(axis=0), imperfect=True)
+    with pytest.raises(DataError, match="1 atoms of the run are on no site"):
+        run.fit()
+
+
+def test_fits_with_empty_sites_need_a_cutoff(hessian_of, constants, small):
     box = box_of(hessian_of, constants, small.matrix, empty=(4,))
-    with pytest.raises(DataError, match="sites are empty"):
+    with pytest.raises(UsageError, match="some sites are empty"):
         box.run(50, imperfect=True).fit()
+
+
+def test_constants_beside_a_vacancy_are_exact(hessian_of, constants):
+    """Springs to the empty site are cut, and the self terms of its neighbours with them."""
+    matrix = 3 * np.eye(3, dtype=int)
+    run = box_of(hessian_of, constants, matrix, empty=(11,)).run(300, imperfect=True)
+    fitted = run.fit(cutoff2=4.0)
+    found, wanted = (hessian_of(one, run.supercell) for one in (fitted, constants))
+    assert np.abs(found - wanted).max() < 1e-6 * np.abs(wanted).max()
+    assert fitted.quality.r_squared == pytest.approx(1.0)
 
 
 def test_constants_of_isotopes_are_exact(hessian_of, constants, small):
