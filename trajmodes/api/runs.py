@@ -55,8 +55,8 @@ class Run(MappedRun):
     """
 
     def check(self) -> str:
-        """Report what is right and wrong with the run, as `trajmodes check` prints it."""
-        return show_check(self)
+        """Report what is right and wrong with the run, as `trajmodes check -v` prints it."""
+        return show_check(self, verbose=True)
 
     @takes("fit")
     def fit(self, **options: Unpack[FitKeywords]) -> ForceConstants:
