@@ -1,5 +1,6 @@
 """Settings of the documentation."""
 
+import os
 import re
 import textwrap
 from typing import Any
@@ -8,10 +9,22 @@ from trajmodes import __version__
 
 project = "trajmodes"
 author = "The trajmodes developers"
+project_copyright = author
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
-myst_enable_extensions = ["dollarmath"]
-myst_heading_anchors = 2
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx-mathjax-offline",
+]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 240
+os.environ["COLUMNS"] = "80"  # of the text that the cells of notebooks print
+copybutton_exclude = ".linenos, .gp, .go"
 html_theme = "furo"
 html_title = "trajmodes"
 default_role = "py:obj"
@@ -22,6 +35,10 @@ python_maximum_signature_line_length = 88
 add_module_names = False
 
 _FIELDS = {"Parameters": "param", "Raises": "raises"}
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return re.sub(r"([*|])", r"\\\1", found[0])
 
 
 def fields_of(_app: Any, *place: Any) -> None:
@@ -38,7 +55,9 @@ def fields_of(_app: Any, *place: Any) -> None:
             text += ":returns:\n" + textwrap.indent(body, "    ")
         else:
             text += f".. rubric:: {head}\n\n{body}"
-    lines[:] = text.split("\n")
+    # A star begins emphasis, and bars a substitution, where no code is.
+    text = re.sub(r"^:param (\*+)", _escaped, text, flags=re.MULTILINE)
+    lines[:] = re.sub(r"\|\w+\|", _escaped, text).split("\n")
 
 
 def signature_of(_app: Any, what: str, *place: Any) -> tuple[str | None, str | None]:

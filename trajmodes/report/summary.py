@@ -58,7 +58,9 @@ def text_of(part: RenderableType) -> str:
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     # Nothing is printed here, not even an empty text: the disk of the output may be full.
     text = StringIO()
-    console = Console(file=text, width=width, force_terminal=sys.stdout.isatty() or None)
+    console = Console(
+        file=text, width=width, force_terminal=sys.stdout.isatty() or None, force_jupyter=False
+    )
     console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
