@@ -84,6 +84,12 @@ class ReadOptions(Group):
         metavar="FILE",
         is_path=True,
     )
+    forces_from: str | None = option(
+        "Forces and velocities of the same run in another file, or a pattern of files; frames "
+        "are matched by step, atoms by id.",
+        metavar="FILE",
+        is_path=True,
+    )
     frames: tuple[int, int | None, int] = option(
         "Frames to use, such as 2000: to skip the first two thousand, or ::10 for every tenth.",
         default=(0, None, 1),

@@ -49,6 +49,7 @@ class ReadKeywords(TypedDict, total=False):
     units: Units | None
     lj: str | Sequence[float] | None
     box: "npt.ArrayLike | None"
+    forces_from: str | PathLike[str] | None
     frames: str | Sequence[int | None]
     trust_order: bool
     strict: bool
@@ -81,6 +82,7 @@ class ConvertKeywords(TypedDict, total=False):
     units: Units | None
     lj: str | Sequence[float] | None
     box: "npt.ArrayLike | None"
+    forces_from: str | PathLike[str] | None
     frames: str | Sequence[int | None]
     trust_order: bool
     strict: bool

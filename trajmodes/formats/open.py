@@ -30,6 +30,8 @@ from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
+from trajmodes.readers.complement import completed
+from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.stores.zarr import is_zarr
@@ -87,7 +89,22 @@ def open_trajectory(
     if isolated and box is None and kind in ("xyz", "other"):
         box = np.full((3, 3), np.nan)
     _refuse_unused(kind, files[0], options, has_box=box is not None)
-    return select_frames(_open(kind, files, options, box), *options.frames)
+    run = _with_forces(_open(kind, files, options, box), options)
+    return select_frames(run, *options.frames)
+
+
+def _with_forces(run: Trajectory, options: ReadOptions) -> Trajectory:
+    """Add the fields of the files that the options name, if they name any."""
+    if options.forces_from is None:
+        return run
+    files = input_paths([options.forces_from])
+    alone = replace(options, forces_from=None, frames=(0, None, 1))
+    if _recognise(files[0]) == "lammps":
+        # As in `_open`.
+        from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
+
+        return completed(run, open_lammps_dump(files, alone, with_positions=False))
+    return completed(run, open_trajectory(files, alone))
 
 
 def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None) -> Trajectory:
@@ -248,7 +265,7 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     names = dict.fromkeys(map(source_path, paths))
     if not names:
         raise UsageError("no trajectory file is given")
-    whole = replace(options, frames=(0, None, 1))
+    whole = replace(options, frames=(0, None, 1), forces_from=None)
     if len(names) > 1 and all(_recognise(name) == "xyz" for name in names):
         # As in `_open`.
         from trajmodes.readers.xyz.quantities import has_one_quantity  # noqa: PLC0415
@@ -268,6 +285,14 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
         notes = [[one for one in run.notes if one.subject != "other-sets"] for run in runs]
         runs = [replace(run, notes=tuple(n)) for run, n in zip(runs, notes, strict=True)]
     runs += others
+    if options.forces_from is not None:
+        if len(runs) > 1:
+            raise UsageError(
+                f"forces from other files are given, but the files are of {len(runs)} runs",
+                where=", ".join(run.file_names for run in runs),
+                fix="fit each run separately with --forces-from, and join them by --append",
+            )
+        runs = [_with_forces(runs[0], options)]
     return [select_frames(run, *options.frames) for run in runs]
 
 

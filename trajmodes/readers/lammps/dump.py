@@ -65,7 +65,8 @@ _BY_PREFERENCE = (
 class Layout:
     """Fields that are read from every frame, whatever the order of its columns."""
 
-    coordinates: Coordinates
+    coordinates: Coordinates | None
+    """None where there are none, in files of forces or velocities alone."""
     velocities: bool
     forces: bool
     ids: bool
@@ -75,10 +76,10 @@ class Layout:
     def fields(self) -> tuple[tuple[str, str, str], ...]:
         """Column names of each field that is filled: positions first, images last."""
         return (
-            self.coordinates.names,
+            *((self.coordinates.names,) if self.coordinates else ()),
             *((_VELOCITIES,) if self.velocities else ()),
             *((_FORCES,) if self.forces else ()),
-            *((IMAGES,) if self.coordinates.images else ()),
+            *((IMAGES,) if self.coordinates and self.coordinates.images else ()),
         )
 
     def plan(self, columns: Sequence[str]) -> Ints:
@@ -91,12 +92,17 @@ class Layout:
 
 
 def choose_layout(
-    layouts: Sequence[tuple[str, ...]], *, trust_order: bool, where: str
+    layouts: Sequence[tuple[str, ...]],
+    *,
+    trust_order: bool,
+    where: str,
+    with_positions: bool = True,
 ) -> Layout:
     """Choose the fields of all frames: the preferred coordinates, velocities and forces.
 
     ``layouts`` are the different lists of column names that occur. Atoms without ids are taken
-    in the order of the file only with ``trust_order``.
+    in the order of the file only with ``trust_order``, and coordinates may be missing without
+    ``with_positions``.
 
     Raises
     ------
@@ -118,7 +124,7 @@ def choose_layout(
         for form in _BY_PREFERENCE
         if common.issuperset(form.names) and (not form.images or common.issuperset(IMAGES))
     ]
-    if not found:
+    if not found and with_positions:
         different = list(dict.fromkeys(" ".join(names) for names in layouts))
         lists = " in some frames, ".join(different[:2]) + " in others"
         raise DataError(
@@ -138,7 +144,7 @@ def choose_layout(
             "--trust-order (trust_order=True)",
         )
     return Layout(
-        found[0],
+        found[0] if found else None,
         velocities=common.issuperset(_VELOCITIES),
         forces=common.issuperset(_FORCES),
         ids="id" in common,
@@ -222,6 +228,8 @@ def _chemical_symbols(
 
 def coordinate_rounding(rows: FrameRows, layout: Layout) -> Rounding:
     """Estimate the rounding of the coordinates, in their own unit, from some frames."""
+    if layout.coordinates is None:
+        return Rounding(0, 0.0)
     if rows.exact:
         return Rounding(_DIGITS_OF_DOUBLE, 0.0)
     n_frames = len(rows.steps)
@@ -258,14 +266,14 @@ class LammpsFrames:
         # One box of all frames is stored once.
         cells = np.ascontiguousarray(self.cells[start:stop])
         layout, form, named = self.layout, self.layout.coordinates, iter(fields)
-        positions = next(named)
-        if form.scaled:
+        positions = np.full(fields.shape[1:], np.nan) if form is None else next(named)
+        if form is not None and form.scaled:
             _from_scaled(positions, cells, np.ascontiguousarray(self.origins[start:stop]))
         else:
             scaled(positions, self.factors.length)
         velocities = scaled(next(named), self.factors.velocity) if layout.velocities else None
         forces = scaled(next(named), self.factors.force) if layout.forces else None
-        if form.images:
+        if form is not None and form.images:
             _add_images(positions, next(named), cells)
         return FrameFields(cells, positions, velocities, forces)
 

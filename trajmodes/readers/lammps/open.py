@@ -55,8 +55,12 @@ _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 
 
-def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
+def open_lammps_dump(
+    paths: Sequence[Path], options: ReadOptions, *, with_positions: bool = True
+) -> Trajectory:
     """Open dumps of one run, in text or binary form, given in any order.
+
+    Positions are nan where they may be missing, ``with_positions`` being False, and are.
 
     Raises
     ------
@@ -81,7 +85,13 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
 
     headers = _headers(form, (sources, file, entries), options)
     factors = unit_factors(headers.style, options.lj, where=names[0])
-    layout = choose_layout(headers.columns, trust_order=options.trust_order, where=names[0])
+    layout = choose_layout(
+        headers.columns,
+        trust_order=options.trust_order,
+        where=names[0],
+        with_positions=with_positions,
+    )
+    form_of_positions = layout.coordinates
     none = np.empty(0, dtype=np.int64)
     rows = form.rows(
         sources=sources,
@@ -116,8 +126,10 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         origins=origins,
     )
     digits, half_unit = coordinate_rounding(rows, layout)
-    longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
-    rounding = half_unit * float(longest or factors.length)
+    longest = 0.0
+    if form_of_positions is not None and form_of_positions.scaled:
+        longest = float(np.linalg.norm(cells[0], axis=1).max())
+    rounding = half_unit * (longest or factors.length)
     run = joined(kept, partial(same_frame, frames, rounding=rounding), times_ps, numbered=True)
     time, time_notes = time_axis(
         rows.steps[:n_frames],
@@ -139,7 +151,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         columns=headers.columns[0],
         has_velocities=layout.velocities,
         has_forces=layout.forces,
-        unwrapped=layout.coordinates.unwrapped,
+        unwrapped=form_of_positions is not None and form_of_positions.unwrapped,
         n_bytes=sum(source.stamp.size for source in sources),
         precision_digits=digits,
         rounding=rounding,
@@ -279,7 +291,7 @@ def _format_command(columns: tuple[str, ...]) -> str:
 def _missing_field_notes(layout: Layout, columns: tuple[tuple[str, ...], ...]) -> list[Note]:
     """Note fields that the dump lacks, or contains in an inconvenient form."""
     notes: list[Note] = []
-    if not layout.coordinates.unwrapped:
+    if layout.coordinates is not None and not layout.coordinates.unwrapped:
         text = "coordinates are wrapped into the box"
         fix = "dump ID all custom N FILE id type xu yu zu"
         notes.append(Note("warning", text, fix=fix, subject="box"))
