@@ -7,8 +7,11 @@ failed: the next command removes it.
 """
 
 import errno
+import shutil
+import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, rmtree
 
@@ -276,3 +279,42 @@ def test_a_failing_call_ends_a_command_cleanly(commands):
 @pytest.mark.parametrize("command", ["check", "export", "fit", "run", "project"])
 def test_every_failing_call_ends_a_command_cleanly(commands, command, number):
     survives_at_every_place(commands, command, number, 1)
+
+
+# --- a disk that is full, also for libraries in C
+
+
+@contextmanager
+def small_disk(folder, n_bytes):
+    """Mount a disk of a size in memory; skip the test where that is not allowed."""
+    folder.mkdir(exist_ok=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(words, check=False).returncode:
+        pytest.skip("disks cannot be mounted here")
+    try:
+        yield
+    finally:
+        # Lazily: the NetCDF library leaves a file open that it could not close.
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_any_byte_ends_a_command_cleanly(commands):
+    """Results of an earlier command are intact, and a larger disk takes the new ones."""
+    whole, _ = commands.prepare("fit")
+    old, needed = files(commands.kept), sum(map(len, files(commands.kept).values()))
+    rmtree(commands.out)
+    codes = []
+    for share in (1.02, 1.1, 1.3, 1.5, 1.7, 1.9, 2.1, 3.0):
+        with small_disk(commands.out, int(share * needed) + 200_000):
+            copytree(commands.kept, commands.out, dirs_exist_ok=True)
+            result = commands.call(commands.words["fit"])
+            assert "Traceback" not in result.output
+            codes.append(result.exit_code)
+            assert commands.written() == (old if result.exit_code else whole), result.output
+            assert temporary(commands.out) == []
+            if result.exit_code:
+                assert "No space left on device" in result.output
+                assert "free" in result.output
+    assert codes[0] == 4
+    assert codes[-1] == 0
