@@ -15,9 +15,9 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, with_location
 from trajmodes.readers.binary.frames import damaged, frame_of
-from trajmodes.readers.programs.spans import TextFrames, marked_lines
-from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
-from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.programs.spans import TextFrames, indexed, marked_lines
+from trajmodes.readers.text.index_cache import Index
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.text.tables import is_number, parse_rows
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame, is_symbol
 from trajmodes.readers.units import ATOMIC_UNITS
@@ -34,17 +34,9 @@ def open_castep(path: Path, options: ReadOptions) -> ForeignFile:
     DataError
         If the file is damaged or contains no complete step.
     """
-    source = open_source(path)
-
-    def index() -> Index:
-        return _index(source)
-
-    found = cached_index(source, "castep steps", index)
-    spans, broken = found["spans"], int(found["broken"])
+    source, found, notes = indexed(path, "castep steps", _index, strict=options.strict)
+    spans = found["spans"]
     n_frames = len(spans)
-    notes = incomplete_end(
-        source, broken, f"number {n_frames}", n_frames, strict=options.strict
-    )
     start, stop = spans[0].tolist()
     try:
         labels = tuple(_rows(source.data(start, stop - start))[b"R"][0])

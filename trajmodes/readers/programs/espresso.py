@@ -19,10 +19,10 @@ from trajmodes.errors import DataError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import damaged
 from trajmodes.readers.programs.companions import companions, companions_note
-from trajmodes.readers.programs.spans import marked_lines
+from trajmodes.readers.programs.spans import indexed, marked_lines
 from trajmodes.readers.restarts import kept_frames
-from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
-from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.text.index_cache import Index
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.text.tables import parse_rows
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame, is_symbol, rounding_of
 from trajmodes.readers.units import ATOMIC_UNITS
@@ -147,16 +147,8 @@ class _Frames:
 
 def _series(path: Path, name: str, options: ReadOptions) -> _Series:
     """Open one file, and leave out frames that a restart wrote again."""
-    source = open_source(path)
-
-    def index() -> Index:
-        return _index(source)
-
-    found = cached_index(source, "cp frames", index)
-    n_frames, n_rows = len(found["steps"]), int(found["n_rows"])
-    notes = incomplete_end(
-        source, int(found["broken"]), f"number {n_frames}", n_frames, strict=options.strict
-    )
+    source, found, notes = indexed(path, "cp frames", _index, strict=options.strict)
+    n_rows = int(found["n_rows"])
     if name == "cells" and n_rows != 3:
         raise with_location(damaged(f"a cell has {n_rows} rows"), str(path))
     kept = kept_frames([str(path)], [found["steps"]])

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError, with_location
-from trajmodes.readers.text.source import TextSource
+from trajmodes.notes import Note
+from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
+from trajmodes.readers.text.source import TextSource, open_source
 from trajmodes.readers.trajectory import ForeignFrame
 
 _PIECE = 1 << 22
@@ -38,6 +41,26 @@ class TextFrames:
                 where = f"from line {self.source.line_at(first)}"
                 raise with_location(error, where) from error
             yield frame
+
+
+def indexed(
+    path: Path, kind: str, index: Callable[[TextSource], Index], *, strict: bool
+) -> tuple[TextSource, Index, tuple[Note, ...]]:
+    """Open a file, find its frames, and note an incomplete last one.
+
+    The index has at least ``spans`` (t, 2) of the complete frames, and ``broken``, the byte at
+    which an incomplete frame begins, or −1. It is cached under its ``kind``.
+
+    Raises
+    ------
+    DataError
+        If there is no complete frame, or an incomplete one and ``strict`` is set.
+    """
+    source = open_source(path)
+    found = cached_index(source, kind, lambda: index(source))
+    broken, n_frames = int(found["broken"]), len(found["spans"])
+    notes = incomplete_end(source, broken, f"number {n_frames}", n_frames, strict=strict)
+    return source, found, notes
 
 
 def marked_lines(

@@ -16,9 +16,9 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, with_location
 from trajmodes.readers.binary.frames import damaged, frame_of
-from trajmodes.readers.programs.spans import TextFrames, marked_lines
-from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
-from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.programs.spans import TextFrames, indexed, marked_lines
+from trajmodes.readers.text.index_cache import Index
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.text.tables import parse_rows
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame, is_symbol
 
@@ -41,17 +41,9 @@ def open_xdatcar(path: Path, options: ReadOptions) -> ForeignFile:
     DataError
         If the file is damaged or contains no complete frame.
     """
-    source = open_source(path)
-
-    def index() -> Index:
-        return _index(source)
-
-    found = cached_index(source, "xdatcar frames", index)
+    source, found, notes = indexed(path, "xdatcar frames", _index, strict=options.strict)
     spans, species = found["spans"], tuple(found["species"].tolist())
-    n_frames, broken = len(spans), int(found["broken"])
-    notes = incomplete_end(
-        source, broken, f"number {n_frames}", n_frames, strict=options.strict
-    )
+    n_frames = len(spans)
     parse = _Frame(len(species), found["cells"], found["steps"])
     return ForeignFile(
         n_frames=n_frames,
