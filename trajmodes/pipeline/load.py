@@ -221,6 +221,9 @@ def load_runs(
         Trajectories that are open already, one for each run, in place of the job's files.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
+    if frames:
+        # Open runs may be different frames of one file.
+        job = replace(job, trajectory=tuple(dict.fromkeys(job.trajectory)))
     return _load(job, (lambda *_: list(frames)) if frames else _all_runs, known, log)
 
 
