@@ -255,3 +255,24 @@ def test_constants_of_isotopes_are_exact(hessian_of, constants, small):
     found = hessian_of(fitted, run.supercell)
     wanted = hessian_of(constants, run.supercell)
     assert np.abs(found - wanted).max() < 1e-6 * np.abs(wanted).max()
+
+
+@pytest.mark.slow
+def test_widths_of_isotopes_are_those_of_perturbation_theory(hessian_of, constants):
+    """S.-I. Tamura, Phys. Rev. B 27, 858 (1983), summed over the modes with a resolved line."""
+    matrix = 8 * np.eye(3, dtype=int)
+    masses = isotopes(build_supercell(constants.crystal, matrix), share=0.5, ratio=1.2)
+    run = box_of(hessian_of, constants, matrix, masses_da=masses).run(6000, imperfect=True)
+    lines = run.project(constants).analysis.results.projection.lines
+    points = (np.indices((24,) * 3).reshape(3, -1).T + 0.25) / 24
+    of_mean = replace(constants, crystal=run.supercell.crystal)
+    omega = modes_at(of_mean, points, np.ones(len(points))).omega.ravel()
+    spread = 0.25 * THZ
+    apart = (lines.omega[:, None] - omega) / spread
+    density = 3.0 * np.exp(-0.5 * apart**2).mean(axis=1) / np.sqrt(2.0 * np.pi) / spread
+    variance = run.match.occupation.mass_variance.mean()
+    expected = np.pi / 6.0 * variance * lines.omega**2 * density
+    resolved = np.isfinite(lines.linewidth) & (lines.omega > 4.0 * THZ)
+    assert resolved.sum() > 100
+    ratio = lines.linewidth[resolved].sum() / expected[resolved].sum()
+    assert ratio == pytest.approx(1.0, abs=0.15)
