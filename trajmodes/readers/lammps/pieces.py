@@ -61,26 +61,24 @@ def _alike(paths: Sequence[Path]) -> dict[Path, list[dict[int, Path]]]:
 
     The files stand under that number.
     """
-    by_name: dict[str, dict[int, Path]] = defaultdict(dict)
-    patterns: dict[Path, list[str]] = {}
+    named: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for path in paths:
-        name = path.name
-        found = list(_NUMBER.finditer(name))[::-1]
-        patterns[path] = [
-            str(path.with_name(f"{name[: one.start()]}%{name[one.end() :]}")) for one in found
-        ]
-        for pattern, one in zip(patterns[path], found, strict=True):
-            by_name[pattern][int(one[0])] = path
-    several = {path for one in by_name.values() if len(one) > 1 for path in one.values()}
+        for one in _NUMBER.finditer(path.name):
+            pattern = f"{path.name[: one.start()]}%{path.name[one.end() :]}"
+            named[str(path.with_name(pattern))].append((int(one[0]), path))
+    several = {path for group in named.values() if len(group) > 1 for _, path in group}
     steps = {path: _first_header(path) for path in several}
-    return {
-        path: [
-            {k: one for k, one in by_name[pattern].items() if steps[one] == steps[path]}
-            for pattern in patterns[path]
-            if path in several and steps[path] is not None
-        ]
-        for path in paths
-    }
+    alike: dict[Path, list[dict[int, Path]]] = {path: [] for path in paths}
+    for group in named.values():
+        by_step: dict[bytes, dict[int, Path]] = defaultdict(dict)
+        for number, path in group:
+            step = steps.get(path)
+            if step is not None:
+                by_step[step][number] = path
+        for found in by_step.values():
+            for path in found.values():
+                alike[path].insert(0, found)
+    return alike
 
 
 def _first_header(path: Path) -> bytes | None:
