@@ -319,8 +319,10 @@ def _about(task: Task) -> dict[str, Any]:
 def _inputs(job: Job) -> list[Path]:
     """All files and folders that a job reads."""
     of_molecule = job.molecule.reference, job.molecule.hessian
-    named = {*inputs_of(job), job.fit.append, *of_molecule} - {None, *job.trajectory}
-    return [*input_paths(job.trajectory), *(Path(str(one)) for one in named)]
+    forces = job.reading.forces_from
+    patterns = [*job.trajectory, *([] if forces is None else [forces])]
+    named = {*inputs_of(job), job.fit.append, *of_molecule} - {None, *patterns}
+    return [*input_paths(patterns), *(Path(str(one)) for one in named)]
 
 
 def _identities(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:

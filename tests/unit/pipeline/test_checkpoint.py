@@ -188,6 +188,14 @@ def test_a_changed_input_is_refused_by_resume_and_begun_anew_by_the_command(stop
     assert "continued after" not in (stopped / "run.log").read_text()
 
 
+def test_files_of_a_pattern_are_inputs(tmp_path):
+    files = [tmp_path / f"forces.{number}.lammpstrj" for number in (1, 2)]
+    for file in files:
+        file.touch()
+    job = copied(tmp_path, forces_from=str(tmp_path / "forces.*.lammpstrj"))
+    assert set(files) < set(room._inputs(job))
+
+
 def test_another_version_is_refused(stopped, monkeypatch):
     monkeypatch.setattr(room, "versions", lambda: {"trajmodes": "0.0"})
     with pytest.raises(DataError, match="the version of trajmodes changed"):
