@@ -161,7 +161,9 @@ def test_frames_with_outliers_may_be_left_out_of_a_fit(silicon, tmp_path):
     refused = CliRunner().invoke(main, [str(word) for word in words])
     assert refused.exit_code == DataError.exit_code
     assert not folder.exists()
-    done = CliRunner().invoke(main, [str(word) for word in [*words, "--outliers", "drop"]])
+    done = CliRunner().invoke(
+        main, [str(word) for word in [*words, "--outliers", "drop", "-v"]]
+    )
     assert done.exit_code == 0, done.output
     assert f"3 of {FRAMES} frames were left out: a value was an outlier" in " ".join(
         done.output.split()

@@ -42,6 +42,7 @@ class Run:
     species: tuple[str, ...]
     moved: np.ndarray
     unwrapped: bool = True
+    has_forces: bool = True
 
     ids = types = masses = ideal = None
     paths = (Path("memory"),)

@@ -34,6 +34,13 @@ class RunningOptions(Group):
         metavar="N",
         unset="all cores",
     )
+    scheduler: str | None = option(
+        "Where the run is reduced: threads; processes:N or local:N on this computer; a Dask "
+        "scheduler by its address (tcp://host:8786) or file (.json); slurm:N or pbs:N jobs.",
+        commands=PASSES,
+        metavar="WHERE",
+        unset="threads",
+    )
     checkpoint_every: float | Literal["never"] | None = option(
         "Seconds between two checkpoints, from which `trajmodes resume` continues a command "
         "that was ended; or never.",

@@ -260,6 +260,7 @@ class FitKeywords(ConstantsKeywords, ElasticKeywords, total=False):
     perturbation: int | None
     temperature: float | None
     workers: int | None
+    scheduler: str | None
     checkpoint_every: float | Literal["never"] | None
     max_hours: float | None
 
@@ -273,6 +274,7 @@ class SedKeywords(ElasticKeywords, total=False):
     path: str
     resolution_thz: float | None
     workers: int | None
+    scheduler: str | None
     checkpoint_every: float | Literal["never"] | None
     max_hours: float | None
 
@@ -292,6 +294,7 @@ class SqwKeywords(ElasticKeywords, total=False):
     currents: bool
     widths: Widths | None
     workers: int | None
+    scheduler: str | None
     checkpoint_every: float | Literal["never"] | None
     max_hours: float | None
 
@@ -350,5 +353,6 @@ class MoleculeKeywords(ReadKeywords, ElasticKeywords, total=False):
     hessian: str | PathLike[str] | None
     series: bool
     workers: int | None
+    scheduler: str | None
     checkpoint_every: float | Literal["never"] | None
     max_hours: float | None

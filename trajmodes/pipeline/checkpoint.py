@@ -35,6 +35,7 @@ from trajmodes.results.storage import atomic_file
 from trajmodes.streaming.reduction import Reduction
 from trajmodes.streaming.schedule import Reached, kept_by
 from trajmodes.streaming.state_file import read_state, write_state
+from trajmodes.streaming.workers import scheduled_on
 
 _JOB, _ABOUT, _SERIES = "job.toml", "about.json", "series"
 _FORMAT = 1
@@ -100,6 +101,7 @@ def checkpoints(
 ) -> Iterator[Path | None]:
     """Keep the passes of a job of a locked folder, and continue those that were kept.
 
+    The passes run on the scheduler of the job.
     Gives the folder for amplitudes of modes, which is `scratch` unless the amplitudes are kept.
     After a success the checkpoint is removed.
 
@@ -133,7 +135,8 @@ def checkpoints(
     place = folder.path / CHECKPOINT
     if every == "never" or not is_whole:
         shutil.rmtree(place, ignore_errors=True)
-        yield scratch
+        with scheduled_on(job.running.scheduler):
+            yield scratch
         return
     about = _about(task)
     text = toml_text(job)
@@ -146,7 +149,7 @@ def checkpoints(
         log=log,
     )
     try:
-        with kept_by(states):
+        with scheduled_on(job.running.scheduler), kept_by(states):
             yield states.series_folder if job.projection.save_amplitudes else scratch
     except (KeyboardInterrupt, TimeLimitError) as error:
         if (place / _ABOUT).exists():

@@ -51,7 +51,7 @@ def kept_frames(
 class KeptFrames:
     """Reader that keeps blocks of frames.
 
-    Its copy in another process has none of the blocks that this one has read.
+    Its copy in another process is the reader that keeps nothing.
     """
 
     whole: FrameReader
@@ -82,4 +82,8 @@ class KeptFrames:
         return self.whole.place(frame, atom)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.whole, self.blocks)
+        return _itself, (self.whole,)
+
+
+def _itself(reader: FrameReader) -> FrameReader:
+    return reader

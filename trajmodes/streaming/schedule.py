@@ -1,38 +1,40 @@
 """The one ordered pass: blocks in parallel, states folded in time order, memory bounded.
 
 ```
- block 0   block 1   block 2  │ block 3   block 4   block 5  │ …        window of blocks = one
-   │chunk    │chunk    │chunk │   │chunk    │chunk    │chunk │           Dask graph
-   └─combine─┴─combine─┴──────┼───┴─combine─┴─combine─┴──────┼─ … ─ finalize
+ block 0   block 1   block 2   block 3   block 4   block 5   …
+   └─combine─┴─combine─┘         └─combine─┴─combine─┘            a stretch: one task
+            └──────────combine────────────┘ …                     in time order, then finalize
 ```
 
-Blocks are read and reduced in parallel, and their states are folded from left to right. A
-window limits how far reading may run ahead of the fold. The cuts depend only on the run, not on
-the number of workers, so that the same input gives the same bits.
+Consecutive blocks form a stretch, which one worker reduces to one state. States of stretches
+are folded from left to right as they arrive, while workers are a few stretches ahead. The cuts
+depend only on the run, not on the number or kind of workers, so that the same input gives the
+same bits.
 
-Within a `with kept_by(passes):` block the state after each window is offered to an object that
+Within a `with kept_by(passes):` block the state after each stretch is offered to an object that
 may keep it, and a pass begins where that object says. Left-to-right folding makes the result of
 a continued pass equal to that of an undisturbed one, bit by bit.
 
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
 
-import sys
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-import dask
 from dask.delayed import delayed
-from dask.threaded import get as threaded_get
 from threadpoolctl import threadpool_limits
 
 from trajmodes.arrays import Complexes
 from trajmodes.data.motion import FrameBlock, MotionBlock
+from trajmodes.errors import TrajmodesWarning
 from trajmodes.machine import available_processors
 from trajmodes.streaming.reduction import Reduction
+from trajmodes.streaming.workers import Pending, workers_for
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -44,9 +46,14 @@ BLOCK_BYTES = 7_500_000
 """Memory of one block of frames: large enough to amortise the cost of a task (0.2 ms), small
 enough for a window of blocks to fit into the memory of any machine."""
 
-BLOCKS_PER_WORKER = 4
-"""Blocks in one window per worker. Workers wait for the fold at the end of a window, which
-costs about one part in twice this number."""
+MOST_STRETCHES = 4096
+"""Tasks of a pass: enough for a thousand workers, few enough for one process to fold."""
+
+STRETCHES_AHEAD = 3
+"""Stretches for each worker that are reduced or wait to be folded."""
+
+_STALL_S = 600.0
+"""Time without a result after which a warning says so."""
 
 
 def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[int, int]]:
@@ -130,14 +137,14 @@ def stream(
 ) -> Result:
     """Reduce a run in one pass.
 
-    Runs on threads, or on the Dask cluster whose ``distributed.Client`` is current.
+    Runs on threads, or on the workers of `trajmodes.streaming.workers`.
 
-    Errors of reading and reducing are passed on.
+    Errors of reading and reducing are passed on: the earliest in time.
 
     Parameters
     ----------
     read
-        Reads the frames [start, stop); called in parallel, and pickled for a cluster.
+        Reads the frames [start, stop); called in parallel, and pickled for other processes.
     blocks
         Frame ranges in time order, as from `cut_blocks`.
     workers
@@ -145,65 +152,81 @@ def stream(
     progress
         Called with the number of frames folded since the last call.
     """
-    n_workers = workers or available_processors()
-    window = BLOCKS_PER_WORKER * n_workers
     passes = _PASSES.get()
     # One variable: a signal may come between any two statements.
     reached = passes.begin(reduction, blocks)
     if progress is not None and reached.blocks:
         progress(_n_frames(blocks[: reached.blocks]))
+    stretches = _stretches(blocks, reached.blocks)
+    work = partial(_reduced, read, reduction)
     try:
-        with threadpool_limits(1), dask.config.set(num_workers=n_workers):
-            for first in range(reached.blocks, len(blocks), window):
-                cuts = blocks[first : first + window]
-                state = _fold(read, cuts, reduction, reached.state)
-                reached = Reached(state, first + len(cuts))
-                passes.folded(reached)
-                if progress is not None:
-                    progress(_n_frames(cuts))
+        with (
+            threadpool_limits(1),
+            workers_for(work, workers or available_processors()) as pool,
+        ):
+            ahead: deque[tuple[Sequence[tuple[int, int]], Pending]] = deque()
+            for stretch in stretches:
+                ahead.append((stretch, pool.submit(stretch)))
+                if len(ahead) == STRETCHES_AHEAD * pool.size:
+                    reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)
+            while ahead:
+                reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)
     except KeyboardInterrupt:
         passes.interrupted(reached)
         raise
     return reduction.finalize(reached.state)
 
 
+def _stretches(
+    blocks: Sequence[tuple[int, int]], first: int
+) -> list[Sequence[tuple[int, int]]]:
+    """Cut blocks into stretches, from a block on; the cuts are those of all blocks."""
+    size = -(-len(blocks) // MOST_STRETCHES)
+    return [blocks[n : n + size] for n in range(first, len(blocks), size)]
+
+
 def _n_frames(blocks: Sequence[tuple[int, int]]) -> int:
     return sum(stop - start for start, stop in blocks)
 
 
-def _fold(
-    read: Callable[[int, int], Block],
-    cuts: Sequence[tuple[int, int]],
-    reduction: Reduction[Block, Any, Any],
-    state: Any,
-) -> Any:
-    """Fold one more window of blocks into the state."""
-    # partial and traverse=False prevent Dask from searching the objects for collections.
-    chunk = delayed(partial(_read_and_chunk, read, reduction), pure=False)
-    combine = delayed(reduction.combine, pure=False)
-    folded: Any = None if state is None else delayed(state, pure=False, traverse=False)
-    for start, stop in cuts:
-        later = chunk(start, stop)
-        folded = later if folded is None else combine(folded, later)
-    return folded.compute(scheduler=_scheduler())
-
-
-def _scheduler() -> Callable[..., Any] | None:
-    """Threads, unless the user's settings or a client of a cluster may say otherwise.
-
-    Left to choose, Dask loads all of ``distributed`` to see whether there is a client.
-    """
-    is_open = "distributed" in sys.modules or dask.config.get("scheduler", None) is not None
-    return None if is_open else threaded_get
-
-
-def _read_and_chunk(
+def _reduced(
     read: Callable[[int, int], Block],
     reduction: Reduction[Block, Any, Any],
-    start: int,
-    stop: int,
+    stretch: Sequence[tuple[int, int]],
 ) -> Any:
-    return reduction.chunk(read(start, stop))
+    """State of the blocks of a stretch."""
+    state: Any = None
+    for n, (start, stop) in enumerate(stretch):
+        later = reduction.chunk(read(start, stop))
+        state = later if n == 0 else reduction.combine(state, later)
+    return state
+
+
+def _folded(
+    reduction: Reduction[Any, Any, Any],
+    reached: Reached,
+    stretch: Sequence[tuple[int, int]],
+    pending: Pending,
+    passes: Passes,
+    progress: Callable[[int], None] | None,
+) -> Reached:
+    """Fold the next stretch into the state."""
+    while True:
+        try:
+            later = pending.result(_STALL_S)
+            break
+        except TimeoutError:
+            text = (
+                f"no result for {_STALL_S:.0f} s: frames {stretch[0][0]} to {stretch[-1][1]} "
+                "are waited for; is the file system slow, or a worker without memory?"
+            )
+            warnings.warn(text, TrajmodesWarning, stacklevel=2)
+    state = later if reached.blocks == 0 else reduction.combine(reached.state, later)
+    now = Reached(state, reached.blocks + len(stretch))
+    passes.folded(now)
+    if progress is not None:
+        progress(_n_frames(stretch))
+    return now
 
 
 def lazy_arrays(

@@ -236,6 +236,7 @@ def test_tables_are_printed_as_csv_with_all_digits(stored, full):
     assert len(whole.splitlines()) < len(full["set"]) + 40
 
 
+@pytest.mark.slow
 def test_every_table_of_the_results_can_be_printed(stored):
     with pytest.raises(UsageError, match='no table "nix"') as refused:
         show(stored, "nix", NONE)

@@ -1,0 +1,266 @@
+"""Where stretches of blocks are reduced: threads, processes, or a Dask cluster.
+
+A scheduler is named by a text: ``threads``, ``processes:4``, ``local:4`` (a cluster on this
+computer), the address ``tcp://host:8786`` or the file ``scheduler.json`` of one that runs, or
+``slurm:4`` and ``pbs:4`` for jobs of a batch system, by dask-jobqueue.
+
+Errors of a cluster are translated: a worker that dies again and again on the same frames, or a
+scheduler that does not answer.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import cloudpickle
+from threadpoolctl import threadpool_limits
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.machine import available_processors
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Work = Callable[[Any], Any]
+"""Function of one argument."""
+
+KINDS = ("threads", "processes", "local", "slurm", "pbs")
+_CONNECT_S = 30
+"""Longest time to wait for the answer of a scheduler."""
+_LOSSES = 3
+"""Workers that may die on the same frames before the job ends."""
+
+
+class Pending(Protocol):
+    """Result of work that may not be done yet."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for it; raise TimeoutError after some seconds, or the error of the work."""
+        ...
+
+
+class Workers(NamedTuple):
+    """Does work on several arguments at once."""
+
+    submit: Callable[[Any], Pending]
+    size: int
+    """Number of arguments that are worked on at once."""
+
+
+class Scheduler(NamedTuple):
+    """A kind of workers, and their number."""
+
+    kind: str
+    """One of `KINDS`, or ``address``."""
+    size: int | None = None
+    address: str = ""
+
+
+_CLIENT: ContextVar["Client | None"] = ContextVar("client", default=None)
+_PROCESSES: ContextVar[int | None] = ContextVar("processes", default=None)
+
+
+def parse_scheduler(text: str) -> Scheduler:
+    """Read the name of a scheduler; raises UsageError if there is none of that name."""
+    if "://" in text or text.endswith(".json"):
+        return Scheduler("address", address=text)
+    kind, colon, number = text.partition(":")
+    if kind not in KINDS or (colon and not (number.isdecimal() and int(number) > 0)):
+        raise UsageError(
+            f'there is no scheduler "{text}"',
+            fix="threads, processes:4, local:4, slurm:4, pbs:4, an address such as "
+            "tcp://host:8786, or a scheduler file (.json)",
+        )
+    return Scheduler(kind, int(number) if colon else None)
+
+
+@contextmanager
+def scheduled_on(name: str | None) -> Iterator[None]:
+    """Reduce runs within the context on a scheduler; None: threads, or a client of the user.
+
+    Clusters that are started here are closed at the end.
+
+    Raises
+    ------
+    UsageError
+        If there is no such scheduler, it does not answer, or a library is missing.
+    """
+    scheduler = Scheduler("threads") if name is None else parse_scheduler(name)
+    if scheduler.kind == "threads":
+        yield
+    elif scheduler.kind == "processes":
+        token = _PROCESSES.set(scheduler.size or available_processors())
+        try:
+            yield
+        finally:
+            _PROCESSES.reset(token)
+    else:
+        with _client(scheduler) as client:
+            token_of_client = _CLIENT.set(client)
+            try:
+                yield
+            finally:
+                _CLIENT.reset(token_of_client)
+
+
+@contextmanager
+def _client(scheduler: Scheduler) -> Iterator["Client"]:
+    """Client of a cluster, which is started where the scheduler is no address."""
+    try:
+        import dask  # noqa: PLC0415 - half a second that threads do not need
+        from distributed import Client, LocalCluster  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            "clusters need the library distributed", fix="pip install 'trajmodes[cluster]'"
+        ) from error
+    # A worker is given one task more than it works on, not many: states stay few.
+    settings = {"distributed.scheduler.worker-saturation": 1.0}
+    settings["distributed.scheduler.allowed-failures"] = _LOSSES
+    with dask.config.set(settings):
+        if scheduler.kind == "address":
+            with _connected(Client, scheduler.address) as client:
+                yield client
+            return
+        size = scheduler.size or available_processors()
+        if scheduler.kind == "local":
+            cluster: Any = LocalCluster(
+                n_workers=size,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            )
+        else:
+            cluster = batch_cluster(scheduler.kind)
+            cluster.scale(jobs=size)
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+def batch_cluster(kind: str) -> Any:
+    """Cluster of jobs of SLURM or PBS, with the settings of the user's Dask configuration."""
+    try:
+        import dask_jobqueue  # noqa: PLC0415 - for batch systems alone
+    except ImportError as error:
+        raise UsageError(
+            f"{kind} needs the library dask-jobqueue", fix="pip install 'trajmodes[cluster]'"
+        ) from error
+    made = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster}[kind]
+    return made(scheduler_options={"dashboard_address": "127.0.0.1:0"})
+
+
+def _connected(client: Callable[..., Any], address: str) -> Any:
+    """Client of a scheduler that runs."""
+    place = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    try:
+        return client(**place, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the Dask scheduler {address} cannot be reached: {error or type(error).__name__}",
+            fix="start it (dask scheduler), and use the address that it prints",
+        ) from error
+
+
+@contextmanager
+def workers_for(work: Work, n_threads: int) -> Iterator[Workers]:
+    """Workers for a function, on the scheduler of `scheduled_on` or the client of the user.
+
+    ``n_threads`` is their number where no scheduler is given.
+    """
+    client = _CLIENT.get() or _users_client()
+    n_processes = _PROCESSES.get()
+    if client is not None:
+        # The scheduler keeps the function, so that it survives the workers that have it.
+        kept = client.submit(_itself, work, pure=False)
+        size = max(1, sum(client.nthreads().values()))
+        yield Workers(lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)), size)
+    elif n_processes is not None:
+        context = multiprocessing.get_context("spawn")
+        # The standard library cannot pickle read-only mappings, which frozen data have.
+        packed = cloudpickle.dumps(work)
+        with ProcessPoolExecutor(n_processes, context, _keep, (packed,)) as pool:
+            try:
+                yield Workers(partial(pool.submit, _call_kept), n_processes)
+            except BrokenProcessPool as error:
+                raise _died("a process") from error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                yield Workers(partial(pool.submit, work), n_threads)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _users_client() -> "Client | None":
+    """Client that the user has opened; the library is not loaded to find that there is none."""
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import get_client  # noqa: PLC0415 - loaded already
+
+    try:
+        return get_client()
+    except ValueError:
+        return None
+
+
+class _OnCluster:
+    """Result of work on a cluster."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for it, and translate errors of the cluster."""
+        from concurrent.futures import CancelledError  # noqa: PLC0415 - as distributed below
+
+        from distributed import KilledWorker  # noqa: PLC0415 - loaded already
+
+        try:
+            return self._future.result(timeout)
+        except KilledWorker as error:
+            raise _died("a worker of the cluster") from error
+        except (CancelledError, ConnectionError) as error:
+            raise DataError(
+                "the connection to the Dask scheduler was lost",
+                why="it was stopped, or the network failed",
+                fix="give the command again: it continues from its checkpoint",
+            ) from error
+
+
+def _died(what: str) -> DataError:
+    return DataError(
+        f"{what} died again and again on the same frames",
+        why="it probably exceeded its memory limit",
+        fix="give workers more memory, or use fewer of them; the command continues from its "
+        "checkpoint",
+    )
+
+
+def _itself(work: Work) -> Work:
+    return work
+
+
+def _call(work: Work, one: Any) -> Any:
+    """Work with one thread of BLAS: there is a worker for every core."""
+    with threadpool_limits(1):
+        return work(one)
+
+
+_kept_work: list[Work] = []
+"""The function that this process works with."""
+
+
+def _keep(packed: bytes) -> None:
+    _kept_work[:] = [cloudpickle.loads(packed)]
+
+
+def _call_kept(one: Any) -> Any:
+    return _call(_kept_work[0], one)
