@@ -15,7 +15,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cloudpickle
@@ -162,7 +161,7 @@ def _connected(client: Callable[..., Any], address: str) -> Any:
         return client(**place, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"the Dask scheduler {address} cannot be reached: {error or type(error).__name__}",
+            f"the Dask scheduler {address} cannot be reached: {str(error) or type(error).__name__}",
             fix="start it (dask scheduler), and use the address that it prints",
         ) from error
 
@@ -186,7 +185,7 @@ def workers_for(work: Work, n_threads: int) -> Iterator[Workers]:
         packed = cloudpickle.dumps(work)
         with ProcessPoolExecutor(n_processes, context, _keep, (packed,)) as pool:
             try:
-                yield Workers(partial(pool.submit, _call_kept), n_processes)
+                yield Workers(lambda one: pool.submit(_call_kept, one), n_processes)
             except BrokenProcessPool as error:
                 raise _died("a process") from error
             finally:
@@ -194,7 +193,7 @@ def workers_for(work: Work, n_threads: int) -> Iterator[Workers]:
     else:
         with ThreadPoolExecutor(n_threads) as pool:
             try:
-                yield Workers(partial(pool.submit, work), n_threads)
+                yield Workers(lambda one: pool.submit(work, one), n_threads)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
