@@ -160,8 +160,9 @@ def _connected(client: Callable[..., Any], address: str) -> Any:
     try:
         return client(**place, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
+        reason = str(error) or type(error).__name__
         raise UsageError(
-            f"the Dask scheduler {address} cannot be reached: {str(error) or type(error).__name__}",
+            f"the Dask scheduler {address} cannot be reached: {reason}",
             fix="start it (dask scheduler), and use the address that it prints",
         ) from error
 
