@@ -1,12 +1,38 @@
-"""Timings of peer programs for several benchmarks."""
+"""Runs and timings of peer programs for several benchmarks.
 
+``TRAJMODES_BENCH_DUMP`` may name a larger dump of silicon (units metal, conventional lattice
+constant 5.431 Å, time step 1 fs); else the run of the examples is taken.
+"""
+
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trajmodes.pipeline.load import LoadedRun
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
+DIAMOND = (
+    "0 0 0\n0 .5 .5\n.5 0 .5\n.5 .5 0\n.25 .25 .25\n.25 .75 .75\n.75 .25 .75\n.75 .75 .25\n"
+)
+
+
+@pytest.fixture(scope="session")
+def words(tmp_path_factory) -> list[str]:
+    given = os.environ.get("TRAJMODES_BENCH_DUMP")
+    if not given:
+        return [
+            str(EXAMPLES / "silicon.lammpstrj.xz"),
+            "--cell",
+            str(EXAMPLES / "silicon.POSCAR"),
+        ]
+    cell = tmp_path_factory.mktemp("cell") / "POSCAR"
+    box = "5.431 0 0\n0 5.431 0\n0 0 5.431\n"
+    cell.write_text(f"silicon\n1.0\n{box}Si\n8\nDirect\n{DIAMOND}")
+    return [given, "--cell", str(cell), "--units", "metal", "--timestep-fs", "1"]
 
 
 @pytest.fixture

@@ -1,11 +1,4 @@
-"""The whole job on the command line: time, and memory against the length of the run.
-
-``TRAJMODES_BENCH_DUMP`` may name a larger dump of silicon (units metal, conventional lattice
-constant 5.431 Å, time step 1 fs); else the run of the examples is taken.
-"""
-
-import os
-from pathlib import Path
+"""The whole job on the command line: time, and memory against the length of the run."""
 
 import pytest
 
@@ -13,26 +6,6 @@ from bench.measuring import measured
 from trajmodes.api.runs import open_run
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore")]
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
-DIAMOND = (
-    "0 0 0\n0 .5 .5\n.5 0 .5\n.5 .5 0\n.25 .25 .25\n.25 .75 .75\n.75 .25 .75\n.75 .75 .25\n"
-)
-
-
-@pytest.fixture(scope="module")
-def words(tmp_path_factory) -> list[str]:
-    given = os.environ.get("TRAJMODES_BENCH_DUMP")
-    if not given:
-        return [
-            str(EXAMPLES / "silicon.lammpstrj.xz"),
-            "--cell",
-            str(EXAMPLES / "silicon.POSCAR"),
-        ]
-    cell = tmp_path_factory.mktemp("cell") / "POSCAR"
-    box = "5.431 0 0\n0 5.431 0\n0 0 5.431\n"
-    cell.write_text(f"silicon\n1.0\n{box}Si\n8\nDirect\n{DIAMOND}")
-    return [given, "--cell", str(cell), "--units", "metal", "--timestep-fs", "1"]
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def test_what_init_does_not_find_is_left_open(folder, monkeypatch):
     monkeypatch.chdir(folder)
     result = call("init", "copper.lammpstrj", "--units", "metal", "--species", "Cu")
     assert result.exit_code == 0, result.output
-    text = Path("job.toml").read_text()
+    text = Path("job.toml").read_text(encoding="utf-8")
     assert tomllib.loads(text).keys() == {"trajectory", "units", "species", "output"}
     remarks = " ".join(text.replace("# ", "").split())
     known = "2 fs in copper.in, 1.5 fs in log.lammps"
@@ -135,7 +135,7 @@ def test_the_completion_of_a_shell_is_printed_or_installed(shell, monkeypatch, t
     assert installed.exit_code == 0, installed.output
     path = Path(installed.stdout.split(": ")[0])
     assert path.is_relative_to(tmp_path)
-    assert path.read_text() == printed.stdout
+    assert path.read_text(encoding="utf-8") == printed.stdout
     if shell == "bash" and shutil.which("bash"):
         subprocess.run(["bash", "-n", path], check=True)
 
