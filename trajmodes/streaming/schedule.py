@@ -49,8 +49,8 @@ enough for a window of blocks to fit into the memory of any machine."""
 MOST_STRETCHES = 4096
 """Tasks of a pass: enough for a thousand workers, few enough for one process to fold."""
 
-STRETCHES_AHEAD = 3
-"""Stretches for each worker that are reduced or wait to be folded."""
+STRETCHES_AHEAD = 2
+"""Stretches for each worker that are reduced or wait to be folded: states may be large."""
 
 _STALL_S = 600.0
 """Time without a result after which a warning says so."""

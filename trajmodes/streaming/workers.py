@@ -9,6 +9,7 @@ scheduler that does not answer.
 """
 
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -259,6 +260,8 @@ _kept_work: list[Work] = []
 
 
 def _keep(packed: bytes) -> None:
+    # Control-C goes to all processes of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _kept_work[:] = [cloudpickle.loads(packed)]
 
 
