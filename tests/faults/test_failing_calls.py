@@ -275,9 +275,15 @@ def test_a_failing_call_ends_a_command_cleanly(commands):
 
 
 @pytest.mark.slow
+def test_every_failing_call_ends_an_export_cleanly(commands):
+    survives_at_every_place(commands, "export", errno.EIO, 1)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("number", ERRORS)
 @pytest.mark.parametrize("command", ["check", "export", "fit", "run", "project"])
 def test_every_failing_call_ends_a_command_cleanly(commands, command, number):
+    """Half an hour and more: a command is repeated for each of some hundred calls."""
     survives_at_every_place(commands, command, number, 1)
 
 
