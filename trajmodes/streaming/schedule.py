@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 BLOCK_BYTES = 7_500_000
 """Memory of one block of frames: large enough to amortise the cost of a task (0.2 ms), small
-enough for a window of blocks to fit into the memory of any machine."""
+enough for those of all workers to fit into the memory of any machine."""
 
 MOST_STRETCHES = 4096
 """Tasks of a pass: enough for a thousand workers, few enough for one process to fold."""
@@ -89,7 +89,7 @@ class Passes(Protocol):
         ...
 
     def folded(self, reached: Reached) -> None:
-        """Take note of the state after a window."""
+        """Take note of the state after a stretch."""
         ...
 
     def interrupted(self, reached: Reached) -> None:
@@ -167,7 +167,7 @@ def stream(
             ahead: deque[tuple[Sequence[tuple[int, int]], Pending]] = deque()
             for stretch in stretches:
                 ahead.append((stretch, pool.submit(stretch)))
-                if len(ahead) == STRETCHES_AHEAD * pool.size:
+                while len(ahead) >= STRETCHES_AHEAD * pool.size():
                     reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)
             while ahead:
                 reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)

@@ -49,8 +49,8 @@ class Workers(NamedTuple):
     """Does work on several arguments at once."""
 
     submit: Callable[[Any], Pending]
-    size: int
-    """Number of arguments that are worked on at once."""
+    size: Callable[[], int]
+    """Number of arguments that are worked on at once; on a cluster it changes."""
 
 
 class Scheduler(NamedTuple):
@@ -179,23 +179,25 @@ def workers_for(work: Work, n_threads: int) -> Iterator[Workers]:
     if client is not None:
         # The scheduler keeps the function, so that it survives the workers that have it.
         kept = client.submit(_itself, work, pure=False)
-        size = max(1, sum(client.nthreads().values()))
-        yield Workers(lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)), size)
+        yield Workers(
+            lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)),
+            lambda: max(1, sum(client.nthreads().values())),
+        )
     elif n_processes is not None:
         context = multiprocessing.get_context("spawn")
         # The standard library cannot pickle read-only mappings, which frozen data have.
         packed = cloudpickle.dumps(work)
         with ProcessPoolExecutor(n_processes, context, _keep, (packed,)) as pool:
             try:
-                yield Workers(lambda one: pool.submit(_call_kept, one), n_processes)
+                yield Workers(lambda one: pool.submit(_call_kept, one), lambda: n_processes)
             except BrokenProcessPool as error:
-                raise _died("a process") from error
+                raise _died("a process died") from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
     else:
         with ThreadPoolExecutor(n_threads) as pool:
             try:
-                yield Workers(lambda one: pool.submit(work, one), n_threads)
+                yield Workers(lambda one: pool.submit(work, one), lambda: n_threads)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -227,7 +229,7 @@ class _OnCluster:
         try:
             return self._future.result(timeout)
         except KilledWorker as error:
-            raise _died("a worker of the cluster") from error
+            raise _died("workers died again and again on the same frames") from error
         except (CancelledError, ConnectionError) as error:
             raise DataError(
                 "the connection to the Dask scheduler was lost",
@@ -238,7 +240,7 @@ class _OnCluster:
 
 def _died(what: str) -> DataError:
     return DataError(
-        f"{what} died again and again on the same frames",
+        what,
         why="it probably exceeded its memory limit",
         fix="give workers more memory, or use fewer of them; the command continues from its "
         "checkpoint",

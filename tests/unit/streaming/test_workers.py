@@ -114,8 +114,35 @@ def test_processes_give_the_bits_of_threads(tmp_path):
     expected = stream(read, BLOCKS, Sums())
     with scheduled_on("processes:2"):
         assert stream(read, BLOCKS, Sums()) == expected
-        with pytest.raises(DataError, match="died again and again"):
+        with pytest.raises(DataError, match="a process died"):
             stream(Killing(tmp_path / "once", always=True), BLOCKS, Sums())
+
+
+RUNNING: list = []
+AT_ONCE: list = []
+"""Numbers of blocks that were read at once."""
+
+
+def slow(start, stop):
+    RUNNING.append(start)
+    AT_ONCE.append(len(RUNNING))
+    time.sleep(0.05)
+    RUNNING.remove(start)
+    return read(start, stop)
+
+
+@pytest.mark.peer
+def test_workers_that_join_late_have_work():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=4, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        cluster.scale(1)
+        stream(slow, BLOCKS, Sums())
+    assert max(AT_ONCE) > 2
 
 
 @pytest.mark.peer
