@@ -224,9 +224,9 @@ def flow(part, freq, free, ok):
 def occupied(supercell):
     """Some germanium, and a vacancy."""
     species = np.array(supercell.species, dtype=object)
-    species[::50], species[7] = "Ge", ""
+    species[::50], species[-1] = "Ge", ""
     masses = np.where(species == "Ge", 2.59, 1.0) * supercell.masses
-    masses[7] = 0.0
+    masses[-1] = 0.0
     return Occupation(supercell, tuple(species), masses)
 
 

@@ -1,56 +1,18 @@
 """A pass gives the same bits on threads, on processes and on a cluster, whatever dies there."""
 
-import os
-import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import dask
-import numpy as np
 import pytest
 
-from trajmodes.data.motion import MotionBlock
+from simulations.passes import AT_ONCE, Killing, Sums, read, slow
 from trajmodes.errors import DataError, UsageError
 from trajmodes.streaming import schedule
 from trajmodes.streaming.schedule import stream
 from trajmodes.streaming.workers import Scheduler, batch_cluster, parse_scheduler, scheduled_on
 
 BLOCKS = [(i, i + 5) for i in range(0, 200, 5)]
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Order of the frames, and a sum that depends on the order of addition."""
-
-    def chunk(self, block):
-        frames = range(block.first_frame, block.first_frame + block.n_frames)
-        return tuple(frames), float(block.displacements.sum())
-
-    def combine(self, earlier, later):
-        return earlier[0] + later[0], earlier[1] + later[1]
-
-    def finalize(self, state):
-        return state
-
-
-def read(start, stop):
-    u_tax = np.sqrt(np.arange(start, stop, dtype=float))[:, None, None] * np.ones((2, 3))
-    return MotionBlock(start, u_tax, None, None)
-
-
-@dataclass(frozen=True)
-class Killing:
-    """Reader that kills its process: the first time only, or always."""
-
-    marker: Path
-    always: bool = False
-
-    def __call__(self, start, stop):
-        if start == 100 and (self.always or not self.marker.exists()):
-            self.marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return read(start, stop)
 
 
 def test_names_of_schedulers():
@@ -116,19 +78,6 @@ def test_processes_give_the_bits_of_threads(tmp_path):
         assert stream(read, BLOCKS, Sums()) == expected
         with pytest.raises(DataError, match="a process died"):
             stream(Killing(tmp_path / "once", always=True), BLOCKS, Sums())
-
-
-RUNNING: list = []
-AT_ONCE: list = []
-"""Numbers of blocks that were read at once."""
-
-
-def slow(start, stop):
-    RUNNING.append(start)
-    AT_ONCE.append(len(RUNNING))
-    time.sleep(0.05)
-    RUNNING.remove(start)
-    return read(start, stop)
 
 
 @pytest.mark.peer

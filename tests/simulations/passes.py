@@ -1,0 +1,58 @@
+"""Readers and a reduction for passes on other processes, which find them by their module."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.data.motion import MotionBlock
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Order of the frames, and a sum that depends on the order of addition."""
+
+    def chunk(self, block):
+        frames = range(block.first_frame, block.first_frame + block.n_frames)
+        return tuple(frames), float(block.displacements.sum())
+
+    def combine(self, earlier, later):
+        return earlier[0] + later[0], earlier[1] + later[1]
+
+    def finalize(self, state):
+        return state
+
+
+def read(start, stop):
+    u_tax = np.sqrt(np.arange(start, stop, dtype=float))[:, None, None] * np.ones((2, 3))
+    return MotionBlock(start, u_tax, None, None)
+
+
+@dataclass(frozen=True)
+class Killing:
+    """Reader that kills its process: the first time only, or always."""
+
+    marker: Path
+    always: bool = False
+
+    def __call__(self, start, stop):
+        if start == 100 and (self.always or not self.marker.exists()):
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(start, stop)
+
+
+RUNNING: list = []
+AT_ONCE: list = []
+"""Numbers of blocks that were read at once."""
+
+
+def slow(start, stop):
+    RUNNING.append(start)
+    AT_ONCE.append(len(RUNNING))
+    time.sleep(0.05)
+    RUNNING.remove(start)
+    return read(start, stop)
