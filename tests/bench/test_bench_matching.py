@@ -24,7 +24,7 @@ class Elements:
     ids = types = masses = None
 
     def __init__(self, species: tuple[str, ...]) -> None:
-        self.species = species
+        self.species, self.n_atoms = species, len(species)
 
 
 def case(crystal: Crystal, cubes: int):
