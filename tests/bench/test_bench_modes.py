@@ -60,9 +60,9 @@ class CpuLog(Log):
         self.cpu: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def stage(self, name: str, *, shown: bool = False) -> Iterator[None]:
+    def stage(self, name: str, *, has_bars: bool = False) -> Iterator[None]:
         start = time.process_time()
-        with super().stage(name, shown=shown):
+        with super().stage(name, has_bars=has_bars):
             yield
         self.cpu[name] = time.process_time() - start
 
