@@ -211,22 +211,29 @@ def _folded(
     progress: Callable[[int], None] | None,
 ) -> Reached:
     """Fold the next stretch into the state."""
-    while True:
-        try:
-            later = pending.result(_STALL_S)
-            break
-        except TimeoutError:
-            text = (
-                f"no result for {_STALL_S:.0f} s: frames {stretch[0][0]} to {stretch[-1][1]} "
-                "are waited for; is the file system slow, or a worker without memory?"
-            )
-            warnings.warn(text, TrajmodesWarning, stacklevel=2)
+    later = _awaited(pending, stretch)
     state = later if reached.blocks == 0 else reduction.combine(reached.state, later)
     now = Reached(state, reached.blocks + len(stretch))
     passes.folded(now)
     if progress is not None:
         progress(_n_frames(stretch))
     return now
+
+
+def _awaited(pending: Pending, stretch: Sequence[tuple[int, int]]) -> Any:
+    """State of a stretch; warn if it takes long."""
+    while True:
+        try:
+            return pending.result(_STALL_S)
+        except TimeoutError:
+            if pending.done():
+                # The error may be that of a file system or a network.
+                return pending.result()
+        text = (
+            f"no result for {_STALL_S:.0f} s: frames {stretch[0][0]} to {stretch[-1][1]} are "
+            "waited for; is the file system slow, or a worker without memory?"
+        )
+        warnings.warn(text, TrajmodesWarning, stacklevel=3)
 
 
 def lazy_arrays(

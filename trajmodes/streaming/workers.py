@@ -12,10 +12,11 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cloudpickle
@@ -44,6 +45,10 @@ class Pending(Protocol):
         """Wait for it; raise TimeoutError after some seconds, or the error of the work."""
         ...
 
+    def done(self) -> bool:
+        """Whether it is known."""
+        ...
+
 
 class Workers(NamedTuple):
     """Does work on several arguments at once."""
@@ -62,8 +67,10 @@ class Scheduler(NamedTuple):
     address: str = ""
 
 
-_CLIENT: ContextVar["Client | None"] = ContextVar("client", default=None)
-_PROCESSES: ContextVar[int | None] = ContextVar("processes", default=None)
+Pool = Callable[[Work], AbstractContextManager[Workers]]
+"""Makes workers for a function."""
+
+_POOL: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
 
 def parse_scheduler(text: str) -> Scheduler:
@@ -92,21 +99,17 @@ def scheduled_on(name: str | None) -> Iterator[None]:
         If there is no such scheduler, it does not answer, or a library is missing.
     """
     scheduler = Scheduler("threads") if name is None else parse_scheduler(name)
-    if scheduler.kind == "threads":
-        yield
-    elif scheduler.kind == "processes":
-        token = _PROCESSES.set(scheduler.size or available_processors())
+    with ExitStack() as opened:
+        pool: Pool | None = None
+        if scheduler.kind == "processes":
+            pool = partial(_on_processes, scheduler.size or available_processors())
+        elif scheduler.kind != "threads":
+            pool = partial(_on_cluster, opened.enter_context(_client(scheduler)))
+        token = _POOL.set(pool)
         try:
             yield
         finally:
-            _PROCESSES.reset(token)
-    else:
-        with _client(scheduler) as client:
-            token_of_client = _CLIENT.set(client)
-            try:
-                yield
-            finally:
-                _CLIENT.reset(token_of_client)
+            _POOL.reset(token)
 
 
 @contextmanager
@@ -168,38 +171,48 @@ def _connected(client: Callable[..., Any], address: str) -> Any:
         ) from error
 
 
-@contextmanager
-def workers_for(work: Work, n_threads: int) -> Iterator[Workers]:
+def workers_for(work: Work, n_threads: int) -> AbstractContextManager[Workers]:
     """Workers for a function, on the scheduler of `scheduled_on` or the client of the user.
 
     ``n_threads`` is their number where no scheduler is given.
     """
-    client = _CLIENT.get() or _users_client()
-    n_processes = _PROCESSES.get()
-    if client is not None:
-        # The scheduler keeps the function, so that it survives the workers that have it.
-        kept = client.submit(_itself, work, pure=False)
-        yield Workers(
-            lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)),
-            lambda: max(1, sum(client.nthreads().values())),
-        )
-    elif n_processes is not None:
-        context = multiprocessing.get_context("spawn")
-        # The standard library cannot pickle read-only mappings, which frozen data have.
-        packed = cloudpickle.dumps(work)
-        with ProcessPoolExecutor(n_processes, context, _keep, (packed,)) as pool:
-            try:
-                yield Workers(lambda one: pool.submit(_call_kept, one), lambda: n_processes)
-            except BrokenProcessPool as error:
-                raise _died("a process died") from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            try:
-                yield Workers(lambda one: pool.submit(work, one), lambda: n_threads)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+    pool, client = _POOL.get(), _users_client()
+    if pool is not None:
+        return pool(work)
+    return _on_threads(n_threads, work) if client is None else _on_cluster(client, work)
+
+
+@contextmanager
+def _on_threads(size: int, work: Work) -> Iterator[Workers]:
+    with ThreadPoolExecutor(size) as pool:
+        try:
+            yield Workers(lambda one: pool.submit(work, one), lambda: size)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _on_processes(size: int, work: Work) -> Iterator[Workers]:
+    context = multiprocessing.get_context("spawn")
+    # The standard library cannot pickle read-only mappings, which frozen data have.
+    packed = cloudpickle.dumps(work)
+    with ProcessPoolExecutor(size, context, _keep, (packed,)) as pool:
+        try:
+            yield Workers(lambda one: pool.submit(_call_kept, one), lambda: size)
+        except BrokenProcessPool as error:
+            raise _died("a process died") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _on_cluster(client: "Client", work: Work) -> Iterator[Workers]:
+    # The scheduler keeps the function, so that it survives the workers that have it.
+    kept = client.submit(_itself, work, pure=False)
+    yield Workers(
+        lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)),
+        lambda: max(1, sum(client.nthreads().values())),
+    )
 
 
 def _users_client() -> "Client | None":
@@ -222,8 +235,6 @@ class _OnCluster:
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and translate errors of the cluster."""
-        from concurrent.futures import CancelledError  # noqa: PLC0415 - as distributed below
-
         from distributed import KilledWorker  # noqa: PLC0415 - loaded already
 
         try:
@@ -236,6 +247,10 @@ class _OnCluster:
                 why="it was stopped, or the network failed",
                 fix="give the command again: it continues from its checkpoint",
             ) from error
+
+    def done(self) -> bool:
+        """Whether it is known."""
+        return bool(self._future.done())
 
 
 def _died(what: str) -> DataError:

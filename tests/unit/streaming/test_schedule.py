@@ -1,35 +1,12 @@
 """The ordered pass: order, memory window, equal bits for any number of workers."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 
+from simulations.passes import Sums, read
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.streaming.reduction import Together
 from trajmodes.streaming.schedule import cut_blocks, stream
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Record the order of the frames, and a sum that depends on the order of addition."""
-
-    def chunk(self, block: MotionBlock) -> tuple[tuple[int, ...], float]:
-        frames = range(block.first_frame, block.first_frame + block.n_frames)
-        return tuple(frames), float(block.displacements.sum())
-
-    def combine(self, earlier, later):
-        return earlier[0] + later[0], earlier[1] + later[1]
-
-    def finalize(self, state):
-        return state
-
-
-def read(start: int, stop: int) -> MotionBlock:
-    frames = np.arange(start, stop, dtype=float)
-    u_tax = np.broadcast_to(np.sqrt(frames)[:, None, None], (stop - start, 2, 3))
-    return MotionBlock(start, u_tax, None, None)
 
 
 def test_blocks_cover_the_frames_once_within_segments():
@@ -42,7 +19,7 @@ def test_blocks_cover_the_frames_once_within_segments():
 
 def test_results_do_not_depend_on_the_number_of_workers():
     blocks = [(i, min(i + 7, 500)) for i in range(0, 500, 7)]
-    results = [stream(read, blocks, Trace(), workers=n) for n in (1, 2, 3)]
+    results = [stream(read, blocks, Sums(), workers=n) for n in (1, 2, 3)]
     assert results[0][0] == tuple(range(500))
     # One window of three workers holds more blocks than one of a single worker.
     assert results[0] == results[1] == results[2]
@@ -50,7 +27,7 @@ def test_results_do_not_depend_on_the_number_of_workers():
 
 def test_progress_counts_every_frame():
     counted = []
-    stream(read, [(i, i + 10) for i in range(0, 900, 10)], Trace(), progress=counted.append)
+    stream(read, [(i, i + 10) for i in range(0, 900, 10)], Sums(), progress=counted.append)
     assert sum(counted) == 900
     assert len(counted) > 1
 
@@ -62,7 +39,7 @@ def test_an_error_in_a_block_reaches_the_caller():
         return read(start, stop)
 
     with pytest.raises(DataError, match="row is short \\(frame 50\\)"):
-        stream(broken, [(i, i + 10) for i in range(0, 100, 10)], Trace())
+        stream(broken, [(i, i + 10) for i in range(0, 100, 10)], Sums())
 
 
 def test_two_reductions_share_one_read():
@@ -72,6 +49,6 @@ def test_two_reductions_share_one_read():
         reads.append(start)
         return read(start, stop)
 
-    both = stream(counted, [(0, 5), (5, 9)], Together({"one": Trace(), "two": Trace()}))
+    both = stream(counted, [(0, 5), (5, 9)], Together({"one": Sums(), "two": Sums()}))
     assert both["one"] == both["two"]
     assert sorted(reads) == [0, 5]

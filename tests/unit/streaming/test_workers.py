@@ -71,6 +71,14 @@ def test_waiting_for_a_result_is_said(monkeypatch):
         stream(slow, BLOCKS[:2], Sums())
 
 
+def test_the_time_limit_of_a_file_system_is_an_error():
+    def lost(start, stop):
+        raise TimeoutError(f"the server does not give frames {start} to {stop}")
+
+    with pytest.raises(TimeoutError, match="frames 0 to 5"):
+        stream(lost, BLOCKS, Sums())
+
+
 @pytest.mark.slow
 def test_processes_give_the_bits_of_threads(tmp_path):
     expected = stream(read, BLOCKS, Sums())
