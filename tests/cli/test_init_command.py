@@ -156,3 +156,10 @@ def test_words_are_completed(typed, found):
     runner = CliRunner(env={"_TRAJMODES_COMPLETE": "bash_complete", **given})
     result = runner.invoke(main, [], prog_name="trajmodes")
     assert found <= set(result.output.split())
+
+
+def test_a_job_file_that_cannot_be_written_is_named(tmp_path):
+    missing = tmp_path / "missing" / "job.toml"
+    result = call("init", DATA / "copper.lammpstrj.xz", "-o", missing)
+    assert result.exit_code == 4
+    assert "job.toml could not be written" in result.output

@@ -69,9 +69,8 @@ class LibraryFrames:
         # One piece of memory, which the system lets the process keep for the next block.
         shape = (len(self.fields), stop - start, self.sources[0].n_atoms, 3)
         arrays: dict[str, Floats] = dict(zip(self.fields, np.empty(shape), strict=True))
-        none = np.nan if self.cell is None else self.cell
-        arrays["cells"] = np.empty((stop - start, 3, 3))
-        arrays["cells"][:] = none
+        cells = np.full((stop - start, 3, 3), np.nan if self.cell is None else self.cell)
+        arrays["cells"] = cells
         ends = np.cumsum([source.n_frames for source in self.sources]).tolist()
         for path, source, end in zip(self.paths, self.sources, ends, strict=True):
             first = end - source.n_frames
@@ -81,7 +80,6 @@ class LibraryFrames:
                     name: array[low - start : high - start] for name, array in arrays.items()
                 }
                 _fill(path, source, (low - first, high - first), part)
-        cells = arrays["cells"]
         return FrameFields(
             cells, arrays["positions"], arrays.get("velocities"), arrays.get("forces")
         )
@@ -231,6 +229,8 @@ def _fill(
         except TrajmodesError as error:
             where = f"{path}, frames {frames[0]} to {frames[1] - 1}"
             raise with_location(error, where) from error
+        except Exception as error:
+            raise _unreadable(path, error, frames[0]) from error
         return
     for t, frame in enumerate(_frames_or_error(path, source, *frames)):
         for name, array in arrays.items():

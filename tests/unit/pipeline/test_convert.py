@@ -89,8 +89,9 @@ def test_gaps_image_flags_and_missing_fields_are_kept(tmp_path):
     assert_same_run(run, open_trajectory(tm.convert(path, tmp_path / "a.nc")))
 
 
-def test_numbers_that_text_of_few_digits_cannot_hold_are_kept_in_full(tmp_path):
-    """One number too small for a quotient of whole numbers, in one frame."""
+def test_numbers_that_text_of_few_digits_cannot_hold_are_kept_in_full(tmp_path, monkeypatch):
+    """One number too small for a quotient of whole numbers, in a chunk that is no sample."""
+    monkeypatch.setattr("trajmodes.pipeline.convert.write._CHUNK", 2 * 24 * N_ATOMS)
 
     def change(t, numbers):
         if t == 7:
@@ -99,6 +100,12 @@ def test_numbers_that_text_of_few_digits_cannot_hold_are_kept_in_full(tmp_path):
     path = dump(tmp_path / "a.lammpstrj", change=change)
     new = tm.convert(path, tmp_path / "a.nc")
     assert_same_run(open_trajectory(path), open_trajectory(new))
+    with h5py.File(new) as file:
+        array = file["velocities"]
+        chunks = [array.id.get_chunk_info(k) for k in range(array.id.get_num_chunks())]
+        assert [one.chunk_offset[0] for one in chunks if one.filter_mask] == [6]
+        wanted = open_trajectory(path).read(6, 8).velocities
+        np.testing.assert_allclose(array[6:8], wanted, rtol=1e-8)
 
 
 def test_other_programs_read_the_digits_of_the_text(tmp_path):

@@ -21,6 +21,7 @@ from trajmodes.pipeline.load import LoadedRun, load_runs
 from trajmodes.readers.inputs import input_paths
 from trajmodes.report.summary import text_of
 from trajmodes.report.text.brief import Brief
+from trajmodes.results.storage import atomic_file
 
 _COMMAND = "run"
 _HEAD = """\
@@ -50,6 +51,8 @@ def init_job(names: Sequence[str], given: Mapping[str, Any], log: Log) -> str:
         If the job file exists already, or a trajectory is missing.
     DataError
         If the trajectory is damaged, or matches no crystal.
+    StorageError
+        If the job file cannot be written.
     """
     path = Path(given["output"])
     if path.exists():
@@ -65,7 +68,9 @@ def init_job(names: Sequence[str], given: Mapping[str, Any], log: Log) -> str:
     settings = _relative(found.settings, path.absolute().parent)
     settings["output"] = FOLDERS[_COMMAND]
     found.remarks["trajectory"] = _described(run)
-    path.write_text(commented_job(_COMMAND, settings, found.remarks, _HEAD), encoding="utf-8")
+    with atomic_file(path) as partial:
+        text = commented_job(_COMMAND, settings, found.remarks, _HEAD)
+        partial.write_text(text, encoding="utf-8")
     return _text(path, run, settings, found.remarks)
 
 

@@ -128,10 +128,11 @@ def open_converted(source: TextSource, file: Any, options: ReadOptions) -> Forei
         time = _time_axis(file, known)
         n_atoms = stored["positions"].width // 3
         _require_shapes(found, len(time.steps), n_atoms)
+        frames = _ConvertedFrames(source, stored, units, time, n_atoms)
         return ForeignFile(
             n_frames=len(time.steps),
             n_atoms=n_atoms,
-            frames=(frames := _ConvertedFrames(source, stored, units, time, n_atoms)),
+            frames=frames,
             fill=frames.fill,
             time=time,
             unwrapped=bool(known["unwrapped"]),
