@@ -44,6 +44,20 @@ def _fraction(x: float) -> str:
     return str(near) if abs(float(near) - x) < 1e-6 else f"{x:.3f}"
 
 
+def coordinates(text: str) -> list[float]:
+    """Read numbers and fractions between blanks or commas; none if a word is neither.
+
+    Examples
+    --------
+    >>> coordinates("1/2, 0 0.25"), coordinates("X")
+    ([0.5, 0.0, 0.25], [])
+    """
+    try:
+        return [float(Fraction(word)) for word in text.replace(",", " ").split()]
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return []
+
+
 def html_table(title: str, rows: Mapping[str, object]) -> str:
     """HTML of a small table with a title; all text is escaped.
 

@@ -51,7 +51,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
-from trajmodes.readers.kept_frames import kept_bytes
+from trajmodes.readers.frames_in_memory import bytes_in_memory
 from trajmodes.report.summary import WIDTH, text_of
 from trajmodes.report.text.check import brief_of_check, check_rows, render_check
 from trajmodes.symmetry.operations import space_group
@@ -299,7 +299,7 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     series = space.n_qpoints * 3 * supercell.crystal.n_sites
     with_phonopy = supercell.n_atoms <= MOST_FOR_PHONOPY
     translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
-    frames_bytes = kept_bytes(run.trajectory)
+    frames_bytes = bytes_in_memory(run.trajectory)
     passes_bytes = frames_bytes + max(fit, equations + _SERIES_BYTES * series)
     memory = _LIBRARIES_BYTES + max(passes_bytes, _PHONOPY_BYTES * translations)
     found = {"memory of a run": Finding(round(memory / 1e9, 2), "GB", "about")}

@@ -221,11 +221,7 @@ def _fit_once(
         if by_data and max(cutoffs) == 2:
             choice = choose_range(covariances, expansion.group, options)
             expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
-        if any(_occupied(run) is not None for run in runs):
-            covariances = ()  # of a crystal without translations they say nothing
-        suspicion = (
-            () if charges or earlier or not covariances else _suspicion(covariances, expansion)
-        )
+        suspicion = () if charges or earlier else _suspicion(covariances, expansion)
         if plan.many:
             fitted = _fit_many(runs, found, expansion)
             fit = with_noise_found(runs, fitted.fit, covariances)

@@ -224,7 +224,7 @@ def load_runs(
     if frames:
         # Open runs may be different frames of one file.
         job = replace(job, trajectory=tuple(dict.fromkeys(job.trajectory)))
-    return _load(job, (lambda *_: list(frames)) if frames else _all_runs, known, log)
+    return _load(job, (lambda *_: list(frames)) if frames else open_runs, known, log)
 
 
 def _load(
@@ -244,10 +244,6 @@ def _load(
 
 def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
     return [open_trajectory(paths, options)]
-
-
-def _all_runs(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    return open_runs(paths, options)
 
 
 def _match_all(

@@ -55,7 +55,7 @@ from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equa
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
-from trajmodes.readers.kept_frames import kept_frames
+from trajmodes.readers.frames_in_memory import frames_in_memory
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 from trajmodes.symmetry.translations import half_space
@@ -149,7 +149,7 @@ def analyse(
     require_thickness(run)
     _require_triplets(run.job)
     whole = run.trajectory
-    with input_files(run.files) as hashes, kept_frames(whole, run.blocks) as frames:
+    with input_files(run.files) as hashes, frames_in_memory(whole, run.blocks) as frames:
         fitted = fit_runs([replace(run, trajectory=frames)], log=log, bars=bars)
         (run,) = fitted.runs
         results = _of_constants(fitted, command, log)

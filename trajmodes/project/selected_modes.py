@@ -11,13 +11,12 @@ order, from any thread, and more than once. Memory holds only the ranges of fram
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, freeze
-from trajmodes.data.labels import point
+from trajmodes.data.labels import coordinates, point
 from trajmodes.data.lattice import wrap
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, StorageError, UsageError
@@ -80,7 +79,7 @@ def _parse(text: str, modes: Modes, point_of: PointOf) -> list[ChosenMode]:
             for row, branch in places
         ]
     words, colon, branches = str(text).partition(":")
-    numbers = _numbers(words)
+    numbers = coordinates(words)
     if len(numbers) != 3 and colon and words.strip():
         numbers = (np.round(point_of(words), 12) + 0.0).tolist()
     if len(numbers) != 3 or not colon:
@@ -95,14 +94,6 @@ def _parse(text: str, modes: Modes, point_of: PointOf) -> list[ChosenMode]:
         ChosenMode(row, branch, opposite, qpoint)
         for branch in _branch_numbers(branches, modes.omega.shape[1], text)
     ]
-
-
-def _numbers(words: str) -> list[float]:
-    """Numbers and fractions separated by blanks or commas; none if a word is neither."""
-    try:
-        return [float(Fraction(word)) for word in words.replace(",", " ").split()]
-    except (ValueError, ZeroDivisionError, OverflowError):
-        return []
 
 
 def _row_of(q_x: Floats, modes: Modes) -> tuple[int, bool]:

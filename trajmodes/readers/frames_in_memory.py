@@ -1,7 +1,7 @@
 """Frames kept in memory between the passes of a job, if all of them fit.
 
-Reading text takes most of the time of a pass. A run whose frames fit into `kept_bytes` is read
-once; a larger one is read by every pass, and keeps nothing.
+Reading text takes most of the time of a pass. A run whose frames fit into memory is read once; a
+larger one is read by every pass, and keeps nothing.
 """
 
 from bisect import bisect_right
@@ -19,7 +19,7 @@ _SHARE = 8
 """Frames take at most this part of the memory of the process, as one in so many."""
 
 
-def kept_bytes(trajectory: Trajectory) -> float:
+def bytes_in_memory(trajectory: Trajectory) -> float:
     """Memory of all frames, if they come from files and it is small enough; else 0."""
     if not trajectory.paths:
         return 0.0
@@ -29,7 +29,7 @@ def kept_bytes(trajectory: Trajectory) -> float:
 
 
 @contextmanager
-def kept_frames(
+def frames_in_memory(
     trajectory: Trajectory, blocks: Sequence[tuple[int, int]]
 ) -> Iterator[Trajectory]:
     """Keep the frames of blocks when they are first read, until the end of the context.
@@ -37,10 +37,10 @@ def kept_frames(
     ``blocks`` are the ranges [start, stop) that passes read, in order of time. The trajectory
     is returned as it is if its frames do not fit into memory.
     """
-    if not kept_bytes(trajectory):
+    if not bytes_in_memory(trajectory):
         yield trajectory
         return
-    frames = KeptFrames(trajectory.frames, tuple(blocks))
+    frames = FramesInMemory(trajectory.frames, tuple(blocks))
     try:
         yield replace(trajectory, frames=frames)
     finally:
@@ -48,7 +48,7 @@ def kept_frames(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KeptFrames:
+class FramesInMemory:
     """Reader that keeps blocks of frames.
 
     Its copy in another process is the reader that keeps nothing.

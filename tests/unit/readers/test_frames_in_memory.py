@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.readers import kept_frames as module
+from trajmodes.readers import frames_in_memory as module
 from trajmodes.readers.arrays import trajectory_of_arrays
-from trajmodes.readers.kept_frames import kept_bytes, kept_frames
+from trajmodes.readers.frames_in_memory import bytes_in_memory, frames_in_memory
 
 N_FRAMES, N_ATOMS = 20, 4
 BLOCKS = ((0, 8), (8, 16), (16, 20))
@@ -47,7 +47,7 @@ def trajectory():
 def test_a_second_pass_reads_nothing(trajectory):
     expected = trajectory.read(0, N_FRAMES)
     trajectory.frames.asked.clear()
-    with kept_frames(trajectory, BLOCKS) as kept:
+    with frames_in_memory(trajectory, BLOCKS) as kept:
         for _ in range(2):
             blocks = [kept.read(*block) for block in BLOCKS]
         assert trajectory.frames.asked == list(BLOCKS)
@@ -63,7 +63,7 @@ def test_a_second_pass_reads_nothing(trajectory):
 
 
 def test_other_ranges_are_read_from_the_files(trajectory):
-    with kept_frames(trajectory, BLOCKS) as kept:
+    with frames_in_memory(trajectory, BLOCKS) as kept:
         for one in ((0, 8), (2, 10), (9, 11), (16, 16)):
             np.testing.assert_array_equal(
                 kept.read(*one).positions, trajectory.read(*one).positions
@@ -72,7 +72,7 @@ def test_other_ranges_are_read_from_the_files(trajectory):
 
 
 def test_memory_is_released_at_the_end(trajectory):
-    with kept_frames(trajectory, BLOCKS) as kept:
+    with frames_in_memory(trajectory, BLOCKS) as kept:
         kept.read(0, 8)
         assert isinstance(pickle.loads(pickle.dumps(kept)).frames, Counted)
     assert not kept.frames.kept
@@ -80,13 +80,13 @@ def test_memory_is_released_at_the_end(trajectory):
 
 def test_frames_that_do_not_fit_are_not_kept(trajectory, monkeypatch):
     needed = 2 * 3 * 8 * N_FRAMES * N_ATOMS
-    assert kept_bytes(trajectory) == needed
+    assert bytes_in_memory(trajectory) == needed
     monkeypatch.setattr(module, "memory_bytes", lambda: 8 * needed - 8)
-    with kept_frames(trajectory, BLOCKS) as kept:
+    with frames_in_memory(trajectory, BLOCKS) as kept:
         assert kept is trajectory
 
 
 def test_frames_in_memory_are_not_kept_twice(trajectory):
-    with kept_frames(replace(trajectory, paths=()), BLOCKS) as kept:
+    with frames_in_memory(replace(trajectory, paths=()), BLOCKS) as kept:
         kept.read(0, 8)
         assert isinstance(kept.frames, Counted)

@@ -1,7 +1,6 @@
 """Tables of the sets of symmetry-equivalent modes in the terminal."""
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +10,11 @@ from rich.text import Text
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.force_constants import LOWER_BOUND
+from trajmodes.data.labels import coordinates
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, Verdict
 from trajmodes.errors import DataError, UsageError
-from trajmodes.report.numbers import counted
+from trajmodes.report.numbers import counted, point_label
 from trajmodes.report.text.columns import COLUMNS, SHORT, Column, of_variable
 from trajmodes.report.text.fitted_table import FittedTable
 
@@ -113,12 +113,13 @@ def _key(dataset: NamedArrays, sort: str) -> Floats:
 def _is_at(dataset: NamedArrays, text: str) -> Bools:
     """Whether each set has a mode at a point, given by its name or its coordinates."""
     points = dataset["set_point"].values if "set_point" in dataset else np.array([])
-    name = {"GAMMA": "Γ", "G": "Γ"}.get(text.upper(), text)
+    name = point_label(text)
     if name in points:
         return np.asarray(points == name)
-    q = _coordinates(text)
+    q = coordinates(text)
+    is_point = len(q) == 3
     found = np.zeros(dataset.sizes["set"], dtype=bool)
-    if q is not None:
+    if is_point:
         every = dataset["q"].values
         apart = np.stack([every - q, every + q])
         same = (np.abs(apart - np.round(apart)) < _SAME_Q).all(axis=-1).any(axis=0)
@@ -128,9 +129,7 @@ def _is_at(dataset: NamedArrays, text: str) -> Bools:
         names = ", ".join(dict.fromkeys(points[points != ""].tolist()))
         raise UsageError(
             f"no mode of the results is at q = {text}",
-            why="the supercell has no such q"
-            if q is not None
-            else "it is no point of the path",
+            why="the supercell has no such q" if is_point else "it is no point of the path",
             fix='give three coordinates, such as "1/2 0 0"'
             + f", or one of {names}" * bool(names),
         )
@@ -138,15 +137,6 @@ def _is_at(dataset: NamedArrays, text: str) -> Bools:
 
 
 _SAME_Q = 1e-5
-
-
-def _coordinates(text: str) -> Floats | None:
-    """Three numbers or fractions; None for anything else."""
-    try:
-        numbers = [float(Fraction(one)) for one in text.replace(",", " ").split()]
-    except (ValueError, ZeroDivisionError, OverflowError):
-        return None
-    return np.array(numbers) if len(numbers) == 3 else None
 
 
 def _column(dataset: NamedArrays, name: str) -> Column:
