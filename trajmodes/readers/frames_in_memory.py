@@ -1,7 +1,7 @@
 """Frames kept in memory between the passes of a job, if all of them fit.
 
-Reading text takes most of the time of a pass. A run whose frames fit into memory is read once; a
-larger one is read by every pass, and keeps nothing.
+Reading text takes most of the time of a pass. A run whose frames fit into memory is read once;
+a larger one is read by every pass, and keeps nothing.
 """
 
 from bisect import bisect_right
