@@ -15,6 +15,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
+    "sphinx_click",
     "sphinx_design",
     "sphinx-mathjax-offline",
 ]
@@ -26,6 +27,9 @@ nb_execution_timeout = 240
 os.environ["COLUMNS"] = "80"  # of the text that the cells of notebooks print
 copybutton_exclude = ".linenos, .gp, .go"
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
+smartquotes = False  # two hyphens begin an option
 html_title = "trajmodes"
 default_role = "py:obj"
 autodoc_member_order = "bysource"
@@ -69,7 +73,30 @@ def signature_of(_app: Any, what: str, *place: Any) -> tuple[str | None, str | N
     return signature and re.sub(array, "ArrayLike", signature), returned
 
 
+def numbered(_app: Any, page: str, source: list[str]) -> None:
+    """Give every displayed equation of a page a label, and so a number."""
+    parts = re.split(r"^(\$\$.*?\$\$)$", source[0], flags=re.MULTILINE | re.DOTALL)
+    name = page.replace("/", "-")
+    for number, place in enumerate(range(1, len(parts), 2), start=1):
+        parts[place] += f" ({name}-{number})"
+    source[0] = "".join(parts)
+
+
+def options_of(_app: Any, _context: Any, lines: list[str]) -> None:
+    """Escape bars in the help of options, where no substitution is meant."""
+    lines[:] = [re.sub(r"\|", r"\\|", line) for line in lines]
+
+
+def description_of(_app: Any, context: Any, lines: list[str]) -> None:
+    """Leave the list of commands out of the description of the program: they follow."""
+    if hasattr(context.command, "commands"):
+        del lines[lines.index("") :]
+
+
 def setup(app: Any) -> None:
-    """Connect both to autodoc."""
+    """Connect these to the reader of pages, autodoc and sphinx-click."""
+    app.connect("source-read", numbered)
+    app.connect("sphinx-click-process-description", description_of)
+    app.connect("sphinx-click-process-options", options_of)
     app.connect("autodoc-process-docstring", fields_of)
     app.connect("autodoc-process-signature", signature_of)

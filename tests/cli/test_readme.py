@@ -10,7 +10,7 @@ from trajmodes.cli.program import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").rglob("*.md")]
 
 
 PROGRAMS = {
@@ -69,7 +69,8 @@ def test_every_link_exists(path):
 
 def test_the_readme_and_the_index_lead_to_all_pages():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    names = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    pages = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    names = {page.with_suffix("").as_posix() for page in pages} - {"index"}
     assert {name for name in names if f"\n{name}\n" not in index} == set()
     linked = ("conventions", "method", "fitting", "modes", "molecules")
     assert [name for name in linked if f"(docs/{name}.md)" not in TEXT] == []
