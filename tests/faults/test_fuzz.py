@@ -26,6 +26,7 @@ from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes
+from compression_methods import COMPRESSIONS, through_restart_points
 from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
 from program_files.cp2k import cp2k
@@ -167,6 +168,16 @@ def of_files(write, main, name, folder):
 def binary_lammps(folder):
     (folder / "a.bin").write_bytes(b"".join(binary_dump(parts=2)[0]))
     return folder / "a.bin", lambda: frames_of(folder / "a.bin")
+
+
+def compressed(method, folder):
+    """A dump of a few restart points, whose index is in the cache."""
+    text = (DATA / "lammps" / "o_custom.lammpstrj").read_bytes()
+    cuts = [text[k : k + len(text) // 3 + 1] for k in range(0, len(text), len(text) // 3 + 1)]
+    path = folder / "a.lammpstrj"
+    path.write_bytes(b"".join(map(COMPRESSIONS[method], cuts)))
+    frames_of(path, units="metal")
+    return path, lambda: frames_of(path, units="metal", allow_partial=True)
 
 
 def yaml_lammps(folder):
@@ -326,6 +337,17 @@ def share(default, of_all):
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files_end_in_a_clean_error(prepared, name):
     survive(prepared, READERS[name], share(40, 0.98 / len(READERS)), name)
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+@pytest.mark.parametrize("method", ["gz", "bz2", "xz", "zst"])
+def test_damaged_compressed_files_end_in_a_clean_error(
+    prepared, method, is_indexed, monkeypatch
+):
+    """Read from the beginning, and through restart points of the undamaged file."""
+    if is_indexed:
+        through_restart_points(monkeypatch, 1 << 10)
+    survive(prepared, lambda at: compressed(method, at), share(40, 0.02), method)
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.stores.zarr import is_zarr
-from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
+from trajmodes.readers.text.source import open_source, read_head, require_text
+from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 PathName = str | os.PathLike[str]

@@ -25,7 +25,8 @@ from trajmodes.readers.netcdf.amber import open_amber
 from trajmodes.readers.programs.recognise import Opener, opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.stores.zarr import is_zarr
-from trajmodes.readers.text.source import read_head, stamp_file
+from trajmodes.readers.text.source import read_head
+from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,

@@ -233,6 +233,7 @@ def _whole(
             sources[0].stamp, path=path, size=sum(source.stamp.size for source in sources)
         ),
         size=int(starts[-1]),
+        place=sources[0].place,
         files=tuple(sources),
         starts=starts,
         file=np.tile(np.arange(len(sources)), n_frames),

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ from platformdirs import user_cache_path
 
 from trajmodes.errors import DataError, TrajmodesWarning, system_errors
 from trajmodes.notes import Note
-from trajmodes.readers.text.source import FileStamp, TextSource
+from trajmodes.readers.text.stamp import FileStamp
+
+if TYPE_CHECKING:
+    from trajmodes.readers.text.source import TextSource
 
 Index = dict[str, npt.NDArray[Any]]
 
@@ -42,7 +45,7 @@ _taken: dict[Path, int] = {}
 
 
 def cached_index(
-    source: TextSource, kind: str, build: Callable[[], Index], *, smallest: int = _SMALLEST
+    source: "TextSource", kind: str, build: Callable[[], Index], *, smallest: int = _SMALLEST
 ) -> Index:
     """Index of a file from the cache; it is built and stored if it is not there.
 
@@ -142,7 +145,7 @@ def _used(path: Path) -> tuple[int, int]:
 
 
 def incomplete_end(
-    source: TextSource, byte: int, name: str, n_frames: int, *, strict: bool
+    source: "TextSource", byte: int, name: str, n_frames: int, *, strict: bool
 ) -> tuple[Note, ...]:
     """Note, and warn, that a file ends within its last frame; empty if it does not.
 

@@ -1,122 +1,47 @@
 """The text of a file by byte offset, compressed or not.
 
-Frames are read in any order, by many threads, and more than once (a fit, then a projection),
-but a .gz, .zst, .bz2 or .xz file can only be read from its beginning. It is therefore
-decompressed once, in order and in small pieces, into an anonymous temporary file, which is then
-read as plain text. Memory stays bounded, every pass runs at full speed, the system removes the
-file even after a crash, and nothing is written to the user's folder. The cost is disk space for
-the text in the folder ``TMPDIR``.
+Frames are read in any order, by many threads and processes, and more than once (a fit, then a
+projection). A compressed file is read through its restart points, which are found when it is
+first decompressed and checked, and kept in the cache of indices. A file that has none, such as
+one frame of zstd, can only be read from its beginning: it is decompressed once, in order and in
+small pieces, into an anonymous temporary file, which is then read as plain text. Memory stays
+bounded, the system removes the file even after a crash, and nothing is written to the user's
+folder. The cost is disk space for the text in the folder ``TMPDIR``. Small files are read in
+this way too.
 """
 
-import hashlib
+import io
 import os
-import stat
 import tempfile
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, StorageError, UsageError, system_errors
-from trajmodes.machine import read_at
-from trajmodes.readers.text.compressed import CompressionError, compression_of, decompressed
+from trajmodes.errors import DataError, StorageError
+from trajmodes.readers.text.compressed.place import CompressedFile
+from trajmodes.readers.text.compressed.points import RestartPoints, find_points
+from trajmodes.readers.text.compressed.stream import (
+    CompressionError,
+    compression_of,
+    decompressed,
+)
+from trajmodes.readers.text.index_cache import Index, cached_index
+from trajmodes.readers.text.places import LocalFile, Place, PlaceFile, Spool
+from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """That of UTF-8."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16 and UTF-32."""
+_SMALL, _BUFFER = 1 << 22, 1 << 20
+"""Bytes of a compressed file that is not worth restart points, and of one read of others."""
 _BLANK = b" \t\r\n\f\v"
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Identity of a file when it was opened."""
-
-    path: Path
-    """Absolute path."""
-    size: int
-    """Bytes."""
-    modified_ns: int
-    """Time of the last modification in ns."""
-    changed_ns: int
-    """Time of the last change of content, name or permissions in ns; that of creation on
-    Windows.
-    """
-    inode: int
-    ends: bytes
-    """Digest of the first and the last bytes."""
-
-
-_ENDS = 4096
-
-
-def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
-    """Stamp of a file.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or it is a folder, a pipe or not readable.
-    DataError
-        If it is empty.
-    """
-    file = Path(path).absolute()
-    with system_errors(file):
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise UsageError(f"{file} is {kind}, not a trajectory file")
-        ends = _digest_of_ends(file, status.st_size)
-    if status.st_size == 0:
-        raise DataError(f"{file} is empty")
-    return FileStamp(
-        *(file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), ends
-    )
-
-
-def _digest_of_ends(path: Path, size: int) -> bytes:
-    """Digest of the ends of the first ``size`` bytes of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        digest.update(file.read(min(size, _ENDS)))
-        file.seek(max(0, size - _ENDS))
-        digest.update(file.read(min(size, _ENDS)))
-    return digest.digest()
-
-
-def check_unchanged(stamp: FileStamp) -> None:
-    """Raise DataError if a file has another size, time or inode than before, or is gone.
-
-    A simulation may append to it: it is then longer, and the ends of its earlier part are the
-    same.
-    """
-    same = False
-    with system_errors(stamp.path), suppress(FileNotFoundError, NotADirectoryError):
-        status = stamp.path.stat()
-        if status.st_ino == stamp.inode and status.st_size > stamp.size:
-            same = _digest_of_ends(stamp.path, stamp.size) == stamp.ends
-        else:
-            now = (status.st_size, status.st_mtime_ns, status.st_ino)
-            same = now == (stamp.size, stamp.modified_ns, stamp.inode)
-    if not same:
-        raise DataError(
-            f"{stamp.path} has changed since it was opened",
-            why="it was replaced, shortened or written again",
-            fix="repeat the command",
-        )
-
-
-class _Spool:
-    """A temporary file without a name, closed with the last reference to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.descriptor = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self.descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +51,8 @@ class TextSource:
     stamp: FileStamp
     size: int
     """Bytes of the text."""
-    spool: _Spool | None = None
-    """Temporary file with the decompressed text; None for a plain file."""
+    place: Place
+    """Where the text is read."""
     damage: str = ""
     """Why the compressed data end too early; empty if they do not."""
 
@@ -141,8 +66,8 @@ class TextSource:
         return _reopen, (self.stamp, bool(self.damage))
 
     @contextmanager
-    def reading(self) -> Iterator[int]:
-        """File descriptor for `fill`; the file is compared with its stamp before and after.
+    def reading(self) -> Iterator[Any]:
+        """Open place for `fill`; the file is compared with its stamp before and after.
 
         Raises
         ------
@@ -152,22 +77,16 @@ class TextSource:
         """
         check_unchanged(self.stamp)
         try:
-            if self.spool:
-                yield self.spool.descriptor
-            else:
-                with (
-                    system_errors(self.stamp.path),
-                    self.stamp.path.open("rb", buffering=0) as file,
-                ):
-                    yield file.fileno()
+            with self.place.opened() as opened:
+                yield opened
         finally:
             check_unchanged(self.stamp)
 
-    def fill(self, descriptor: int, buffer: npt.NDArray[np.uint8], offset: int) -> None:
+    def fill(self, opened: Any, buffer: npt.NDArray[np.uint8], offset: int) -> None:
         """Fill a buffer with the text from an offset on; DataError if the file ends earlier."""
         view = memoryview(buffer.data)
         while view:
-            count = read_at(descriptor, view, offset)
+            count = self.place.read(opened, view, offset)
             if count == 0:
                 raise DataError(f"{self.stamp.path} ends at byte {offset}, earlier than before")
             view, offset = view[count:], offset + count
@@ -175,8 +94,8 @@ class TextSource:
     def data(self, offset: int, size: int) -> bytes:
         """Read ``size`` bytes at an offset."""
         buffer = np.empty(size, dtype=np.uint8)
-        with self.reading() as descriptor:
-            self.fill(descriptor, buffer, offset)
+        with self.reading() as opened:
+            self.fill(opened, buffer, offset)
         return buffer.tobytes()
 
     def text(self, offset: int, size: int) -> str:
@@ -187,10 +106,10 @@ class TextSource:
         """Find the offset where a word first occurs; −1 if it does not."""
         at, tail = 0, b""
         piece = np.empty(1 << 20, dtype=np.uint8)
-        with self.reading() as descriptor:
+        with self.reading() as opened:
             while at < self.size:
                 part = piece[: self.size - at]
-                self.fill(descriptor, part, at)
+                self.fill(opened, part, at)
                 text = tail + part.tobytes()
                 if (found := text.find(word)) >= 0:
                     return at - len(tail) + found
@@ -201,10 +120,10 @@ class TextSource:
         """Find the number, from 1, of the line that contains a byte offset."""
         line, at = 1, 0
         piece = np.empty(1 << 20, dtype=np.uint8)
-        with self.reading() as descriptor:
+        with self.reading() as opened:
             while at < offset:
                 part = piece[: offset - at]
-                self.fill(descriptor, part, at)
+                self.fill(opened, part, at)
                 line += int(np.count_nonzero(part == 10))
                 at += len(part)
         return line
@@ -216,6 +135,12 @@ class TextSource:
 
 def _reopen(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT001 - for pickle
     check_unchanged(stamp)
+    return _reopened(stamp, allow_partial)
+
+
+@lru_cache(maxsize=16)
+def _reopened(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT001 - as above
+    """Open a file once in a process, however many tasks it gets."""
     return open_source(stamp.path, allow_partial=allow_partial)
 
 
@@ -228,17 +153,44 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
     Raises
     ------
     UsageError
-        If the file cannot be read, or no decompressor is installed.
+        If the file cannot be read.
     DataError
         If it is empty, or its compressed data are damaged.
     StorageError
         If there is no space for the decompressed text.
     """
     stamp = stamp_file(path)
-    method = _method_of(stamp.path)
+    raw = TextSource(stamp, stamp.size, LocalFile(stamp.path))
+    method = compression_of(raw.data(0, min(stamp.size, 8)))
     if method is None:
-        return TextSource(stamp, stamp.size)
-    return _decompressed_source(stamp, method, allow_partial=allow_partial)
+        return raw
+    points = _restart_points(raw, method) if stamp.size >= _SMALL else None
+    if points is not None:
+        place = CompressedFile(stamp, raw.place, points)
+        return TextSource(stamp, int(points.starts[-1]), place)
+    return _decompressed_source(raw, method, allow_partial=allow_partial)
+
+
+class _NoPointsError(Exception):
+    """A file has no restart points."""
+
+
+def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
+    """Restart points of a compressed file from the cache; None if it has none."""
+
+    def found() -> Index:
+        with raw.reading() as opened:
+            file = io.BufferedReader(PlaceFile(raw.place, opened, raw.size), _BUFFER)
+            points = find_points(file, method, raw.size, raw.stamp.path)
+        if points is None:
+            raise _NoPointsError
+        return points.arrays()
+
+    try:
+        arrays = cached_index(raw, f"restart points of {method}", found)
+    except _NoPointsError:
+        return None
+    return RestartPoints.of_arrays(method, arrays)
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
@@ -250,8 +202,11 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
         If compressed data are damaged before their first text.
     """
     file_path, head = Path(path), b""
-    method = _method_of(file_path)
-    with system_errors(file_path), file_path.open("rb") as file:
+    place = LocalFile(file_path)
+    with place.opened() as opened:
+        file = PlaceFile(place, opened)
+        method = compression_of(file.read(8))
+        file.seek(0)
         if method is None:
             return file.read(size)
         try:
@@ -286,37 +241,34 @@ def require_text(path: Path, head: bytes) -> None:
         raise DataError(what, where=str(path), why=why, fix=fix)
 
 
-def _method_of(path: Path) -> str | None:
-    with system_errors(path), path.open("rb") as file:
-        return compression_of(file.read(8))
-
-
-def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSource:
+def _decompressed_source(raw: TextSource, method: str, *, allow_partial: bool) -> TextSource:
+    """Decompress a file into a temporary one."""
+    path = raw.stamp.path
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
-            size, damage = _fill_spool(stamp, method, file)
+            size, damage = _fill_spool(raw, method, file)
             file.flush()
-            spool = _Spool(file)
+            spool = Spool(file)
     # Errors of the decompressor and of the compressed file are none of the system.
     except OSError as error:
         raise StorageError(
-            f"the text of {stamp.path} cannot be decompressed to TMPDIR: {error.strerror}",
+            f"the text of {path} cannot be decompressed to TMPDIR: {error.strerror}",
             fix="set TMPDIR to a folder with more space, or decompress the file yourself",
         ) from error
-    check_unchanged(stamp)
     if damage and not (allow_partial and size):
-        raise _damaged(stamp.path, damage, size)
+        raise _damaged(path, damage, size)
     if not size:
-        raise DataError(f"{stamp.path} contains no text")
-    return TextSource(stamp, size, spool, damage)
+        raise DataError(f"{path} contains no text")
+    return TextSource(raw.stamp, size, spool, damage)
 
 
-def _fill_spool(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, str]:
+def _fill_spool(raw: TextSource, method: str, spool: IO[bytes]) -> tuple[int, str]:
     """Write the text of a file to the spool; return its usable bytes and the damage."""
     size = 0
-    with stamp.path.open("rb") as file:
+    with raw.reading() as opened:
+        file = PlaceFile(raw.place, opened, raw.size)
         try:
-            for text in decompressed(file, method, stamp.path):
+            for text in decompressed(file, method, raw.stamp.path):
                 size += spool.write(text)
         except CompressionError as fault:
             spool.truncate(spool.seek(fault.n_usable))

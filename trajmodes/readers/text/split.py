@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ class SplitSource(TextSource):
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as the files: another process opens them again."""
         parts = (self.files, self.starts, self.file, self.places)
-        return _put_together, (self.stamp, self.size, *parts)
+        return _put_together, (self.stamp, self.size, self.place, *parts)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -39,7 +40,7 @@ class SplitSource(TextSource):
         """No file is open before `fill` knows which ones are needed."""
         yield -1
 
-    def fill(self, descriptor: int, buffer: npt.NDArray[np.uint8], offset: int) -> None:  # noqa: ARG002 - of the base class
+    def fill(self, opened: Any, buffer: npt.NDArray[np.uint8], offset: int) -> None:  # noqa: ARG002 - of the base class
         """Fill a buffer with the text from an offset on; each file is opened once."""
         stop = offset + len(buffer)
         first = int(np.searchsorted(self.starts, offset, side="right")) - 1
@@ -50,10 +51,10 @@ class SplitSource(TextSource):
         file = self.file[first:last]
         for k in np.unique(file).tolist():
             source = self.files[k]
-            with source.reading() as opened:
+            with source.reading() as one:
                 for part in np.flatnonzero((file == k) & (low < high)).tolist():
                     view = buffer[low[part] - offset : high[part] - offset]
-                    source.fill(opened, view, int(place[part]))
+                    source.fill(one, view, int(place[part]))
 
     def line_name(self, offset: int, below: int = 0) -> str:
         """Line that lies ``below`` lines under that at an offset, and the file it is in."""
@@ -72,5 +73,5 @@ class SplitSource(TextSource):
 
 
 def _put_together(*parts: object) -> SplitSource:
-    names = ("stamp", "size", "files", "starts", "file", "places")
+    names = ("stamp", "size", "place", "files", "starts", "file", "places")
     return SplitSource(**dict(zip(names, parts, strict=True)))  # type: ignore[arg-type]

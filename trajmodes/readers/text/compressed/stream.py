@@ -11,14 +11,19 @@ text that is a thousand times as long as its file is refused.
 
 import bz2
 import lzma
-import zlib
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Protocol
 
-from trajmodes.errors import DataError, UsageError
+from isal import igzip_lib
+
+from trajmodes.errors import DataError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _MAGIC = {
     "gzip": b"\x1f\x8b",
@@ -26,14 +31,18 @@ _MAGIC = {
     "xz": b"\xfd7zXZ\x00",
     "zstd": b"\x28\xb5\x2f\xfd",
 }
-_READ = 1 << 14
+_SKIPPABLE = b"\x2aM\x18"
+"""Second to fourth byte of a frame of zstd without text, as pzstd writes it first."""
+_READ = 1 << 16
 _PIECE = 1 << 18
 """Bytes of text that a decompressor may return at once."""
-_SLICE = 1 << 10
-"""Bytes given to the package zstandard, which cannot limit its output: they are at most a few
-hundred blocks of 128 KiB."""
 _MEMORY = 1 << 29
 """Bytes that the decompressor of xz may use."""
+DAMAGE: tuple[type[Exception], ...] = (  # type: ignore[assignment]
+    *(igzip_lib.IsalError, lzma.LZMAError, zstd.ZstdError),
+    *(EOFError, ValueError, OSError, MemoryError),
+)
+"""Errors that damaged data raise. The types of isal give its error as an instance."""
 _MOST_EXPANSION, _SMALL = 1000, 1 << 26
 """Largest ratio of text to file, of texts above some bytes. Trajectories compress by three to
 ten, and one in which nothing moves by some hundred."""
@@ -55,24 +64,45 @@ class CompressionError(Exception):
         self.what, self.n_usable = what, n_usable
 
 
-class _Decoder(Protocol):
+class Readable(Protocol):
+    """A file that is read from its beginning."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Read at most so many bytes; none at the end."""
+        ...
+
+
+class Decoder(Protocol):
     """Common interface of the decompressors, that of the standard library for bz2 and xz."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the end of the member was reached."""
+        ...
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether there is no more text without more data."""
+        ...
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """Data behind the end of the member."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Decompress data to at most ``max_length`` bytes of text."""
+        ...
 
 
 def compression_of(head: bytes) -> str | None:
     """Name of the compression of a file, by its first bytes; None if there is none."""
+    if head[1:4] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F:
+        return "zstd"
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def decompressed(file: IO[bytes], method: str, path: Path) -> Iterator[bytes]:
+def decompressed(file: Readable, method: str, path: Path) -> Iterator[bytes]:
     """Text of an open file, piece by piece.
 
     Raises
@@ -81,17 +111,15 @@ def decompressed(file: IO[bytes], method: str, path: Path) -> Iterator[bytes]:
         If the data are damaged or end too early, after all text before.
     DataError
         If the text is absurdly long.
-    UsageError
-        If no decompressor is installed, or the system cannot read the file.
     """
-    decoder, data = _decoder(method, path), _read(file, path)
+    decoder, data = new_decoder(method), file.read(_READ) or b""
     n_read, n_text, confirmed = len(data), 0, 0
     while data or not (decoder.eof or decoder.needs_input):
         if decoder.eof:
-            decoder, confirmed = _decoder(method, path), n_text
+            decoder, confirmed = new_decoder(method), n_text
         try:
             text = decoder.decompress(data, _PIECE)
-        except _decoding_errors() as error:
+        except DAMAGE as error:
             raise CompressionError(
                 f"{method} data are damaged near byte {n_read - len(data)} of the file or need "
                 f"too much memory: {error}; no checksum confirms the text from byte "
@@ -110,7 +138,7 @@ def decompressed(file: IO[bytes], method: str, path: Path) -> Iterator[bytes]:
             yield text
         # A file may be padded with zeros behind a member.
         data = decoder.unused_data.lstrip(b"\0") if decoder.eof else b""
-        while not data and (decoder.eof or decoder.needs_input) and (more := _read(file, path)):
+        while not data and (decoder.eof or decoder.needs_input) and (more := file.read(_READ)):
             n_read += len(more)
             data = more.lstrip(b"\0") if decoder.eof else more
     if not decoder.eof:
@@ -119,90 +147,14 @@ def decompressed(file: IO[bytes], method: str, path: Path) -> Iterator[bytes]:
         )
 
 
-def _read(file: IO[bytes], path: Path) -> bytes:
-    try:
-        return file.read(_READ)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-class _Gzip:
-    """Decompressor of one member of a .gz file."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-        self._is_full = False
-
-    @property
-    def eof(self) -> bool:
-        return self._member.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not (self._is_full or self._member.unconsumed_tail)
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._member.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        text = self._member.decompress(self._member.unconsumed_tail + data, max_length)
-        self._is_full = len(text) == max_length
-        return text
-
-
-class _Zstandard:
-    """Decompressor of one frame of a .zst file, by the package zstandard."""
-
-    def __init__(self, module: Any) -> None:
-        self._frame = module.ZstdDecompressor().decompressobj()
-        self._rest = b""
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._frame.eof)
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._rest
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._frame.unused_data) + self._rest
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        del max_length
-        whole = self._rest + data
-        self._rest = whole[_SLICE:]
-        return bytes(self._frame.decompress(whole[:_SLICE]))
-
-
-def _decoder(method: str, path: Path) -> _Decoder:
+def new_decoder(method: str) -> Decoder:
+    """Decompressor of one member of a file."""
     if method == "gzip":
-        return _Gzip()
+        gzip: Decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        return gzip
     if method == "bzip2":
         return bz2.BZ2Decompressor()
     if method == "xz":
         return lzma.LZMADecompressor(memlimit=_MEMORY)
-    for module in _zstd_modules():
-        if module.__name__ == "zstandard":
-            return _Zstandard(module)
-        made: _Decoder = module.ZstdDecompressor()
-        return made
-    raise UsageError(
-        f"{path} is compressed with zstd, which this Python cannot read",
-        fix=f"pip install zstandard, use Python 3.14, or decompress it: zstd -d {path.name}",
-    )
-
-
-def _decoding_errors() -> tuple[type[Exception], ...]:
-    """Errors that damaged data raise."""
-    of_zstd = (module.ZstdError for module in _zstd_modules())
-    return (zlib.error, lzma.LZMAError, EOFError, ValueError, OSError, MemoryError, *of_zstd)
-
-
-def _zstd_modules() -> Iterator[Any]:
-    """Import the module of the standard library (Python 3.14), and the package zstandard."""
-    for name in ("compression.zstd", "zstandard"):
-        with suppress(ImportError):
-            yield import_module(name)
+    frame: Decoder = zstd.ZstdDecompressor()
+    return frame

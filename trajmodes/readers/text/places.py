@@ -1,0 +1,94 @@
+"""Where the bytes of a file are: in a local file, a temporary file, or elsewhere.
+
+A place is opened for some reads, by any thread or process, and gives bytes at an offset.
+"""
+
+import io
+import os
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from trajmodes.errors import system_errors
+from trajmodes.machine import read_at
+
+
+class Place(Protocol):
+    """Bytes that are read at offsets, by several threads at once."""
+
+    def opened(self) -> AbstractContextManager[Any]:
+        """Open it for `read`."""
+        ...
+
+    def read(self, opened: Any, view: memoryview, offset: int) -> int:
+        """Read at most as many bytes as a buffer takes; 0 at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of this computer."""
+
+    path: Path
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Open the file; UsageError if the system cannot read it."""
+        with system_errors(self.path):
+            file = self.path.open("rb", buffering=0)
+        with file:
+            yield file.fileno()
+
+    def read(self, opened: int, view: memoryview, offset: int) -> int:
+        """Read into a buffer; UsageError if the system cannot."""
+        with system_errors(self.path):
+            return read_at(opened, view, offset)
+
+
+class Spool:
+    """A temporary file without a name, closed with the last reference to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def opened(self) -> AbstractContextManager[int]:
+        """Give the descriptor of the open file."""
+        return nullcontext(self._descriptor)
+
+    def read(self, opened: int, view: memoryview, offset: int) -> int:
+        """Read into a buffer."""
+        return read_at(opened, view, offset)
+
+
+class PlaceFile(io.RawIOBase):
+    """An open place as a file, for libraries that read files from their beginning."""
+
+    def __init__(self, place: Place, opened: Any, size: int = sys.maxsize) -> None:
+        super().__init__()
+        self._place, self._opened, self._size, self._at = place, opened, size, 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Choose the offset of the next read."""
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
+        self._at = starts[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; 0 at the end."""
+        view = memoryview(buffer).cast("B")[: max(0, self._size - self._at)]
+        count = self._place.read(self._opened, view, self._at) if view else 0
+        self._at += count
+        return count

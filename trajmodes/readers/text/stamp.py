@@ -1,0 +1,88 @@
+"""Which file was opened, and whether it is still the same."""
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trajmodes.errors import DataError, UsageError, system_errors
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Identity of a file when it was opened."""
+
+    path: Path
+    """Absolute path."""
+    size: int
+    """Bytes."""
+    modified_ns: int
+    """Time of the last modification in ns."""
+    changed_ns: int
+    """Time of the last change of content, name or permissions in ns; that of creation on
+    Windows.
+    """
+    inode: int
+    ends: bytes
+    """Digest of the first and the last bytes."""
+
+
+_ENDS = 4096
+
+
+def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
+    """Stamp of a file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or it is a folder, a pipe or not readable.
+    DataError
+        If it is empty.
+    """
+    file = Path(path).absolute()
+    with system_errors(file):
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise UsageError(f"{file} is {kind}, not a trajectory file")
+        ends = _digest_of_ends(file, status.st_size)
+    if status.st_size == 0:
+        raise DataError(f"{file} is empty")
+    return FileStamp(
+        *(file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), ends
+    )
+
+
+def _digest_of_ends(path: Path, size: int) -> bytes:
+    """Digest of the ends of the first ``size`` bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        digest.update(file.read(min(size, _ENDS)))
+        file.seek(max(0, size - _ENDS))
+        digest.update(file.read(min(size, _ENDS)))
+    return digest.digest()
+
+
+def check_unchanged(stamp: FileStamp) -> None:
+    """Raise DataError if a file has another size, time or inode than before, or is gone.
+
+    A simulation may append to it: it is then longer, and the ends of its earlier part are the
+    same.
+    """
+    same = False
+    with system_errors(stamp.path), suppress(FileNotFoundError, NotADirectoryError):
+        status = stamp.path.stat()
+        if status.st_ino == stamp.inode and status.st_size > stamp.size:
+            same = _digest_of_ends(stamp.path, stamp.size) == stamp.ends
+        else:
+            now = (status.st_size, status.st_mtime_ns, status.st_ino)
+            same = now == (stamp.size, stamp.modified_ns, stamp.inode)
+    if not same:
+        raise DataError(
+            f"{stamp.path} has changed since it was opened",
+            why="it was replaced, shortened or written again",
+            fix="repeat the command",
+        )
