@@ -41,9 +41,9 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import LennardJonesUnits, units_of_text
 from trajmodes.results.storage import atomic_file
 
-_CHUNK = 1 << 19
+_CHUNK = 1 << 17
 """Bytes of the doubles of one chunk, or one frame."""
-_BLOCK_CHUNKS = 8
+_BLOCK_CHUNKS = 32
 _BOX = ("cell_lengths", "cell_angles")
 _CHUNK_OF_CELLS = 512
 """Frames."""
@@ -329,13 +329,14 @@ def _chunk(field: str, form: Form, first: int, values: Floats, rows: int) -> Chu
     elif form.n_bytes == _DOUBLE:
         content = numbers.astype("<f8").view(np.uint8)
     else:
-        # The n-bit filter of HDF5 reads one byte beyond the numbers.
+        # The n-bit filter of HDF5 reads one byte beyond the numbers. Checksums are those of
+        # words of two bytes, which are loaded from even addresses.
         found = packed(numbers, form.n_bytes, form.unit)
         mask = _WITHOUT_NBIT if found is None else 0
         content = (
             numbers.astype("<f8").view(np.uint8)
             if found is None
-            else np.append(found, np.uint8(0))
+            else np.pad(found, (0, 2 - len(found) % 2))
         )
     return Chunk(
         field, first, content.tobytes() + checksum(content).to_bytes(4, "little"), mask

@@ -77,24 +77,35 @@ class _Hdf5:
     source: TextSource
     arrays: dict[str, StoredArray]
     """Those that are read without the library."""
+    shapes: dict[str, tuple[int, ...]]
+    """Of one frame of each variable."""
 
     def fill(self, rows: Sequence[Rows], start: int, stop: int) -> None:
-        others = [one for one in rows if one.name not in self.arrays]
         wanted = [
-            Wanted(self.arrays[name], factor, out)
-            for name, factor, out in rows
-            if name in self.arrays
+            Wanted(self.arrays[one.name], one.factor, one.out)
+            for one in rows
+            if one.name in self.arrays
         ]
+        others = [one for one in rows if one.name not in self.arrays]
         with self.source.reading() as descriptor:
             read_arrays(self.source, descriptor, wanted, start, stop)
-        read = self.read(tuple(one.name for one in others), start, stop) if others else {}
-        with np.errstate(over="ignore", invalid="ignore"):
-            for name, factor, out in others:
-                np.multiply(read[name].reshape(out.shape), factor, out=out)
+            if others:
+                self._fill_by_library(others, start, stop)
+
+    def _fill_by_library(self, rows: Sequence[Rows], start: int, stop: int) -> None:
+        with opened(self.source.stamp.path) as file:
+            for name, factor, out in rows:
+                found = dataset(file, name)[start:stop].reshape(out.shape)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    np.multiply(found, factor, out=out, dtype=float)
 
     def read(self, names: tuple[str, ...], start: int, stop: int) -> Arrays:
-        with opened(self.source.stamp.path) as file:
-            return {name: dataset(file, name)[start:stop] for name in names}
+        n = stop - start
+        found = {name: np.empty((n, *self.shapes[name])) for name in names}
+        self.fill(
+            [Rows(name, 1.0, out.reshape(n, -1)) for name, out in found.items()], start, stop
+        )
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,10 +277,11 @@ def _open_hdf5(path: Path, file: Any) -> _Contents:
     lengths = {one.shape[0] for one in found.values() if one.shape}
     places = {name: stored_array(one) for name, one in found.items()}
     stored = {name: one for name, one in places.items() if one is not None}
+    shapes = {name: one.shape[1:] for name, one in found.items() if one.shape}
     if len(lengths) > 1:
         raise damaged("the variables have different numbers of frames")
     return _Contents(
-        _Hdf5(open_source(path), stored),
+        _Hdf5(open_source(path), stored, shapes),
         lengths.pop() if lengths else 0,
         _text(file.attrs.get("program", "")),
         {
@@ -277,7 +289,7 @@ def _open_hdf5(path: Path, file: Any) -> _Contents:
             for name, one in found.items()
             if one.shape
         },
-        {name: one.shape[1:] for name, one in found.items() if one.shape},
+        shapes,
         {name: one.dtype.itemsize for name, one in found.items() if one.shape},
     )
 

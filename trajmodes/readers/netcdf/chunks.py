@@ -15,18 +15,40 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.kernels import kernel
 from trajmodes.readers.binary.frames import damaged
 from trajmodes.readers.netcdf.digits import DIGITS, unpack
-from trajmodes.readers.netcdf.numbers import Bytes, fill_rows, without_filters
+from trajmodes.readers.netcdf.filters import checked, without_filters
+from trajmodes.readers.netcdf.numbers import SPARE, Bytes, Pieces, fill
 from trajmodes.readers.text.source import TextSource
 
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 5: "nbit"}
 """Numbers of filters in the HDF5 library."""
 _PIECE = 1 << 20
 """Bytes that are read at once."""
-_DENSE = 2
-"""Bytes are read at once if at least one in this many is used."""
+_GROUP = 1 << 21
+"""Bytes of the chunks that are read at once, or one chunk."""
+_MOST_FRAMES = 4096
+"""Frames that are read at once."""
+_NEAR, _SPARSE = 1024, 4
+"""Pieces are read together if not more bytes lie between them, or this many times the next."""
 _DOUBLE = 8
 _FIELDS = (63, 52, 11)
 """Place of the sign and of the exponent of a double, and the bits of the exponent."""
+
+
+class _Chunks(NamedTuple):
+    """Chunks in a buffer, in which spare bytes follow the last one."""
+
+    data: Bytes
+    begins: Ints
+    """(c,) first byte of each."""
+    ends: Ints
+
+
+class _Inside(NamedTuple):
+    """Numbers of each chunk that are wanted."""
+
+    first: Ints
+    last: Ints
+    """(c,) number after the last one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +83,9 @@ class StoredArray:
         return np.asarray(self.offsets[chunk] + row * self.stride)
 
     def read_chunks(
-        self, source: TextSource, descriptor: int, frames: tuple[int, int], out: Floats,
-        unit: float,
-    ) -> None:  # fmt: skip
-        """Fill rows (t, w) with frames [start, stop), chunk by chunk.
-
-        ``unit`` is that of packed numbers, see `digits`.
+        self, source: TextSource, descriptor: int, frames: tuple[int, int], wanted: "Wanted"
+    ) -> None:
+        """Fill the rows of an array with frames [start, stop), several chunks at once.
 
         Raises
         ------
@@ -74,31 +93,60 @@ class StoredArray:
             If a chunk is damaged, or the file ends before it does.
         """
         start, stop = frames
-        for chunk in range(start // self.rows, -(-stop // self.rows)):
-            first = chunk * self.rows
-            low, high = max(start, first), min(stop, first + self.rows)
-            part, inside = out[low - start : high - start], (low - first, high - first)
-            self._read_chunk(source, descriptor, chunk, inside, part, unit)
+        end = -(-stop // self.rows)
+        step = max(1, _GROUP // (self.rows * self.stride))
+        for k in range(start // self.rows, end, step):
+            some = slice(k, min(k + step, end))
+            low, high = max(start, k * self.rows), min(stop, some.stop * self.rows)
+            heads = np.arange(some.start, some.stop) * self.rows
+            inside = _Inside(
+                np.maximum(low - heads, 0) * self.width,
+                np.minimum(high - heads, self.rows) * self.width,
+            )
+            sizes = self.sizes[some]
+            data, begins = _stored(source, descriptor, self.offsets[some], sizes)
+            part = wanted._replace(out=wanted.out[low - start : high - start].reshape(-1))
+            self._fill(part, _Chunks(data, begins, begins + sizes), inside, self.masks[some])
 
-    def _read_chunk(
-        self, source: TextSource, descriptor: int, chunk: int, inside: tuple[int, int],
-        out: Floats, unit: float,
-    ) -> None:  # fmt: skip
-        data = np.empty(int(self.sizes[chunk]), dtype=np.uint8)
-        source.fill(descriptor, data, int(self.offsets[chunk]))
-        mask, n = int(self.masks[chunk]), self.rows * self.width
-        used = tuple(name for k, name in enumerate(self.filters) if not mask >> k & 1)
-        packed = "nbit" in used
+    def _fill(self, wanted: "Wanted", chunks: _Chunks, inside: _Inside, masks: Ints) -> None:
+        """Fill numbers of chunks as they are stored."""
+        if set(self.filters) <= {"nbit", "fletcher32"} and not masks.any():
+            if "fletcher32" in self.filters:
+                chunks = chunks._replace(ends=checked(*chunks))
+            self._convert(wanted, chunks, inside, packed="nbit" in self.filters)
+            return
+        at = 0
+        for k, mask in enumerate(masks.tolist()):
+            used = tuple(name for j, name in enumerate(self.filters) if not mask >> j & 1)
+            packed = "nbit" in used
+            item = self.n_bytes if packed else self.kind.itemsize
+            stored = chunks.data[chunks.begins[k] : chunks.ends[k]]
+            content = without_filters(stored, used, item, self.rows * self.width * item)
+            here = _Inside(inside.first[k : k + 1], inside.last[k : k + 1])
+            n = int(here.last[0] - here.first[0])
+            one = _Chunks(content, np.zeros(1, np.int64), np.array([len(content)]))
+            self._convert(
+                wanted._replace(out=wanted.out[at : at + n]), one, here, packed=packed
+            )
+            at += n
+
+    def _convert(
+        self, wanted: "Wanted", chunks: _Chunks, inside: _Inside, *, packed: bool
+    ) -> None:
+        """Fill numbers of chunks without filters other than n-bit."""
         item = self.n_bytes if packed else self.kind.itemsize
-        content = without_filters(data, used, item, n * item)
-        stride = self.width * item
-        rows = content[inside[0] * stride : inside[1] * stride]
-        if len(content) < n * item:
-            raise damaged(f"a chunk has {len(content)} bytes, not {n * item}")
-        if packed:
-            unpack(rows, item, unit, out.reshape(-1))
-        else:
-            fill_rows(out, rows, self.kind, (0, stride), 1.0)
+        shortest = int((chunks.ends - chunks.begins).min())
+        if shortest < self.rows * self.width * item:
+            raise damaged(f"a chunk has {shortest} bytes, not {self.rows * self.width * item}")
+        counts = inside.last - inside.first
+        pieces = Pieces(chunks.data, chunks.begins + inside.first * item, counts)
+        if not packed:
+            fill(wanted.out, pieces, self.kind, wanted.factor)
+            return
+        unpack(wanted.out, pieces, self.n_bytes, wanted.unit)
+        if wanted.factor != 1.0:
+            with np.errstate(over="ignore", invalid="ignore"):
+                wanted.out[:] *= wanted.factor
 
 
 class Wanted(NamedTuple):
@@ -108,7 +156,7 @@ class Wanted(NamedTuple):
     factor: float
     out: Floats
     """(t, w) numbers of each frame."""
-    unit: float = 1.0
+    unit: float = 0.0
     """That of packed numbers, see `digits`."""
 
 
@@ -122,66 +170,73 @@ def read_arrays(
     DataError
         If a chunk is damaged, or the file ends before it does.
     """
-    for array, factor, out, unit in wanted:
-        if array.filters:
-            array.read_chunks(source, descriptor, (start, stop), out, unit)
-            with np.errstate(over="ignore", invalid="ignore"):
-                np.multiply(out, factor, out=out)
+    for one in wanted:
+        if one.array.filters:
+            one.array.read_chunks(source, descriptor, (start, stop), one)
     plain = [one for one in wanted if not one.array.filters]
     if not plain:
         return
-    step = max(1, _PIECE // max(sum(one.array.stride for one in plain), 1))
+    stride = sum(one.array.stride for one in plain)
+    step = min(max(1, _PIECE // max(stride, 1)), _MOST_FRAMES)
     for low in range(start, stop, step):
         high = min(low + step, stop)
         rows = [one._replace(out=one.out[low - start : high - start]) for one in plain]
-        places = [one.array.offsets_of(low, high) for one in plain]
-        together = _span(rows, places)
-        # Arrays that grow together lie among each other.
-        groups = (
-            [(rows, places)]
-            if together
-            else [([a], [b]) for a, b in zip(rows, places, strict=True)]
-        )
-        for some, offsets in groups:
-            _read_plain(source, descriptor, some, offsets)
-
-
-def _span(rows: Sequence[Wanted], places: Sequence[Ints]) -> tuple[int, int] | None:
-    """First and last byte of some frames; None if most bytes between are others."""
-    ends = [int(at.max()) + one.array.stride for one, at in zip(rows, places, strict=True)]
-    first, last = min(int(at.min()) for at in places), max(ends)
-    used = sum(one.array.stride * len(at) for one, at in zip(rows, places, strict=True))
-    return (first, last) if last - first <= max(_DENSE * used, _PIECE) else None
+        _read_plain(source, descriptor, rows, low, high)
 
 
 def _read_plain(
-    source: TextSource, descriptor: int, rows: Sequence[Wanted], places: Sequence[Ints]
+    source: TextSource, descriptor: int, rows: Sequence[Wanted], start: int, stop: int
 ) -> None:
-    """Fill rows of arrays without filters whose frames begin at some places (t,)."""
-    span = _span(rows, places)
-    buffer = np.empty(0 if span is None else span[1] - span[0], dtype=np.uint8)
-    if span is not None:
-        source.fill(descriptor, buffer, span[0])
-    for (array, factor, out, _), at in zip(rows, places, strict=True):
-        stride = array.stride
-        apart = np.diff(at)
-        if span is not None and (apart == apart[:1]).all() and (apart > 0).all():
-            step = int(apart[0]) if len(apart) else stride
-            fill_rows(out, buffer, array.kind, (int(at[0]) - span[0], step), factor)
-            continue
-        data = np.empty(len(at) * stride, dtype=np.uint8)
-        if span is not None:
-            _gather(buffer, at - span[0], stride, data)
-        else:
-            for k, offset in enumerate(at.tolist()):
-                source.fill(descriptor, data[k * stride : (k + 1) * stride], offset)
-        fill_rows(out, data, array.kind, (0, stride), factor)
+    """Fill rows of arrays without filters with frames [start, stop)."""
+    n = stop - start
+    offsets = np.concatenate([one.array.offsets_of(start, stop) for one in rows])
+    strides = np.repeat([one.array.stride for one in rows], n)
+    # Arrays that grow together lie among each other.
+    data, begins = _stored(source, descriptor, offsets, strides)
+    for one, here in zip(rows, np.split(begins, len(rows)), strict=True):
+        pieces = Pieces(data, here, np.full(n, one.array.width))
+        fill(one.out.reshape(-1), pieces, one.array.kind, one.factor)
+
+
+def _stored(
+    source: TextSource, descriptor: int, offsets: Ints, sizes: Ints
+) -> tuple[Bytes, Ints]:
+    """Read pieces of a file into a buffer; return it and where each piece begins in it.
+
+    Pieces that lie near each other are read together, with what lies between them.
+    """
+    begins, heads, spans = _runs(offsets, sizes, np.argsort(offsets))
+    data = np.empty(int(spans.sum()) + SPARE, dtype=np.uint8)
+    at = 0
+    for offset, n in zip(heads.tolist(), spans.tolist(), strict=True):
+        source.fill(descriptor, data[at : at + n], offset)
+        at += n
+    return data, begins
 
 
 @kernel()
-def _gather(data: Bytes, places: Ints, size: int, out: Bytes) -> None:
-    for k in range(len(places)):
-        out[k * size : (k + 1) * size] = data[places[k] : places[k] + size]
+def _runs(offsets: Ints, sizes: Ints, order: Ints) -> tuple[Ints, Ints, Ints]:
+    """Join pieces of a file that are given in order of their offsets.
+
+    Returns the place of each piece in a buffer of what is read, and the first byte and the size
+    of what is read at once.
+    """
+    begins, heads, spans = (
+        np.empty_like(offsets),
+        np.empty_like(offsets),
+        np.empty_like(offsets),
+    )
+    n = at = 0
+    for k in order:
+        head, span = heads[max(n - 1, 0)], spans[max(n - 1, 0)]
+        if n == 0 or offsets[k] - (head + span) > max(_NEAR, _SPARSE * sizes[k]):
+            at += span if n else 0
+            n += 1
+            head, span = offsets[k], 0
+        heads[n - 1] = head
+        spans[n - 1] = max(span, offsets[k] + sizes[k] - head)
+        begins[k] = at + offsets[k] - head
+    return begins, heads[:n], spans[:n]
 
 
 def stored_array(dataset: Any) -> StoredArray | None:

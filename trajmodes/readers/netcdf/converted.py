@@ -73,7 +73,7 @@ class _ConvertedFrames:
     def fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
         """Fill arrays of fields and cells with frames [start, stop)."""
         wanted = [
-            Wanted(one, 1.0, arrays[name].reshape(stop - start, -1), self.units.get(name, 1.0))
+            Wanted(one, 1.0, arrays[name].reshape(stop - start, -1), self.units.get(name, 0.0))
             for name, one in self.arrays.items()
         ]
         with self.source.reading() as descriptor:

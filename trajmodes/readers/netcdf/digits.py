@@ -12,14 +12,17 @@ first bytes alone; their unit is zero here.
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped] # has no stubs
+from numba import types
+from numba.extending import intrinsic
 
-from trajmodes.arrays import Floats
-from trajmodes.kernels import kernel
-from trajmodes.readers.netcdf.numbers import Bytes
-from trajmodes.readers.text.scan import load_word
+from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.netcdf.numbers import SPARE, Bytes, Pieces
+from trajmodes.readers.text.scan import load_byte
 
 DIGITS = {4: 6, 5: 8, 6: 10, 7: 13}
 """Bytes of a number → significant decimal digits that they determine."""
@@ -27,54 +30,41 @@ _LARGEST_POWER = 22
 """Powers of ten up to this one are doubles; quotients of them and whole numbers are rounded as
 text is."""
 _PIECE = 1024
-_WORD = 8
 _BIAS = 1023
 
 
-class _Powers(NamedTuple):
-    """Powers of ten that make whole numbers, by the binary exponent of a double."""
-
-    low: Floats
-    """(2048,) for a number below the threshold."""
-    high: Floats
-    """(2048,) for a number from the threshold on."""
-    threshold: Floats
-    """(2048,) the power of ten among the numbers of one binary exponent."""
-
-
 @cache
-def _powers(digits: int) -> _Powers:
-    exponents = np.arange(2048)
-    decades = np.floor((exponents - _BIAS) * np.log10(2.0)).astype(int)
+def _powers(digits: int) -> Floats:
+    """Powers of ten (2048,) that make whole numbers, by the binary exponent of a double.
+
+    Between a power of ten and the next power of two, they give one digit more than is known,
+    which is zero.
+    """
+    decades = np.floor((np.arange(2048) - _BIAS) * np.log10(2.0)).astype(int)
     powers = digits - 1 - decades
     usable = (powers > 0) & (powers <= _LARGEST_POWER)
-    whole = np.where(usable, powers, 0)
-    threshold = np.array([float(f"1e{decade + 1}") for decade in decades.tolist()])
-    return _Powers(10.0**whole, 10.0 ** (whole - usable), threshold)
+    return np.asarray(10.0 ** np.where(usable, powers, 0))
 
 
 def packed(values: Floats, n_bytes: int, unit: float) -> Bytes | None:
     """First bytes of each of some doubles (n,); None if they do not give back every bit."""
-    data = np.empty(len(values) * n_bytes, dtype=np.uint8)
+    size = len(values) * n_bytes
+    data = np.empty(size + SPARE, dtype=np.uint8)
     _pack(values.view(np.int64), data, n_bytes)
     again = np.empty_like(values)
-    unpack(data, n_bytes, unit, again)
-    return data if np.array_equal(again.view(np.int64), values.view(np.int64)) else None
+    unpack(again, Pieces(data, np.zeros(1, np.int64), np.array([len(values)])), n_bytes, unit)
+    same = np.array_equal(again.view(np.int64), values.view(np.int64))
+    return data[:size] if same else None
 
 
-def unpack(data: Bytes, n_bytes: int, unit: float, out: Floats) -> None:
+def unpack(out: Floats, pieces: Pieces, n_bytes: int, unit: float) -> None:
     """Fill doubles (n,) from the first bytes of each of them.
 
     The number of the text is ``1 / unit`` times the double; 0 if there is no text.
     """
+    data, begins, counts = pieces
     powers = _powers(DIGITS[n_bytes])
-    # Eight bytes are loaded for each number.
-    n_inside = max(0, min((len(data) - _WORD) // n_bytes + 1, len(out)))
-    tail = np.zeros((len(out) - n_inside) * n_bytes + _WORD, dtype=np.uint8)
-    tail[:-_WORD] = data[n_inside * n_bytes : len(out) * n_bytes]
-    for part, numbers in ((data, out[:n_inside]), (tail, out[n_inside:])):
-        address = part.ctypes.data
-        _unpack(address, n_bytes, powers, unit, numbers, numbers.view(np.uint64))
+    _unpack(data.ctypes.data, begins, counts, n_bytes, powers, unit, out)
 
 
 @kernel()
@@ -87,36 +77,86 @@ def _pack(bits: Any, data: Bytes, n_bytes: int) -> None:
 
 
 @kernel(error_model="numpy")
-def _unpack(
-    address: int, n_bytes: int, powers: Any, unit: float, out: Floats, bits: Any
+def _unpack(  # noqa: PLR0913, PLR0917 - compiled
+    address: int, begins: Ints, counts: Ints, n_bytes: int, powers: Floats, unit: float,
+    out: Floats,
+) -> None:  # fmt: skip
+    some = np.empty(_PIECE)
+    first = 0
+    for piece in range(len(begins)):
+        last = first + counts[piece]
+        for start in range(first, last, _PIECE):
+            numbers = out[start : min(start + _PIECE, last)]
+            words = numbers.view(np.uint64)
+            _load_words(address + begins[piece] + n_bytes * (start - first), n_bytes, words)
+            if unit != 0.0:
+                _restore_digits(numbers, words, unit, powers, some)
+        first = last
+
+
+def _loading(n_bytes: int) -> Any:
+    """Make an intrinsic that loads eight words from the first bytes of each."""
+    # Byte 64 is the first one of zeros.
+    places = [
+        k * n_bytes + j if j < n_bytes else 64 for k in range(8) for j in range(7, -1, -1)
+    ]
+    byte, half = ir.IntType(8), ir.IntType(32)
+    chosen = ir.Constant(ir.VectorType(half, 64), places)
+    eight = ir.VectorType(byte, 64)
+
+    def codegen(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        here, there = (builder.inttoptr(one, eight.as_pointer()) for one in values)
+        none = ir.Constant(eight, [0] * 64)
+        words = builder.shuffle_vector(builder.load(here, align=1), none, chosen)
+        builder.store(words, there, align=1)
+        return context.get_dummy_value()
+
+    return intrinsic(
+        lambda _context, _here, _there: (types.void(types.int64, types.int64), codegen)
+    )
+
+
+_eight_of_4, _eight_of_5, _eight_of_6, _eight_of_7 = map(_loading, DIGITS)
+
+
+@inner_kernel()
+def _load_words(address: int, n_bytes: int, words: Any) -> None:
+    """Fill words (n,) from their first bytes, the highest first."""
+    place, whole = words.ctypes.data, len(words) - len(words) % 8
+    if n_bytes == 4:
+        for i in range(0, whole, 8):
+            _eight_of_4(address + 4 * i, place + 8 * i)
+    elif n_bytes == 5:
+        for i in range(0, whole, 8):
+            _eight_of_5(address + 5 * i, place + 8 * i)
+    elif n_bytes == 6:
+        for i in range(0, whole, 8):
+            _eight_of_6(address + 6 * i, place + 8 * i)
+    else:
+        for i in range(0, whole, 8):
+            _eight_of_7(address + 7 * i, place + 8 * i)
+    for i in range(whole, len(words)):
+        words[i] = 0
+        for k in range(n_bytes):
+            byte = np.uint64(load_byte(address + n_bytes * i + k))
+            words[i] |= byte << np.uint64(56 - 8 * k)
+
+
+@inner_kernel(error_model="numpy")
+def _restore_digits(
+    numbers: Floats, words: Any, unit: float, powers: Floats, some: Floats
 ) -> None:
-    used = ~((np.uint64(1) << np.uint64(64 - 8 * n_bytes)) - np.uint64(1))
-    for start in range(0, len(out), _PIECE):
-        stop = min(start + _PIECE, len(out))
-        for i in range(start, stop):
-            word = load_word(address + n_bytes * i)
-            word = (
-                ((word & np.uint64(0x00000000000000FF)) << np.uint64(56))
-                | ((word & np.uint64(0x000000000000FF00)) << np.uint64(40))
-                | ((word & np.uint64(0x0000000000FF0000)) << np.uint64(24))
-                | ((word & np.uint64(0x00000000FF000000)) << np.uint64(8))
-                | ((word >> np.uint64(8)) & np.uint64(0x00000000FF000000))
-                | ((word >> np.uint64(24)) & np.uint64(0x0000000000FF0000))
-                | ((word >> np.uint64(40)) & np.uint64(0x000000000000FF00))
-                | (word >> np.uint64(56))
-            )
-            bits[i] = word & used
-        if unit == 0.0:
-            continue
-        if unit != 1.0:
-            for i in range(start, stop):
-                out[i] /= unit
-        for i in range(start, stop):
-            exponent = (bits[i] >> np.uint64(52)) & np.uint64(0x7FF)
-            power = powers.low[exponent]
-            if abs(out[i]) >= powers.threshold[exponent]:
-                power = powers.high[exponent]
-            out[i] = np.rint(out[i] * power) / power
-        if unit != 1.0:
-            for i in range(start, stop):
-                out[i] *= unit
+    """Round doubles (n,), whose bits are the words, to the numbers of their text."""
+    if unit != 1.0:
+        for i in range(len(numbers)):
+            numbers[i] /= unit
+    # Alone in its loop, the look-up is fast; the next loops are vectorised.
+    for i in range(len(numbers)):
+        some[i] = powers[(words[i] >> np.uint64(52)) & np.uint64(0x7FF)]
+    if unit != 1.0:
+        # The quotient is known less well than the number: by its own digits, and no more.
+        largest = powers[_BIAS] * 10.0
+        for i in range(len(numbers)):
+            some[i] = some[i] if abs(numbers[i] * some[i]) < largest else some[i] / 10.0
+    for i in range(len(numbers)):
+        numbers[i] = np.rint(numbers[i] * some[i]) / some[i] * unit

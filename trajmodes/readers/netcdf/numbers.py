@@ -1,21 +1,31 @@
-"""Numbers as files store them to doubles: their type and scale, and the filters of HDF5."""
+"""Numbers as files store them to doubles: their type and scale, and their checksum."""
 
-import sys
-import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats
-from trajmodes.kernels import kernel
-from trajmodes.readers.binary.frames import damaged
+from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.scan import load_real, load_single
 
 Bytes = npt.NDArray[np.uint8]
-_CHECKSUM = 4
+SPARE = 64
+"""Bytes that may be read after the last number of a buffer."""
 _LANES, _ROWS = 64, 360
 """Words of a checksum that are added side by side, and one after the other: sums that are
 weighted by the number of words that follow fit 32 bits."""
+
+
+class Pieces(NamedTuple):
+    """Numbers that lie in pieces of a buffer, one piece after the other."""
+
+    data: Bytes
+    """Buffer, in which spare bytes follow the last piece."""
+    begins: Ints
+    """(c,) first byte of each piece."""
+    counts: Ints
+    """(c,) numbers in each piece."""
 
 
 def fill_rows(
@@ -29,56 +39,34 @@ def fill_rows(
     found = np.ndarray(out.shape, kind, data, begin, (stride, kind.itemsize))
     # Damaged numbers may overflow here; they are found where all numbers are.
     with np.errstate(over="ignore", invalid="ignore"):
-        np.multiply(found, factor, out=out)
+        np.multiply(found, factor, out=out, dtype=float)
 
 
-def without_filters(data: Bytes, filters: tuple[str, ...], item: int, size: int) -> Bytes:
-    """Undo the filters of HDF5 of one chunk, which are listed in the order of writing.
-
-    Parameters
-    ----------
-    item
-        Bytes of a number.
-    size
-        Bytes of the chunk without filters.
-
-    Raises
-    ------
-    DataError
-        If the chunk is damaged.
-    """
-    for name in reversed(filters):
-        if name == "fletcher32":
-            data = _checked(data)
-        elif name == "deflate":
-            data = _inflated(data, size + _CHECKSUM)
-        elif name == "shuffle":
-            n = len(data) // item
-            shuffled = np.ascontiguousarray(data[: n * item].reshape(item, n).T).ravel()
-            data = np.concatenate([shuffled, data[n * item :]])
-    return data
+def fill(out: Floats, pieces: Pieces, kind: np.dtype[Any], factor: float) -> None:
+    """Fill doubles (n,) with numbers of a type in pieces, times a factor."""
+    data, begins, counts = pieces
+    if kind.kind == "f" and kind.itemsize in {4, 8} and kind.isnative:
+        _widen(data.ctypes.data, begins, counts, kind.itemsize == 4, factor, out)
+        return
+    ends = np.cumsum(counts).tolist()
+    for begin, n, end in zip(begins.tolist(), counts.tolist(), ends, strict=True):
+        fill_rows(out[None, end - n : end], data, kind, (begin, 0), factor)
 
 
-def _inflated(data: Bytes, most: int) -> Bytes:
-    """Decompress a chunk of at most some bytes; the lock of Python is released."""
-    stream = zlib.decompressobj()
-    try:
-        text = stream.decompress(data.data, most)
-    except zlib.error as error:
-        raise damaged(f"a compressed chunk cannot be read: {error}") from None
-    if not stream.eof:
-        raise damaged("a compressed chunk is longer or shorter than its numbers")
-    return np.frombuffer(text, dtype=np.uint8)
-
-
-def _checked(data: Bytes) -> Bytes:
-    """Return the data of a chunk without their checksum; DataError if it is not theirs."""
-    content = data[:-_CHECKSUM]
-    if len(data) <= _CHECKSUM or checksum(content) != int.from_bytes(
-        data[-_CHECKSUM:].tobytes(), "little"
-    ):
-        raise damaged("the checksum of a chunk is not that of its numbers")
-    return content
+@kernel()
+def _widen(
+    address: int, begins: Ints, counts: Ints, is_single: Any, factor: float, out: Floats
+) -> None:  # fmt: skip
+    i = 0
+    for piece in range(len(begins)):
+        at = address + begins[piece]
+        if is_single:
+            for k in range(counts[piece]):
+                out[i + k] = load_single(at + 4 * k) * factor
+        else:
+            for k in range(counts[piece]):
+                out[i + k] = load_real(at + 8 * k) * factor
+        i += counts[piece]
 
 
 def checksum(data: Bytes) -> int:
@@ -87,17 +75,26 @@ def checksum(data: Bytes) -> int:
     Its sums are those of ones' complement: words in the other order of bytes give the same sums
     in the other order of bytes (RFC 1071).
     """
-    even = len(data) - len(data) % 2
-    words = np.ascontiguousarray(data[:even]).view(np.uint16)
-    is_little = sys.byteorder == "little"
-    last = 0 if even == len(data) else int(data[-1]) << (0 if is_little else 8)
-    sums = _fletcher(words, even != len(data), last)
-    low, high = (int(one).to_bytes(2, sys.byteorder) for one in sums)
-    return int.from_bytes(high + low, "big")
+    return int(checksums(data, np.zeros(1, np.int64), np.array([len(data)]))[0])
 
 
 @kernel()
-def _fletcher(words: Any, is_odd: bool, last: int) -> Any:  # noqa: FBT001 - compiled
+def checksums(data: Bytes, begins: Ints, ends: Ints) -> Any:
+    """Return the checksum (c,) of each of some pieces of a buffer, see `checksum`."""
+    sums = np.empty(len(begins), np.uint32)
+    for k in range(len(begins)):
+        begin, end = begins[k], ends[k]
+        even = end - (end - begin) % 2
+        # Words are loaded from even addresses.
+        part = (
+            data[begin:even] if (data.ctypes.data + begin) % 2 == 0 else data[begin:even].copy()
+        )
+        sums[k] = _fletcher(part.view(np.uint16), even != end, data[end - 1])
+    return sums
+
+
+@inner_kernel()
+def _fletcher(words: Any, is_odd: bool, last: Any) -> Any:  # noqa: FBT001 - compiled
     one, two = np.uint64(0), np.uint64(0)
     low = np.uint64(0xFFFF)
     plain, weighted = np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32)
@@ -128,4 +125,7 @@ def _fletcher(words: Any, is_odd: bool, last: int) -> Any:  # noqa: FBT001 - com
     for _ in range(3):
         one = (one & low) + (one >> np.uint64(16))
         two = (two & low) + (two >> np.uint64(16))
-    return one, two
+    byte, second = np.uint64(0xFF), np.uint64(8)
+    one = (one & byte) << second | one >> second
+    two = (two & byte) << second | two >> second
+    return two << np.uint64(16) | one

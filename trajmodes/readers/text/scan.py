@@ -83,6 +83,12 @@ def load_real(builder: Any, address: Any) -> Any:
     return _load(builder, address, ir.DoubleType())
 
 
+@_compiled(types.float32, types.int64)
+def load_single(builder: Any, address: Any) -> Any:
+    """Load a number of single precision at any address."""
+    return _load(builder, address, ir.FloatType())
+
+
 @_compiled(types.int64, types.uint64)
 def trailing_zeros(builder: Any, word: Any) -> Any:
     """Count zero bits below the lowest set bit of a word; 64 for zero."""

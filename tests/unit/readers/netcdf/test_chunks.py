@@ -27,24 +27,24 @@ NAMES = ("coordinates", "velocities", "forces", "cell_lengths")
 
 
 def read(path, start, stop):
-    """Frames of all arrays, twice the numbers in the file."""
+    """Frames of all arrays, 0.3 times the numbers in the file."""
     with h5py.File(path) as file:
         arrays = [stored_array(file[name]) for name in NAMES]
     found = [np.empty((stop - start, array.width)) for array in arrays]
     source = open_source(path)
     with source.reading() as descriptor:
-        wanted = [Wanted(array, 2.0, out) for array, out in zip(arrays, found, strict=True)]
+        wanted = [Wanted(array, 0.3, out) for array, out in zip(arrays, found, strict=True)]
         read_arrays(source, descriptor, wanted, start, stop)
     return dict(zip(NAMES, found, strict=True))
 
 
-@pytest.mark.parametrize(("real", "endian"), [("<f4", "little"), (">f8", "big")])
+@pytest.mark.parametrize("real", ["<f4", ">f4", "<f8", ">f8"])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_every_layout_gives_the_numbers_of_the_library(tmp_path, name, real, endian):
-    path = tmp_path / "a.nc"
+def test_every_layout_gives_the_numbers_of_the_library(tmp_path, name, real):
+    path, endian = tmp_path / "a.nc", "little" if real[0] == "<" else "big"
     amber(path, kind="NETCDF4", real=real, storage={**LAYOUTS[name], "endian": endian})
     with h5py.File(path) as file:
-        wanted = {name: 2.0 * file[name][:].astype(float).reshape(4, -1) for name in NAMES}
+        wanted = {name: 0.3 * file[name][:].astype(float).reshape(4, -1) for name in NAMES}
     for start, stop in ((0, 4), (1, 4), (2, 3)):
         for array, found in read(path, start, stop).items():
             np.testing.assert_array_equal(found, wanted[array][start:stop])
