@@ -1,5 +1,6 @@
 """Results as an object: one Dataset, with its tables, figures, mode amplitudes and folder."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -304,6 +305,25 @@ class Results:
         else:
             with open_folder(folder) as opened:
                 write_results(self.dataset, opened, dict)
+
+    def report(self, output: PathLike = "report.html") -> None:
+        """Write one page in HTML, as `trajmodes report` does.
+
+        Parameters
+        ----------
+        output
+            The file. An earlier report is replaced.
+
+        Raises
+        ------
+        UsageError
+            If the file exists and is not a report.
+        StorageError
+            If it cannot be written.
+        """
+        from trajmodes.report.html.write import report_of  # noqa: PLC0415 - loads slowly
+
+        report_of(self.dataset, self.folder, os.fspath(output))
 
     def _listed(self) -> dict[str, Output]:
         """Tables by the names of their files."""

@@ -29,6 +29,7 @@ def main() -> None:
       trajmodes init  run.lammpstrj                    a commented job file of this run
       trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
       trajmodes show  results/ [modes]                 everything, or a table
+      trajmodes report results/ [more/]                a page to send, also of several folders
       trajmodes resume results/                        continue a command that was ended
       trajmodes live  imd://localhost:8888             the same of a simulation while it runs
       trajmodes convert run.lammpstrj.gz run.nc        a smaller file that is read faster

@@ -267,6 +267,18 @@ def show(results: str, table: str | None, **given: Any) -> str:
     return text_of_results(results, table, values_of("show", given))
 
 
+@command(main, argument("results", metavar="RESULTS.nc | FOLDER …", nargs=-1, required=True))
+def report(results: tuple[str, ...], **given: Any) -> str:
+    """Write results as one page in HTML; two or more folders are compared.
+
+    The page needs no network and no other file: bands and modes to click on, lifetimes, tables
+    to sort and filter, and where the results come from.
+    """
+    from trajmodes.report.html.write import write_report
+
+    return write_report(results, values_of("report", given)["output"])
+
+
 @command(main)
 def demo(output: str | None, *, verbose: bool) -> str:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""

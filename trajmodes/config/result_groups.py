@@ -12,6 +12,7 @@ from trajmodes.config.scattering import OnePhononOptions
 from trajmodes.config.terminal import (
     CompletionOptions,
     InitOptions,
+    ReportOptions,
     TableOptions,
     TerminalOptions,
 )
@@ -349,6 +350,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     TerminalOptions,
     ConvertOptions,
     TableOptions,
+    ReportOptions,
     MovieOptions,
     SpectralOptions,
     ThermoOptions,

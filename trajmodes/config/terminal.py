@@ -47,6 +47,18 @@ class InitOptions(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions(Group):
+    """The page that `trajmodes report` writes."""
+
+    title: ClassVar = "Report"
+    commands: ClassVar = "report"
+
+    output: str | None = option(
+        "File to write.", metavar="FILE", unset="report.html in the first folder"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionOptions(Group):
     """Completion of commands and options in a shell."""
 

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Floats
@@ -13,6 +12,7 @@ from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
 from trajmodes.report.numbers import strength_of as strength
 from trajmodes.report.text.fitted_table import FittedTable
+from trajmodes.report.text.overview import grid_of
 
 _FIXED = 1e-9
 """In Å and eV/Å: what symmetry makes zero is a rounding error below this."""
@@ -78,12 +78,9 @@ def _cutoffs(dataset: NamedArrays) -> str:
     return text if text.startswith("all ") else f"cutoff {text}"
 
 
-def fit_section(dataset: NamedArrays) -> list[RenderableType]:
-    """Results of the fit beyond its quality: orders, errors, stability, properties from Φ3."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in (
+def fit_rows(dataset: NamedArrays) -> list[tuple[str, str]]:
+    """Name and text of each line on a fit beyond its quality."""
+    rows = (
         ("Anharmonicity", _anharmonicity(dataset)),
         ("Error bars", _error_bars(dataset)),
         ("Fit schemes", _schemes(dataset)),
@@ -92,13 +89,16 @@ def fit_section(dataset: NamedArrays) -> list[RenderableType]:
         ("Reference", _reference(dataset)),
         ("Grüneisen", _gruneisen(dataset)),
         ("Φ3 linewidths", _perturbation(dataset)),
-    ):
-        if text:
-            grid.add_row(name, Text(text))
-    parts: list[RenderableType] = []
-    if dataset.sizes.get("order", 0) > 1:
-        parts += [Text(), _orders(dataset)]
-    return [*parts, Text(), grid] if grid.row_count else parts
+    )
+    return [(name, text) for name, text in rows if text]
+
+
+def fit_section(dataset: NamedArrays) -> list[RenderableType]:
+    """Results of the fit beyond its quality: orders, errors, stability, properties from Φ3."""
+    rows = fit_rows(dataset)
+    has_orders = dataset.sizes.get("order", 0) > 1
+    orders: list[RenderableType] = [Text(), _orders(dataset)] if has_orders else []
+    return [*orders, Text(), grid_of(rows)] if rows else orders
 
 
 def _orders(dataset: NamedArrays) -> Group:

@@ -30,7 +30,7 @@ from trajmodes.report.sections import (
 )
 from trajmodes.report.series import series_lines, series_parts
 from trajmodes.report.shells import shell_lines, shell_parts
-from trajmodes.report.text.brief import file_lines
+from trajmodes.report.text.brief import Row, file_lines
 from trajmodes.report.text.mode_table import (
     OPTIONAL,
     list_sets,
@@ -41,6 +41,7 @@ from trajmodes.report.text.overview import (
     cell_line,
     crystal_line,
     frequencies_line,
+    grid_of,
     map_line,
     run_line,
     supercell_line,
@@ -103,15 +104,14 @@ def render(
     parts = _section("Warnings", texts_in(dataset, "warnings"))
     # Warnings come first: numbers below may not mean what they seem to.
     parts = [*parts[1:], Text()] if parts else []
-    parts += [_overview(dataset), *fit_section(dataset)]
+    parts += [grid_of(overview_rows(dataset)), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
     parts += minimum_parts(dataset)
     parts += [*shell_parts(dataset), *phase_parts(dataset)]
-    unresolved = [*_imaginary(dataset), *unresolved_lines(dataset)]
     for title, lines in (
-        ("Not resolved, and what would resolve it", unresolved),
+        ("Not resolved, and what would resolve it", unresolved_rows(dataset)),
         ("Notes", [*_other_shapes(dataset), *texts_in(dataset, "notes")]),
         ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),
     ):
@@ -144,11 +144,9 @@ def _timings(timings: Mapping[str, float]) -> str:
     return ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in whole.items())
 
 
-def _overview(dataset: NamedArrays) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in (
+def overview_rows(dataset: NamedArrays) -> list[Row]:
+    """Name and text of each line on results of any kind."""
+    rows = (
         ("Run", run_line(dataset)),
         ("Crystal", crystal_line(dataset)),
         ("Cell", cell_line(dataset)),
@@ -168,10 +166,13 @@ def _overview(dataset: NamedArrays) -> Table:
         *minimum_lines(dataset),
         *scattering_lines(dataset),
         *shell_lines(dataset),
-    ):
-        if text:
-            grid.add_row(name, Text(text))
-    return grid
+    )
+    return [(name, text) for name, text in rows if text]
+
+
+def unresolved_rows(dataset: NamedArrays) -> list[str]:
+    """List what is imaginary or not resolved, and what would resolve it."""
+    return [*_imaginary(dataset), *unresolved_lines(dataset)]
 
 
 def _modes(dataset: NamedArrays, rows: int | None) -> Group:

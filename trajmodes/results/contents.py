@@ -6,6 +6,7 @@ import xarray as xr
 from trajmodes.arrays import Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.modes import Modes
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import DataError
 from trajmodes.units import DALTON, THZ
 
@@ -38,7 +39,7 @@ def modes_in(dataset: xr.Dataset) -> Modes:
     )
 
 
-def crystal_in(dataset: xr.Dataset) -> Crystal:
+def crystal_in(dataset: NamedArrays) -> Crystal:
     """Primitive crystal, as results hold it."""
     return Crystal(
         cell=dataset["cell"].values,

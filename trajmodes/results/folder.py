@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from trajmodes.errors import DataError, UsageError, system_errors
 from trajmodes.machine import uninterrupted
-from trajmodes.results.storage import held_lock, holder_file, storage_error, sync
+from trajmodes.results.storage import atomic_file, held_lock, holder_file, storage_error, sync
 
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
@@ -240,6 +240,25 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
     finally:
         shutil.rmtree(root / _STAGING, ignore_errors=True)
     return {name: writer.text for name, writer in writers.items()}
+
+
+def add_file(folder: ResultsFolder, name: str, write: Callable[[Path], object]) -> None:
+    """Write one more file beside complete results; it is removed when they are replaced.
+
+    Raises
+    ------
+    UsageError
+        If a file of that name exists that trajmodes did not write.
+    StorageError
+        If it cannot be written.
+    """
+    root = folder.path
+    target, listed = _target(root, name), _read_file_list(root)
+    _require_own(root, [name], listed.files)
+    with atomic_file(target) as partial:
+        write(partial)
+        # Listed before it appears, so that it is not taken for a foreign file later.
+        _write_file_list(root / _CONTENTS, _FileList((*listed.files, name), listed.is_complete))
 
 
 def _write_to_staging(

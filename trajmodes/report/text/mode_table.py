@@ -213,18 +213,10 @@ def _legend(dataset: NamedArrays, titles: Sequence[str], hidden: int) -> Table:
     return grid
 
 
-def list_sets(
-    dataset: NamedArrays,
-    sets: Iterable[int],
-    names: Iterable[str],
-    *,
-    optional: Iterable[str] = (),
-) -> tuple[FittedTable, tuple[str, ...]]:
-    """Make a table with one row for each of the sets, given by their labels; and its titles.
-
-    Columns of `COLUMNS` without data are left out, and on a narrow terminal the optional ones,
-    in this order.
-    """
+def columns_of_sets(
+    dataset: NamedArrays, sets: Iterable[int], names: Iterable[str] = _ALL
+) -> tuple[tuple[Column, ...], tuple[tuple[str, ...], ...]]:
+    """Columns of the names that have data, and the cells of each for the given sets."""
     heads = tuple(
         _column(dataset, name)
         for name in names
@@ -237,7 +229,22 @@ def list_sets(
         if variable.dims in _OF_A_SET
     }
     rows = [{name: value[g] for name, value in values.items()} for g in sets]
-    columns = tuple(tuple(head.cell(one) for one in rows) for head in heads)
+    return heads, tuple(tuple(head.cell(one) for one in rows) for head in heads)
+
+
+def list_sets(
+    dataset: NamedArrays,
+    sets: Iterable[int],
+    names: Iterable[str],
+    *,
+    optional: Iterable[str] = (),
+) -> tuple[FittedTable, tuple[str, ...]]:
+    """Make a table with one row for each of the sets, given by their labels; and its titles.
+
+    Columns of `COLUMNS` without data are left out, and on a narrow terminal the optional ones,
+    in this order.
+    """
+    heads, columns = columns_of_sets(dataset, sets, names)
     titles = tuple(head.title for head in heads)
     table = FittedTable(
         gap=1,

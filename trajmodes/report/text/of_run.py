@@ -11,7 +11,7 @@ from trajmodes.data.spectra import DISAGREE
 from trajmodes.notes import Note
 from trajmodes.report.numbers import counted, plus_minus, strength_of
 from trajmodes.report.text.brief import Brief, counts, file_rows
-from trajmodes.report.text.overview import run_line, unresolved_lines
+from trajmodes.report.text.overview import crystal_line, run_line, unresolved_lines
 from trajmodes.units import THZ, W_MK
 
 _CHANCE = 0.2
@@ -43,11 +43,12 @@ def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str
         ("Conductivity", _conductivity(results)),
         ("Run", _run(results, dataset)),
     )
-    return Brief(_verdict(results, dataset), found, rows, tuple(where))
+    return Brief(verdict_of(dataset), found, rows, tuple(where))
 
 
-def _verdict(results: Results, dataset: NamedArrays) -> str:
-    crystal = results.supercell.crystal.formula
+def verdict_of(dataset: NamedArrays) -> str:
+    """State in one line what was found: the crystal, its temperature, stability, lifetimes."""
+    crystal = crystal_line(dataset).partition(",")[0]
     kelvin = ""
     if "temperature" in dataset:
         value = plus_minus(float(dataset["temperature"]), float(dataset["temperature_sem"]))
@@ -55,20 +56,20 @@ def _verdict(results: Results, dataset: NamedArrays) -> str:
     elif "fit_temperature" in dataset:
         kelvin = f" at {float(dataset['fit_temperature']):.4g} K"
     parts = []
-    if results.stability is not None:
-        word = results.stability.verdict
+    if "stability" in dataset:
+        word = str(dataset["stability"].item())
         parts.append("stability not decided" if word == "not decided" else word)
-    if results.projection is None:
-        parts.append("force constants fitted")
-    elif "resolved" in dataset:
+    if "resolved" in dataset:
         n_sets = dataset.sizes["set"]
         known = np.any(
             [dataset[n].values for n in ("resolved", "energy_resolved") if n in dataset], axis=0
         )
         n_known = int(known.sum())
         parts.append(f"lifetimes of {n_known} of {counted(n_sets, 'set')} of modes resolved")
-    else:
+    elif "kinetic_mev" in dataset:
         parts.append("energies of all modes, no spectra")
+    elif "force_constants" in dataset:
+        parts.append("force constants fitted" if "r_squared" in dataset else "force constants")
     return f"{crystal}{kelvin}: {'; '.join(parts)}"
 
 

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+from rich.table import Table
+from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import Verdict
@@ -11,6 +13,16 @@ from trajmodes.report.numbers import counted, plus_minus, size_of
 
 _NAMED_FILES = 3
 """At most this many names of input files are printed."""
+
+
+def grid_of(rows: Iterable[tuple[str, str]]) -> Table:
+    """Lay out names and texts in two columns."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in rows:
+        grid.add_row(name, Text(text))
+    return grid
 
 
 def texts_in(dataset: NamedArrays, name: str) -> list[str]:

@@ -41,16 +41,21 @@ def chosen(table: Table, columns: Sequence[str], sort: str) -> Table:
 def render_table(table: Table) -> Group:
     """Make a table in which each number has its error."""
     shown = FittedTable(gap=1, more="--columns chooses")
-    columns = {
-        name: _cells(name, values, table.columns.get(f"{name}_sem"))
-        for name, values in table.columns.items()
-        if not (name.endswith("_sem") and name.removesuffix("_sem") in table.columns)
-    }
+    columns = cells_of(table)
     for name in columns:
         shown.add_column(name, justify="right")
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*map(Text, row))
     return Group(Text(table.title), Text(), shown)
+
+
+def cells_of(table: Table) -> dict[str, list[str]]:
+    """Heading → cells, in which each number has its error."""
+    return {
+        name: _cells(name, values, table.columns.get(f"{name}_sem"))
+        for name, values in table.columns.items()
+        if not (name.endswith("_sem") and name.removesuffix("_sem") in table.columns)
+    }
 
 
 _ROUND_OFF = 1e-6

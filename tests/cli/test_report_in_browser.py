@@ -1,0 +1,119 @@
+"""The report in a browser: nothing fails, and a click on a mode shows that mode."""
+
+import pytest
+
+from browser.chromium import PROGRAM, browser
+from silicon.results import make_full, make_results
+from trajmodes.report.html.page import Source, page_of
+from trajmodes.results.dataset import to_dataset
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
+
+MODES = """(() => {
+  const chart = document.querySelector('[data-chart="bands"]');
+  const sets = chart.data.find((one) => one.customdata).customdata;
+  return [...chart.querySelectorAll(".scatterlayer .trace .point")].map((point, k) => {
+    const box = point.getBoundingClientRect();
+    return { set: sets[k], x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  });
+})()"""
+CHOSEN = "Number(document.querySelector('.mode-choice').value)"
+
+
+@pytest.fixture(scope="module")
+def full():
+    return to_dataset(make_full(make_results()))
+
+
+@pytest.fixture(scope="module")
+def page(full, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "report.html").write_text(
+        page_of([Source("silicon", full, None)]), encoding="utf-8"
+    )
+    with browser(folder / "profile") as page:
+        page.open(folder / "report.html")
+        yield page
+
+
+def alone(modes):
+    """Modes inside the path whose circle no other one is near."""
+    ends = [pick(one["x"] for one in modes) for pick in (min, max)]
+    return [
+        one
+        for one in modes
+        if one["x"] not in ends
+        and sum((one["x"] - o["x"]) ** 2 + (one["y"] - o["y"]) ** 2 < 400 for o in modes) == 1
+    ]
+
+
+def test_it_opens_in_two_seconds_without_network(page):
+    opened = page.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    assert 0.0 < opened < 10_000.0  # milliseconds; 2 s on an idle machine
+
+
+def test_a_click_shows_the_spectrum_and_the_decay_of_that_mode(page, full):
+    shown = []
+    for one in alone(page.run(MODES))[:3]:
+        page.click(one["x"], one["y"])
+        assert page.run(CHOSEN) == one["set"]
+        for chart, variable, factor in (
+            ("line", "line_model", 1e3),
+            ("decay", "energy_acf_model", 1.0),
+        ):
+            drawn = page.run(f"document.querySelector('[data-chart=\"{chart}\"]').data[1].y")
+            expected = factor * full[variable].values[one["set"]]
+            for found, value in zip(drawn, expected.tolist(), strict=True):
+                assert found is None or found == pytest.approx(value, rel=1e-3)
+        shown.append(page.run("document.querySelector('.facts').textContent"))
+    assert len(set(shown)) == 3
+
+
+def test_the_pointer_shows_frequency_and_verdict(page):
+    one = alone(page.run(MODES))[0]
+    page.move(one["x"], one["y"])
+    label = page.run("document.querySelector('[data-chart=\"bands\"] .hoverlayer').textContent")
+    assert "harmonic, THz" in label
+    assert "verdict" in label
+
+
+def test_a_table_is_sorted_by_the_numbers_of_a_column(page):
+    column = """[...document.querySelector('.sortable').tHead.rows[0].cells]
+        .findIndex((one) => one.textContent.startsWith('harmonic'))"""
+    page.run(f"document.querySelector('.sortable').tHead.rows[0].cells[{column}].click()")
+    numbers = page.run(
+        f"[...document.querySelector('.sortable').tBodies[0].rows]"
+        f".map((row) => parseFloat(row.cells[{column}].textContent))"
+    )
+    assert len(numbers) > 10
+    assert numbers == sorted(numbers)
+
+
+def test_a_filter_leaves_the_rows_with_its_words(page):
+    left = page.run("""(() => {
+      const box = document.querySelector('input[type="search"]');
+      box.value = 'resolved'; box.dispatchEvent(new Event('input'));
+      return [...document.querySelector('.sortable').tBodies[0].rows]
+        .filter((row) => !row.hidden).map((row) => row.textContent);
+    })()""")
+    assert left
+    assert all("resolved" in row for row in left)
+
+
+def test_both_themes_draw_all_charts(page):
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.run(background)
+    page.run("document.getElementById('theme').click()")
+    assert page.run(background) != light
+    assert (
+        page.run(
+            "document.querySelectorAll('[data-chart]:not([hidden]) .plot-container').length"
+        )
+        > 6
+    )
+    page.run("document.getElementById('theme').click()")
+
+
+def test_the_console_is_silent(page):
+    page.run("1")
+    assert page.said == []

@@ -1,0 +1,185 @@
+"""The text of a report: summary, charts, figures, tables and provenance of results folders."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader
+from markupsafe import Markup
+
+from trajmodes import __version__
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.figures.catalogue import Drawing
+from trajmodes.report.html.charts import DRAWN, charts_of
+from trajmodes.report.html.comparison import compare
+from trajmodes.report.numbers import size_of
+from trajmodes.report.sections import fit_rows
+from trajmodes.report.summary import overview_rows, unresolved_rows
+from trajmodes.report.text.mode_table import columns_of_sets, lower_bounds, verdict_lines
+from trajmodes.report.text.of_run import verdict_of
+from trajmodes.report.text.overview import texts_in
+from trajmodes.report.text.tables import cells_of
+from trajmodes.report.write import outputs_of
+from trajmodes.results.outputs import Output, describe
+from trajmodes.results.tables import Table
+
+GENERATOR = '<meta name="generator" content="trajmodes">'
+"""Tag that a report begins with."""
+_HOME = files("trajmodes.report.html")
+_MOST_CELLS = 4_000
+"""Larger tables are named, and not in the report."""
+_LEGEND = "1.234(56) means 1.234 ± 0.056; FWHM is the linewidth, τ the lifetime of the energy"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Results, and where they are."""
+
+    name: str
+    dataset: NamedArrays
+    folder: Path | None
+    """From which figures are taken if they are there."""
+
+
+def page_of(sources: Sequence[Source]) -> str:
+    """Make the report of one or more results.
+
+    Parameters
+    ----------
+    sources
+        Results of one crystal.
+
+    Raises
+    ------
+    DataError
+        If they are of different crystals.
+    """
+    environment = Environment(
+        loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    # First, because it may refuse.
+    comparison = compare([one.name for one in sources], [one.dataset for one in sources])
+    text: str = environment.get_template("page.html.j2").render(
+        runs=[_run(one) for one in sources],
+        comparison=comparison,
+        data=_json([{"name": one.name, **charts_of(one.dataset)} for one in sources]),
+        style=_read("page.css"),
+        script=_read("page.js"),
+        plotly=_read("plotly-cartesian.min.js"),
+        version=__version__,
+        generator=Markup(GENERATOR),
+    )
+    return text
+
+
+def _read(name: str) -> str:
+    return _HOME.joinpath(name).read_text(encoding="utf-8")
+
+
+def _json(data: Any) -> str:
+    """Write JSON that may stand within a script element: no tag begins or ends in it."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c")
+
+
+def _run(source: Source) -> Mapping[str, Any]:
+    """Collect what the template shows of one folder."""
+    dataset = source.dataset
+    return {
+        "name": source.name,
+        "title": verdict_of(dataset) if "species" in dataset else source.name,
+        "rows": [*overview_rows(dataset), *fit_rows(dataset)],
+        "warnings": texts_in(dataset, "warnings"),
+        "unresolved": unresolved_rows(dataset),
+        "notes": texts_in(dataset, "notes"),
+        "figures": _figures(source),
+        "tables": _tables(dataset),
+        "provenance": _provenance(dataset),
+        "job": str(dataset.attrs.get("run_file", "")),
+    }
+
+
+def _figures(source: Source) -> list[tuple[str, str]]:
+    """List description and data URI of each figure that no chart of the page replaces."""
+    charts = charts_of_figures(source.dataset)
+    return [
+        (describe(one.text, source.dataset), _data_uri(one, source))
+        for one in outputs_of(source.dataset)
+        if not one.name.endswith(".csv")
+        and Path(one.name).stem not in charts
+        and one.is_possible(source.dataset)
+    ]
+
+
+def charts_of_figures(dataset: NamedArrays) -> frozenset[str]:
+    """Figures whose content the charts show; of a series or of a potential none."""
+    is_run = "mode_temperature" in dataset or "r_squared" in dataset
+    return frozenset(DRAWN) if is_run and "series_run" not in dataset.dims else frozenset()
+
+
+def _data_uri(output: Output, source: Source) -> str:
+    path = None if source.folder is None else source.folder / output.name
+    if path is not None and path.is_file():
+        content = path.read_bytes()
+    else:
+        drawing = output.make(source.dataset)
+        assert isinstance(drawing, Drawing)
+        stream = BytesIO()
+        drawing.draw().savefig(stream, format="png", dpi=150)
+        content = stream.getvalue()
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _tables(dataset: NamedArrays) -> list[Mapping[str, Any]]:
+    """Name, title, heads and rows of the tables; of large ones the name alone."""
+    found = []
+    if "mode_temperature" in dataset or "freq_harmonic_thz" in dataset:
+        found.append(_modes(dataset))
+    for output in outputs_of(dataset):
+        if not output.name.endswith(".csv") or not output.is_possible(dataset):
+            continue
+        name, title = Path(output.name).stem, describe(output.text, dataset)
+        table = output.make(dataset)
+        assert isinstance(table, Table)
+        one: dict[str, Any] = {"name": name, "title": title, "heads": [], "rows": []}
+        if table.n_cells <= _MOST_CELLS:
+            cells = cells_of(table)
+            one |= {"heads": list(cells), "rows": list(zip(*cells.values(), strict=True))}
+        found.append(one)
+    return found
+
+
+def _modes(dataset: NamedArrays) -> Mapping[str, Any]:
+    """Make the table of the sets of modes, as on the terminal."""
+    heads, columns = columns_of_sets(dataset, range(dataset.sizes["set"]))
+    legend = [_LEGEND, *lower_bounds(dataset), *verdict_lines(dataset)]
+    return {
+        "name": "sets of modes",
+        "title": "; ".join(legend),
+        "heads": [f"{head.title} ({head.unit})" if head.unit else head.title for head in heads],
+        "rows": list(zip(*columns, strict=True)),
+    }
+
+
+def _provenance(dataset: NamedArrays) -> list[tuple[str, str]]:
+    inputs = [
+        f"{name}, {size_of(int(size))}, SHA-256 {digest}"
+        for name, size, digest in zip(
+            texts_in(dataset, "input_name"),
+            texts_in(dataset, "input_bytes"),
+            texts_in(dataset, "input_sha256"),
+            strict=True,
+        )
+    ]
+    attributes = dataset.attrs
+    return [
+        ("Command", str(attributes.get("command", ""))),
+        *((f"Input {k}", text) for k, text in enumerate(inputs, 1)),
+        ("Versions", ", ".join(str(attributes.get("versions", "")).splitlines())),
+        ("Conventions", str(attributes.get("conventions", ""))),
+    ]
