@@ -22,6 +22,7 @@ from trajmodes.readers.binary.frames import box_vectors, damaged
 from trajmodes.readers.netcdf.chunks import StoredArray, Wanted, read_arrays, stored_array
 from trajmodes.readers.netcdf.classic import Arrays, Rows, is_classic, open_classic
 from trajmodes.readers.netcdf.converted import RUN, open_converted
+from trajmodes.readers.netcdf.gpumd import PROGRAM, require_box_of_positions
 from trajmodes.readers.stores.hdf5 import dataset, is_hdf5, opened, sound
 from trajmodes.readers.stores.unit_names import unit_value
 from trajmodes.readers.text.index_cache import incomplete_end
@@ -327,11 +328,15 @@ def _described(
     if "type" in first:
         types = first["type"][0][order].astype(np.int64)
     frames = _AmberFrames(contents, fields, factors, lammps and "time" in shapes, ids)
+    unwrapped = place == _POSITIONS[0]
+    if contents.program == PROGRAM and not unwrapped:
+        require_box_of_positions(next(frames(0, 1)))
     return ForeignFile(
         n_frames=contents.n_frames,
         n_atoms=n_atoms,
         frames=frames,
         fill=frames.fill,
+        unwrapped=unwrapped,
         unit_style=style,
         precision_digits=_DIGITS.get(contents.item_sizes[place], 7),
         ids=ids,
@@ -378,7 +383,7 @@ def _differs_from_last(rows: npt.NDArray[Any]) -> Bools:
 
 
 def _cells(lengths: Floats, angles: Floats) -> list[Floats | None]:
-    """Box vectors of each frame of lengths and angles (t, 3); None where there is no box."""
+    """Box vectors of each frame of lengths and angles (t, 3); None where a length is zero."""
     if not np.isfinite([lengths, angles]).all():
         raise damaged("the box is not finite")
     cells: list[Floats | None] = []
@@ -386,5 +391,5 @@ def _cells(lengths: Floats, angles: Floats) -> list[Floats | None]:
         if not differs:
             cells.append(cells[-1])
         else:
-            cells.append(box_vectors(lengths[t], angles[t]) if lengths[t].any() else None)
+            cells.append(box_vectors(lengths[t], angles[t]) if lengths[t].all() else None)
     return cells

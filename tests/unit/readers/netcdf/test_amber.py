@@ -65,11 +65,11 @@ def test_units_of_time_and_length_show_the_style_of_lammps(tmp_path, style, leng
 
 
 def test_units_of_each_variable_are_read_with_their_scale(tmp_path):
-    """As AMBER and GPUMD write them: kcal/mol/Å, and AMBER's unit of velocity."""
+    """As AMBER writes them: kcal/mol/Å, and its own unit of velocity."""
     path = tmp_path / "a.nc"
     units = {**METAL, "velocities": "angstrom/picosecond"}
     units["forces"] = "kilocalorie/mole/angstrom"
-    x, v, f, _ = amber(path, program="GPUMD", units=units, velocities=20.455)
+    x, v, f, _ = amber(path, program="cpptraj", units=units, velocities=20.455)
     run = open_trajectory(path)
     block = run.read(0, 4)
     np.testing.assert_array_equal(block.positions, x)
