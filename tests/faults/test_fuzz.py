@@ -26,9 +26,9 @@ from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes
-from compression_methods import COMPRESSIONS, through_restart_points
 from program_files.arrays import h5md, vaspout
 from program_files.castep import castep
+from program_files.compressions import COMPRESSIONS, through_restart_points
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
 from program_files.lammps_dumps import binary_dump, yaml_frame

@@ -9,6 +9,7 @@ A job file has the same names as the options, with underscores; paths are relati
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -53,6 +54,8 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 
 STANDARD_INPUT = "-"
 """Name of a trajectory that comes through a pipe."""
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
+"""How the name of an object begins that is not a file of this computer."""
 
 _HOLDS = "a few lines of the form name = value"
 
@@ -237,7 +240,7 @@ def toml_text(job: Job) -> str:
     values["trajectory"] = _placed(job.trajectory, Path.cwd())
     for name, one in job_options().items():
         if one.declared.is_path and values[name] is not None:
-            values[name] = str(Path(values[name]).absolute())
+            values[name] = _beside(str(values[name]), Path.cwd())
         values[name] = one.kind.write(values[name])
     return _settings_text(values)
 
@@ -249,7 +252,7 @@ def _settings_in(path: Path, command: str) -> dict[str, Any]:
         if name not in values:
             continue
         if one.declared.is_path:
-            values[name] = str(path.parent / values[name])
+            values[name] = _beside(str(values[name]), path.parent)
         is_for_molecules = one.commands == {"molecule"} and values[name] != one.default
         if is_for_molecules and command != "molecule":
             raise UsageError(
@@ -264,7 +267,12 @@ def _settings_in(path: Path, command: str) -> dict[str, Any]:
 
 def _placed(names: Iterable[str], folder: Path) -> tuple[str, ...]:
     """Names of files relative to a folder; standard input is no file."""
-    return tuple(one if one == STANDARD_INPUT else str(folder / one) for one in names)
+    return tuple(one if one == STANDARD_INPUT else _beside(one, folder) for one in names)
+
+
+def _beside(name: str, folder: Path) -> str:
+    """Name of a file relative to a folder; a URL stays as it is."""
+    return name if URL.match(name) else str(folder / name)
 
 
 def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.stores.zarr import is_zarr
+from trajmodes.readers.text.remote import named_path, require_local
 from trajmodes.readers.text.source import open_source, read_head, require_text
 from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
@@ -80,7 +81,7 @@ def open_trajectory(
         If a file is invalid.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
-    files = positions_files(map(Path, given))
+    files = positions_files(map(named_path, given))
     if not files:
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
@@ -113,7 +114,7 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
     if kind in SNAPSHOTS:
         reader = SNAPSHOTS[kind]
         places = dict.fromkeys(map(source_path, files)) if reader.is_folder else files
-        return join_snapshots([reader.read(place, options) for place in places])
+        return join_snapshots([reader.read(require_local(place), options) for place in places])
     if kind == "lammps":
         from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Complexes
-from trajmodes.config.job import Job, job_from_mapping
+from trajmodes.config.job import URL, Job, job_from_mapping
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
@@ -82,7 +82,7 @@ def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:
         If the files hold another crystal now.
     """
     job: Job = job_from_mapping(tomllib.loads(run_file))
-    missing = [name for name in job.trajectory if not Path(name).exists()]
+    missing = [name for name in job.trajectory if not (URL.match(name) or Path(name).exists())]
     if missing:
         raise UsageError(
             "the run that these results were made from cannot be read",

@@ -30,6 +30,8 @@ from trajmodes.errors import (
 from trajmodes.machine import uninterrupted
 from trajmodes.pipeline.job_folder import Log, inputs_of, versions
 from trajmodes.readers.inputs import input_paths
+from trajmodes.readers.text.remote import RemotePath
+from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.results.folder import CHECKPOINT, ResultsFolder
 from trajmodes.results.storage import atomic_file
 from trajmodes.streaming.reduction import Reduction
@@ -331,9 +333,14 @@ def _inputs(job: Job) -> list[Path]:
 def _identities(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     """Path, size and time of change of files, and of the files of folders.
 
-    Files that do not exist have size −1: the job itself complains of them.
+    Files that do not exist have size −1: the job itself complains of them. For an object it is
+    a digest of what its server says.
     """
     for path in paths:
+        if isinstance(path, RemotePath):
+            mark = hashlib.sha256(stamp_file(path).mark.encode()).digest()
+            yield str(path), stamp_file(path).size, int.from_bytes(mark[:6], "big")
+            continue
         with system_errors(path):
             files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:

@@ -31,6 +31,8 @@ from trajmodes.data.results import InputFile, Results
 from trajmodes.errors import UsageError, system_errors
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.registry import write_force_constants
+from trajmodes.readers.text.remote import RemotePath
+from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
@@ -104,7 +106,7 @@ def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
     A simulation may append to a file: its size and digest are those at the beginning.
     """
     left = Event()
-    sizes = [path.stat().st_size for path in paths]
+    sizes = [_size(path) for path in paths]
     with ThreadPoolExecutor(1) as pool:
         try:
             yield pool.submit(lambda: tuple(map(_describe, paths, sizes, repeat(left))))
@@ -113,7 +115,14 @@ def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
             left.set()
 
 
+def _size(path: Path) -> int:
+    return stamp_file(path).size if isinstance(path, RemotePath) else path.stat().st_size
+
+
 def _describe(path: Path, size: int, left: Event) -> InputFile:
+    """Size and digest of a file; an object is not read once more for its digest."""
+    if isinstance(path, RemotePath):
+        return InputFile(str(path), size, "")
     if path.is_dir():
         return _describe_folder(path, left)
     digest, rest = hashlib.sha256(), size

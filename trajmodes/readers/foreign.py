@@ -25,6 +25,7 @@ from trajmodes.readers.netcdf.amber import open_amber
 from trajmodes.readers.programs.recognise import Opener, opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.stores.zarr import is_zarr
+from trajmodes.readers.text.remote import require_local
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.readers.time_axis import time_axis
@@ -206,10 +207,12 @@ def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
         if suffix in _BINARY:
             return _BINARY[suffix](path, strict=options.strict)
         if suffix in _BY_SUFFIX:
+            require_local(path)
             return _BY_SUFFIX[suffix](path)
         opener = _opener_of(path)
         if opener is not None:
             return opener(path, options)
+        require_local(path)
         require_trajectory_format(path)
         if known_to_mdanalysis(path):
             return open_mdanalysis(path)
@@ -244,7 +247,7 @@ def _opener_of(path: Path) -> Opener | None:
     """Find the function that opens a file with the options; None if there is none."""
     if path.suffix.lower() in _NETCDF:
         return open_amber
-    if not path.is_dir() and is_recording(read_head(path)):
+    if not is_zarr(path) and is_recording(read_head(path)):
         return open_recording
     return opener_of(path)
 

@@ -18,9 +18,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from trajmodes.config.job import STANDARD_INPUT
+from trajmodes.config.job import STANDARD_INPUT, URL
 from trajmodes.errors import StorageError, TrajmodesWarning, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.text.remote import matching_objects, named_path
 
 _PIECE = 1 << 20
 _LOOK = 1 << 26
@@ -46,6 +47,9 @@ def input_paths(names: Sequence[str]) -> list[Path]:
         if name == STANDARD_INPUT:
             paths.append(_standard_input())
             continue
+        if URL.match(name):
+            paths.extend(_objects(name))
+            continue
         if "%" in Path(name).name and not Path(name).exists():
             paths.extend(_of_processors(name))
             continue
@@ -62,6 +66,14 @@ def input_paths(names: Sequence[str]) -> list[Path]:
             why="repeated frames add no information, and would make errors too small",
         )
     return paths
+
+
+def _objects(name: str) -> list[Path]:
+    """Objects of a URL, in which * stands for any characters."""
+    found = matching_objects(name) if "*" in name else [named_path(name)]
+    if not found:
+        raise UsageError(f'no object matches the pattern "{name}"')
+    return found
 
 
 def _of_processors(name: str) -> list[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compression_methods import COMPRESSIONS, through_restart_points
+from program_files.compressions import COMPRESSIONS, through_restart_points
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning
 from trajmodes.formats.open import open_trajectory

@@ -12,10 +12,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from compression_methods import COMPRESSIONS, through_restart_points
+from program_files.compressions import COMPRESSIONS, through_restart_points
 from trajmodes.errors import DataError
+from trajmodes.readers.text import kept
 from trajmodes.readers.text import source as source_module
-from trajmodes.readers.text.compressed import place, points
+from trajmodes.readers.text.compressed import points
 from trajmodes.readers.text.source import open_source
 
 RANDOM = random.Random(1)
@@ -53,7 +54,7 @@ FORMS = {
 def restarting(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     through_restart_points(monkeypatch)
-    monkeypatch.setattr(place, "_kept", place._KeptTexts())
+    kept.forget_all()
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_byte_that_changes_behind_the_index_is_seen(packed, form, monkeypatch)
     for at in np.linspace(100, len(data) - 100, 25).astype(int):
         data[at] ^= 4
         path.write_bytes(data)
-        monkeypatch.setattr(place, "_kept", place._KeptTexts())
+        kept.forget_all()
         error = read_or_error(opened)
         assert "data are damaged between bytes" in error or not error
         n_seen += bool(error)
@@ -154,12 +155,12 @@ def test_points_of_a_replaced_file_are_not_used(packed, form):
 
 
 def test_memory_of_texts_is_bounded(packed, monkeypatch):
-    monkeypatch.setattr(place, "KEPT_BYTES", 100_000)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 100_000)
     opened = open_source(packed("gz"))
     for start in (0, 500_000, 900_000, 100, 700_000):
         assert opened.data(start, 90_000) == TEXT[start : start + 90_000]
-        assert sum(place._kept._sizes.values()) <= 100_000
-    assert len(place._kept._texts) == len(place._kept._sizes)
+        assert sum(kept._sizes.values()) <= 100_000
+    assert set(kept._pieces) == set(kept._sizes)
 
 
 def test_without_rapidgzip_the_text_is_the_same(packed, monkeypatch):

@@ -5,6 +5,8 @@ from typing import Any
 
 from trajmodes.errors import DataError
 from trajmodes.readers.soundness import require_survivable
+from trajmodes.readers.text.remote import require_local
+from trajmodes.readers.text.source import first_bytes
 from trajmodes.readers.trial import MAX_COMPRESSION
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -12,8 +14,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 
 def is_hdf5(path: Path) -> bool:
     """Whether a file begins as HDF5 files do."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+    return first_bytes(path, len(MAGIC)) == MAGIC
 
 
 def opened(path: Path) -> Any:
@@ -28,9 +29,12 @@ def sound(path: Path) -> Any:
 
     Raises
     ------
+    UsageError
+        If it is not a file of this computer.
     DataError
-        If the library does not survive the file.
+        If the library does not survive it.
     """
+    require_local(path)
     require_survivable(path)
     return opened(path)
 

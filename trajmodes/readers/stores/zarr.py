@@ -8,11 +8,14 @@ from typing import Any
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.stores.array_store import located_in, open_store
+from trajmodes.readers.text.remote import RemotePath
 from trajmodes.readers.trajectory import ForeignFile
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a path is a folder of zarr, of format 2 or 3."""
+    """Whether a path is a folder of zarr, of format 2 or 3; a URL is one by its suffix."""
+    if isinstance(path, RemotePath):
+        return str(path).endswith(".zarr")
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
@@ -22,7 +25,7 @@ def open_zarr(path: Path, options: ReadOptions) -> ForeignFile:
     Raises
     ------
     UsageError
-        If the package is not installed.
+        If the package is not installed, or it is on a web server.
     """
     group = _group(path)
     with located_in(path):
@@ -40,6 +43,14 @@ def _group(path: Path) -> Any:
             where=str(path),
             fix="pip install zarr, or write the run as an HDF5 file",
         ) from None
+    if str(path).startswith("http"):
+        raise UsageError(
+            "a folder of zarr cannot be read from a web server",
+            where=str(path),
+            why="web servers do not list the files of a folder, and arrays whose chunks are "
+            "missing would be read as zeros",
+            fix="copy the folder to this computer, or read it from its store (s3://, gcs://)",
+        )
     return zarr.open_group(str(path), mode="r")
 
 

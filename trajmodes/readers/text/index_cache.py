@@ -66,6 +66,9 @@ def cached_index(
 
 
 def _identity(stamp: FileStamp, kind: str) -> str:
+    """Text that changes with the file; for an object it is what the server says of it."""
+    if stamp.mark:
+        return f"{_VERSION} {kind} {stamp.size} {stamp.mark}"
     digest = hashlib.sha256()
     with system_errors(stamp.path), stamp.path.open("rb") as file:
         digest.update(file.read(_END))

@@ -33,6 +33,7 @@ from trajmodes.readers.text.compressed.stream import (
 )
 from trajmodes.readers.text.index_cache import Index, cached_index
 from trajmodes.readers.text.places import LocalFile, Place, PlaceFile, Spool
+from trajmodes.readers.text.remote import RemoteObject, RemotePath, named_path, remote_object
 from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -69,13 +70,16 @@ class TextSource:
     def reading(self) -> Iterator[Any]:
         """Open place for `fill`; the file is compared with its stamp before and after.
 
+        An object is compared after only: each comparison is a question to its server.
+
         Raises
         ------
         DataError
             If the file has changed since it was opened. This replaces any error raised within
             the context, which it then explains.
         """
-        check_unchanged(self.stamp)
+        if not self.stamp.mark:
+            check_unchanged(self.stamp)
         try:
             with self.place.opened() as opened:
                 yield opened
@@ -160,7 +164,7 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
         If there is no space for the decompressed text.
     """
     stamp = stamp_file(path)
-    raw = TextSource(stamp, stamp.size, LocalFile(stamp.path))
+    raw = TextSource(stamp, stamp.size, _place_of(stamp))
     method = compression_of(raw.data(0, min(stamp.size, 8)))
     if method is None:
         return raw
@@ -169,6 +173,17 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
         place = CompressedFile(stamp, raw.place, points)
         return TextSource(stamp, int(points.starts[-1]), place)
     return _decompressed_source(raw, method, allow_partial=allow_partial)
+
+
+def _place_at(path: Path) -> Place:
+    """Where a file is that need not be text, nor have any content."""
+    return remote_object(path) if isinstance(path, RemotePath) else LocalFile(path)
+
+
+def _place_of(stamp: FileStamp) -> Place:
+    if isinstance(stamp.path, RemotePath):
+        return RemoteObject(str(stamp.path), stamp.size, stamp.mark)
+    return LocalFile(stamp.path)
 
 
 class _NoPointsError(Exception):
@@ -193,6 +208,13 @@ def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
     return RestartPoints.of_arrays(method, arrays)
 
 
+def first_bytes(path: Path, size: int) -> bytes:
+    """First bytes of a file, as they are."""
+    place = _place_at(path)
+    with place.opened() as opened:
+        return PlaceFile(place, opened).read(size)
+
+
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
     """First bytes of the text of a file, decompressed if necessary; fewer if it is damaged.
 
@@ -201,8 +223,8 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
     DataError
         If compressed data are damaged before their first text.
     """
-    file_path, head = Path(path), b""
-    place = LocalFile(file_path)
+    file_path, head = named_path(path), b""
+    place = _place_at(file_path)
     with place.opened() as opened:
         file = PlaceFile(place, opened)
         method = compression_of(file.read(8))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trajmodes.errors import DataError, UsageError, system_errors
+from trajmodes.readers.text.remote import RemotePath, named_path, remote_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class FileStamp:
     inode: int
     ends: bytes
     """Digest of the first and the last bytes."""
+    mark: str = ""
+    """What changes with the content of an object that a URL names; empty for files."""
 
 
 _ENDS = 4096
@@ -40,20 +43,28 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
     UsageError
         If there is no such file, or it is a folder, a pipe or not readable.
     DataError
-        If it is empty.
+        If it is empty, or a server does not answer.
     """
-    file = Path(path).absolute()
+    file = named_path(path).absolute()
+    if isinstance(file, RemotePath):
+        found = remote_object(file)
+        _require_content(file, found.size)
+        return FileStamp(file, found.size, 0, 0, 0, b"", found.mark)
     with system_errors(file):
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise UsageError(f"{file} is {kind}, not a trajectory file")
         ends = _digest_of_ends(file, status.st_size)
-    if status.st_size == 0:
-        raise DataError(f"{file} is empty")
+    _require_content(file, status.st_size)
     return FileStamp(
         *(file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), ends
     )
+
+
+def _require_content(path: Path, size: int) -> None:
+    if size == 0:
+        raise DataError(f"{path} is empty")
 
 
 def _digest_of_ends(path: Path, size: int) -> bytes:
@@ -72,6 +83,10 @@ def check_unchanged(stamp: FileStamp) -> None:
     A simulation may append to it: it is then longer, and the ends of its earlier part are the
     same.
     """
+    if isinstance(stamp.path, RemotePath):
+        found = remote_object(stamp.path)
+        _require_same(stamp, is_same=(found.size, found.mark) == (stamp.size, stamp.mark))
+        return
     same = False
     with system_errors(stamp.path), suppress(FileNotFoundError, NotADirectoryError):
         status = stamp.path.stat()
@@ -80,7 +95,11 @@ def check_unchanged(stamp: FileStamp) -> None:
         else:
             now = (status.st_size, status.st_mtime_ns, status.st_ino)
             same = now == (stamp.size, stamp.modified_ns, stamp.inode)
-    if not same:
+    _require_same(stamp, is_same=same)
+
+
+def _require_same(stamp: FileStamp, *, is_same: bool) -> None:
+    if not is_same:
         raise DataError(
             f"{stamp.path} has changed since it was opened",
             why="it was replaced, shortened or written again",
