@@ -3,14 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import xarray as xr
 
+from trajmodes import plot
 from trajmodes.api.calls import PathLike, call_text
 from trajmodes.api.force_constants import ForceConstants, read_force_constants
 from trajmodes.config.job import values_of
@@ -20,11 +19,9 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table
 from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
 from trajmodes.pipeline.thermo.properties import thermo_job
-from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import is_map, is_series, outputs_of, write_results
 from trajmodes.results.contents import crystal_in, modes_in
@@ -58,21 +55,23 @@ class Plots:
 
     def bands(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the bands over the measured spectral energy along the path."""
-        return self._draw("spectral_map.bands_panel", "path_distance", ax)
+        return plot.bands(self.dataset, ax)
+
+    def bands_and_density(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the bands with the densities of states beside them."""
+        return plot.bands_and_density(self.dataset, ax)
 
     def lifetimes(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the lifetimes of all sets of modes against their frequencies."""
-        axes = self._draw("lifetimes.lifetimes_panel", "lifetime_ps", ax)
-        axes.legend(loc="best")
-        return axes
+        return plot.lifetimes(self.dataset, ax)
 
     def energies(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the mode temperatures of all sets of modes against their frequencies."""
-        return self._draw("energies.temperatures_panel", "mode_temperature", ax)
+        return plot.temperatures(self.dataset, ax)
 
     def vdos(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the vibrational density of states per atom, whole and by species."""
-        return self._draw("spectra.density_panel", "vdos", ax)
+        return plot.vdos(self.dataset, ax)
 
     def spectrum(self, mode: int | str, ax: "Axes | None" = None) -> "Axes":
         """Draw the spectrum of a set of modes with the fitted line.
@@ -84,9 +83,7 @@ class Plots:
         ax
             The axes.
         """
-        axes = self._draw("spectra.spectrum_panel", "line_power", ax, self._set(mode))
-        axes.set(xlabel="Frequency (THz)", ylabel="Spectral energy (meV/THz)")
-        return axes
+        return plot.spectrum(self.dataset, mode, ax)
 
     def correlation(self, mode: int | str, ax: "Axes | None" = None) -> "Axes":
         """Draw the correlation of the energy of a set of modes with the fitted decay.
@@ -98,39 +95,7 @@ class Plots:
         ax
             The axes.
         """
-        axes = self._draw("spectra.correlation_panel", "energy_acf", ax, self._set(mode))
-        axes.set(xlabel="Lag (ps)", ylabel="Energy correlation")
-        return axes
-
-    def _draw(self, panel: str, needs: str, ax: "Axes | None", *more: Any) -> "Axes":
-        if needs not in self.dataset.variables:
-            raise DataError(
-                f"the results hold nothing to draw: there is no {needs}",
-                why="this part of the analysis was not asked for",
-                fix="project the run on its modes: run.project(force_constants)",
-            )
-        from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
-
-        module, name = panel.split(".")
-        with new_axes(ax) as axes:
-            home = import_module(f"trajmodes.report.figures.{module}")
-            getattr(home, name)(axes, self.dataset, *more)
-        return axes
-
-    def _set(self, mode: int | str) -> int:
-        """Find the number of the set that a mode belongs to."""
-        number = mode
-        if isinstance(mode, str):
-            modes = modes_in(self.dataset)
-            (chosen, *_) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
-            number = int(modes.sets[chosen.row, chosen.branch])
-        count = self.dataset.sizes.get("set", 0)
-        if not 0 <= int(number) < count:
-            raise UsageError(
-                f"there is no set of modes {mode}",
-                fix=f"sets count from 0 to {count - 1}; acoustic modes at Γ belong to none",
-            )
-        return int(number)
+        return plot.correlation(self.dataset, mode, ax)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

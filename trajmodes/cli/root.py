@@ -29,6 +29,7 @@ def main() -> None:
       trajmodes init  run.lammpstrj                    a commented job file of this run
       trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
       trajmodes show  results/ [modes]                 everything, or a table
+      trajmodes plot results/ bands --width 85mm       a figure for a paper, as PDF, SVG or PNG
       trajmodes report results/ [more/]                a page to send, also of several folders
       trajmodes resume results/                        continue a command that was ended
       trajmodes live  imd://localhost:8888             the same of a simulation while it runs

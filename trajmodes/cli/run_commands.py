@@ -279,6 +279,20 @@ def report(results: tuple[str, ...], **given: Any) -> str:
     return write_report(results, values_of("report", given)["output"])
 
 
+@command(
+    main,
+    argument("results", metavar="RESULTS.nc | FOLDER"),
+    click.argument("figure", required=False, metavar="[FIGURE]"),
+)
+def plot(results: str, figure: str | None, **given: Any) -> str:
+    """Draw a figure of results in a size and format of one's own; list them without FIGURE."""
+    from trajmodes.report.plot.files import Look, plot_job
+
+    values = values_of("plot", given)
+    modes, output = values.pop("modes"), values.pop("output")
+    return plot_job(results, figure, modes, output, Look(**values))
+
+
 @command(main)
 def demo(output: str | None, *, verbose: bool) -> str:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""

@@ -320,4 +320,25 @@ PRESSURES = Kind(
     tidy=lambda value: (value,) if isinstance(value, int | float) else value,
 )
 
+
+def _read_length(text: str) -> float:
+    """Length in mm of a text such as 85mm, 8.5cm or 3.35in; without a unit it is in mm."""
+    found = re.fullmatch(r"([\d.]+)\s*(mm|cm|in|)", text.strip())
+    if found is None:
+        raise ValueError(text)
+    return float(found[1]) * {"mm": 1.0, "": 1.0, "cm": 10.0, "in": 25.4}[found[2]]
+
+
+LENGTH = Kind(
+    "a length such as 85mm, 8.5cm or 3.35in, from 20 to 1000 mm",
+    partial(_is_number, least=20.0, most=1000.0),
+    _read_length,
+    from_text=True,
+)
+LIMITS = Kind(
+    "two numbers, the lower one first, such as 0:15",
+    lambda value: _are_numbers(value, -MOST) and len(value) == 2 and value[0] < value[1],
+    lambda text: tuple(map(float, text.replace(":", " ").replace(",", " ").split())),
+    from_text=True,
+)
 _PLAIN = {bool: SWITCH, int: WHOLE, float: number(), str: TEXT}

@@ -12,6 +12,7 @@ from trajmodes.config.scattering import OnePhononOptions
 from trajmodes.config.terminal import (
     CompletionOptions,
     InitOptions,
+    PlotOptions,
     ReportOptions,
     TableOptions,
     TerminalOptions,
@@ -351,6 +352,7 @@ OF_OTHER_COMMANDS: tuple[type[Group], ...] = (
     ConvertOptions,
     TableOptions,
     ReportOptions,
+    PlotOptions,
     MovieOptions,
     SpectralOptions,
     ThermoOptions,

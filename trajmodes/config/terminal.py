@@ -1,7 +1,7 @@
 """The options of what is printed: tables, summaries, a first job file, completion."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from trajmodes.config import kinds
 from trajmodes.config.option import Group, option
@@ -55,6 +55,58 @@ class ReportOptions(Group):
 
     output: str | None = option(
         "File to write.", metavar="FILE", unset="report.html in the first folder"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlotOptions(Group):
+    """The figure that `trajmodes plot` draws."""
+
+    title: ClassVar = "Figure"
+    commands: ClassVar = "plot"
+
+    modes: tuple[str, ...] = option(
+        'Mode of a spectrum or an autocorrelation, such as X:4 or "1/2 0 0:3". May be '
+        "repeated.",
+        default=(),
+        metavar="Q:BRANCH",
+    )
+    format: Literal["pdf", "svg", "png"] = option("Format of the file.", default="pdf")
+    width: float | None = option(
+        "Width of the figure, such as 85mm or 3.35in.",
+        kind=kinds.LENGTH,
+        metavar="LENGTH",
+        unset="85 mm, one column of a journal",
+    )
+    height: float | None = option(
+        "Height of the figure.", kind=kinds.LENGTH, metavar="LENGTH", unset="0.72 of the width"
+    )
+    dpi: int = option(
+        "Resolution of PNG files, and of maps in other files, in dots per inch.",
+        default=300,
+        kind=kinds.whole(30, 2400),
+        metavar="N",
+    )
+    xlim: tuple[float, ...] | None = option(
+        "Range of the horizontal axis.",
+        kind=kinds.LIMITS,
+        metavar="LOW:HIGH",
+        unset="that of the data",
+    )
+    ylim: tuple[float, ...] | None = option(
+        "Range of the vertical axis.",
+        kind=kinds.LIMITS,
+        metavar="LOW:HIGH",
+        unset="that of the data",
+    )
+    style: str | None = option(
+        "Style sheet of matplotlib, a file or a name, on top of that of the program.",
+        metavar="FILE",
+    )
+    output: str | None = option(
+        "File to write; its suffix is its format.",
+        metavar="FILE",
+        unset="the name of the figure in the working folder",
     )
 
 

@@ -1,7 +1,6 @@
 """A Dataset of results → the crystal and the modes that it holds."""
 
 import numpy as np
-import xarray as xr
 
 from trajmodes.arrays import Ints
 from trajmodes.data.crystal import Crystal
@@ -11,7 +10,7 @@ from trajmodes.errors import DataError
 from trajmodes.units import DALTON, THZ
 
 
-def modes_in(dataset: xr.Dataset) -> Modes:
+def modes_in(dataset: NamedArrays) -> Modes:
     """Modes at the commensurate q points, as results hold them.
 
     Raises

@@ -35,10 +35,10 @@ def draw_fit(dataset: NamedArrays) -> Figure:
     figure = new_figure(3.3)
     has_convergence = "run_fraction" in dataset
     axes = figure.add_axes((0.085, 0.135, 0.395 if has_convergence else 0.9, 0.775))
-    _draw_shells(axes, dataset)
+    shells_panel(axes, dataset)
     if has_convergence:
         side = figure.add_axes((0.575, 0.135, 0.335, 0.775))
-        _draw_convergence(side, dataset)
+        convergence_panel(side, dataset)
     letter_panels(figure.axes[:2])
     if "r_squared" in dataset:
         axes.set_title(
@@ -49,7 +49,8 @@ def draw_fit(dataset: NamedArrays) -> Figure:
     return figure
 
 
-def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
+def shells_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the rms force constants of the shells of neighbours by distance."""
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem, kinds = sem_of(dataset, "shell_norm"), dataset["shell_species"].values
     for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
@@ -71,7 +72,8 @@ def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
     axes.legend(loc="upper right", borderaxespad=0.3, title=title)
 
 
-def _draw_convergence(axes: Axes, dataset: NamedArrays) -> None:
+def convergence_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw how parameters and frequencies change if a part of the run is fitted."""
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = dataset["fit_change"].values[:-1]

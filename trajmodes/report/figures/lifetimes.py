@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data.named_arrays import NamedArrays
@@ -32,12 +31,12 @@ _IN_A_ROW = 3
 _LIMIT_LOOK: dict[str, Any] = {
     "linestyle": "none",
     "color": GREY,
-    "markersize": 3.5,
-    "markeredgewidth": 0.9,
-    "alpha": 0.65,
+    "markersize": 6.0,
+    "markeredgewidth": 0.0,
+    "alpha": 0.8,
     "zorder": 1.2,
 }
-"""Limits are small pale ticks behind the values, pointing in the direction of the value."""
+"""Limits are pale arrows behind the values, pointing in the direction of the value."""
 _KINDS = (("classical", RED, "-"), ("quantum", BLUE, (0, (5, 1.5))))
 _SHORTEST = 0.005
 """Shortest mean free path shown, in nm; shorter than the thermal motion of atoms."""
@@ -161,7 +160,7 @@ def _lower_limit(dataset: NamedArrays) -> Floats:
 
 
 def _draw_limits(axes: Axes, dataset: NamedArrays) -> list[Floats]:
-    """Draw a tick that points upwards from each lower limit."""
+    """Draw an arrow upwards at each lower limit."""
     narrow = _is_too_narrow(dataset)
     if not narrow.any():
         return []
@@ -169,7 +168,7 @@ def _draw_limits(axes: Axes, dataset: NamedArrays) -> list[Floats]:
     axes.plot(
         np.maximum(dataset["freq_harmonic_thz"].values[narrow], 0.0),
         least,
-        marker=TICKUP,
+        marker=r"$\uparrow$",
         **_LIMIT_LOOK,
         label=f"lower limit, line too narrow ({narrow.sum()})",
     )
@@ -220,7 +219,7 @@ def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
     if limited.any():
         axes.plot(
             *(least[limited], energy[limited]),
-            marker=TICKRIGHT,
+            marker=r"$\rightarrow$",
             **_LIMIT_LOOK,
             label=f"line too narrow ({limited.sum()})",
         )

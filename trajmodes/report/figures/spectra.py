@@ -241,7 +241,7 @@ def _decay_text(one: NamedArrays) -> str:
 
 def draw_density(dataset: NamedArrays) -> Figure:
     """Draw the vibrational density of states of the run."""
-    freq, total, kinds, directions = _densities(dataset)
+    freq, total, kinds, directions = densities(dataset)
     parts = [kinds] if kinds else []
     if _differ(total, list(directions.values())):
         parts.append(directions)
@@ -265,16 +265,16 @@ def draw_density(dataset: NamedArrays) -> Figure:
 
 def density_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the density of states, total and by species."""
-    freq, total, kinds, _ = _densities(dataset)
+    freq, total, kinds, _ = densities(dataset)
     _draw_parts(axes, freq, total, kinds)
     axes.set_xlim(0.0, _highest_shown(freq, total))
     axes.set_xlabel("Frequency (THz)")
 
 
-def _densities(
+def densities(
     dataset: NamedArrays,
 ) -> tuple[Floats, Floats, dict[str, Floats], dict[str, Floats]]:
-    """Frequencies; total density, that of each of several species, that along x, y, z."""
+    """Read frequencies; total density, that of each of several species, that along x, y, z."""
     columns = density_table(dataset).columns
     species = dict.fromkeys(dataset["species"].values.tolist())
     kinds = {name: columns[f"density_{name}"] for name in species} if len(species) > 1 else {}

@@ -1,0 +1,162 @@
+"""Single figures: what is drawn is what the results hold, in the size and format asked for."""
+
+import re
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+import trajmodes.plot
+from trajmodes.errors import DataError, UsageError
+from trajmodes.report.plot import files
+from trajmodes.report.plot.files import Look, plot_job
+from trajmodes.report.plot.panels import PANELS, possible_panels, set_of
+from trajmodes.report.write import write_folder
+
+MODE_PANELS = [name for name, one in PANELS.items() if one.of_a_mode]
+
+
+@pytest.fixture(scope="module")
+def folder(full, tmp_path_factory):
+    place = tmp_path_factory.mktemp("plots") / "results"
+    few = [n for n in full.variables if not str(n).startswith(("kappa", "fc_replicates"))]
+    write_folder(place, full[few])
+    return place
+
+
+@pytest.fixture
+def axes():
+    return Figure().add_subplot()
+
+
+def curves(axes):
+    return [line.get_ydata() for line in axes.lines]
+
+
+def test_every_panel_has_a_function_in_the_public_module():
+    functions = {name.replace("-dos", "_and_density").replace("-", "_") for name in PANELS}
+    assert functions <= set(dir(trajmodes.plot))
+
+
+def test_bands_are_those_of_the_results(full, axes):
+    drawn = trajmodes.plot.bands(full, axes)
+    assert drawn is axes
+    (expected,) = np.unique(full["path_segment"].values)[:1]
+    inside = full["path_segment"].values == expected
+    first = full["band_freq_thz"].values[inside, 0]
+    assert any(np.array_equal(line, first) for line in curves(axes))
+
+
+def test_a_mode_has_its_own_spectrum(full, axes):
+    mode = int(np.flatnonzero(full["resolved"].values)[3])
+    q = " ".join(f"{x:g}" for x in full["set_q"].values[mode])
+    branch = int(full["branch_first"].values[mode])
+    assert set_of(full, f"{q}:{branch}") == mode
+    trajmodes.plot.spectrum(full, f"{q}:{branch}", axes)
+    model = 1e3 * full["line_model"].values[mode]
+    long = [np.asarray(one, dtype=float) for one in curves(axes) if len(one) > 5]
+    fits = [one for one in long if np.isclose(one[:, None], model).any(axis=1).all()]
+    assert len(fits) == 1
+
+
+def test_densities_at_the_side_share_the_axis_of_frequency(full, axes):
+    trajmodes.plot.bands_and_density(full, axes)
+    (side,) = axes.child_axes
+    assert side.get_ylim() == axes.get_ylim()
+    freq, density = side.lines[0].get_ydata(), side.lines[0].get_xdata()
+    assert np.trapezoid(density, freq) == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize("form", ["pdf", "svg", "png"])
+def test_size_and_format_are_those_asked_for(folder, tmp_path, form):
+    target = tmp_path / f"bands.{form}"
+    plot_job(folder, "bands", output=str(target), look=Look(width=85.0, height=60.0, dpi=200))
+    if form == "png":
+        assert imread(target).shape[:2] == (int(60 / 25.4 * 200), int(85 / 25.4 * 200))
+    elif form == "svg":
+        text = target.read_text(encoding="utf-8")
+        size = [
+            float(re.search(rf'{name}="([\d.]+)pt"', text)[1]) for name in ("width", "height")
+        ]
+        assert size == pytest.approx([85 / 25.4 * 72, 60 / 25.4 * 72], abs=0.5)
+        assert ">Frequency (THz)</text>" in text
+    else:
+        content = target.read_bytes()
+        box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", content)
+        assert [float(one) for one in box.groups()] == pytest.approx(
+            [85 / 25.4 * 72, 60 / 25.4 * 72], abs=0.5
+        )
+        # Fonts are TrueType, so that the text can be edited.
+        assert b"/Type3" not in content
+
+
+def test_the_same_results_give_the_same_bytes(folder, tmp_path):
+    for form in ("pdf", "svg"):
+        for name in ("one", "two"):
+            plot_job(folder, "lifetimes", output=str(tmp_path / f"{name}.{form}"))
+        one, two = ((tmp_path / f"{name}.{form}").read_bytes() for name in ("one", "two"))
+        assert one == two
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_panel_fits_into_a_column(full, name):
+    """No label leaves the figure, and no two numbers of an axis overlap."""
+    if name not in possible_panels(full):
+        pytest.skip("the results have no data for it")
+    modes = [3, 5] if name in MODE_PANELS else []
+    with files._style(Look()):
+        figure = files._figure(full, name, modes, Look())
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            for axis, along in ((axes.xaxis, "x"), (axes.yaxis, "y")):
+                box = axis.label.get_window_extent()
+                if axis.label.get_text() and axis.label.get_visible():
+                    assert -2.0 < box.x0 < box.x1 < figure.bbox.width + 2.0
+                    assert -2.0 < box.y0 < box.y1 < figure.bbox.height + 2.0
+                texts = [one for one in axis.get_ticklabels() if one.get_text()]
+                boxes = [one.get_window_extent() for one in texts]
+                ends = sorted((getattr(b, f"{along}0"), getattr(b, f"{along}1")) for b in boxes)
+                if not name.startswith("bands"):  # names of points may have two rows
+                    assert all(after[0] > before[1] - 1.0 for before, after in pairwise(ends))
+
+
+def test_ranges_and_style(folder, tmp_path):
+    style = tmp_path / "mine.mplstyle"
+    style.write_text("axes.facecolor: 0000ff\n", encoding="utf-8")
+    target = tmp_path / "vdos.png"
+    look = Look(xlim=(2.0, 9.0), ylim=(0.0, 3.0), style=str(style), dpi=50)
+    plot_job(folder, "vdos", output=str(target), look=look)
+    middle = imread(target)
+    assert (middle[..., 2] > 0.9).mean() > 0.3
+    assert (middle[..., 0] < 0.1).mean() > 0.3
+    assert mpl.rcParams["axes.facecolor"] != "0000ff"
+
+
+def test_what_can_be_drawn_is_listed(folder):
+    text = plot_job(folder, None)
+    assert "bands-dos" in text
+    assert "renormalised" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("nothing", {}, "there is no figure"),
+        ("spectrum", {}, "drawn for a mode"),
+        ("bands", {"modes": ["X:4"]}, "not drawn for single modes"),
+        ("renormalised", {"look": Look(width=85.0)}, "for a single panel"),
+        ("vdos", {"look": Look(style="no such style")}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_drawn_is_an_error(folder, tmp_path, name, given, message):
+    with pytest.raises(UsageError, match=message):
+        plot_job(folder, name, output=str(tmp_path / "x.pdf"), **given)
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_results_without_the_data_are_an_error(full, axes):
+    with pytest.raises(DataError, match="nothing to draw"):
+        trajmodes.plot.gruneisen(full.drop_vars("band_gruneisen", errors="ignore"), axes)

@@ -1,0 +1,43 @@
+"""Bands with the densities of states at their side, on one axis of frequency."""
+
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import MaxNLocator
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.figures.spectra import densities
+from trajmodes.report.figures.spectral_map import bands_panel
+from trajmodes.report.figures.style import BLACK, BLUE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+_PLACE = (1.03, 0.0, 0.28, 1.0)
+"""Left end, foot, width and height of the panel at the side, in units of that of the bands."""
+
+
+def bands_and_density(axes: "Axes", dataset: NamedArrays) -> "QuadMesh | None":
+    """Draw bands, and beside them the density of states of the run and of the force constants.
+
+    Both densities are per atom: their integrals are 3.
+    """
+    mesh = bands_panel(axes, dataset)
+    side = axes.inset_axes(_PLACE, sharey=axes)
+    if "vdos" in dataset:
+        freq, total, _, _ = densities(dataset)
+        side.fill_betweenx(freq, total, color=BLACK, alpha=0.12, linewidth=0)
+        side.plot(total, freq, color=BLACK, linewidth=0.9, label="run")
+    if "dos" in dataset:
+        per_atom = dataset["dos"].values / dataset.sizes["site"]
+        freq = dataset["dos_freq_thz"].values
+        side.plot(per_atom, freq, color=BLUE, linewidth=0.9, label="force constants")
+    side.set_xlim(left=0.0)
+    # A number at the corner would stand on the name of the last point.
+    side.xaxis.set_major_locator(MaxNLocator(2, prune="lower"))
+    side.set_xlabel("States (1/THz)")
+    side.tick_params(labelleft=False)
+    handles, _ = side.get_legend_handles_labels()
+    if len(handles) > 1:
+        side.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.1)
+    return mesh
