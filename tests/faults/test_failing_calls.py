@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, rmtree
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from program_files.argon import argon
 from program_files.failing_calls import failing, from_call, never, once
 from trajmodes.cli.program import main
 from trajmodes.errors import DataError, StorageError, UsageError
@@ -142,28 +142,6 @@ def test_results_are_whole_or_refused_whenever_a_disk_is_lost(earlier, tmp_path)
 
 
 # --- whole commands, at every place that makes a call
-
-
-def argon(path, n_frames=24, a=5.4):
-    """Argon on fcc sites that oscillate independently, as a LAMMPS dump and a POSCAR."""
-    rng = np.random.default_rng(0)
-    base = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    cells = np.stack(np.meshgrid(*3 * [range(2)], indexing="ij"), -1).reshape(-1, 3)
-    sites = ((cells[:, None] + base) * a).reshape(-1, 3)
-    with (path / "argon.lammpstrj").open("w") as file:
-        for step in range(n_frames):
-            u_ax, v_ax = 0.1 * rng.normal(size=(2, *sites.shape)) * [[[1]], [[11]]]
-            f_ax = -0.3 * (u_ax - 0.1 * np.roll(u_ax, 1, axis=0))
-            box = f"0 {2 * a}\n" * 3
-            file.write(
-                f"ITEM: UNITS\nmetal\nITEM: TIMESTEP\n{10 * step}\nITEM: NUMBER OF ATOMS"
-            )
-            file.write(f"\n{len(sites)}\nITEM: BOX BOUNDS pp pp pp\n{box}")
-            file.write("ITEM: ATOMS id type element xu yu zu vx vy vz fx fy fz\n")
-            for k, row in enumerate(np.hstack([sites + u_ax, v_ax, f_ax]), start=1):
-                file.write(f"{k} 1 Ar {' '.join(f'{x:.8f}' for x in row)}\n")
-    rows = "\n".join(" ".join(map(str, row)) for row in base)
-    (path / "POSCAR").write_text(f"Ar\n{a}\n1 0 0\n0 1 0\n0 0 1\nAr\n4\ndirect\n{rows}\n")
 
 
 class Commands:

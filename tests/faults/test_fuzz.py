@@ -26,11 +26,12 @@ from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes
-from program_files.arrays import h5md, vaspout
+from program_files.arrays import h5md, vaspout, zarr_folder
 from program_files.castep import castep
 from program_files.compressions import COMPRESSIONS, through_restart_points
 from program_files.cp2k import cp2k
 from program_files.espresso import espresso
+from program_files.ipi import ipi_run
 from program_files.lammps_dumps import binary_dump, yaml_frame
 from program_files.netcdf import METAL, amber
 from program_files.vasp import vasprun
@@ -192,6 +193,19 @@ def lammps_netcdf(kind, folder):
     return folder / "a.nc", lambda: frames_of(folder / "a.nc")
 
 
+def of_ipi(name, folder):
+    rng = np.random.default_rng(0)
+    files = ipi_run(
+        folder, {kind: rng.normal(size=(3, 5, 3)) for kind in ("pos", "vel", "for")}
+    )
+    return folder / name, lambda: frames_of(files, timestep_fs=0.5)
+
+
+def of_zarr(name, folder):
+    path = zarr_folder(folder / "a.zarr", rattled_images())
+    return path / name, lambda: frames_of(path, timestep_fs=1.0)
+
+
 READERS = {
     "LAMMPS NetCDF": lambda at: lammps_netcdf("NETCDF3_64BIT_DATA", at),
     "LAMMPS binary": binary_lammps,
@@ -205,6 +219,11 @@ READERS = {
     "CP2K": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-pos-1.xyz", at),
     "CP2K, forces": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-frc-1.xyz", at),
     "CP2K, cells": lambda at: of_files(cp2k, "si-pos-1.xyz", "si-1.cell", at),
+    "i-PI": lambda at: of_ipi("sim.pos_0.xyz", at),
+    "i-PI, forces": lambda at: of_ipi("sim.for_0.xyz", at),
+    "zarr": lambda at: of_zarr("zarr.json", at),
+    "zarr, array": lambda at: of_zarr("forces/zarr.json", at),
+    "zarr, chunk": lambda at: of_zarr("forces/c/0/0/0", at),
     "cp.x": lambda at: of_files(espresso, "si.pos", "si.pos", at),
     "cp.x, cells": lambda at: of_files(espresso, "si.pos", "si.cel", at),
     "cp.x, velocities": lambda at: of_files(espresso, "si.pos", "si.vel", at),
@@ -368,7 +387,7 @@ IN_PARTS = (
         "CP2K, forces",
     ),
     *("cp.x", "cp.x, cells", "cp.x, velocities", "vasprun.xml", "traj", "FORCE_SETS", "DFSET"),
-    *("LAMMPS NetCDF", "NetCDF", "XTC", "TRR", "DCD"),
+    *("LAMMPS NetCDF", "NetCDF", "XTC", "TRR", "DCD", "i-PI", "i-PI, forces"),
 )
 
 

@@ -1,7 +1,8 @@
-"""HDF5 files: vaspout.h5 by py4vasp's schema, H5MD by its specification, and plain arrays."""
+"""HDF5 files: vaspout.h5 by py4vasp's schema, H5MD by its specification; plain arrays, zarr."""
 
 import h5py
 import numpy as np
+import pytest
 
 from program_files.cp2k import velocities_of
 
@@ -81,4 +82,16 @@ def plain_hdf5(path, images, *, units=True):
         file["time"] = 2.0 * np.arange(len(images))
         if units:
             file["time"].attrs["units"] = "fs"
+    return path
+
+
+def zarr_folder(path, images):
+    """Write arrays that are named after their quantities, two frames a chunk."""
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(path), mode="w")
+    for name, array in arrays_of(images).items():
+        chunks = (2, *array.shape[1:])
+        made = group.create_array(name, shape=array.shape, chunks=chunks, dtype="f8")
+        made[:] = array
+        made.attrs["units"] = UNITS.get(name, "angstrom")
     return path

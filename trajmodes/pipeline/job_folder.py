@@ -32,7 +32,7 @@ from trajmodes.errors import UsageError, system_errors
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.readers.text.remote import RemotePath
-from trajmodes.readers.text.stamp import stamp_file
+from trajmodes.readers.text.stamp import FileStamp, stamp_file, unchanged
 from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
@@ -106,25 +106,29 @@ def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
     A simulation may append to a file: its size and digest are those at the beginning.
     """
     left = Event()
-    sizes = [_size(path) for path in paths]
+    stamps = [None if path.is_dir() else stamp_file(path) for path in paths]
     with ThreadPoolExecutor(1) as pool:
         try:
-            yield pool.submit(lambda: tuple(map(_describe, paths, sizes, repeat(left))))
+            yield pool.submit(lambda: tuple(map(_describe, paths, stamps, repeat(left))))
         finally:
             # After an error the rest of a large file need not be hashed.
             left.set()
 
 
-def _size(path: Path) -> int:
-    return stamp_file(path).size if isinstance(path, RemotePath) else path.stat().st_size
+def _describe(path: Path, stamp: FileStamp | None, left: Event) -> InputFile:
+    """Describe a file, or a folder without a stamp; DataError if the file has changed.
 
-
-def _describe(path: Path, size: int, left: Event) -> InputFile:
-    """Size and digest of a file; an object is not read once more for its digest."""
-    if isinstance(path, RemotePath):
-        return InputFile(str(path), size, "")
-    if path.is_dir():
+    An object is not read once more for its digest.
+    """
+    if stamp is None:
         return _describe_folder(path, left)
+    if isinstance(path, RemotePath):
+        return InputFile(str(path), stamp.size, "")
+    with unchanged((stamp,)):
+        return _describe_file(path, stamp.size, left)
+
+
+def _describe_file(path: Path, size: int, left: Event) -> InputFile:
     digest, rest = hashlib.sha256(), size
     with system_errors(path), path.open("rb", buffering=0) as file:
         while not left.is_set() and (piece := file.read(min(rest, _PIECE_BYTES))):
@@ -137,7 +141,7 @@ def _describe(path: Path, size: int, left: Event) -> InputFile:
 def _describe_folder(path: Path, left: Event) -> InputFile:
     """Size of all files in a folder, and the digest of their names and digests."""
     files = sorted(one for one in path.rglob("*") if one.is_file())
-    found = [_describe(one, one.stat().st_size, left) for one in files]
+    found = [_describe_file(one, one.stat().st_size, left) for one in files]
     pairs = zip(files, found, strict=True)
     text = "".join(f"{one.relative_to(path).as_posix()} {file.sha256}\n" for one, file in pairs)
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -24,10 +24,10 @@ from trajmodes.readers.mdanalysis import (
 from trajmodes.readers.netcdf.amber import open_amber
 from trajmodes.readers.programs.recognise import Opener, opener_of
 from trajmodes.readers.restarts import joined, kept_frames
-from trajmodes.readers.stores.zarr import is_zarr
-from trajmodes.readers.text.remote import require_local
+from trajmodes.readers.stores.zarr import descriptions, is_zarr
+from trajmodes.readers.text.remote import RemotePath, require_local
 from trajmodes.readers.text.source import read_head
-from trajmodes.readers.text.stamp import stamp_file
+from trajmodes.readers.text.stamp import FileStamp, stamp_file, unchanged
 from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
@@ -61,6 +61,8 @@ class LibraryFrames:
     paths: tuple[Path, ...]
     sources: tuple[ForeignFile, ...]
     """One for each file."""
+    stamps: tuple[tuple[FileStamp, ...], ...]
+    """Those of each file or folder, which libraries open again for every block."""
     fields: tuple[str, ...]
     """Those of positions, velocities and forces that the frames have."""
     cell: Floats | None
@@ -74,14 +76,17 @@ class LibraryFrames:
         cells = np.full((stop - start, 3, 3), np.nan if self.cell is None else self.cell)
         arrays["cells"] = cells
         ends = np.cumsum([source.n_frames for source in self.sources]).tolist()
-        for path, source, end in zip(self.paths, self.sources, ends, strict=True):
+        for path, source, stamps, end in zip(
+            self.paths, self.sources, self.stamps, ends, strict=True
+        ):
             first = end - source.n_frames
             low, high = max(start, first), min(stop, end)
             if low < high:
                 part = {
                     name: array[low - start : high - start] for name, array in arrays.items()
                 }
-                _fill(path, source, (low - first, high - first), part)
+                with unchanged(stamps):
+                    _fill(path, source, (low - first, high - first), part)
         return FrameFields(
             cells, arrays["positions"], arrays.get("velocities"), arrays.get("forces")
         )
@@ -116,21 +121,23 @@ def open_foreign(
     DataError
         If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
+    stamps = tuple(map(_stamps_of, paths))
     sources = tuple(_open_one(path, options) for path in paths)
-    return _joined_sources(tuple(paths), sources, options, cell)
+    return _joined_sources(tuple(paths), sources, stamps, options, cell)
 
 
 def open_in_memory(
     source: ForeignFile, options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
     """Open frames of objects in memory; otherwise as `open_foreign`."""
-    found = _joined_sources((Path("frames in memory"),), (source,), options, cell)
+    found = _joined_sources((Path("frames in memory"),), (source,), ((),), options, cell)
     return replace(found, paths=())
 
 
 def _joined_sources(
     files: tuple[Path, ...],
     sources: tuple[ForeignFile, ...],
+    stamps: tuple[tuple[FileStamp, ...], ...],
     options: ReadOptions,
     cell: Floats | None,
 ) -> Trajectory:
@@ -141,6 +148,7 @@ def _joined_sources(
     frames = LibraryFrames(
         paths=files,
         sources=sources,
+        stamps=stamps,
         fields=fields,
         cell=None if cell is None else np.asarray(cell, dtype=float),
     )
@@ -183,6 +191,16 @@ def _joined_sources(
     )
 
 
+def _stamps_of(path: Path) -> tuple[FileStamp, ...]:
+    """Stamps of a file, or of the descriptions of the arrays in a folder of zarr.
+
+    Objects have none here: what reads them compares them.
+    """
+    files = descriptions(path) if is_zarr(path) else [path]
+    stamps = tuple(map(stamp_file, files))  # raises if one is missing, empty or not a file
+    return () if isinstance(path, RemotePath) else stamps
+
+
 def _size(path: Path) -> int:
     """Bytes of a file or of all files in a folder; 0 for objects in memory."""
     if path.is_dir():
@@ -200,8 +218,6 @@ def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
 
 def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
     """Open one file with what reads its content or its suffix."""
-    if not is_zarr(path):
-        stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
         if suffix in _BINARY:

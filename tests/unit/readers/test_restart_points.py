@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_a_byte_that_changes_behind_the_index_is_seen(packed, form, monkeypatch)
     """Also where size, times and ends of the file are as before."""
     path = packed(form)
     opened = open_source(path)
-    monkeypatch.setattr(source_module, "check_unchanged", lambda _: None)
+    monkeypatch.setattr(source_module, "unchanged", lambda _: nullcontext())
     data, n_seen = bytearray(path.read_bytes()), 0
     for at in np.linspace(100, len(data) - 100, 25).astype(int):
         data[at] ^= 4

@@ -19,6 +19,12 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
+def descriptions(path: Path) -> list[Path]:
+    """Files that describe the arrays of a folder; they are written anew with the arrays."""
+    names = ("zarr.json", ".zgroup", ".zarray")
+    return sorted(file for name in names for file in path.rglob(name) if file.is_file())
+
+
 def open_zarr(path: Path, options: ReadOptions) -> ForeignFile:
     """Open a folder of zarr; errors are those of `open_store`.
 

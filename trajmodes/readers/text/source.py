@@ -34,7 +34,7 @@ from trajmodes.readers.text.compressed.stream import (
 from trajmodes.readers.text.index_cache import Index, cached_index
 from trajmodes.readers.text.places import LocalFile, Place, PlaceFile, Spool
 from trajmodes.readers.text.remote import RemoteObject, RemotePath, named_path, remote_object
-from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file
+from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file, unchanged
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """That of UTF-8."""
@@ -78,13 +78,8 @@ class TextSource:
             If the file has changed since it was opened. This replaces any error raised within
             the context, which it then explains.
         """
-        if not self.stamp.mark:
-            check_unchanged(self.stamp)
-        try:
-            with self.place.opened() as opened:
-                yield opened
-        finally:
-            check_unchanged(self.stamp)
+        with unchanged((self.stamp,)), self.place.opened() as opened:
+            yield opened
 
     def fill(self, opened: Any, buffer: npt.NDArray[np.uint8], offset: int) -> None:
         """Fill a buffer with the text from an offset on; DataError if the file ends earlier."""

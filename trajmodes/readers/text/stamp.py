@@ -3,7 +3,8 @@
 import hashlib
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,16 @@ class FileStamp:
     """
     inode: int
     ends: bytes
-    """Digest of the first and the last bytes."""
+    """Digest of the first and the last bytes; empty if a program that appends changes them."""
     mark: str = ""
     """What changes with the content of an object that a URL names; empty for files."""
 
 
 _ENDS = 4096
+_COUNTS = 64
+"""First bytes, which count the frames of some formats (NetCDF) and change when it grows."""
+_REWRITTEN = (".traj",)
+"""Suffixes of files whose first bytes are written again when they grow."""
 
 
 def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
@@ -55,7 +60,8 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise UsageError(f"{file} is {kind}, not a trajectory file")
-        ends = _digest_of_ends(file, status.st_size)
+        rewritten = file.suffix.lower() in _REWRITTEN
+        ends = b"" if rewritten else _digest_of_ends(file, status.st_size)
     _require_content(file, status.st_size)
     return FileStamp(
         *(file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), ends
@@ -71,10 +77,30 @@ def _digest_of_ends(path: Path, size: int) -> bytes:
     """Digest of the ends of the first ``size`` bytes of a file."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        digest.update(file.read(min(size, _ENDS)))
-        file.seek(max(0, size - _ENDS))
-        digest.update(file.read(min(size, _ENDS)))
+        for start, stop in ((_COUNTS, _ENDS), (max(_COUNTS, size - _ENDS), size)):
+            file.seek(start)
+            digest.update(file.read(max(0, min(stop, size) - start)))
     return digest.digest()
+
+
+@contextmanager
+def unchanged(stamps: Iterable[FileStamp]) -> Iterator[None]:
+    """Compare files with their stamps before and after they are read, objects after that.
+
+    Raises
+    ------
+    DataError
+        If a file has changed. This replaces any error raised within the context, which it then
+        explains.
+    """
+    for stamp in stamps:
+        if not stamp.mark:
+            check_unchanged(stamp)
+    try:
+        yield
+    finally:
+        for stamp in stamps:
+            check_unchanged(stamp)
 
 
 def check_unchanged(stamp: FileStamp) -> None:
@@ -91,7 +117,7 @@ def check_unchanged(stamp: FileStamp) -> None:
     with system_errors(stamp.path), suppress(FileNotFoundError, NotADirectoryError):
         status = stamp.path.stat()
         if status.st_ino == stamp.inode and status.st_size > stamp.size:
-            same = _digest_of_ends(stamp.path, stamp.size) == stamp.ends
+            same = not stamp.ends or _digest_of_ends(stamp.path, stamp.size) == stamp.ends
         else:
             now = (status.st_size, status.st_mtime_ns, status.st_ino)
             same = now == (stamp.size, stamp.modified_ns, stamp.inode)

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from program_files.arrays import arrays_of, h5md, plain_hdf5, vaspout
+from program_files.arrays import arrays_of, h5md, plain_hdf5, vaspout, zarr_folder
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.formats.open import open_trajectory
@@ -124,17 +124,7 @@ def test_arrays_named_after_quantities(run, here):
 
 
 def test_zarr_agrees_with_the_extended_xyz_of_the_run(run, here):
-    zarr = pytest.importorskip("zarr")
-    path = here / "a.zarr"
-    group = zarr.open_group(str(path), mode="w")
-    for name, array in arrays_of(run.images).items():
-        made = group.create_array(
-            name, shape=array.shape, chunks=(2, *array.shape[1:]), dtype="f8"
-        )
-        made[:] = array
-        made.attrs["units"] = {"velocities": "angstrom/ps", "forces": "eV/angstrom"}.get(
-            name, "angstrom"
-        )
+    path = zarr_folder(here / "a.zarr", run.images)
     found = open_trajectory(path, ReadOptions(timestep_fs=1.0))
     block = found.read(0, 5)
     for name, array in arrays_of(run.images).items():

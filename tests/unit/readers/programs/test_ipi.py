@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ase import Atoms
 from scipy import constants as codata
 
+from program_files.ipi import CELL, ipi, ipi_run
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.formats.open import open_runs, open_trajectory
@@ -14,7 +14,6 @@ N_FRAMES = 12
 BOHR = codata.value("Bohr radius") / codata.angstrom
 VELOCITY = codata.value("atomic unit of velocity") * codata.pico / codata.angstrom
 FORCE = codata.value("Hartree energy in eV") / BOHR
-CELL = Atoms(cell=[9.0, 10.0, 11.0, 80.0, 95.0, 90.0]).cell
 
 
 @pytest.fixture
@@ -23,37 +22,10 @@ def fields():
     return {name: rng.normal(size=(N_FRAMES, 5, 3)) for name in ("pos", "vel", "for")}
 
 
-def _write(path, values, title, *, every=2, bead=0, cell_unit="angstrom", cell="abcABC"):
-    """Write frames as i-PI does."""
-    scale = 1.0 / BOHR if cell_unit == "atomic_unit" else 1.0
-    lengths, angles = CELL.cellpar()[:3] * scale, CELL.cellpar()[3:]
-    rows = {"abcABC": np.concatenate([lengths, angles]), "H": CELL.array.T.ravel() * scale}
-    lines = []
-    for t, frame in enumerate(values):
-        head = "  ".join(f"{x:12.7f}" for x in rows[cell])
-        lines.append("5")
-        lines.append(
-            f"# CELL({cell}): {head}  Step: {every * t:10d}  Bead: {bead:7d} {title}  "
-            f"cell{{{cell_unit}}}"
-        )
-        for name, row in zip("OHHOH", frame, strict=True):
-            lines.append(f"{name:>8} " + " ".join(f"{x:12.8e}" for x in row))
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def _files(folder, fields, **more):
-    return [
-        _write(folder / "sim.pos_0.xyz", fields["pos"], "positions{angstrom}", **more),
-        _write(folder / "sim.vel_0.xyz", fields["vel"], "velocities{atomic_unit}", **more),
-        _write(folder / "sim.for_0.xyz", fields["for"], "forces{atomic_unit}", **more),
-    ]
-
-
 @pytest.mark.parametrize("cell_unit", ["angstrom", "atomic_unit"])
 @pytest.mark.parametrize("cell", ["abcABC", "H"])
 def test_positions_velocities_and_forces_are_joined(tmp_path, fields, cell_unit, cell) -> None:
-    files = _files(tmp_path, fields, cell_unit=cell_unit, cell=cell)
+    files = ipi_run(tmp_path, fields, cell_unit=cell_unit, cell=cell)
     run = open_trajectory(files[::-1], ReadOptions(timestep_fs=0.5))
     assert (run.n_frames, run.has_velocities, run.has_forces) == (N_FRAMES, True, True)
     assert run.interval_ps == pytest.approx(1e-3)
@@ -91,26 +63,26 @@ def test_comments_of_all_versions_are_read(comment) -> None:
 
 def test_velocities_may_be_written_more_often(tmp_path, fields) -> None:
     """Frames are joined by their steps."""
-    pos = _write(tmp_path / "p.xyz", fields["pos"][:6], "positions{atomic_unit}", every=4)
-    vel = _write(tmp_path / "v.xyz", fields["vel"], "velocities{angstrom/ps}")
+    pos = ipi(tmp_path / "p.xyz", fields["pos"][:6], "positions{atomic_unit}", every=4)
+    vel = ipi(tmp_path / "v.xyz", fields["vel"], "velocities{angstrom/ps}")
     block = open_trajectory([pos, vel], ReadOptions(timestep_fs=0.5)).read(0, 6)
     assert block.positions == pytest.approx(BOHR * fields["pos"][:6], rel=1e-6)
     assert block.velocities == pytest.approx(fields["vel"][::2], rel=1e-6)
-    dense = _write(tmp_path / "d.xyz", fields["pos"], "positions{angstrom}", every=1)
+    dense = ipi(tmp_path / "d.xyz", fields["pos"], "positions{angstrom}", every=1)
     with pytest.raises(DataError, match="is in the positions only"):
         open_trajectory([dense, vel])
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path, fields) -> None:
-    pos, vel, _ = _files(tmp_path, fields)
+    pos, vel, _ = ipi_run(tmp_path, fields)
     with pytest.raises(DataError, match="no positions"):
         open_trajectory(vel)
-    other = _write(tmp_path / "b.xyz", fields["vel"], "velocities{atomic_unit}", bead=3)
+    other = ipi(tmp_path / "b.xyz", fields["vel"], "velocities{atomic_unit}", bead=3)
     with pytest.raises(DataError, match="beads 0, 3 of a path integral"):
         open_trajectory([pos, other])
-    momenta = _write(tmp_path / "m.xyz", fields["vel"], "momenta{atomic_unit}")
+    momenta = ipi(tmp_path / "m.xyz", fields["vel"], "momenta{atomic_unit}")
     with pytest.raises(DataError, match="this file has momenta"):
         open_trajectory([pos, momenta])
-    strange = _write(tmp_path / "s.xyz", fields["vel"], "velocities{furlong/week}")
+    strange = ipi(tmp_path / "s.xyz", fields["vel"], "velocities{furlong/week}")
     with pytest.raises(UnitsError, match="the velocities are in furlong/week"):
         open_trajectory([pos, strange])
