@@ -206,6 +206,18 @@ def of_zarr(name, folder):
     return path / name, lambda: frames_of(path, timestep_fs=1.0)
 
 
+def converted(folder, **options):
+    """Chunks that hold the first bytes of numbers, or numbers of single precision."""
+    path, _ = copied("lammps/o_custom.lammpstrj", "a.lammpstrj", folder)
+    trajmodes.convert(path, folder / "a.nc", units="metal", **options)
+    return folder / "a.nc", lambda: frames_of(folder / "a.nc")
+
+
+def deflated(folder):
+    amber(folder / "a.nc", kind="NETCDF4", units=METAL, storage={"zlib": True})
+    return folder / "a.nc", lambda: frames_of(folder / "a.nc")
+
+
 READERS = {
     "LAMMPS NetCDF": lambda at: lammps_netcdf("NETCDF3_64BIT_DATA", at),
     "LAMMPS binary": binary_lammps,
@@ -249,6 +261,9 @@ READERS = {
 }
 HDF5 = {
     "LAMMPS NetCDF-4": lambda at: lammps_netcdf("NETCDF4", at),
+    "NetCDF-4, deflated": deflated,
+    "converted": converted,
+    "converted, single": lambda at: converted(at, float32=True),
     "HDF5": ("hdf5", "force_constants.h5"),
     "fc2": ("phono3py", "fc2.hdf5"),
     "fc3": ("phono3py", "fc3.hdf5"),
