@@ -341,24 +341,14 @@ def test_each_branch_has_a_panel(full, figures):
         assert np.sort(drawn) == pytest.approx(np.sort(full["band_freq_thz"].values[:, m]))
 
 
-def test_a_branch_alone_fills_its_panel(full, figures):
-    for m, axes in enumerate(figures["sed"].axes[:-1]):
-        band = full["band_freq_thz"].values[:, m]
-        low, high = axes.get_ylim()
-        assert low <= band.min() + 1e-3
-        assert high > band.max()
-    flat = full["band_freq_thz"].values.copy()
-    flat[:, 5] = 15.0
-    power = full["map_branch_power"].values.copy()
-    power[:, 5] = np.where(np.abs(full["map_freq_thz"].values - 15.0) < 0.5, power.max(), 0.0)
-    narrow = full.assign(
-        band_freq_thz=(full["band_freq_thz"].dims, flat),
-        map_branch_power=(full["map_branch_power"].dims, power),
-    )
-    with sheet():
-        low, high = draw_energy_density(narrow).axes[5].get_ylim()
-    assert 14.0 < low < 14.6
-    assert 15.4 < high < 16.0
+def test_all_branches_have_one_axis_of_frequency(full, figures):
+    """Widths and slopes of different branches can be compared."""
+    panels = figures["sed"].axes[:-1]
+    assert len({axes.get_ylim() for axes in panels}) == 1
+    low, high = panels[0].get_ylim()
+    band = full["band_freq_thz"].values
+    assert low <= max(band.min(), 0.0)
+    assert high > band.max()
 
 
 def test_the_correlation_matrix_is_sorted_by_frequency(full, figures):

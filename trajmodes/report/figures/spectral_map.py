@@ -66,10 +66,6 @@ _ROW, _HEAD = 2.2, 0.27
 """Heights in inches: a row of panels, and the legend above them."""
 _SMALL_NAME_SIZE = 7.0
 """Size of the names of points in these panels, in points."""
-_VISIBLE = 0.02
-"""Spectra above this part of the strongest one determine the limits of a panel."""
-_LEAST_MARGIN = 0.01
-"""Smallest margin below and above a branch, as a part of the highest frequency."""
 
 
 def draw_bands(dataset: NamedArrays) -> Figure:
@@ -146,11 +142,12 @@ def draw_energy_density(dataset: NamedArrays) -> Figure:
     tall = (_ROW - 0.55) / height
     powers = dataset["map_branch_power"].values
     place = dataset["path_distance"].values
+    # One axis of frequency for all branches, so that widths and slopes can be compared.
+    span = frequency_span(dataset["band_freq_thz"].values, highest_map_freq_thz(dataset))
     for m in range(n_branches):
         row, column = divmod(m, _COLUMNS)
         foot = 1.0 - (_HEAD + 0.18 + _ROW * row) / height - tall
         axes = figure.add_axes((left + column * step, foot, wide, tall))
-        span = _span(dataset, m)
         axes.set(xlim=(place[0], place[-1]), ylim=span, title=f"branch {m + 1}")
         mesh = draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
         draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
@@ -172,20 +169,6 @@ def draw_energy_density(dataset: NamedArrays) -> Figure:
         borderaxespad=0.3,
     )
     return figure
-
-
-def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
-    """Lowest and highest frequency in THz of the panel of one branch."""
-    band = dataset["band_freq_thz"].values
-    highest = max(float(band.max()), 0.1)
-    power = dataset["map_branch_power"].values
-    visible = (power[:, branch] > _VISIBLE * power.max()).any(axis=0)
-    needed = np.append(band[:, branch], dataset["map_freq_thz"].values[visible])
-    low, high = float(needed.min()), float(needed.max())
-    margin = max(0.06 * (high - low), _LEAST_MARGIN * highest)
-    # Imaginary frequencies below a hundredth of the highest one are noise at Γ.
-    low = low - margin if low < -0.01 * highest else max(low - margin, 0.0)
-    return low, high + margin
 
 
 class Segment(NamedTuple):
