@@ -88,8 +88,8 @@ class _Hdf5:
             if one.name in self.arrays
         ]
         others = [one for one in rows if one.name not in self.arrays]
-        with self.source.reading() as descriptor:
-            read_arrays(self.source, descriptor, wanted, start, stop)
+        with self.source.reading() as place:
+            read_arrays(self.source, place, wanted, start, stop)
             if others:
                 self._fill_by_library(others, start, stop)
 

@@ -83,7 +83,7 @@ class StoredArray:
         return np.asarray(self.offsets[chunk] + row * self.stride)
 
     def read_chunks(
-        self, source: TextSource, descriptor: int, frames: tuple[int, int], wanted: "Wanted"
+        self, source: TextSource, opened: Any, frames: tuple[int, int], wanted: "Wanted"
     ) -> None:
         """Fill the rows of an array with frames [start, stop), several chunks at once.
 
@@ -104,7 +104,7 @@ class StoredArray:
                 np.minimum(high - heads, self.rows) * self.width,
             )
             sizes = self.sizes[some]
-            data, begins = _stored(source, descriptor, self.offsets[some], sizes)
+            data, begins = _stored(source, opened, self.offsets[some], sizes)
             part = wanted._replace(out=wanted.out[low - start : high - start].reshape(-1))
             self._fill(part, _Chunks(data, begins, begins + sizes), inside, self.masks[some])
 
@@ -161,7 +161,7 @@ class Wanted(NamedTuple):
 
 
 def read_arrays(
-    source: TextSource, descriptor: int, wanted: Sequence[Wanted], start: int, stop: int
+    source: TextSource, opened: Any, wanted: Sequence[Wanted], start: int, stop: int
 ) -> None:
     """Fill rows of several arrays with frames [start, stop), times their factors.
 
@@ -172,7 +172,7 @@ def read_arrays(
     """
     for one in wanted:
         if one.array.filters:
-            one.array.read_chunks(source, descriptor, (start, stop), one)
+            one.array.read_chunks(source, opened, (start, stop), one)
     plain = [one for one in wanted if not one.array.filters]
     if not plain:
         return
@@ -181,26 +181,24 @@ def read_arrays(
     for low in range(start, stop, step):
         high = min(low + step, stop)
         rows = [one._replace(out=one.out[low - start : high - start]) for one in plain]
-        _read_plain(source, descriptor, rows, low, high)
+        _read_plain(source, opened, rows, low, high)
 
 
 def _read_plain(
-    source: TextSource, descriptor: int, rows: Sequence[Wanted], start: int, stop: int
+    source: TextSource, opened: Any, rows: Sequence[Wanted], start: int, stop: int
 ) -> None:
     """Fill rows of arrays without filters with frames [start, stop)."""
     n = stop - start
     offsets = np.concatenate([one.array.offsets_of(start, stop) for one in rows])
     strides = np.repeat([one.array.stride for one in rows], n)
     # Arrays that grow together lie among each other.
-    data, begins = _stored(source, descriptor, offsets, strides)
+    data, begins = _stored(source, opened, offsets, strides)
     for one, here in zip(rows, np.split(begins, len(rows)), strict=True):
         pieces = Pieces(data, here, np.full(n, one.array.width))
         fill(one.out.reshape(-1), pieces, one.array.kind, one.factor)
 
 
-def _stored(
-    source: TextSource, descriptor: int, offsets: Ints, sizes: Ints
-) -> tuple[Bytes, Ints]:
+def _stored(source: TextSource, opened: Any, offsets: Ints, sizes: Ints) -> tuple[Bytes, Ints]:
     """Read pieces of a file into a buffer; return it and where each piece begins in it.
 
     Pieces that lie near each other are read together, with what lies between them.
@@ -209,7 +207,7 @@ def _stored(
     data = np.empty(int(spans.sum()) + SPARE, dtype=np.uint8)
     at = 0
     for offset, n in zip(heads.tolist(), spans.tolist(), strict=True):
-        source.fill(descriptor, data[at : at + n], offset)
+        source.fill(opened, data[at : at + n], offset)
         at += n
     return data, begins
 

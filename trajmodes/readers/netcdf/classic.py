@@ -84,11 +84,11 @@ class ClassicFile:
         """Fill rows of variables with records [start, stop)."""
         step = max(1, _PIECE // self.stride)
         buffer = np.empty(min(step, stop - start) * self.stride, dtype=np.uint8)
-        with self.source.reading() as descriptor:
+        with self.source.reading() as opened:
             for low in range(start, stop, step):
                 high = min(low + step, stop)
                 data = buffer[: (high - low) * self.stride]
-                self.source.fill(descriptor, data, self.first + low * self.stride)
+                self.source.fill(opened, data, self.first + low * self.stride)
                 for name, factor, out in rows:
                     one = self.variables[name]
                     place = (one.begin - self.first, self.stride)

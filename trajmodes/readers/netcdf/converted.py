@@ -76,8 +76,8 @@ class _ConvertedFrames:
             Wanted(one, 1.0, arrays[name].reshape(stop - start, -1), self.units.get(name, 0.0))
             for name, one in self.arrays.items()
         ]
-        with self.source.reading() as descriptor:
-            read_arrays(self.source, descriptor, wanted, start, stop)
+        with self.source.reading() as opened:
+            read_arrays(self.source, opened, wanted, start, stop)
 
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         """Read frames [start, stop)."""

@@ -10,7 +10,7 @@ import pytest
 from program_files.netcdf import METAL, amber
 from trajmodes.errors import DataError
 from trajmodes.formats.open import open_trajectory
-from trajmodes.readers.netcdf.chunks import Wanted, read_arrays, stored_array
+from trajmodes.readers.netcdf.chunks import Wanted, _stored, read_arrays, stored_array
 from trajmodes.readers.netcdf.numbers import checksum
 from trajmodes.readers.text.source import open_source
 
@@ -48,6 +48,23 @@ def test_every_layout_gives_the_numbers_of_the_library(tmp_path, name, real):
     for start, stop in ((0, 4), (1, 4), (2, 3)):
         for array, found in read(path, start, stop).items():
             np.testing.assert_array_equal(found, wanted[array][start:stop])
+
+
+def test_pieces_that_lie_near_or_far_are_those_of_the_file(tmp_path):
+    """In any order, one over the other, with gaps that are read as well or left out."""
+    rng = np.random.default_rng(0)
+    content = rng.integers(0, 256, 400_000).astype(np.uint8)
+    path = tmp_path / "a"
+    path.write_bytes(content.tobytes())
+    source = open_source(path)
+    for n, largest in ((1, 9), (40, 3000), (300, 20), (20, 40_000)):
+        sizes = rng.integers(1, largest, n)
+        offsets = rng.integers(0, len(content) - sizes)
+        with source.reading() as opened:
+            data, begins = _stored(source, opened, offsets, sizes)
+        for offset, size, begin in zip(offsets, sizes, begins, strict=True):
+            found, wanted = data[begin : begin + size], content[offset : offset + size]
+            np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize(
