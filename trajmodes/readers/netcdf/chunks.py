@@ -109,35 +109,34 @@ class StoredArray:
             self._fill(part, _Chunks(data, begins, begins + sizes), inside, self.masks[some])
 
     def _fill(self, wanted: "Wanted", chunks: _Chunks, inside: _Inside, masks: Ints) -> None:
-        """Fill numbers of chunks as they are stored."""
-        if set(self.filters) <= {"nbit", "fletcher32"} and not masks.any():
-            if "fletcher32" in self.filters:
-                chunks = chunks._replace(ends=checked(*chunks))
-            self._convert(wanted, chunks, inside, packed="nbit" in self.filters)
+        """Fill numbers of chunks, each of which may be stored without some of the filters."""
+        if not masks.any():
+            self._fill_alike(wanted, chunks, inside, self.filters)
             return
         at = 0
         for k, mask in enumerate(masks.tolist()):
             used = tuple(name for j, name in enumerate(self.filters) if not mask >> j & 1)
-            packed = "nbit" in used
-            item = self.n_bytes if packed else self.kind.itemsize
-            stored = chunks.data[chunks.begins[k] : chunks.ends[k]]
-            content = without_filters(stored, used, item, self.rows * self.width * item)
-            here = _Inside(inside.first[k : k + 1], inside.last[k : k + 1])
-            n = int(here.last[0] - here.first[0])
-            one = _Chunks(content, np.zeros(1, np.int64), np.array([len(content)]))
-            self._convert(
-                wanted._replace(out=wanted.out[at : at + n]), one, here, packed=packed
-            )
-            at += n
+            one = slice(k, k + 1)
+            here = _Inside(inside.first[one], inside.last[one])
+            part = wanted.out[at : at + int((here.last - here.first)[0])]
+            chunk = _Chunks(chunks.data, chunks.begins[one], chunks.ends[one])
+            self._fill_alike(wanted._replace(out=part), chunk, here, used)
+            at += len(part)
 
-    def _convert(
-        self, wanted: "Wanted", chunks: _Chunks, inside: _Inside, *, packed: bool
+    def _fill_alike(
+        self, wanted: "Wanted", chunks: _Chunks, inside: _Inside, filters: tuple[str, ...]
     ) -> None:
-        """Fill numbers of chunks without filters other than n-bit."""
+        """Fill numbers of chunks with the same filters."""
+        packed = "nbit" in filters
         item = self.n_bytes if packed else self.kind.itemsize
+        size = self.rows * self.width * item
+        if filters in {("fletcher32",), ("nbit", "fletcher32")}:
+            chunks = chunks._replace(ends=checked(*chunks))
+        elif set(filters) - {"nbit"}:
+            chunks = _unfiltered(chunks, filters, item, size)
         shortest = int((chunks.ends - chunks.begins).min())
-        if shortest < self.rows * self.width * item:
-            raise damaged(f"a chunk has {shortest} bytes, not {self.rows * self.width * item}")
+        if shortest < size:
+            raise damaged(f"a chunk has {shortest} bytes, not {size}")
         counts = inside.last - inside.first
         pieces = Pieces(chunks.data, chunks.begins + inside.first * item, counts)
         if not packed:
@@ -147,6 +146,17 @@ class StoredArray:
         if wanted.factor != 1.0:
             with np.errstate(over="ignore", invalid="ignore"):
                 wanted.out[:] *= wanted.factor
+
+
+def _unfiltered(chunks: _Chunks, filters: tuple[str, ...], item: int, size: int) -> _Chunks:
+    """Undo filters of chunks; their contents lie one after the other."""
+    contents = [
+        without_filters(chunks.data[begin:end], filters, item, size)
+        for begin, end in zip(chunks.begins.tolist(), chunks.ends.tolist(), strict=True)
+    ]
+    ends = np.cumsum([len(one) for one in contents])
+    begins = np.concatenate([[0], ends[:-1]])
+    return _Chunks(np.concatenate([*contents, np.zeros(SPARE, np.uint8)]), begins, ends)
 
 
 class Wanted(NamedTuple):
