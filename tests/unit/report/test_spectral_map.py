@@ -145,6 +145,7 @@ def test_data_of_the_map_keep_both_sides_of_a_jump(dataset):
 
 
 def test_points_of_the_map_may_come_in_any_order(dataset, bands):
-    turned = draw_bands(dataset.isel(map_point=np.roll(np.arange(14), 6)))
+    with sheet():
+        turned = draw_bands(dataset.isel(map_point=np.roll(np.arange(14), 6)))
     images = [f.axes[0].collections[0].get_array() for f in (turned, bands)]
     assert np.ma.allequal(*images)
