@@ -52,6 +52,7 @@ from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.readers.frames_in_memory import bytes_in_memory
+from trajmodes.readers.text.source import bytes_kept
 from trajmodes.report.summary import WIDTH, text_of
 from trajmodes.report.text.check import brief_of_check, check_rows, render_check
 from trajmodes.symmetry.operations import space_group
@@ -282,8 +283,9 @@ _SOLUTION = 0.7
 def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     """Predict memory and time of `trajmodes run`; time for force constants of second order.
 
-    Memory is that of the libraries, and of the largest of three steps: the solution, with
-    covariances and normal equations in blocks of time, the projection, and phonopy's object.
+    Memory is that of the libraries, of the pieces of compressed files and objects that are
+    kept, and of the largest of three steps: the solution, with covariances and normal equations
+    in blocks of time, the projection, and phonopy's object.
     The first two are beside the frames that are kept.
     Time is that of reading, measured on one block of frames, and that of steps whose cost was
     measured on one computer (silicon, gallium nitride and gold, 8 to 46 656 atoms), scaled by
@@ -301,7 +303,8 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
     frames_bytes = bytes_in_memory(run.trajectory)
     passes_bytes = frames_bytes + max(fit, equations + _SERIES_BYTES * series)
-    memory = _LIBRARIES_BYTES + max(passes_bytes, _PHONOPY_BYTES * translations)
+    memory = _LIBRARIES_BYTES + bytes_kept(run.trajectory.paths)
+    memory += max(passes_bytes, _PHONOPY_BYTES * translations)
     found = {"memory of a run": Finding(round(memory / 1e9, 2), "GB", "about")}
     if expansion.orders[-1] > 2 or plan.options.regularised:
         return found

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition, Thread
 from typing import IO, Any, Protocol
 
-from trajmodes.errors import system_errors
+from trajmodes.errors import StorageError, system_errors
 from trajmodes.machine import read_at
 
 
@@ -63,6 +64,61 @@ class Spool:
     def read(self, opened: int, view: memoryview, offset: int) -> int:
         """Read into a buffer."""
         return read_at(opened, view, offset)
+
+
+def no_room(path: Path, error: OSError) -> StorageError:
+    """Error of a temporary file with the text of a compressed one that cannot be written."""
+    return StorageError(
+        f"the text of {path} cannot be decompressed to TMPDIR: {error.strerror}",
+        fix="set TMPDIR to a folder with more space, or decompress the file yourself",
+    )
+
+
+class GrowingSpool(Spool):
+    """A temporary file that a thread fills while others read what is there.
+
+    Parameters
+    ----------
+    text
+        Text of the file at ``path``, piece by piece; an error that it raises is raised by those
+        who read.
+    size
+        Bytes of the text. The last of them are read when all of it is there without an error.
+    """
+
+    def __init__(self, file: IO[bytes], text: Iterator[bytes], size: int, path: Path) -> None:
+        super().__init__(file)
+        self._size, self._path, self._n_text = size, path, 0
+        self._grown = Condition()
+        self._is_done = False
+        self._error: Exception | None = None
+        Thread(target=self._fill, args=(text,), daemon=True).start()
+
+    def read(self, opened: int, view: memoryview, offset: int) -> int:
+        """Read into a buffer when its text is there."""
+        stop = offset + len(view)
+        with self._grown:
+            self._grown.wait_for(lambda: self._is_done or stop <= self._n_text < self._size)
+            if self._error is not None:
+                raise self._error
+        return super().read(opened, view, offset)
+
+    def _fill(self, text: Iterator[bytes]) -> None:
+        try:
+            for piece in text:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                with self._grown:
+                    self._n_text += len(piece)
+                    self._grown.notify_all()
+        except OSError as error:
+            self._error = no_room(self._path, error)
+        except Exception as error:  # noqa: BLE001 - raised by those who read
+            self._error = error
+        with self._grown:
+            self._is_done = True
+            self._grown.notify_all()
 
 
 class PlaceFile(io.RawIOBase):

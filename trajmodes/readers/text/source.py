@@ -13,7 +13,7 @@ this way too.
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, StorageError
+from trajmodes.errors import DataError
 from trajmodes.readers.text.compressed.place import CompressedFile
 from trajmodes.readers.text.compressed.points import RestartPoints, find_points
 from trajmodes.readers.text.compressed.stream import (
@@ -32,7 +32,15 @@ from trajmodes.readers.text.compressed.stream import (
     decompressed,
 )
 from trajmodes.readers.text.index_cache import Index, cached_index
-from trajmodes.readers.text.places import LocalFile, Place, PlaceFile, Spool
+from trajmodes.readers.text.kept import KEPT_BYTES
+from trajmodes.readers.text.places import (
+    GrowingSpool,
+    LocalFile,
+    Place,
+    PlaceFile,
+    Spool,
+    no_room,
+)
 from trajmodes.readers.text.remote import RemoteObject, RemotePath, named_path, remote_object
 from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file, unchanged
 
@@ -181,8 +189,8 @@ def _place_of(stamp: FileStamp) -> Place:
     return LocalFile(stamp.path)
 
 
-class _NoPointsError(Exception):
-    """A file has no restart points."""
+class _NotKnownError(Exception):
+    """A file has nothing to keep in the cache: no restart points, or damage."""
 
 
 def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
@@ -193,12 +201,12 @@ def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
             file = io.BufferedReader(PlaceFile(raw.place, opened, raw.size), _BUFFER)
             points = find_points(file, method, raw.size, raw.stamp.path)
         if points is None:
-            raise _NoPointsError
+            raise _NotKnownError
         return points.arrays()
 
     try:
         arrays = cached_index(raw, f"restart points of {method}", found)
-    except _NoPointsError:
+    except _NotKnownError:
         return None
     return RestartPoints.of_arrays(method, arrays)
 
@@ -208,6 +216,18 @@ def first_bytes(path: Path, size: int) -> bytes:
     place = _place_at(path)
     with place.opened() as opened:
         return PlaceFile(place, opened).read(size)
+
+
+def bytes_kept(paths: Iterable[Path]) -> int:
+    """Bytes of memory that a run takes for pieces of compressed files and objects."""
+
+    def has_pieces(path: Path) -> bool:
+        is_remote = isinstance(path, RemotePath)
+        return is_remote or (
+            path.is_file() and compression_of(first_bytes(path, 8)) is not None
+        )
+
+    return KEPT_BYTES if any(map(has_pieces, paths)) else 0
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
@@ -259,7 +279,49 @@ def require_text(path: Path, head: bytes) -> None:
 
 
 def _decompressed_source(raw: TextSource, method: str, *, allow_partial: bool) -> TextSource:
-    """Decompress a file into a temporary one."""
+    """Decompress a file into a temporary one, which is read while it grows if that is known."""
+    made: list[TextSource] = []
+
+    def whole() -> Index:
+        made.append(_spooled(raw, method, allow_partial=allow_partial))
+        if made[0].damage:
+            raise _NotKnownError
+        return {"size": np.array(made[0].size)}
+
+    try:
+        found = cached_index(raw, f"size of the text of {method}", whole, smallest=_SMALL)
+    except _NotKnownError:
+        return made[0]
+    return made[0] if made else _growing(raw, method, int(found["size"]))
+
+
+def _growing(raw: TextSource, method: str, size: int) -> TextSource:
+    """Source of a text that was whole, and of this size, when it was first read."""
+    path = raw.stamp.path
+    try:
+        with tempfile.TemporaryFile(prefix="trajmodes-") as file:
+            spool = GrowingSpool(file, _text_again(raw, method, size), size, path)
+    except OSError as error:
+        raise no_room(path, error) from error
+    return TextSource(raw.stamp, size, spool)
+
+
+def _text_again(raw: TextSource, method: str, size: int) -> Iterator[bytes]:
+    """Text of a file; DataError if it is not whole, or of another size."""
+    found = 0
+    with raw.reading() as opened:
+        try:
+            file = PlaceFile(raw.place, opened, raw.size)
+            for text in decompressed(file, method, raw.stamp.path):
+                found += len(text)
+                yield text
+        except CompressionError as fault:
+            raise _damaged(raw.stamp.path, fault.what, 0) from None
+    if found != size:
+        raise _damaged(raw.stamp.path, f"{found} bytes of text are left of {size}", 0)
+
+
+def _spooled(raw: TextSource, method: str, *, allow_partial: bool) -> TextSource:
     path = raw.stamp.path
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
@@ -268,10 +330,7 @@ def _decompressed_source(raw: TextSource, method: str, *, allow_partial: bool) -
             spool = Spool(file)
     # Errors of the decompressor and of the compressed file are none of the system.
     except OSError as error:
-        raise StorageError(
-            f"the text of {path} cannot be decompressed to TMPDIR: {error.strerror}",
-            fix="set TMPDIR to a folder with more space, or decompress the file yourself",
-        ) from error
+        raise no_room(path, error) from error
     if damage and not (allow_partial and size):
         raise _damaged(path, damage, size)
     if not size:

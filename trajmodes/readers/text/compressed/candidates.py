@@ -65,8 +65,11 @@ def _of_gzip(file: IO[bytes], size: int) -> list[Candidate]:
     index = io.BytesIO()
     # Without threads of its own it needs no second decompression of each block.
     found = _RapidgzipFile(file, parallelization=1, chunk_size=max(_CHUNK, size // _POINTS))
+    text = bytearray(_PIECE)
     try:
-        found.block_offsets()
+        # In pieces, between which a signal may end it.
+        while found.readinto(text):
+            pass
         found.export_index(index)
     except (RuntimeError, ValueError):
         return []
