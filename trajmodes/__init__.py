@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trajmodes.api.born_von_karman import born_von_karman
     from trajmodes.api.convert import convert
     from trajmodes.api.force_constants import ForceConstants, read_force_constants
+    from trajmodes.api.live.watched import live
     from trajmodes.api.minimised import minimised
     from trajmodes.api.molecule import molecule
     from trajmodes.api.potential import potential
@@ -39,6 +40,7 @@ _HOMES = {
     "convert": ("trajmodes.api.convert", "convert"),
     "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
+    "live": ("trajmodes.api.live.watched", "live"),
     "load": ("trajmodes.api.results", "load"),
     "minimised": ("trajmodes.api.minimised", "minimised"),
     "molecule": ("trajmodes.api.molecule", "molecule"),
@@ -62,6 +64,7 @@ __all__ = [
     "convert",
     "fit_runs",
     "from_arrays",
+    "live",
     "load",
     "minimised",
     "molecule",

@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, current_thread, main_thread
@@ -135,6 +135,24 @@ def stopped_by_signals() -> Iterator[None]:
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in _stopping_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def called_by_signals(actions: Mapping[str, Callable[[], None]]) -> Iterator[None]:
+    """Call functions when signals of these names come, where the system has the signals."""
+
+    def call(number: int, _frame: FrameType | None) -> None:
+        actions[signal.Signals(number).name]()
+
+    # Only the main thread receives signals.
+    is_main = current_thread() is main_thread()
+    numbers = [getattr(signal, name) for name in actions if is_main and hasattr(signal, name)]
+    before = {number: signal.signal(number, call) for number in numbers}
     try:
         yield
     finally:

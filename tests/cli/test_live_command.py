@@ -8,8 +8,9 @@ import xarray as xr
 from click.testing import CliRunner
 
 import trajmodes as tm
-from simulations.imd import KILL, Simulation, endless, frame, sending
+from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending
 from trajmodes.cli.program import main
+from trajmodes.errors import UsageError
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 CELL = str(DATA / "silicon.POSCAR")
@@ -52,6 +53,40 @@ def test_the_results_are_those_of_the_recording(sent, tmp_path):
     xr.testing.assert_identical(numbers(tmp_path / "live"), numbers(again))
     for name in ("tables/modes.csv", "tables/spectra.csv", "FORCE_CONSTANTS"):
         assert (tmp_path / "live" / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_results_are_renewed_in_python(sent, tmp_path):
+    left: list[int] = []
+    numbered = iter(sent)
+    simulation = Simulation(endless(lambda _t: next(numbered, b""), left, pause_s=0.01))
+    options = {"cell": CELL, "cutoff2": 4, "units": "metal", "renew": 0.2}
+    found = []
+    with tm.live(
+        simulation.address, output=tmp_path / "a", until="frames 240", **options
+    ) as watched:
+        for results in watched:
+            found.append((watched.n_frames, results))
+            watched.pause()
+            watched.resume()
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    assert watched.ending == "frames 240"
+    assert found[-1][0] == 240
+    again = tm.run(tmp_path / "a" / "stream.imd", cell=CELL, cutoff2=4, units="metal")
+    ours, theirs = (one.to_dataset().drop_attrs() for one in (found[-1][1], again))
+    xr.testing.assert_identical(ours, theirs)
+
+
+def test_the_simulation_is_left_at_the_end_of_the_block(sent, tmp_path):
+    left: list[int] = []
+    numbered = iter(sent)
+    simulation = Simulation(endless(lambda _t: next(numbered, b""), left))
+    with tm.live(simulation.address, output=tmp_path / "a", units="metal") as watched:
+        pass
+    simulation.join(5.0)
+    assert (left, watched.ending) == ([DISCONNECT], "stopped")
+    with pytest.raises(UsageError, match="no folder for the results is named"):
+        tm.live("imd://localhost:1", units="metal")
 
 
 def test_a_condition_ends_the_simulation(sent, tmp_path):

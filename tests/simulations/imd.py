@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import numpy as np
 
-DISCONNECT, GO, KILL = 0, 3, 5
+DISCONNECT, GO, KILL, PAUSE, RESUME = 0, 3, 5, 7, 11
 
 
 def start(order: str = "<", version: int = 3, flags: Sequence[int] = (1, 0, 1, 1, 0, 1, 1)):
@@ -67,6 +67,27 @@ def sending(*parts: bytes, first: bytes | None = None, pause_s: float = 0.0):
         for part in parts if client.recv(8) == struct.pack(">ii", GO, 0) else ():
             client.sendall(part)
             time.sleep(pause_s)
+
+    return session
+
+
+def obedient(data: Callable[[int], bytes], heard: list[int], pause_s: float = 0.001):
+    """A session that sends frames, by number, and obeys all packets, as LAMMPS does."""
+
+    def session(client: socket.socket) -> None:
+        sending()(client)
+        number, is_paused = 0, False
+        while True:
+            while select.select([client], [], [], 0.2 if is_paused else 0.0)[0]:
+                packet = struct.unpack(">ii", client.recv(8))[0]
+                heard.append(packet)
+                is_paused = packet == PAUSE
+                if packet in (DISCONNECT, KILL):
+                    return
+            if not is_paused:
+                client.sendall(data(number))
+                number += 1
+                time.sleep(pause_s)
 
     return session
 

@@ -64,10 +64,13 @@ class LiveOptions(Group):
         default=(),
         kind=CONDITIONS,
         metavar="CONDITION",
+        keyword_type="str",
         unset="the end of the simulation",
     )
-    then: Literal["detach", "kill"] = option(
-        "What to do with the simulation then: let it continue, or end it.", default="detach"
+    then: Literal["detach", "kill", "pause"] = option(
+        "What to do with the simulation then: let it continue, end it, or hold it at its step "
+        "until Control-C or the signal USR2.",
+        default="detach",
     )
     record: str | None = option(
         "File that the frames are written to, which all commands read.",

@@ -92,6 +92,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ProjectKeywords": ("`Run.project`", "project", _OF_OPEN_RUN),
     "FitRunsKeywords": ("`trajmodes.fit_runs`", "fit", ()),
     "RunKeywords": ("`trajmodes.run`", "run", ()),
+    "LiveKeywords": ("`trajmodes.live`", "live", ()),
     "MoleculeKeywords": ("`trajmodes.molecule`", "molecule", ()),
 }
 """Class of keywords → what takes them, its command, groups of a `Job` (empty: all)."""

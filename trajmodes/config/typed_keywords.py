@@ -40,6 +40,7 @@ Outliers = Literal["refuse", "drop"]
 Axes = Literal["primitive", "conventional"]
 Widths = Literal["measured", "phi3"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
+Then = Literal["detach", "kill", "pause"]
 
 
 class ReadKeywords(TypedDict, total=False):
@@ -340,6 +341,36 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     symprec: float | None
     imperfect: bool
     no_charges: bool
+
+
+class LiveKeywords(ConstantsKeywords, ReadKeywords, ElasticKeywords, total=False):
+    """Keywords of `trajmodes.live`."""
+
+    supercell: str | PathLike[str] | None
+    cell: "str | PathLike[str] | Atoms | None"
+    symprec: float | None
+    born: str | PathLike[str] | None
+    born_charges: str | Sequence[str]
+    dielectric: "npt.ArrayLike | None"
+    no_charges: bool
+    perturbation: int | None
+    temperature: float | None
+    path: str
+    force_constants: str | PathLike[str] | None
+    resolution_thz: float | None
+    line: Line
+    baseline: bool
+    maximum_entropy: int | None
+    energy_covariance: bool
+    save_amplitudes: str | Sequence[str]
+    conductivity: int | Literal["auto", True] | None
+    thickness: float | None
+    workers: int | None
+    until: str
+    then: Then
+    record: str | PathLike[str] | None
+    renew: float
+    wait: float
 
 
 class MoleculeKeywords(ReadKeywords, ElasticKeywords, total=False):

@@ -1,6 +1,8 @@
 """Frames received from a simulation: what is recorded, and how it ends."""
 
 import errno
+import os
+import signal
 import socket
 import struct
 import threading
@@ -11,8 +13,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import trajmodes.pipeline.live.job
-from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending, start
+import trajmodes.pipeline.live.watch
+import trajmodes.pipeline.live.writer
+from simulations.imd import (
+    DISCONNECT,
+    KILL,
+    PAUSE,
+    RESUME,
+    Simulation,
+    endless,
+    frame,
+    obedient,
+    sending,
+    start,
+)
 from trajmodes.config.job import job_of
 from trajmodes.config.live import LiveOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
@@ -21,6 +35,7 @@ from trajmodes.pipeline.job_folder import Written
 from trajmodes.pipeline.live.conditions import most_of
 from trajmodes.pipeline.live.job import live_job
 from trajmodes.pipeline.live.recorder import Recorder
+from trajmodes.pipeline.live.writer import Writer
 from trajmodes.readers.imd.client import Client, address_of
 from trajmodes.readers.imd.protocol import Packet
 from trajmodes.units import THZ
@@ -126,6 +141,125 @@ def test_the_simulation_is_asked_to_end_before_the_connection_is_closed(tmp_path
     assert (left, recorder.ending) == ([sent], "stopped")
 
 
+def recorder_of(simulation, path, **more) -> Recorder:
+    recorder = Recorder(Client(address_of(simulation.address), wait_s=5.0), path, **more)
+    recorder.start()
+    return recorder
+
+
+def until(condition):
+    """Wait for it; at most 10 s."""
+    end = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_paused_simulation_makes_no_steps_until_it_is_resumed(tmp_path):
+    heard: list[int] = []
+    simulation = Simulation(obedient(lambda t: frames(t)[0], heard))
+    recorder = recorder_of(simulation, tmp_path / "a")
+    until(lambda: recorder.n_frames > 10)
+    recorder.pause()
+    until(lambda: recorder.is_paused)
+    time.sleep(0.1)
+    before = recorder.n_frames
+    time.sleep(0.5)
+    assert recorder.n_frames == before
+    recorder.resume()
+    until(lambda: recorder.n_frames > before)
+    recorder.stop(Packet.DISCONNECT)
+    simulation.join(5.0)
+    assert heard == [PAUSE, RESUME, DISCONNECT]
+    whole = b"".join(frames(*range(recorder.n_frames)))
+    assert (tmp_path / "a").read_bytes() == start() + whole
+
+
+class Slow:
+    """A file on a disk that takes no data for some time."""
+
+    def __init__(self, file):
+        self.file, self.is_ready = file, threading.Event()
+
+    def write(self, data):
+        self.is_ready.wait(20.0)
+        return self.file.write(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.file.close()
+
+
+def test_a_simulation_that_is_faster_than_the_disk_is_paused(tmp_path, monkeypatch):
+    heard: list[int] = []
+    size = len(frames(0)[0])
+    monkeypatch.setattr(trajmodes.pipeline.live.writer, "_PAUSE_AT", 40 * size)
+    monkeypatch.setattr(trajmodes.pipeline.live.writer, "_RESUME_AT", 10 * size)
+    simulation = Simulation(obedient(lambda t: frames(t)[0], heard))
+    client = Client(address_of(simulation.address), wait_s=5.0)
+    recorder = Recorder(client, tmp_path / "a", most=300)
+    slow = recorder._writer._file = Slow(recorder._writer._file)
+    recorder.start()
+    until(lambda: recorder.is_paused)
+    assert recorder.n_frames == 0
+    slow.is_ready.set()
+    recorder.join(20.0)
+    simulation.join(5.0)
+    assert heard == [PAUSE, RESUME, DISCONNECT]
+    assert (tmp_path / "a").read_bytes() == start() + b"".join(frames(*range(300)))
+
+
+def test_frames_that_wait_for_the_disk_have_bounded_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(trajmodes.pipeline.live.writer, "MOST_BYTES", 1000)
+    with (tmp_path / "a").open("wb", buffering=0) as file:
+        writer = Writer(tmp_path / "a", Slow(file))
+        writer.start()
+        others = threading.Thread(
+            target=lambda: [writer.put(bytes(100), 100) for _ in range(50)]
+        )
+        others.start()
+        others.join(0.3)
+        # Ten that wait, and those that are being written.
+        assert others.is_alive()
+        assert writer._n_waiting <= 1000
+        writer._file.is_ready.set()
+        others.join(5.0)
+        writer.close()
+    assert (writer.n_frames, (tmp_path / "a").stat().st_size) == (50, 5000)
+
+
+def test_a_simulation_is_held_until_it_is_resumed(tmp_path):
+    heard: list[int] = []
+    simulation = Simulation(obedient(lambda t: frames(t)[0], heard))
+    recorder = recorder_of(simulation, tmp_path / "a", most=20, then=Packet.PAUSE)
+    recorder.join(10.0)
+    assert (recorder.n_frames, recorder.is_paused) == (20, True)
+    threading.Timer(0.5, recorder.resume).start()
+    begin = time.monotonic()
+    recorder.hold()
+    assert time.monotonic() - begin > 0.4
+    assert simulation.is_alive()
+    recorder.release()
+    simulation.join(5.0)
+    assert heard == [PAUSE, DISCONNECT]
+
+
+def test_a_simulation_that_ends_is_held_no_longer(tmp_path):
+    def session(client):
+        sending(*frames(*range(20)))(client)
+        client.recv(8)
+        time.sleep(0.3)
+
+    recorder = recorder_of(Simulation(session), tmp_path / "a", most=20, then=Packet.PAUSE)
+    recorder.join(10.0)
+    begin = time.monotonic()
+    recorder.hold()
+    assert time.monotonic() - begin < 3.0
+    recorder.release()
+
+
 def silent(_client: socket.socket) -> None:
     time.sleep(1.0)
 
@@ -202,7 +336,7 @@ def analysed(monkeypatch):
             raise DataError("too few frames")
         return Written(results_of(n_frames), {})
 
-    monkeypatch.setattr(trajmodes.pipeline.live.job, "run_job", run_job)
+    monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
     return found
 
 
@@ -240,6 +374,40 @@ def test_a_number_of_frames_ends_it_exactly_and_it_continues(tmp_path, analysed)
     assert analysed[-1] == 300
 
 
+@pytest.mark.usefixtures("analysed")
+def test_a_number_of_frames_kills_it_where_this_is_asked_for(tmp_path):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    watch(simulation, tmp_path, until="frames 100", then="kill")
+    simulation.join(5.0)
+    assert left == [KILL]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signals")
+@pytest.mark.usefixtures("analysed")
+def test_signals_pause_the_simulation_and_let_it_go(tmp_path):
+    heard: list[int] = []
+    simulation = Simulation(obedient(lambda t: frames(t)[0], heard))
+
+    def steer():
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        until(lambda: heard == [PAUSE])
+        os.kill(os.getpid(), signal.SIGUSR2)
+        until(lambda: heard == [PAUSE, RESUME, PAUSE])
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    thread = threading.Thread(target=steer)
+    thread.start()
+    done = watch(simulation, tmp_path, until="minutes 0.04", then="pause")
+    thread.join()
+    simulation.join(5.0)
+    assert done.ending == "minutes 0.04"
+    assert heard == [PAUSE, RESUME, PAUSE, DISCONNECT]
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
 def test_minutes_end_it(tmp_path, analysed):
     simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.005))
     done = watch(simulation, tmp_path, until="minutes 0.01")
@@ -271,7 +439,7 @@ def test_a_later_failure_is_not_concealed_by_earlier_results(tmp_path, monkeypat
             raise DataError("an atom has left its site")
         return Written(results_of(100), {})
 
-    monkeypatch.setattr(trajmodes.pipeline.live.job, "run_job", run_job)
+    monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
     simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.02))
     with pytest.raises(DataError, match="left its site") as raised:
         watch(simulation, tmp_path, until="frames 60")
@@ -318,7 +486,7 @@ def test_a_full_disk_keeps_whole_frames(tmp_path):
     left: list[int] = []
     simulation = Simulation(endless(lambda t: frames(t)[0], left))
     recorder = Recorder(Client(address_of(simulation.address), wait_s=5.0), tmp_path / "a")
-    recorder._file = Full(recorder._file)
+    recorder._writer._file = Full(recorder._writer._file)
     recorder.start()
     recorder.join(20.0)
     simulation.join(5.0)

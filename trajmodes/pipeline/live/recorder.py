@@ -1,32 +1,48 @@
 """A thread that receives the frames of a simulation, and writes them to a recording."""
 
 import math
-from contextlib import suppress
+import time
 from pathlib import Path
 from threading import Event, Thread
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.pipeline.live.writer import Writer
 from trajmodes.readers.imd.client import Client, steps_of
-from trajmodes.readers.imd.protocol import START_SIZE, Layout, Packet, Session
+from trajmodes.readers.imd.protocol import Layout, Packet, Session
 from trajmodes.results.storage import storage_error
 
 _NO_STEP = -1
 """Before the first frame."""
+_LOOK_S = 0.2
+"""Time between two looks at a simulation that is held."""
 
 
 class Recorder(Thread):
     """Receives frames until a number of them, a call of `stop`, or the end of the simulation.
 
     After the connection is lost the recorder connects again. The recording has whole frames of
-    increasing steps only.
+    increasing steps only. The simulation is paused while the disk is slower than it.
     """
 
-    def __init__(self, client: Client, path: Path, *, most: float = math.inf) -> None:
+    def __init__(
+        self,
+        client: Client,
+        path: Path,
+        *,
+        most: float = math.inf,
+        then: Packet = Packet.DISCONNECT,
+    ) -> None:
         """Prepare to receive at most a number of frames; raises what `Client.open` raises.
+
+        Parameters
+        ----------
+        then
+            What the simulation is asked for after this number of frames: the end of the
+            connection, or of itself, or to be held until `release`.
 
         Raises
         ------
@@ -35,19 +51,20 @@ class Recorder(Thread):
         """
         super().__init__(name="recorder", daemon=True)
         self._client, self.path, self._most = client, path, most
-        self._stopped = Event()
-        self._packet = Packet.DISCONNECT
+        self._stopped, self._asked = Event(), Event()
+        self._packet = then
         self._layout: Layout | None = None
-        self._last_step = _NO_STEP
-        self.n_frames = 0
+        self._last_step, self._n_received = _NO_STEP, 0
         self.is_waiting = False
         """Whether the connection was lost, and no other is open yet."""
+        self.is_paused = False
+        """Whether the simulation was asked to make no steps."""
         self.ending = ""
         """Why no more frames come."""
         self.error: TrajmodesError | None = None
         self._session = client.open()
         try:
-            self._file: IO[bytes] = path.open("xb", buffering=0)
+            file = path.open("xb", buffering=0)
         except OSError as error:
             client.leave(Packet.DISCONNECT)
             if isinstance(error, FileExistsError):
@@ -57,26 +74,55 @@ class Recorder(Thread):
                     fix="name another one with --record, or another folder with -o",
                 ) from None
             raise storage_error(path, error) from error
-        self._file.write(self._session.start())
+        file.write(self._session.start())
+        self._writer = Writer(path, file)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames in the recording."""
+        return self._writer.n_frames
+
+    def pause(self) -> None:
+        """Let the simulation make no steps until `resume`."""
+        self._asked.set()
+
+    def resume(self) -> None:
+        """Let the simulation continue after `pause`."""
+        self._asked.clear()
 
     def stop(self, packet: Packet) -> None:
-        """End the connection, or the simulation, and wait until the recording is closed."""
+        """End or hold the simulation, or leave it; wait until the recording is closed."""
         if self.is_alive():
             self._packet = packet
             self._stopped.set()
             self._client.give_up()
             self.join()
 
+    def hold(self) -> None:
+        """Keep a simulation that was stopped by a pause, until `resume` or its end."""
+        while self.is_paused and self._asked.is_set() and self._client.is_served():
+            time.sleep(_LOOK_S)
+
+    def release(self) -> None:
+        """Leave a simulation that was stopped by a pause."""
+        if self.is_paused:
+            self.is_paused = False
+            self._client.leave(Packet.DISCONNECT)
+
     def run(self) -> None:
         """Receive frames; an error is kept in `error`."""
+        self._writer.start()
         try:
-            with self._file:
+            try:
                 session: Session | None = self._session
                 while session is not None:
                     self._receive(session)
                     session = None if self.ending else self._again()
+            finally:
+                self._writer.close()
         except TrajmodesError as error:
             self.error = error
+            self.is_paused = False
             self._client.leave(Packet.DISCONNECT)
 
     def _receive(self, session: Session) -> None:
@@ -86,48 +132,56 @@ class Recorder(Thread):
                 self._keep(*found)
             if self._stopped.is_set():
                 self.ending = "stopped"
-            elif self.n_frames >= self._most:
-                self.ending = f"frames {self.n_frames}"
+            elif self._n_received >= self._most:
+                self.ending = f"frames {self._n_received}"
             if self.ending:
-                self._client.leave(self._packet)
+                self._end()
                 return
+            self._steer(is_paused=self._asked.is_set() or self._writer.is_behind)
+
+    def _end(self) -> None:
+        """Do what is to be done with the simulation after the last frame."""
+        if self._packet is Packet.PAUSE:
+            self.pause()
+            self._steer(is_paused=True)
+        else:
+            self.is_paused = False
+            self._client.leave(self._packet)
+
+    def _steer(self, *, is_paused: bool) -> None:
+        """Pause the simulation, or let it continue, if it does not do so already."""
+        if is_paused != self.is_paused:
+            self._client.send(Packet.PAUSE if is_paused else Packet.RESUME)
+            self.is_paused = is_paused
 
     def _keep(self, kind: Layout, frames: npt.NDArray[Any]) -> None:
         if self._layout is not None and kind.n_atoms != self._layout.n_atoms:
             raise DataError(
                 f"the simulation now sends {kind.n_atoms} atoms, not {self._layout.n_atoms}",
-                where=f"frame {self.n_frames}",
+                where=f"frame {self._n_received}",
                 why="another simulation uses the port",
             )
         self._layout = kind
-        frames = frames[: int(min(len(frames), self._most - self.n_frames))]
+        frames = frames[: int(min(len(frames), self._most - self._n_received))]
         steps = steps_of(frames, self._last_step)
         back = np.flatnonzero(np.diff(steps) <= 0)
         sound = int(back[0]) if len(back) else len(frames)
-        self._write(frames[:sound].view(np.uint8).data, kind)
-        self.n_frames += sound
+        if sound:
+            self._writer.put(frames[:sound].tobytes(), kind.size)
+        self._n_received += sound
         self._last_step = int(steps[sound])
         if sound < len(frames):
             raise DataError(
                 f"after step {self._last_step} the simulation sends step {steps[sound + 1]}",
-                where=f"frame {self.n_frames}",
+                where=f"frame {self._n_received}",
                 why="it began again, or its steps were reset",
                 fix="record each simulation in a file of its own",
             )
 
-    def _write(self, view: memoryview, kind: Layout) -> None:
-        try:
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            with suppress(OSError):
-                self._file.truncate(START_SIZE + self.n_frames * kind.size)
-            raise storage_error(self.path, error) from error
-
     def _again(self) -> Session | None:
         """Connect again after the connection was lost; None if there is no simulation."""
         self._client.close()
-        self.is_waiting = True
+        self.is_waiting, self.is_paused = True, False
         try:
             session = self._client.open()
         except UsageError:

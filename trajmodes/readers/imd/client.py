@@ -191,6 +191,20 @@ class Client:
             buffer[: filled - whole] = bytes(buffer[whole:filled])
             filled -= whole
 
+    def send(self, packet: Packet) -> None:
+        """Send a packet; if the connection is lost, who receives frames finds it out."""
+        with suppress(OSError):
+            self._open_socket.sendall(header(packet))
+
+    def is_served(self) -> bool:
+        """Whether the simulation has not closed the connection; frames may be unread."""
+        try:
+            return bool(self._open_socket.recv(1, socket.MSG_PEEK))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+
     def leave(self, packet: Packet) -> None:
         """Ask the simulation to end the connection, or itself, and wait until it does."""
         end = time.monotonic() + self._wait_s

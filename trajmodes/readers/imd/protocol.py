@@ -37,7 +37,9 @@ class Packet(IntEnum):
     GO = 3
     HANDSHAKE = 4
     KILL = 5
+    PAUSE = 7
     SESSION = 10
+    RESUME = 11
     TIME = 12
     BOX = 13
     VELOCITIES = 14

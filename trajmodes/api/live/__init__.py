@@ -1,0 +1,1 @@
+"""Running simulations in Python: `trajmodes.live`, in `watched`."""
