@@ -2,9 +2,11 @@
 
 import os
 import random
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,22 @@ def test_damage_that_came_later_reaches_the_reader(known, monkeypatch):
     other = source_module._growing(raw, "zstd", len(TEXT) - 1)
     with pytest.raises(DataError):
         other.data(len(TEXT) - 11, 10)
+
+
+def test_the_last_bytes_wait_for_the_checksum():
+    """A decompressor may return the last text before it finds that it is wrong."""
+
+    def text():
+        yield b"all of the text"
+        time.sleep(0.1)
+        raise DataError("the checksum is another one")
+
+    with tempfile.TemporaryFile() as file:
+        spool = GrowingSpool(file, text(), 15, Path("run.zst"))
+    with spool.opened() as opened:
+        view = memoryview(bytearray(5))
+        with pytest.raises(DataError, match="the checksum is another one"):
+            spool.read(opened, view, 10)
 
 
 def test_a_disk_that_becomes_full_is_named(known, monkeypatch):
