@@ -90,6 +90,26 @@ def test_every_file_of_the_package_that_is_named_exists(path):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+CITATION = re.compile(
+    r"(?:Phys|Chem|Mag|Sci|Soc|Solids|Jpn|Rev|Lett|Commun|Materials|Methods|Biometrika"
+    r"|Biometrics|Technometrics)\.?(?: [A-C])? (\d+), ([A-Z]?\d+)\b"
+)
+
+
+def _cited(page: Path) -> set[tuple[str, ...]]:
+    """Volume and page of each work that a page cites."""
+    return set(
+        CITATION.findall(" ".join(page.read_text(encoding="utf-8").split()).replace("*", ""))
+    )
+
+
+def test_the_bibliography_has_every_work_that_a_page_cites():
+    bibliography = ROOT / "docs" / "bibliography.md"
+    cited = set().union(*(_cited(page) for page in PAGES if page != bibliography))
+    assert len(cited) > 25
+    assert cited - _cited(bibliography) == set()
+
+
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_in_the_readme(command):
     assert f"trajmodes {command}" in TEXT
