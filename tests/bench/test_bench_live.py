@@ -26,20 +26,27 @@ simulation.join()
 """
 
 
-def received_per_s(path: Path) -> float:
-    """Frames per second that a recorder receives."""
+def received(path: Path) -> tuple[float, float]:
+    """Frames per second that a recorder receives, and its processor time in s per frame."""
     with subprocess.Popen(
         [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True
     ) as server:
         address = address_of(server.stdout.readline().strip())
         recorder = Recorder(Client(address, wait_s=5.0), path, most=N_FRAMES)
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         recorder.start()
         recorder.join()
         rate = N_FRAMES / (time.perf_counter() - begin)
+        cost = (time.process_time() - busy) / N_FRAMES
     assert recorder.n_frames == N_FRAMES
-    return rate
+    path.unlink()
+    return rate, cost
 
 
 def test_five_thousand_frames_of_512_atoms_per_second_are_received(tmp_path):
-    assert max(received_per_s(tmp_path / str(k)) for k in range(3)) > 5000.0
+    found = [received(tmp_path / "a") for _ in range(5)]
+    rate, cost = max(one for one, _ in found), min(one for _, one in found)
+    text = f"{rate:.0f} frames/s, {1e3 * cost:.3f} s of processor time for 1000 frames"
+    print(f"\n{text}")  # noqa: T201 - a bench prints
+    assert rate > 5000.0
+    assert 5000.0 * cost < 0.5, "at this rate it needs more than half a processor"

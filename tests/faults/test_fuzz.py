@@ -35,6 +35,7 @@ from program_files.ipi import ipi_run
 from program_files.lammps_dumps import binary_dump, yaml_frame
 from program_files.netcdf import METAL, amber
 from program_files.vasp import vasprun
+from simulations.imd import frame, start
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
 from trajmodes.data.force_constants import ClusterConstants
@@ -218,7 +219,15 @@ def deflated(folder):
     return folder / "a.nc", lambda: frames_of(folder / "a.nc")
 
 
+def recording(folder):
+    rng = np.random.default_rng(0)
+    parts = [frame(t, rng.normal(size=(3, 5, 3)), np.eye(3) * 9.0) for t in range(3)]
+    (folder / "a.imd").write_bytes(start() + b"".join(parts))
+    return folder / "a.imd", lambda: frames_of(folder / "a.imd", units="metal")
+
+
 READERS = {
+    "recording": recording,
     "LAMMPS NetCDF": lambda at: lammps_netcdf("NETCDF3_64BIT_DATA", at),
     "LAMMPS binary": binary_lammps,
     "LAMMPS yaml": yaml_lammps,
