@@ -265,7 +265,7 @@ TABLES = (
     ),
     Output(
         "tables/renormalised.csv",
-        "fitted bands, and bands from spectral lines and displacement covariances",
+        "bands of force constants, spectral lines and displacement covariances",
         ("band_quasi_particle_thz", "band_displacement_thz"),
         listed(
             "Bands compared; x_sem is the standard error of x",

@@ -351,6 +351,17 @@ def test_all_branches_have_one_axis_of_frequency(full, figures):
     assert high > band.max()
 
 
+def test_axes_of_energies_hold_the_error_bars_and_no_negative_heat_capacity(full):
+    sem = np.full_like(full["anharmonicity_sem"].values, 0.5)
+    scattered = full["heat_capacity_kb"].values.copy()
+    scattered[::2] = 3.5
+    dataset = full.assign(anharmonicity_sem=("set", sem), heat_capacity_kb=("set", scattered))
+    with sheet():
+        *_, heat, excess = draw_energies(dataset).axes
+    assert heat.get_ylim()[0] == 0.0
+    assert excess.get_ylim()[1] > 0.5
+
+
 def test_the_correlation_matrix_is_sorted_by_frequency(full, figures):
     axes, _ = figures["covariance"].axes
     order = np.argsort(full["freq_harmonic_thz"].values, kind="stable")

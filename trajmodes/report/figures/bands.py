@@ -255,7 +255,9 @@ def _draw_differences(axes: Axes, differences: list[_Difference]) -> None:
     axes.set_ylim(low - room, high + room)
     axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in differences)))
-    axes.set(xlabel="Fitted frequency (THz)", ylabel="Measured − fitted (THz)")
+    # Force constants may be given, and not fitted.
+    axes.set_xlabel("Frequency of the force constants (THz)")
+    axes.set_ylabel("Measured − force constants (THz)")
     legend_above(axes, labelspacing=0.2)
 
 

@@ -80,7 +80,7 @@ FIGURES = (
     Output(
         "figures/renormalised.png",
         (
-            ("", "fitted bands, and bands from spectral lines and displacement covariances"),
+            ("", "bands of force constants, spectral lines and displacement covariances"),
             ("freq_harmonic_thz", ", with their differences"),
         ),
         ("band_quasi_particle_thz", "band_displacement_thz"),

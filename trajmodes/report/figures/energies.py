@@ -107,10 +107,11 @@ def _draw_deviation_from_harmonic(
     axes.axhline(expected, color=RED, linewidth=0.9, label="harmonic")
     axes.set_xlabel("Frequency (THz)")
     axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
-    off = np.abs(value - expected)[known]
+    off = (np.abs(value - expected) + np.nan_to_num(sem))[known]
     half = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
     half = min(max(half, 1e-3), most)
-    axes.set_ylim(expected - half, expected + half)
+    # A heat capacity is positive.
+    axes.set_ylim(max(expected - half, 0.0) if expected else -half, expected + half)
     _mark_outliers(axes, freq[known], value[known])
     legend_above(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, columnspacing=1.2)
 
