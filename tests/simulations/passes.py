@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,3 +57,8 @@ def slow(start, stop):
     time.sleep(0.05)
     RUNNING.remove(start)
     return read(start, stop)
+
+
+def has_loaded():
+    """Whether this process has loaded the conductor of passes, which this module does not."""
+    return "trajmodes.streaming.schedule" in sys.modules

@@ -40,7 +40,7 @@ from trajmodes.streaming.state_file import read_state, write_state
 from trajmodes.streaming.workers import scheduled_on
 
 _JOB, _ABOUT, _SERIES = "job.toml", "about.json", "series"
-_FORMAT = 1
+_FORMAT = 2
 _EVERY_S = 300.0
 """Default time between two checkpoints."""
 _LARGEST_SHARE = 0.01
@@ -197,16 +197,16 @@ class _States:
         self._digest = _digest((reduction, tuple(blocks)))
         self._window = time.monotonic()
         if not self._file.exists():
-            return Reached(None, 0)
+            return Reached()
         found = read_state(self._file)
         if found["pass"] != self._digest:
             self._log.record("the state of this pass is of other numbers: it begins anew")
-            return Reached(None, 0)
+            return Reached()
         self._log.record(f"continued after {found['blocks']} of {len(blocks)} blocks")
-        return Reached(found["state"], found["blocks"])
+        return Reached(found["states"], found["blocks"])
 
     def folded(self, reached: Reached) -> None:
-        """Write the state if its time has come, and end the job if its time is over."""
+        """Write the states if their time has come, and end the job if its time is over."""
         now = time.monotonic()
         took_s, self._window = now - self._window, now
         ends = reached.blocks == self._n_blocks
@@ -243,7 +243,7 @@ class _States:
 
     def _write(self, reached: Reached) -> None:
         begin = time.monotonic()
-        kept = {"pass": self._digest, "blocks": reached.blocks, "state": reached.state}
+        kept = {"pass": self._digest, "blocks": reached.blocks, "states": reached.states}
         with uninterrupted():
             self._place.mkdir(parents=True, exist_ok=True)
             with atomic_file(self._file) as partial, partial.open("wb") as file:

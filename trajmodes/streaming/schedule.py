@@ -1,19 +1,14 @@
-"""The one ordered pass: blocks in parallel, states folded in time order, memory bounded.
+"""The one ordered pass: blocks in parallel, states combined in time order, memory bounded.
 
-```
- block 0   block 1   block 2   block 3   block 4   block 5   …
-   └─combine─┴─combine─┘         └─combine─┴─combine─┘            a stretch: one task
-            └──────────combine────────────┘ …                     in time order, then finalize
-```
+States are combined in the binary tree of `trajmodes.streaming.tree`, whose shape the numbers
+of the blocks alone determine. A stretch is a node that one worker reduces to one state. Its
+level follows from the number of workers. Workers of a cluster also combine stretches to larger
+nodes, so that this process receives few states. Where a node is computed does not change the
+additions: the same input gives the same bits on threads, processes and clusters of any size.
 
-Consecutive blocks form a stretch, which one worker reduces to one state. States of stretches
-are folded from left to right as they arrive, while workers are a few stretches ahead. The cuts
-depend only on the run, not on the number or kind of workers, so that the same input gives the
-same bits.
-
-Within a `with kept_by(passes):` block the state after each stretch is offered to an object that
-may keep it, and a pass begins where that object says. Left-to-right folding makes the result of
-a continued pass equal to that of an undisturbed one, bit by bit.
+The nodes that are done are the binary digits of the number of blocks that are done. Within a
+`with kept_by(passes):` block their states are offered to an object that may keep them, and a
+pass begins where that object says, on the same tree.
 
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
@@ -23,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dask.delayed import delayed
@@ -34,7 +29,8 @@ from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import TrajmodesWarning
 from trajmodes.machine import available_processors
 from trajmodes.streaming.reduction import Reduction
-from trajmodes.streaming.workers import Pending, workers_for
+from trajmodes.streaming.tree import Node, added, level_of, node_at, root
+from trajmodes.streaming.workers import Pending, Workers, workers_for
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -46,11 +42,17 @@ BLOCK_BYTES = 7_500_000
 """Memory of one block of frames: large enough to amortise the cost of a task (0.2 ms), small
 enough for those of all workers to fit into the memory of any machine."""
 
-MOST_STRETCHES = 4096
-"""Tasks of a pass: enough for a thousand workers, few enough for one process to fold."""
+LONGEST_STRETCH = 7
+"""Highest level of a stretch: 128 blocks, or 1 GB of frames, take a few seconds."""
+
+STRETCHES_EACH = 8
+"""Least number of stretches for each worker: the last ones leave few workers idle."""
 
 STRETCHES_AHEAD = 2
-"""Stretches for each worker that are reduced or wait to be folded: states may be large."""
+"""Stretches for each worker that are reduced or wait to be combined: states may be large."""
+
+_WORKERS_PER_NODE = 4
+"""Workers of a cluster for each stretch of the nodes that it sends to this process."""
 
 _STALL_S = 600.0
 """Time without a result after which a warning says so."""
@@ -73,10 +75,10 @@ def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[
 class Reached(NamedTuple):
     """How far a pass has come."""
 
-    state: Any
-    """State of the blocks that were folded; None if there are none."""
-    blocks: int
-    """Their number."""
+    states: tuple[Any, ...] = ()
+    """States of the nodes that are done, in order of time."""
+    blocks: int = 0
+    """Number of their blocks."""
 
 
 class Passes(Protocol):
@@ -89,11 +91,11 @@ class Passes(Protocol):
         ...
 
     def folded(self, reached: Reached) -> None:
-        """Take note of the state after a stretch."""
+        """Take note of the states after a node."""
         ...
 
     def interrupted(self, reached: Reached) -> None:
-        """Take note of the last state of a pass that a signal ends."""
+        """Take note of the last states of a pass that a signal ends."""
         ...
 
 
@@ -105,7 +107,7 @@ class _NotKept:
         reduction: Reduction[Any, Any, Any],  # noqa: ARG002 - the protocol
         blocks: Sequence[tuple[int, int]],  # noqa: ARG002
     ) -> Reached:
-        return Reached(None, 0)
+        return Reached()
 
     def folded(self, reached: Reached) -> None:
         """Do nothing."""
@@ -157,71 +159,87 @@ def stream(
     reached = passes.begin(reduction, blocks)
     if progress is not None and reached.blocks:
         progress(_n_frames(blocks[: reached.blocks]))
-    stretches = _stretches(blocks, reached.blocks)
-    work = partial(_reduced, read, reduction)
+    work = _Work(read, reduction)
     try:
         with (
             threadpool_limits(1),
             workers_for(work, workers or available_processors()) as pool,
         ):
-            ahead: deque[tuple[Sequence[tuple[int, int]], Pending]] = deque()
-            for stretch in stretches:
-                ahead.append((stretch, pool.submit(stretch)))
-                while len(ahead) >= STRETCHES_AHEAD * pool.size():
-                    reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)
-            while ahead:
-                reached = _folded(reduction, reached, *ahead.popleft(), passes, progress)
+            for node, state in _computed(pool, blocks, reached.blocks):
+                states = added(reduction.combine, reached.states, node, state)
+                part = blocks[node.first : node.stop]
+                reached = Reached(states, node.first + len(part))
+                passes.folded(reached)
+                if progress is not None:
+                    progress(_n_frames(part))
     except KeyboardInterrupt:
         passes.interrupted(reached)
         raise
-    return reduction.finalize(reached.state)
+    return reduction.finalize(root(reduction.combine, reached.states))
 
 
-def _stretches(
-    blocks: Sequence[tuple[int, int]], first: int
-) -> list[Sequence[tuple[int, int]]]:
-    """Cut blocks into stretches, from a block on; the cuts are those of all blocks."""
-    size = -(-len(blocks) // MOST_STRETCHES)
-    return [blocks[n : n + size] for n in range(first, len(blocks), size)]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What workers do."""
+
+    read: Callable[[int, int], Any]
+    reduction: Reduction[Any, Any, Any]
+
+    def reduced(self, stretch: Sequence[tuple[int, int]]) -> Any:
+        """State of the blocks of a stretch."""
+        combine = self.reduction.combine
+        states: tuple[Any, ...] = ()
+        for number, (start, stop) in enumerate(stretch):
+            state = self.reduction.chunk(self.read(start, stop))
+            states = added(combine, states, Node(number, 0), state)
+        return root(combine, states)
+
+    def combined(self, earlier: Any, later: Any) -> Any:
+        """State of two neighbouring stretches."""
+        return self.reduction.combine(earlier, later)
+
+
+def _computed(
+    pool: Workers, blocks: Sequence[tuple[int, int]], first: int
+) -> Iterator[tuple[Node, Any]]:
+    """Nodes from a block on, in order of time, and their states."""
+    ahead: deque[tuple[Node, int, Pending]] = deque()
+    while first < len(blocks):
+        size = pool.size()
+        level = min(LONGEST_STRETCH, level_of(len(blocks) // (STRETCHES_EACH * size)))
+        higher = 0 if pool.joined is None else level_of(size // _WORKERS_PER_NODE)
+        node = node_at(first, level + higher)
+        stretches = list(node.parts(level, len(blocks)))
+        ahead.append((node, len(stretches), _submitted(pool, stretches, blocks)))
+        first = node.stop
+        while sum(n for _, n, _ in ahead) >= STRETCHES_AHEAD * pool.size():
+            done, _, pending = ahead.popleft()
+            yield done, _awaited(pending, blocks[done.first : done.stop])
+    for done, _, pending in ahead:
+        yield done, _awaited(pending, blocks[done.first : done.stop])
+
+
+def _submitted(
+    pool: Workers, stretches: Sequence[Node], blocks: Sequence[tuple[int, int]]
+) -> Pending:
+    """State of a node, which workers compute from its stretches."""
+    pending = [pool.submit(blocks[one.first : one.stop]) for one in stretches]
+    if pool.joined is None:
+        (only,) = pending
+        return only
+    states: tuple[Pending, ...] = ()
+    for number, state in enumerate(pending):
+        states = added(pool.joined, states, Node(number, 0), state)
+    whole: Pending = root(pool.joined, states)
+    return whole
 
 
 def _n_frames(blocks: Sequence[tuple[int, int]]) -> int:
     return sum(stop - start for start, stop in blocks)
 
 
-def _reduced(
-    read: Callable[[int, int], Block],
-    reduction: Reduction[Block, Any, Any],
-    stretch: Sequence[tuple[int, int]],
-) -> Any:
-    """State of the blocks of a stretch."""
-    state: Any = None
-    for n, (start, stop) in enumerate(stretch):
-        later = reduction.chunk(read(start, stop))
-        state = later if n == 0 else reduction.combine(state, later)
-    return state
-
-
-def _folded(
-    reduction: Reduction[Any, Any, Any],
-    reached: Reached,
-    stretch: Sequence[tuple[int, int]],
-    pending: Pending,
-    passes: Passes,
-    progress: Callable[[int], None] | None,
-) -> Reached:
-    """Fold the next stretch into the state."""
-    later = _awaited(pending, stretch)
-    state = later if reached.blocks == 0 else reduction.combine(reached.state, later)
-    now = Reached(state, reached.blocks + len(stretch))
-    passes.folded(now)
-    if progress is not None:
-        progress(_n_frames(stretch))
-    return now
-
-
-def _awaited(pending: Pending, stretch: Sequence[tuple[int, int]]) -> Any:
-    """State of a stretch; warn if it takes long."""
+def _awaited(pending: Pending, part: Sequence[tuple[int, int]]) -> Any:
+    """State of some blocks; warn if it takes long."""
     while True:
         try:
             return pending.result(_STALL_S)
@@ -230,7 +248,7 @@ def _awaited(pending: Pending, stretch: Sequence[tuple[int, int]]) -> Any:
                 # The error may be that of a file system or a network.
                 return pending.result()
         text = (
-            f"no result for {_STALL_S:.0f} s: frames {stretch[0][0]} to {stretch[-1][1]} are "
+            f"no result for {_STALL_S:.0f} s: frames {part[0][0]} to {part[-1][1]} are "
             "waited for; is the file system slow, or a worker without memory?"
         )
         warnings.warn(text, TrajmodesWarning, stacklevel=3)

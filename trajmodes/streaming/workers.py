@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cloudpickle
@@ -28,8 +29,18 @@ from trajmodes.machine import available_processors
 if TYPE_CHECKING:
     from distributed import Client
 
-Work = Callable[[Any], Any]
-"""Function of one argument."""
+
+class Work(Protocol):
+    """What workers do."""
+
+    def reduced(self, stretch: Any, /) -> Any:
+        """State of a stretch of blocks."""
+        ...
+
+    def combined(self, earlier: Any, later: Any, /) -> Any:
+        """State of two neighbouring parts of the run, from theirs."""
+        ...
+
 
 KINDS = ("threads", "processes", "local", "slurm", "pbs")
 _CONNECT_S = 30
@@ -51,11 +62,14 @@ class Pending(Protocol):
 
 
 class Workers(NamedTuple):
-    """Does work on several arguments at once."""
+    """Reduce several stretches at once."""
 
     submit: Callable[[Any], Pending]
+    """Reduces a stretch."""
     size: Callable[[], int]
-    """Number of arguments that are worked on at once; on a cluster it changes."""
+    """Number of stretches that are reduced at once; on a cluster it changes."""
+    joined: Callable[[Any, Any], Pending] | None = None
+    """Combines the states of two parts where they are; None if this process has them."""
 
 
 class Scheduler(NamedTuple):
@@ -68,7 +82,7 @@ class Scheduler(NamedTuple):
 
 
 Pool = Callable[[Work], AbstractContextManager[Workers]]
-"""Makes workers for a function."""
+"""Makes workers for some work."""
 
 _POOL: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
@@ -104,7 +118,10 @@ def scheduled_on(name: str | None) -> Iterator[None]:
         if scheduler.kind == "processes":
             pool = partial(_on_processes, scheduler.size or available_processors())
         elif scheduler.kind != "threads":
-            pool = partial(_on_cluster, opened.enter_context(_client(scheduler)))
+            client = opened.enter_context(_client(scheduler))
+            # Held until the end: what nothing holds is not computed.
+            opened.callback(_loading(client).clear)
+            pool = partial(_on_cluster, client)
         token = _POOL.set(pool)
         try:
             yield
@@ -146,6 +163,12 @@ def _client(scheduler: Scheduler) -> Iterator["Client"]:
             yield client
 
 
+def _loading(client: "Client") -> list[Any]:
+    """Let workers load what this process has loaded, while it reads the job and the files."""
+    names = [name for name in sys.modules if name.startswith("trajmodes.")]
+    return [client.submit(_load, names, workers=[one], pure=False) for one in client.nthreads()]
+
+
 def batch_cluster(kind: str) -> Any:
     """Cluster of jobs of SLURM or PBS, with the settings of the user's Dask configuration."""
     try:
@@ -172,7 +195,7 @@ def _connected(client: Callable[..., Any], address: str) -> Any:
 
 
 def workers_for(work: Work, n_threads: int) -> AbstractContextManager[Workers]:
-    """Workers for a function, on the scheduler of `scheduled_on` or the client of the user.
+    """Workers for a pass, on the scheduler of `scheduled_on` or the client of the user.
 
     ``n_threads`` is their number where no scheduler is given.
     """
@@ -186,7 +209,7 @@ def workers_for(work: Work, n_threads: int) -> AbstractContextManager[Workers]:
 def _on_threads(size: int, work: Work) -> Iterator[Workers]:
     with ThreadPoolExecutor(size) as pool:
         try:
-            yield Workers(lambda one: pool.submit(work, one), lambda: size)
+            yield Workers(lambda one: pool.submit(work.reduced, one), lambda: size)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -198,7 +221,7 @@ def _on_processes(size: int, work: Work) -> Iterator[Workers]:
     packed = cloudpickle.dumps(work)
     with ProcessPoolExecutor(size, context, _keep, (packed,)) as pool:
         try:
-            yield Workers(lambda one: pool.submit(_call_kept, one), lambda: size)
+            yield Workers(lambda one: pool.submit(_reduce_kept, one), lambda: size)
         except BrokenProcessPool as error:
             raise _died("a process died") from error
         finally:
@@ -207,11 +230,14 @@ def _on_processes(size: int, work: Work) -> Iterator[Workers]:
 
 @contextmanager
 def _on_cluster(client: "Client", work: Work) -> Iterator[Workers]:
-    # The scheduler keeps the function, so that it survives the workers that have it.
+    # The scheduler keeps the work, so that it survives the workers that have it.
     kept = client.submit(_itself, work, pure=False)
     yield Workers(
-        lambda one: _OnCluster(client.submit(_call, kept, one, pure=False)),
+        lambda one: _OnCluster(client.submit(_reduce, kept, one, pure=False)),
         lambda: max(1, sum(client.nthreads().values())),
+        lambda earlier, later: _OnCluster(
+            client.submit(_combine, kept, earlier.future, later.future, pure=False)
+        ),
     )
 
 
@@ -231,14 +257,14 @@ class _OnCluster:
     """Result of work on a cluster."""
 
     def __init__(self, future: Any) -> None:
-        self._future = future
+        self.future = future
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and translate errors of the cluster."""
         from distributed import KilledWorker  # noqa: PLC0415 - loaded already
 
         try:
-            return self._future.result(timeout)
+            return self.future.result(timeout)
         except KilledWorker as error:
             raise _died("workers died again and again on the same frames") from error
         except (CancelledError, ConnectionError) as error:
@@ -250,7 +276,7 @@ class _OnCluster:
 
     def done(self) -> bool:
         """Whether it is known."""
-        return bool(self._future.done())
+        return bool(self.future.done())
 
 
 def _died(what: str) -> DataError:
@@ -262,18 +288,29 @@ def _died(what: str) -> DataError:
     )
 
 
+def _load(names: list[str]) -> None:
+    """Import modules: libraries take seconds to load."""
+    for name in names:
+        import_module(name)
+
+
 def _itself(work: Work) -> Work:
     return work
 
 
-def _call(work: Work, one: Any) -> Any:
+_kept_work: list[Work] = []
+"""The work of this process."""
+
+
+def _reduce(work: Work, stretch: Any) -> Any:
     """Work with one thread of BLAS: there is a worker for every core."""
     with threadpool_limits(1):
-        return work(one)
+        return work.reduced(stretch)
 
 
-_kept_work: list[Work] = []
-"""The function that this process works with."""
+def _combine(work: Work, earlier: Any, later: Any) -> Any:
+    with threadpool_limits(1):
+        return work.combined(earlier, later)
 
 
 def _keep(packed: bytes) -> None:
@@ -282,5 +319,5 @@ def _keep(packed: bytes) -> None:
     _kept_work[:] = [cloudpickle.loads(packed)]
 
 
-def _call_kept(one: Any) -> Any:
-    return _call(_kept_work[0], one)
+def _reduce_kept(stretch: Any) -> Any:
+    return _reduce(_kept_work[0], stretch)

@@ -1,12 +1,11 @@
 """A pass gives the same bits on threads, on processes and on a cluster, whatever dies there."""
 
 import time
-from dataclasses import dataclass
 
 import dask
 import pytest
 
-from simulations.passes import AT_ONCE, Killing, Sums, read, slow
+from simulations.passes import AT_ONCE, Killing, Sums, has_loaded, read, slow
 from trajmodes.errors import DataError, UsageError
 from trajmodes.streaming import schedule
 from trajmodes.streaming.schedule import stream
@@ -26,7 +25,7 @@ def test_names_of_schedulers():
 
 
 def test_stretches_give_the_bits_of_any_number_of_workers(monkeypatch):
-    monkeypatch.setattr(schedule, "MOST_STRETCHES", 7)
+    monkeypatch.setattr(schedule, "STRETCHES_EACH", 2)
     found = [stream(read, BLOCKS, Sums(), workers=n) for n in (1, 2, 5)]
     assert found[0][0] == tuple(range(200))
     assert found[0] == found[1] == found[2]
@@ -43,21 +42,21 @@ def test_the_earliest_error_is_raised():
         stream(broken, BLOCKS, Sums(), workers=4)
 
 
-def test_no_worker_runs_far_ahead_of_the_fold():
-    begun = []
-
-    @dataclass(frozen=True)
-    class Slow(Sums):
-        def combine(self, earlier, later):
-            assert len(begun) - len(earlier[0]) // 5 <= schedule.STRETCHES_AHEAD * 2 + 1
-            return super().combine(earlier, later)
+def test_no_worker_runs_far_ahead_of_the_combination():
+    begun, done = [], []
 
     def counted(start, stop):
         begun.append(start)
         return read(start, stop)
 
-    stream(counted, BLOCKS, Slow(), workers=2)
+    def progress(frames):
+        done.append(frames)
+        assert len(begun) - sum(done) // 5 <= (schedule.STRETCHES_AHEAD * 2 + 1) * frames // 5
+
+    stream(counted, BLOCKS, Sums(), workers=2, progress=progress)
     assert len(begun) == len(BLOCKS)
+    # 40 blocks are too few for longer stretches on two workers.
+    assert set(done) == {10}
 
 
 def test_waiting_for_a_result_is_said(monkeypatch):
@@ -103,17 +102,27 @@ def test_workers_that_join_late_have_work():
 
 
 @pytest.mark.peer
-def test_a_cluster_gives_the_bits_of_threads_and_loses_nothing_with_a_worker(tmp_path):
-    pytest.importorskip("distributed")
+def test_a_cluster_gives_the_bits_of_threads_and_loses_nothing_with_a_worker(
+    tmp_path, monkeypatch
+):
+    distributed = pytest.importorskip("distributed")
     expected = stream(read, BLOCKS, Sums())
     with scheduled_on("local:2"):
+        client = distributed.get_client()
+        for address in client.nthreads():
+            # A worker has one thread: it has loaded the program before.
+            assert client.submit(has_loaded, workers=[address], pure=False).result()
         assert stream(read, BLOCKS, Sums()) == expected
         marker = tmp_path / "killed"
         assert stream(Killing(marker), BLOCKS, Sums()) == expected
         assert marker.exists()
         with pytest.raises(DataError, match="died again and again"):
             stream(Killing(marker, always=True), BLOCKS, Sums())
-        assert stream(read, BLOCKS, Sums()) == expected
+        # Two workers combine two stretches among themselves, as many workers do.
+        monkeypatch.setattr(schedule, "_WORKERS_PER_NODE", 1)
+        frames: list[int] = []
+        assert stream(read, BLOCKS, Sums(), progress=frames.append) == expected
+        assert set(frames) == {20}
 
 
 @pytest.mark.peer
