@@ -94,7 +94,7 @@ def _run(source: Source) -> Mapping[str, Any]:
         "name": source.name,
         "title": verdict_of(dataset) if "species" in dataset else source.name,
         "rows": [*overview_rows(dataset), *fit_rows(dataset)],
-        "warnings": texts_in(dataset, "warnings"),
+        "warnings": [*texts_in(dataset, "not_done"), *texts_in(dataset, "warnings")],
         "unresolved": unresolved_rows(dataset),
         "notes": texts_in(dataset, "notes"),
         "figures": _figures(source),
