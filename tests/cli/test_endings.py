@@ -15,6 +15,7 @@ from trajmodes.readers.text.source import open_source
 from trajmodes.results.folder import Writer, open_folder, write_files
 
 DEMO = Path(__file__).parents[2] / "trajmodes" / "pipeline" / "demo_run"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
 FULL = Path("/dev/full")
 
 STOPPED = """
@@ -125,11 +126,12 @@ def test_an_error_of_the_disk_is_no_bug_wherever_it_occurs(number, capsys):
 
 
 def test_a_full_disk_is_not_damage_of_a_compressed_file():
+    """A small file is decompressed whole; a large one is read from restart points."""
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
     try:
         with pytest.raises(StorageError, match="cannot be decompressed to TMPDIR"):
-            open_source(DEMO / "zirconium.lammpstrj.xz", allow_partial=True)
+            open_source(EXAMPLES / "salt.lammpstrj.xz", allow_partial=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

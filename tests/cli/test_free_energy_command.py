@@ -118,7 +118,7 @@ def test_the_energy_and_its_replicates_give_the_error_of_the_free_energy(folder,
         free = dataset.sel(statistics="classical", expansion_order=order)
         assert found.values[0, 0] / n_sites == pytest.approx(float(free["run_free_energy"]))
         error = found.free_energy_sem[0] / n_sites
-        assert error == pytest.approx(float(free["run_free_energy_sem"]), rel=0.02)
+        assert error == pytest.approx(float(free["run_free_energy_sem"]), rel=0.05)
     other = replace(state, energy_changes=changes[:3])
     with pytest.raises(DataError, match="another fit"):
         volume_functions([other], points, kelvin)

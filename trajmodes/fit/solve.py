@@ -18,6 +18,8 @@ from trajmodes.fit.model import Model, ReducedEquations
 CONDITION_LIMIT = 1e12
 """Largest condition number of the equilibrated matrix at which it is not singular."""
 
+_ROUNDING = 1e3 * float(np.finfo(float).eps)
+"""Columns of the design matrix below this part of the longest are rounding errors."""
 _SHARE_NAMED = 0.02
 """Weight of a shell in the undetermined directions beyond which it is named."""
 
@@ -150,9 +152,13 @@ def solve_positive(gram: Floats, moment: Floats, *, ridge: float = 0.0) -> Float
 
 
 def equilibration(gram: Floats) -> Floats:
-    """(n,) factors that scale the diagonal of (n, n) to 1; zeros on the diagonal remain."""
+    """(n,) factors that scale the diagonal of (n, n) to 1; zeros on the diagonal remain.
+
+    Sums of squared rounding errors are zeros too: scaled to 1 they would seem to be determined.
+    """
     diagonal = np.diag(gram)
-    scale: Floats = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    least = _ROUNDING**2 * diagonal.max(initial=0.0)
+    scale: Floats = 1.0 / np.sqrt(np.where(diagonal > least, diagonal, 1.0))
     return scale
 
 
