@@ -20,11 +20,12 @@ Subject = Literal[
     "periodic",
     "net-force",
     "other-sets",
+    "not-done",
 ]
 """Properties of the input on which code depends: missing velocities or forces, rounded
 coordinates, the box and its periodicity, the temperatures, the time between frames, the volume
 of the cell, the masses on equivalent sites, a molecule bonded to its images, forces that do not
-add up to zero, data sets of the file that are not read."""
+add up to zero, data sets of the file that are not read, results that are not computed."""
 
 
 @dataclass(frozen=True, slots=True)

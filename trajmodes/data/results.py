@@ -202,6 +202,8 @@ class Results:
     """Length of run required for a given standard error of the frequencies."""
     diagnosis: Mapping[str, Finding] = field(default_factory=dict)
     """Name → finding of a check of the input."""
+    not_done: tuple[Note, ...] = ()
+    """What was not computed, why not, and how to write a run that allows it."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -26,7 +26,7 @@ _MARGIN = 1.3
 """Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
 
 
-def _better_file(
+def better_file(
     trajectory: Trajectory,
     match: Match,
     missing: Missing = "frames",
@@ -64,19 +64,19 @@ def match_note(match: Match) -> Note:
 def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     """Note missing fields and rounding."""
     notes = []
-    lines = partial(_better_file, trajectory, match)
+    lines = partial(better_file, trajectory, match)
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
         fix = lines("forces") if trajectory.paths else attach
         fix += "\nforce constants of another run are enough for trajmodes project"
-        notes.append(Note("error", text, fix=fix, concerns="fit"))
+        notes.append(Note("error", text, fix=fix, concerns="fit", subject="fields"))
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = (
             "no velocities: kinetic energies and spectra come from differences of positions if "
             "the time between frames is short enough"
         )
-        notes.append(Note("warning", text, fix=lines("velocities")))
+        notes.append(Note("warning", text, fix=lines("velocities"), subject="fields"))
     rounding = trajectory.rounding
     if rounding > _COARSE * sample.displacement_rms:
         text = (
@@ -101,7 +101,7 @@ def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[
             fix = "give the time between frames (--timestep-fs)"
         if measured is not None:
             fix = f"{fix}; {_as_if(measured)}"
-        return [Note("error", text, fix=fix, concerns="spectra")]
+        return [Note("error", text, fix=fix, concerns="spectra", subject="not-done")]
     notes = []
     if sample.omega_bound is not None:
         notes.append(_nyquist_note(trajectory, match, sample))
@@ -140,7 +140,7 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
     assert sample.omega_bound is not None
     nyquist, bound = 0.5 / trajectory.interval_ps, sample.omega_bound / THZ
     apart = f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart"
-    lines = partial(_better_file, trajectory, match)
+    lines = partial(better_file, trajectory, match)
     # Forces and velocities of one frame give the bound at any distance of the frames.
     is_known = sample.kinetic is not None and sample.virial is not None
     if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:

@@ -66,6 +66,7 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
     reader = _Reader(source, Projector(half_space(run.supercell), modes, kept), chosen)
     values = lazy_series(reader.read, source.blocks, (2, len(chosen)))
     omega = np.array([modes.omega[mode.row, mode.branch] for mode in chosen])
+    assert source.times_ps is not None
     return amplitudes_dataset(values, chosen, source.times_ps, omega)
 
 

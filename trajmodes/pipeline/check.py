@@ -89,10 +89,14 @@ def _described(crystal: Crystal) -> str:
     )
 
 
-def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
-    """Raise the first error of the check that concerns one of the purposes."""
+def require_usable(run: LoadedRun, purposes: Sequence[str], *, partly: bool = False) -> None:
+    """Raise the first error of the check that concerns one of the purposes.
+
+    `partly`: the job does what it can without the results that the data do not allow.
+    """
     for note in run.diagnosis.verdict:
-        if note.severity == "error" and note.concerns in purposes:
+        is_left_out = partly and note.subject == "not-done"
+        if note.severity == "error" and note.concerns in purposes and not is_left_out:
             names = run.trajectory.file_names
             raise DataError(note.text, where=names, why=note.why, fix=note.fix)
 
@@ -135,14 +139,13 @@ def require_all_frames(run: LoadedRun) -> None:
 
 
 def why_not_projected(run: LoadedRun, modes: Modes) -> Note | None:
-    """Note why a run without velocities cannot be projected; None if it can."""
+    """Note why positions do not give the velocities that a run lacks; None if they do."""
     if run.trajectory.has_velocities:
         return None
     try:
         source_of(run, float(modes.omega.max()))
     except DataError as error:
-        text = f"not projected on modes, because the run has no velocities: {error.what}"
-        return Note("note", text, why=error.why, fix=error.fix)
+        return Note("warning", error.what, why=error.why, fix=error.fix, subject="not-done")
     return None
 
 

@@ -61,14 +61,16 @@ class Source(NamedTuple):
     blocks: list[tuple[int, int]]
     """Frame ranges of the blocks that are streamed."""
     interval_ps: float
-    """Time between the frames that are used."""
-    times_ps: Floats
-    """(t,) time of each frame."""
+    """Time between the frames that are used; nan if unknown."""
+    times_ps: Floats | None
+    """(t,) time of each frame; None if unknown."""
     differenced_ps: float | None
     """Time between positions whose differences are the velocities; None: velocities given."""
 
     def plan(self, job: Job, projector: Projector, highest: float) -> SpectralPlan:
         """Segments of the spectra, see `plan_spectra`; `highest` in rad/ps."""
+        if not np.isfinite(self.interval_ps):
+            raise _UNKNOWN_TIME
         wanted_thz = job.projection.resolution_thz
         return plan_spectra(
             self.motion,
@@ -79,7 +81,9 @@ class Source(NamedTuple):
         )
 
 
-def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source:
+def source_of(
+    run: Runs, highest: float, *, every_frame: bool = False, is_timed: bool = True
+) -> Source:
     """Motion to project, with velocities from positions if the run has none.
 
     Parameters
@@ -89,13 +93,18 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
         stride, and whether velocities from differences can be corrected.
     every_frame
         Whether the stride is one, as it is where amplitudes are saved.
+    is_timed
+        Whether the time between frames is needed; velocities give energies without it.
 
     Raises
     ------
     DataError
-        If the time between frames is unknown or too large.
+        If the time between frames is needed, and is unknown or too large.
     """
-    interval_ps, segments = interval_of(run), run.trajectory.segments
+    trajectory = run.trajectory
+    if trajectory.interval_ps is None and trajectory.has_velocities and not is_timed:
+        return _untimed(run)
+    interval_ps, segments = interval_of(run), trajectory.segments
     known = run.trajectory.times_ps
     times_ps = interval_ps * np.arange(float(run.n_frames)) if known is None else known
     read = run.scaled_motion
@@ -119,6 +128,20 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
     )
 
 
+def _untimed(run: Runs) -> Source:
+    """Every frame, where the time between frames is unknown."""
+    segments = run.trajectory.segments
+    motion = StridedMotion(run.scaled_motion, segments, 1)
+    blocks = motion.blocks(cut_blocks(segments, run.trajectory.n_atoms))
+    return Source(motion, blocks, interval_ps=np.nan, times_ps=None, differenced_ps=None)
+
+
+_UNKNOWN_TIME = DataError(
+    "the time between frames is unknown, and spectra need it",
+    fix="give --timestep-fs, the time step of the simulation",
+)
+
+
 def interval_of(run: Runs) -> float:
     """Time between frames in ps.
 
@@ -129,10 +152,7 @@ def interval_of(run: Runs) -> float:
     """
     interval_ps = run.trajectory.interval_ps
     if interval_ps is None:
-        raise DataError(
-            "the time between frames is unknown, and spectra need it",
-            fix="give --timestep-fs, the time step of the simulation",
-        )
+        raise _UNKNOWN_TIME
     return interval_ps
 
 
@@ -147,8 +167,9 @@ def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
 
     `omega` (g,) are the harmonic frequencies in rad/ps.
     """
+    interval_ps = run.trajectory.interval_ps
     notes = [
-        nyquist_note(omega, interval_of(run)),
+        None if interval_ps is None else nyquist_note(omega, interval_ps),
         verlet_note(float(omega.max()), timestep_fs(run)),
     ]
     if source.differenced_ps is not None:

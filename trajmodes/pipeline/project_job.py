@@ -40,7 +40,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
-from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.project.checks import check_lattice
 from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
 from trajmodes.project.projector import Projector
@@ -139,15 +139,13 @@ def project_only(
     UsageError
         If no force constants are given, or single frames are to be left out.
     DataError
-        If the run is of another crystal than the force constants, or the time between its
-        frames is unknown.
+        If the run is of another crystal than the force constants, or `project_run` refuses it.
     """
     run, constants, foreign = run_on_constants(job, log=log, given=given)
-    require_usable(run, ["all", "spectra"])
+    require_usable(run, ["all", "spectra"], partly=True)
     require_all_frames(run)
     require_known_modes(run)
     require_thickness(run)
-    interval_of(run)
     with input_files(run.files) as hashes:
         with log.stage("phonons"):
             space = half_space(run.supercell)
@@ -169,6 +167,7 @@ def project_only(
             run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
         )
         results = with_comparison(with_perturbation(results, job, log))
+        results = with_not_done(results, [run], fits=False, projects=True)
         inputs = hashes.result()
     return Analysis(finished(results, inputs, log), extra=extra, run=run)
 

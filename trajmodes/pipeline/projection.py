@@ -79,19 +79,21 @@ def project_run(
 
     The modes are those at the commensurate q points. If the run has no velocities, differences
     of positions are used and corrected. Amplitudes that the job saves are written to `scratch`.
-    Frames that are too few or uneven for spectra give energies only, with a warning that says
-    why. `force_noise` is the variance of random forces over the mass in eV/ps², which σ leaves
-    out.
+    Frames that are too few or uneven for spectra give energies only, with a note of the subject
+    "not-done" that says why. `force_noise` is the variance of random forces over the mass in
+    eV/ps², which σ leaves out.
 
     Raises
     ------
     UsageError
         If amplitudes are to be saved, but there is no folder, or a mode does not exist.
     DataError
-        If the time between frames is unknown, or too large for differences of positions.
+        If amplitudes or differences of positions need the time between frames, and it is
+        unknown, or too large for differences.
     """
     highest, expected = float(modes.omega.max()), set_omega(modes)
-    source = source_of(run, highest)
+    is_timed = bool(run.job.projection.save_amplitudes)
+    source = source_of(run, highest, is_timed=is_timed)
     notes = sampling_notes(run, source, expected)
     with log.stage("projection", has_bars=True):
         apart_ps = source.differenced_ps
@@ -100,11 +102,10 @@ def project_run(
         try:
             plan = source.plan(run.job, projector, highest)
         except DataError as error:
-            text = f"energies only, no spectra, lines and lifetimes: {error.what}"
             notes.append(
-                Note("warning", text, why=error.why, fix=error.fix, concerns="spectra")
+                Note("warning", error.what, why=error.why, fix=error.fix, subject="not-done")
             )
-            plan, source = None, source_of(run, highest, every_frame=True)
+            plan, source = None, source_of(run, highest, every_frame=True, is_timed=is_timed)
         parts = _parts(run, source, projector, plan, force_noise)
         if run.job.projection.save_amplitudes:
             parts["amplitudes"] = _amplitude_reduction(run, source, projector, scratch)
@@ -124,9 +125,6 @@ def project_run(
     if ensemble is not None:
         texts = (ensemble.drift_text, ensemble.step_text)
         notes += [Note("note", text) for text in texts if text]
-    if projection.equipartition is None:
-        text = "too few frames for error bars of the energies, and for a test of equipartition"
-        notes.append(Note("warning", text))
     if projection.energies.lifetimes_in_run < FEW_LIFETIMES:
         text = (
             f"the run lasts about {projection.energies.lifetimes_in_run:.1g} lifetimes of the "
@@ -167,7 +165,7 @@ def _parts(
         }
         if plan.bands is not None:
             parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
-    elif len(segments) == 1:
+    elif len(segments) == 1 and np.isfinite(dt):
         # The drift of the energy is a slope in time: frames are evenly spaced.
         parts["ensemble"] = KineticReduction(projector, n, dt, segments)
     if run.trajectory.has_forces:
@@ -208,6 +206,7 @@ def _corrected(
 def _amplitude_reduction(
     run: Runs, source: Source, projector: Projector, scratch: Path | None
 ) -> AmplitudeSeriesReduction:
+    assert source.times_ps is not None
     if scratch is None:
         raise UsageError(
             "amplitudes of modes are written to a folder, and none is given",

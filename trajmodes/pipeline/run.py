@@ -52,7 +52,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
-from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
 from trajmodes.readers.frames_in_memory import frames_in_memory
@@ -138,12 +138,12 @@ def analyse(
         If single frames are to be left out of a run that is projected, or force constants are
         given.
     DataError
-        If the run has no forces or too few frames, or the time between frames is unknown.
+        If the run has no forces or too few frames, or amplitudes are to be saved and the time
+        between frames is unknown.
     """
     require_no_constants(run.job)
-    require_usable(run, ["all", "fit", "spectra"])
+    require_usable(run, ["all", "fit", "spectra"], partly=True)
     if run.trajectory.has_velocities:
-        interval_of(run)  # fails before the long first pass, not after it
         require_all_frames(run)
     require_known_modes(run)
     require_thickness(run)
@@ -166,9 +166,9 @@ def analyse(
                 force_noise=fitted_noise(results.constants, run.supercell),
             )
         else:
-            results = replace(results, notes=(*results.notes, reason))
             results = _with_static_check(results, fitted)
         results = with_comparison(results)
+        results = with_not_done(results, [run], fits=True, projects=True, reason=reason)
         inputs = hashes.result()
     run = replace(run, trajectory=whole)
     results = finished(_with_checked_errors(run, results), inputs, log)
@@ -208,6 +208,7 @@ def fit_only(
         results = _of_constants(fitted, command, log)
         if earlier is None:
             results = _with_static_check(results, fitted)
+        results = with_not_done(results, runs, fits=True, projects=False)
         inputs = hashes.result()
     return Analysis(finished(results, inputs, log), fitted.equations)
 

@@ -111,6 +111,7 @@ def render(
     parts += minimum_parts(dataset)
     parts += [*shell_parts(dataset), *phase_parts(dataset)]
     for title, lines in (
+        ("Not done, why, and what would allow it", texts_in(dataset, "not_done")),
         ("Not resolved, and what would resolve it", unresolved_rows(dataset)),
         ("Notes", [*_other_shapes(dataset), *texts_in(dataset, "notes")]),
         ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),

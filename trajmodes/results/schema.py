@@ -137,6 +137,7 @@ DIMENSIONS = {
     "compared": "other results with lattice parameters at temperature",
     "check": "quantities of the input check",
     "input": "files that were read",
+    "reason": "reasons why results were not computed",
     "warning": "warnings",
     "note": "notes",
 }

@@ -166,7 +166,7 @@ def _has_energies_only(world: World, run: Run, why: str) -> Projection:
     assert (found.spectra, found.lines, found.line_data, found.lifetimes) == (None,) * 4
     assert found.equipartition is not None
     (warning,) = (note for note in projected.notes if note.severity == "warning")
-    assert "energies only" in warning.text
+    assert warning.subject == "not-done"
     assert why in str(warning)
     return found
 
@@ -188,7 +188,6 @@ def test_few_frames_give_energies_without_errors(world, dense) -> None:
     projected = _projected(world, world.run(dense, n_frames=5))
     assert (projected.projection.energies.kinetic > 0.0).all()
     assert projected.projection.equipartition is None
-    assert any("too few frames for error bars" in note.text for note in projected.notes)
 
 
 def test_errors_of_the_time_step_are_noted(world) -> None:

@@ -92,9 +92,11 @@ def test_what_is_wrong_with_the_results_is_the_first_warning(full_results, k):
 
 
 def test_a_run_without_spectra_says_why_before_all_else(results):
-    why = Note("warning", "no spectra", concerns="spectra")
+    why = Note("warning", "no spectra")
     bare = replace(results.projection, lines=None, line_data=None, lifetimes=None)
-    text = printed(brief_of(replace(results, projection=bare, warnings=(LONG, why))))
+    text = printed(
+        brief_of(replace(results, projection=bare, warnings=(LONG,), not_done=(why,)))
+    )
     assert "energies of all modes, no spectra" in text.splitlines()[0]
     assert text.split("\nwarning")[1].split()[:2] == ["no", "spectra"]
 

@@ -106,10 +106,15 @@ class EndTerms:
         return {int(label): excess - value if first else excess + value}
 
     def _factors(self) -> tuple[Floats, Floats]:
-        """ω/(2 sin ωΔ), zero where frames are too far apart, and cos ωΔ, both (q, m)."""
+        """ω/(2 sin ωΔ) and cos ωΔ, both (q, m).
+
+        The first is zero where frames are too far apart or their interval is unknown.
+        """
         phase = np.maximum(self.modes.omega, 0.0) * self.interval_ps
+        # Neither is it known where the interval, and so the phase, is nan.
         known = phase < 0.5 * np.pi
-        sine = np.sinc(np.where(known, phase, 0.0) / np.pi)
+        phase = np.where(known, phase, 0.0)
+        sine = np.sinc(phase / np.pi)
         return np.where(known, 0.5 / (self.interval_ps * sine), 0.0), np.cos(phase)
 
 

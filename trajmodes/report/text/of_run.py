@@ -20,10 +20,9 @@ _CHANCE = 0.2
 
 def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str]) -> Brief:
     """Make the brief summary of results, given as a Dataset too, and of their files."""
-    found = (*_problems(results), *results.warnings, *results.notes)
-    if results.projection is not None and results.projection.lines is None:
-        # What keeps a run from having spectra matters most.
-        found = tuple(sorted(found, key=lambda note: note.concerns != "spectra"))
+    # What keeps a run from having results matters most.
+    first, other = results.not_done, _problems(results)
+    found = (*first, *other, *results.warnings, *results.notes)
     unresolved = list(unresolved_lines(dataset))
     rest = counts(found)
     where = file_rows(files)

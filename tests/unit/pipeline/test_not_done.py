@@ -1,0 +1,105 @@
+"""What is not computed is listed with its reason: silicon with less and less data."""
+
+import lzma
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.pipeline.partial.not_done import PARTS
+
+DATA = Path(__file__).parents[3] / "examples" / "data"
+CELL = DATA / "silicon.POSCAR"
+FIELDS = {"r": "xu yu zu", "v": "vx vy vz", "f": "fx fy fz"}
+SPECTRA = "spectra, linewidths and lifetimes"
+
+
+@cache
+def bundled() -> list[str]:
+    """Text of each frame of the bundled run."""
+    with lzma.open(DATA / "silicon.lammpstrj.xz", "rt") as packed:
+        return packed.read().split("ITEM: TIMESTEP\n")[1:]
+
+
+def dump(path: Path, fields: str, frames) -> Path:
+    """Write frames of the bundled run with some of its columns, and without times."""
+    parts = bundled()
+    columns = ["id", "element", *(x for one in fields for x in FIELDS[one].split())]
+    with path.open("w") as file:
+        for t in frames:
+            head, _, body = parts[t].partition("ITEM: ATOMS ")
+            names, *rows = body.splitlines()
+            chosen = [names.split().index(name) for name in columns]
+            file.write(f"ITEM: UNITS\nmetal\nITEM: TIMESTEP\n{head}ITEM: ATOMS ")
+            file.write(" ".join(columns) + "\n")
+            for row in rows[:64]:
+                words = row.split()
+                file.write(" ".join(words[k] for k in chosen) + "\n")
+    return path
+
+
+WHOLE = range(300)
+RANDOM = np.sort(np.random.default_rng(1).choice(1500, 150, replace=False))
+NO_VELOCITIES = {part.name for part in PARTS if "velocities" in part.needs}
+VARIANTS = {
+    "whole": ("rvf", WHOLE, 1.0, set()),
+    "no time": ("rvf", WHOLE, None, {SPECTRA, "thermostat"}),
+    "uneven": ("rvf", RANDOM, 1.0, {SPECTRA, "thermostat"}),
+    "snapshots": ("rvf", RANDOM[::5], 1.0, {SPECTRA, "thermostat"}),
+    "no velocities": ("rf", WHOLE, 1.0, NO_VELOCITIES),
+    "no velocities, no time": ("rf", WHOLE, None, NO_VELOCITIES),
+}
+"""Fields, frames, time step in fs → what `run` does not compute."""
+
+
+def law(results, *, fits: bool) -> set[str]:
+    """Each result is either there or listed once, with advice; return the listed ones."""
+    listed = [
+        part.name
+        for note in results.not_done
+        for part in PARTS
+        if part.name in note.text.split(": ")[1].split("; ")
+    ]
+    wanted = [part for part in PARTS if fits or not part.of_fit]
+    for part in wanted:
+        assert listed.count(part.name) == 1 - part.found(results), part.name
+    assert all(note.fix for note in results.not_done)
+    return set(listed)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_result_is_either_there_or_listed(name, tmp_path):
+    fields, frames, step_fs, missing = VARIANTS[name]
+    path = dump(tmp_path / "run.lammpstrj", fields, frames)
+    found = tm.run(path, cell=CELL, timestep_fs=step_fs, cutoff=4.0)
+    results = found.analysis.results
+    assert law(results, fits=True) == missing
+    texts = found["not_done"].values.tolist() if missing else []
+    assert texts == [str(note) for note in results.not_done]
+    assert ("dump d all custom 25 " in "".join(texts)) == ("v" not in fields)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    path = dump(tmp_path_factory.mktemp("run") / "run.lammpstrj", "rvf", WHOLE)
+    return tm.run(path, cell=CELL, timestep_fs=1.0, cutoff=4.0)
+
+
+def test_a_projection_without_forces_lacks_sigma_alone(fitted, tmp_path):
+    path = dump(tmp_path / "run.lammpstrj", "rv", WHOLE)
+    found = tm.open(path, timestep_fs=1.0).project(fitted.force_constants)
+    results = found.analysis.results
+    assert law(results, fits=False) == {"σ of each mode"}
+    assert not [note for note in results.warnings if note.severity == "error"]
+
+
+def test_energies_do_not_depend_on_the_unit_of_time(fitted, tmp_path):
+    """Without it they are those of the same frames with times, but for end corrections."""
+    path = dump(tmp_path / "run.lammpstrj", "rvf", WHOLE)
+    found = tm.open(path).project(fitted.force_constants)
+    for name in ("kinetic_mev", "potential_mev", "sigma"):
+        left, right = (one[name].values for one in (found, fitted))
+        np.testing.assert_allclose(left, right, rtol=1e-9, err_msg=name)
+    assert np.isfinite(found["mode_temperature"].values).all()

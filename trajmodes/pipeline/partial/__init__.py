@@ -1,0 +1,1 @@
+"""Results that the data of a run do not allow."""
