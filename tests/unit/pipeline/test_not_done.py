@@ -27,7 +27,7 @@ def dump(path: Path, fields: str, frames) -> Path:
     """Write frames of the bundled run with some of its columns, and without times."""
     parts = bundled()
     columns = ["id", "element", *(x for one in fields for x in FIELDS[one].split())]
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for t in frames:
             head, _, body = parts[t].partition("ITEM: ATOMS ")
             names, *rows = body.splitlines()

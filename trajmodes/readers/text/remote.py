@@ -72,7 +72,7 @@ def named_path(name: str | os.PathLike[str]) -> pathlib.Path:
 def require_local(path: pathlib.Path) -> pathlib.Path:
     """Return the path of a file of this computer; UsageError for an object."""
     if isinstance(path, RemotePath):
-        path.open()
+        path.open(encoding="utf-8")
     return path
 
 
