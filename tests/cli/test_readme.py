@@ -26,11 +26,17 @@ PROGRAMS = {
 
 NEEDS = {"spectral-functions.md": "phono3py"}
 """Libraries of the pages that need more than trajmodes."""
+SLOW = ("workflows.md", "expansion.md", "figures.md")
+"""Pages whose code takes longer than five seconds."""
+
+
+def _marks(page: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.peer] * (page.name in NEEDS) + [pytest.mark.slow] * (page.name in SLOW)
 
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.peer] * (page.name in NEEDS)) for page in PROGRAMS],
+    [pytest.param(page, marks=_marks(page)) for page in PROGRAMS],
     ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs(page, monkeypatch, tmp_path):

@@ -71,7 +71,6 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
             "drift": Finding(1.2e-6, "Å/ps", "of the centre of mass"),
             "time step": Finding(float("nan"), "", "as given"),
         },
-        not_done=(Note("warning", "not done: bands from displacements: too few frames"),),
         warnings=(
             Note("warning", "velocities have six digits only, see [thermo] in the input"),
         ),

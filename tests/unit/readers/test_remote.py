@@ -226,7 +226,7 @@ def test_names_of_objects(tmp_path, monkeypatch):
 
 def test_a_crystal_is_found_in_an_object_as_in_the_file(monkeypatch):
     monkeypatch.setattr(remote, "_PIECE", 1 << 20)
-    data = Path(tm.__file__).parents[1] / "examples" / "data"
+    data = Path(__file__).parents[3] / "examples" / "data"
     name = "silicon.lammpstrj.xz"
     local = tm.open(data / name, cell=data / "silicon.POSCAR")
     with served({name: (data / name).read_bytes()}) as objects:

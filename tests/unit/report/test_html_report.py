@@ -141,9 +141,15 @@ def test_different_crystals_are_not_compared(full):
         page_of([Source("a", full, None), Source("b", other, None)])
 
 
-def test_the_next_results_remove_the_report(full, tmp_path):
+@pytest.fixture(scope="module")
+def few(full):
+    """Results of which few figures are drawn."""
+    return full[["cell", "sites", "species", "mass_da", "temperature", "temperature_sem"]]
+
+
+def test_the_next_results_remove_the_report(few, tmp_path):
     folder = tmp_path / "results"
-    write_folder(folder, full)
+    write_folder(folder, few)
     assert "report.html" in write_report([folder])
     assert (folder / FILE).stat().st_size < 5_000_000
     assert not list(folder.glob(".*partial"))
@@ -152,9 +158,9 @@ def test_the_next_results_remove_the_report(full, tmp_path):
     assert not (folder / FILE).exists()
 
 
-def test_a_report_is_replaced_and_no_other_file(full, tmp_path):
+def test_a_report_is_replaced_and_no_other_file(few, tmp_path):
     folder, target = tmp_path / "results", tmp_path / "page.html"
-    write_folder(folder, full)
+    write_folder(folder, few)
     target.write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match="not a report"):
         write_report([folder], str(target))
