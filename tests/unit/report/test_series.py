@@ -11,6 +11,7 @@ from trajmodes.api.series import Series
 from trajmodes.report.figures import series as figures
 from trajmodes.report.figures.catalogue import SERIES_OUTPUTS
 from trajmodes.report.figures.style import new_figure
+from trajmodes.report.html.write import write_report
 from trajmodes.report.series import series_parts
 from trajmodes.report.summary import text_of
 from trajmodes.symmetry.translations import build_supercell
@@ -97,3 +98,14 @@ def test_frequencies_and_bands_drawn_are_those_of_the_results(made):
     figures.bands_panel(bands, dataset)
     top = max(float(np.max(line.get_ydata())) for line in bands.lines)
     assert top == pytest.approx(dataset["series_band_freq_thz"].values.max())
+
+
+def test_the_report_of_a_folder_has_the_figures_of_the_series(made, tmp_path):
+    """Read without xarray, as `trajmodes report` does."""
+    made(700.0).save(tmp_path)
+    write_report([tmp_path])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    drawn = [one for one in SERIES_OUTPUTS if (tmp_path / one.name).suffix == ".png"]
+    drawn = [one for one in drawn if (tmp_path / one.name).is_file()]
+    assert len(drawn) > 2
+    assert page.count("<figure>") == len(drawn)

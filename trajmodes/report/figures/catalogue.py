@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
@@ -242,7 +244,7 @@ SERIES_OUTPUTS = (
         "frequencies at named points as functions of temperature",
         ("curve_freq_thz",),
         _drawn("series.draw_frequencies"),
-        lambda dataset: bool(dataset["curve_freq_thz"].notnull().any()),
+        lambda dataset: bool(np.isfinite(dataset["curve_freq_thz"].values).any()),
     ),
     Output(
         "figures/bands.png",
@@ -261,7 +263,7 @@ SERIES_OUTPUTS = (
         "linewidths as functions of temperature, and their exponents",
         ("linewidth_exponent",),
         _drawn("series.draw_linewidths"),
-        lambda dataset: bool(dataset["linewidth_exponent"].notnull().any()),
+        lambda dataset: bool(np.isfinite(dataset["linewidth_exponent"].values).any()),
     ),
     Output(
         "figures/gruneisen.png",
