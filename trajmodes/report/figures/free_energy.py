@@ -25,7 +25,7 @@ _APART = 0.06
 def draw_free_energy(dataset: NamedArrays) -> Figure:
     """Draw F by order, U0 with the length of the run, and the distribution of U − U_h."""
     figure = new_figure(2.9)
-    panels = [figure.add_axes((left, 0.165, 0.235, 0.73)) for left in (0.085, 0.425, 0.755)]
+    panels = [figure.add_axes((left, 0.165, 0.225, 0.73)) for left in (0.105, 0.435, 0.765)]
     orders_panel(panels[0], dataset)
     length_panel(panels[1], dataset)
     distribution_panel(panels[2], dataset)
@@ -56,6 +56,7 @@ def orders_panel(axes: Axes, dataset: NamedArrays) -> None:
     axes.axhline(0.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Order", ylabel="F − F of order 1 (meV/atom)", xlim=(0.6, 3.4))
     axes.set_xticks(order)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom - 0.45 * (top - bottom), top)
     axes.legend(loc="lower right", borderaxespad=0.3)
