@@ -117,3 +117,16 @@ def test_both_themes_draw_all_charts(page):
 def test_the_console_is_silent(page):
     page.run("1")
     assert page.said == []
+
+
+def test_bands_without_modes_take_the_whole_width(page, full, tmp_path):
+    """Last: the page is another one afterwards."""
+    few = ["cell", "sites", "species", "mass_da"]
+    bands = [n for n in full.variables if str(n).startswith(("path_", "band_freq", "tick_"))]
+    path = tmp_path / "bands.html"
+    path.write_text(page_of([Source("bands", full[few + bands], None)]), encoding="utf-8")
+    page.open(path)
+    width = "document.querySelector('{}').getBoundingClientRect().width"
+    chart, whole = (page.run(width.format(one)) for one in ('[data-chart="bands"]', ".pair"))
+    assert chart == whole
+    assert page.run("document.querySelector('section h2').innerText") == "Bands"

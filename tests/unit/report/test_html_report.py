@@ -107,6 +107,11 @@ def test_verdict_warnings_and_provenance_are_on_the_page(page, full):
         assert str(digest) in text
 
 
+def test_results_without_a_verdict_have_the_crystal_and_the_temperature_as_title(few):
+    assert re.fullmatch(r"\w+ at [\d.]+ ± [\d.]+ K", verdict_of(few))
+    assert re.fullmatch(r"\w+", verdict_of(few.drop_vars(["temperature", "temperature_sem"])))
+
+
 def test_text_of_files_is_no_markup(full):
     """A file may have any name, and a note may quote it."""
     evil = '</script><img src=x onerror="alert(1)">'

@@ -69,7 +69,7 @@ def verdict_of(dataset: NamedArrays) -> str:
         parts.append("energies of all modes, no spectra")
     elif "force_constants" in dataset:
         parts.append("force constants fitted" if "r_squared" in dataset else "force constants")
-    return f"{crystal}{kelvin}: {'; '.join(parts)}"
+    return ": ".join(filter(None, [f"{crystal}{kelvin}", "; ".join(parts)]))
 
 
 def _problems(results: Results) -> list[Note]:
