@@ -16,7 +16,7 @@ from trajmodes.streaming import schedule
 from trajmodes.streaming.schedule import stream
 from trajmodes.streaming.workers import scheduled_on
 
-pytestmark = [pytest.mark.bench]
+pytestmark = [pytest.mark.soak]
 
 RUN_BYTES = 10e12
 STRETCH_BYTES = 1.5e9
