@@ -1,5 +1,6 @@
 """The command `trajmodes qha`: the quasiharmonic crystal of a potential."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -154,7 +155,11 @@ def test_a_ramp_that_ends_says_why(file):
     words = ("--mesh", 2, "--classical", "--temperatures", "300,9000")
     code, text = run("qha", file, *crystal(A), *words, "-o", out)
     assert code == 0, text
-    assert "ended beyond 27" in text
+    # The sum of the slopes of E and F has no zero above 3350 K; where the third derivatives
+    # of the table jump, the search may lose the minimum earlier.
+    ended = re.search(r"ended beyond (\d+) K", text)
+    assert ended is not None
+    assert 2500 < int(ended[1]) < 3350
     assert np.isnan(tm.load(out).to_dataset()["minimum_volume"].values[0, 0, 1])
 
 

@@ -35,9 +35,9 @@ from trajmodes.thermo.minimisation.coordinates import Coordinates
 
 _STEP = 1e-4
 """Step of strains; that of displacements is the same in units of 1 Å."""
-_WIDE = 2e-3
-"""Step of second differences. It averages over the intervals of tabulated functions, whose
-fourth derivatives jump."""
+_WIDE = 6e-3
+"""Step of second differences. It averages over the usual intervals of tabulated functions
+(0.01 Å), whose third derivatives jump from one interval to the next."""
 _SAME = 1e-7
 """Difference of λ, relative to the largest, below which g_mn is f''."""
 _ZERO = 1e-6
