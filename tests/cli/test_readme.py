@@ -26,8 +26,16 @@ PROGRAMS = {
 
 NEEDS = {"spectral-functions.md": "phono3py"}
 """Libraries of the pages that need more than trajmodes."""
-SLOW = ("workflows.md", "expansion.md", "figures.md")
-"""Pages whose code takes longer than five seconds."""
+SLOW = {
+    "api.md",
+    "expansion.md",
+    "figures.md",
+    "first-run.md",
+    "scattering.md",
+    "series.md",
+    "workflows.md",
+}
+"""Pages whose code takes longest."""
 
 
 def _marks(page: Path) -> list[pytest.MarkDecorator]:

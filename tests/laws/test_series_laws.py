@@ -40,6 +40,7 @@ def exact(crystals, springs):
     return whole, build
 
 
+@pytest.mark.slow
 def test_z_scores_of_synthetic_series_have_unit_spread(exact):
     whole, build = exact
     conditions = Conditions(KELVIN, np.full(len(KELVIN), whole.crystal.volume))

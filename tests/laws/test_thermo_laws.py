@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.phonons.modes import frequencies_at, modes_at
@@ -21,6 +22,7 @@ N_RUNS, N_BLOCKS, KELVIN = 50, 20, 300.0
 SOME_Q = [[0.1, 0.2, 0.35], [0.5, 0.0, 0.0]]
 
 
+@pytest.mark.slow
 def test_z_scores_of_synthetic_runs_have_unit_spread(crystals, springs):
     """Each block of a run gives the force constants with independent normal errors."""
     crystal = crystals["bcc"]

@@ -9,6 +9,7 @@ with the invariant metric mean_W Wᵀ (A Aᵀ) W.
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import spglib
@@ -111,15 +112,32 @@ def space_group(crystal: Crystal, *, tolerance: float = TOLERANCE) -> SpaceGroup
 def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None:
     """Find the symmetry of a crystal with spglib; None if it finds no group."""
     kinds = sorted(set(crystal.species))
-    numbers = [kinds.index(symbol) for symbol in crystal.species]
-    cell = (crystal.cell.tolist(), crystal.sites.tolist(), numbers)
+    numbers = tuple(kinds.index(symbol) for symbol in crystal.species)
+    return _dataset(crystal.cell.tobytes(), crystal.sites.tobytes(), numbers, tolerance)
+
+
+# One job asks for the same crystal many times, and spglib takes milliseconds for each.
+@lru_cache(maxsize=16)
+def _dataset(
+    cell: bytes, sites: bytes, numbers: tuple[int, ...], tolerance: float
+) -> SpglibDataset | None:
+    """Find the symmetry of vectors and reduced coordinates given as bytes of doubles."""
+    vectors = np.frombuffer(cell).reshape(3, 3)
+    places = np.frombuffer(sites).reshape(-1, 3)
     try:
         # spglib 2 warns about one of its own settings on every call.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return spglib.get_symmetry_dataset(cell, symprec=tolerance)
+            found = spglib.get_symmetry_dataset(
+                (vectors.tolist(), places.tolist(), list(numbers)), symprec=tolerance
+            )
     except SpglibError:
         return None
+    if found is not None:
+        for value in vars(found).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+    return found
 
 
 def conventional_cell(crystal: Crystal, *, tolerance: float = 1e-4) -> Floats:

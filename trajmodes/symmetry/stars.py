@@ -45,12 +45,16 @@ def star_labels(crystal: Crystal, qpoints: npt.ArrayLike) -> Ints:
     lattice vector map one to the other. The list need not contain whole stars.
     """
     keys = _keys(star_images(crystal, qpoints))
-    n_images, n_qpoints, _ = keys.shape
-    _, ranks = np.unique(keys.reshape(-1, 3), axis=0, return_inverse=True)
-    # All members of a star have the same images, hence the same smallest key.
-    smallest = ranks.reshape(n_images, n_qpoints).min(axis=0, initial=len(keys) * n_qpoints)
-    _, first, star = np.unique(smallest, return_index=True, return_inverse=True)
-    labels: Ints = first[star]
+    # All members of a star have the same images, hence the same first image in the order of
+    # the three components.
+    smallest = np.empty(keys.shape[1:], dtype=np.int64)
+    is_candidate = np.ones(keys.shape[:2], dtype=bool)
+    for axis in range(3):
+        component = np.where(is_candidate, keys[..., axis], _STEPS)
+        smallest[:, axis] = component.min(axis=0)
+        is_candidate &= component == smallest[:, axis]
+    _, first, star = np.unique(smallest, axis=0, return_index=True, return_inverse=True)
+    labels: Ints = first[star.reshape(-1)]
     return labels
 
 

@@ -301,6 +301,7 @@ def test_one_transverse_frequency_is_refused_where_there_are_two_branches():
             fit_to_frequencies(mixed, shells)
 
 
+@pytest.mark.slow
 def test_errors_of_fitted_constants_are_those_of_repeated_measurements():
     shells, values, given = _iron()
     rng = np.random.default_rng(5)

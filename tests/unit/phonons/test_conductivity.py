@@ -176,6 +176,7 @@ def test_conductivity_is_linear_in_the_lifetimes(silicon):
     np.testing.assert_allclose(two.kappa_sem, 2.0 * one.kappa_sem, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_missing", [0, 3])
 def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
     """The squared changes of κ due to the error of each lifetime add up."""

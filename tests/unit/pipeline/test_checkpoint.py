@@ -88,6 +88,7 @@ def states(folder):
 CONTINUED = pytest.mark.filterwarnings("ignore:an unfinished run of the same job")
 
 
+@pytest.mark.slow
 @CONTINUED
 def test_a_run_killed_in_its_second_pass_gives_the_same_bytes(tmp_path, killed_after):
     folder, options = tmp_path / "out", {**FIT, "save_amplitudes": ("1/2 1/2 0:all",)}

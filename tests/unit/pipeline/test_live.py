@@ -207,7 +207,11 @@ def test_a_simulation_that_is_faster_than_the_disk_is_paused(tmp_path, monkeypat
     slow.is_ready.set()
     recorder.join(20.0)
     simulation.join(5.0)
-    assert heard == [PAUSE, RESUME, DISCONNECT]
+    # The disk may fall behind again and again.
+    *before, last = heard
+    assert before[:2] == [PAUSE, RESUME]
+    assert before == ([PAUSE, RESUME] * len(before))[: len(before)]
+    assert last == DISCONNECT
     assert (tmp_path / "a").read_bytes() == start() + b"".join(frames(*range(300)))
 
 

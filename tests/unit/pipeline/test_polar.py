@@ -170,6 +170,7 @@ class _Harmonic(Calculator):
         self.results["forces"] = short + long
 
 
+@pytest.mark.slow
 def test_self_consistent_constants_have_dipoles(model, hessian_of, tmp_path):
     """Those of a harmonic crystal are the crystal's own, whatever they start from."""
     constants, supercell = model

@@ -90,7 +90,7 @@ def exact_longitudinal(supercell, bonds, longitudinal):
     return effective
 
 
-@pytest.mark.parametrize("longitudinal", [2.0, -0.6])
+@pytest.mark.parametrize("longitudinal", [2.0, pytest.param(-0.6, marks=pytest.mark.slow)])
 def test_the_force_constants_are_those_of_self_consistent_phonons(
     supercell, bonds, tmp_path, longitudinal
 ):

@@ -52,15 +52,10 @@ def test_a_full_disk_leaves_no_files(results, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_names_of_all_files_are_known_before_the_run(full_results, tmp_path):
+def test_the_names_of_all_files_are_known_and_no_two_files_are_the_same(full_results, tmp_path):
     with open_folder(tmp_path) as folder:
         written = write_results(to_dataset(full_results), folder, dict)
     assert sorted(written) == sorted(RESULT_FILES)
-
-
-def test_no_two_files_are_the_same(full_results, tmp_path):
-    with open_folder(tmp_path) as folder:
-        written = write_results(to_dataset(full_results), folder, dict)
     contents = [(tmp_path / name).read_bytes() for name in written]
     assert len(set(contents)) == len(contents)
 
@@ -103,6 +98,7 @@ def test_the_second_process_draws_the_same(results, tmp_path):
     assert not (scratch / "bands.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
 def test_the_first_process_can_draw_all_figures(results, tmp_path, monkeypatch, program):
     monkeypatch.setattr(sys, "executable", program)

@@ -131,6 +131,7 @@ def test_thermo_goes_on_without_an_expansion():
     assert "singular" in note
 
 
+@pytest.mark.slow
 def test_z_scores_of_synthetic_runs_have_unit_spread():
     """Each block of a run gives both orders with independent normal errors."""
     truth, rng, n_blocks = thermal_expansion(simple_cubic(), (3, 3, 3), KELVIN), RNG, 20

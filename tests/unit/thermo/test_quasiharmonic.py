@@ -153,6 +153,7 @@ def test_the_equations_of_state_differ_by_little_and_the_spread_says_so():
     assert few.comparison.names == ("birch-murnaghan", "polynomial")
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_every_replicate_solved_anew():
     given = states(spread=2e-3, n=4)
     kelvin = np.array([100.0, 400.0])
@@ -200,6 +201,7 @@ def test_errors_are_proportional_to_those_of_the_energies(equation):
     np.testing.assert_allclose(errors[0], errors[1], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_z_scores_of_volume_expansion_and_crossing_have_unit_width():
     """A hundred synthetic series of runs: estimates less truth, over their errors."""
     kelvin, spread, error = np.array([50.0, 250.0, 450.0]), 5e-3, 5e-5
@@ -497,6 +499,7 @@ def _anharmonic_state(side: float, rng: np.random.Generator, n_frames: int = 600
     return State(constants, birch_murnaghan(side**3) + excess, float(sem), energies)
 
 
+@pytest.mark.slow
 def test_the_energy_and_the_vibrations_of_one_run_err_together():
     """A hundred synthetic series of runs: the errors of F, V and G are those of their scatter.
 

@@ -296,6 +296,7 @@ def test_no_weight_is_lost_at_gamma(divisions):
     assert points.weights[~at_gamma].sum() == pytest.approx(3.0, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_debye_waller_factors_are_those_of_every_replicate(fitted):
     """Of a cubic crystal exp(−½ k² ⟨u²⟩), whatever the direction of k."""
     constants = fitted("rock salt")
