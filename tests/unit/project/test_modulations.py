@@ -5,9 +5,9 @@ import pytest
 
 from trajmodes.project.energies.modulations import (
     lifetimes_in_run,
-    modulated_sems,
     relaxation,
     slow_sem,
+    temperature_sem,
 )
 from trajmodes.project.energies.standard_errors import block_sem, longest_sem
 
@@ -44,6 +44,14 @@ def _relaxing(energies: np.ndarray) -> np.ndarray:
     return relaxation(energies, np.full(SETS, MEMBERS), UNKNOWN)
 
 
+def _errors(
+    ratios: np.ndarray, temperatures: np.ndarray, relaxing: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Errors of the means of ratios and of temperatures without end terms."""
+    none = np.zeros(len(temperatures))
+    return slow_sem(ratios, relaxing), temperature_sem(temperatures, none, relaxing)
+
+
 def test_errors_contain_what_slow_energies_do_in_the_whole_run(runs) -> None:
     """Frequencies and temperature follow energies that hardly change within the run."""
     rng = np.random.default_rng(25)
@@ -55,7 +63,7 @@ def test_errors_contain_what_slow_energies_do_in_the_whole_run(runs) -> None:
         wave = (energies - 1.0) @ weight
         ratios = np.multiply.outer(wave, shares) + 0.3 * rng.normal(size=energies.shape)
         temperature = -wave + 0.3 * rng.normal(size=BLOCKS)
-        sems, sem = modulated_sems(ratios, temperature, _relaxing(energies))
+        sems, sem = _errors(ratios, temperature, _relaxing(energies))
         z_of_ratios.append(ratios.mean(axis=0) / sems)
         z.append(temperature.mean() / sem)
         plain.append(temperature.mean() / block_sem(temperature[:, None])[0])
@@ -72,7 +80,7 @@ def test_errors_of_noise_alone_are_those_of_the_noise(runs) -> None:
     z_of_ratios, z = [], []
     for energies in every:
         ratios, temperature = rng.normal(size=energies.shape), rng.normal(size=BLOCKS)
-        sems, sem = modulated_sems(ratios, temperature, _relaxing(energies))
+        sems, sem = _errors(ratios, temperature, _relaxing(energies))
         z_of_ratios.append(ratios.mean(axis=0) / sems)
         z.append(temperature.mean() / sem)
     least = 0.7 if lifetimes > 3.0 else 0.25
@@ -112,7 +120,7 @@ def test_sets_without_energies_change_nothing() -> None:
 
 
 def test_too_few_blocks_give_no_error_bar() -> None:
-    sems, sem = modulated_sems(np.ones((7, 3)), np.ones(7), np.full(25, 0.04))
+    sems, sem = _errors(np.ones((7, 3)), np.ones(7), np.full(25, 0.04))
     assert np.isnan(sems).all()
     assert np.isnan(sem)
 
@@ -120,6 +128,6 @@ def test_too_few_blocks_give_no_error_bar() -> None:
 @pytest.mark.parametrize("n_blocks", [8, 64])
 def test_a_run_without_any_change_has_no_error(n_blocks: int) -> None:
     steady = np.full(n_blocks, 300.0)
-    sems, sem = modulated_sems(np.zeros((n_blocks, 3)), steady, np.full(25, 0.04))
+    sems, sem = _errors(np.zeros((n_blocks, 3)), steady, np.full(25, 0.04))
     assert (sems < 1e-9).all()
     assert sem < 1e-6

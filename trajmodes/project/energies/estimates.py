@@ -43,7 +43,12 @@ from trajmodes.project.energies.block_means import (
     accumulate,
 )
 from trajmodes.project.energies.end_terms import EdgeFrame, Ends, EndTerms
-from trajmodes.project.energies.modulations import lifetimes_in_run, modulated_sems, relaxation
+from trajmodes.project.energies.modulations import (
+    lifetimes_in_run,
+    relaxation,
+    slow_sem,
+    temperature_sem,
+)
 from trajmodes.project.energies.standard_errors import (
     energy_sem,
     fluctuation_sem,
@@ -137,7 +142,7 @@ class EnergyReduction:
             If frames are missing.
         """
         require_all_frames(state.sums.frames, self.n_frames)
-        return _pooled(Means.of(self.projector.modes, state.sums))
+        return _pooled(Means.of(self.projector.modes, state.sums), len(self.ranges))
 
 
 def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
@@ -148,11 +153,12 @@ def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
     return replace(sums, blocks=BlockSums(blocks))
 
 
-def _pooled(means: Means) -> ModeEnergies:
-    """Means and standard errors over sets."""
+def _pooled(means: Means, n_ranges: int) -> ModeEnergies:
+    """Means and standard errors over sets; the run has so many uninterrupted ranges."""
     modes, shares, members = means.modes, means.shares, set_members(means.modes)
     halves_bkg = set_mean(means.halves, modes)
-    temperature_b = 2.0 / BOLTZMANN * halves_bkg[:, 0] @ (members / members.sum())
+    kelvin_g = 2.0 / BOLTZMANN * members / members.sum()
+    temperature_b = halves_bkg[:, 0] @ kelvin_g
     temperature = float(shares @ temperature_b)
     equal = 0.5 * BOLTZMANN * temperature
     expected = np.full(modes.n_sets, equal)
@@ -162,19 +168,21 @@ def _pooled(means: Means) -> ModeEnergies:
     energies, sems = parts.means(slow)
     square = shares @ parts.square
     displacement = np.sqrt(expected / square)
-    steady = _steady_kinetic(parts, set_mean(means.ends, modes))
+    ends = set_mean(means.ends, modes)
+    steady = _steady_kinetic(parts, ends)
     ratio = np.sqrt(shares @ steady / square)
     ratio_b = steady / (shares @ steady) - parts.square / square
     relaxing = relaxation(parts.energy / equal, members, snapshot)
-    ratio_relative, temperature_sem = modulated_sems(ratio_b, temperature_b, relaxing)
-    relative = 0.5 * np.hypot(parts.square_relative(slow), temperature_sem / temperature)
+    # Without half of the end terms of K, (K + U)/2 of a harmonic crystal is left.
+    kelvin_sem = temperature_sem(temperature_b, 0.5 * ends @ kelvin_g, relaxing, n_ranges)
+    relative = 0.5 * np.hypot(parts.square_relative(slow), kelvin_sem / temperature)
     virial = virial_sem = anharmonicity = anharmonicity_sem = None
     if parts.virial is not None:
         virial, virial_sem = energies[2], sems[2]
         excess = virial / energies[1]
         anharmonicity = excess - 1.0
         anharmonicity_sem = np.abs(excess) * ratio_sem(parts.virial, parts.potential)
-    heat, heat_sem = _heat_capacities(means, (temperature, temperature_sem), snapshot)
+    heat, heat_sem = _heat_capacities(means, (temperature, kelvin_sem), snapshot)
     single, single_sem = _single(means, equal)
     travelling, travelling_sem = _travelling(means, equal)
     return ModeEnergies(
@@ -188,9 +196,9 @@ def _pooled(means: Means) -> ModeEnergies:
         omega_displacement=displacement,
         omega_displacement_sem=displacement * relative,
         omega_ratio=ratio,
-        omega_ratio_sem=0.5 * ratio * ratio_relative,
+        omega_ratio_sem=0.5 * ratio * slow_sem(ratio_b, relaxing),
         temperature=temperature,
-        temperature_sem=temperature_sem,
+        temperature_sem=kelvin_sem,
         anharmonicity=anharmonicity,
         anharmonicity_sem=anharmonicity_sem,
         heat_capacity_kb=heat,

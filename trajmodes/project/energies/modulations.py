@@ -7,23 +7,29 @@ lifetimes, which may exceed the run. Then blocks of the run do not show the whol
 The variance of a mean over n blocks follows from the spectrum of the block means. Its cosine
 components k = 1, 2, … are independent, with the variances
 
-    S_k = A [F_k + r D_k(x)/D_0(x)] .
+    S_k = A [F_k + r D_k/D_0],    D_k = Σ_x p(x) D_k(x) .
 
-F is fast noise. For frequencies it is white. The kinetic energy is exchanged fast and strongly
-with the potential energy, but slowly very little at constant energy: F is then white, or 1 +
-(k/k₀)². D is a modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ. Its
-mean over the run has the variance D_0, which the components k ≥ 1 of a short run hardly show; r
-is this variance relative to that of white noise. In a run of few lifetimes the error therefore
-contains modulations that noise may conceal, and is an upper bound if there are none.
+F is fast noise, which is white, or increases with frequency as 1 + (k/k₀)². D(x) is a
+modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ, and p(x) the
+distribution of lifetimes over the modes: each contributes with the same strength. D_0 is the
+variance of the mean over the run, to which modes that live longer than the run contribute and
+the components k ≥ 1 hardly do; those that live less long show how strong modulations are. r is
+D_0 relative to the variance due to white noise. In a run of few lifetimes the error contains
+modulations that noise may conceal, and is an upper bound if there are none.
 
 τ is known from the energies of the modes. The scatter of their block means, in units of the
 known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
-(`standard_errors`), and the distribution of lifetimes over the modes is the probability of x
-before the spectrum is known. With it and the likelihood of the spectrum the variance of the
-mean is averaged over x, r and k₀; the level A is integrated out.
+(`standard_errors`). All lifetimes together may be off by a factor. With the likelihood of the
+spectrum the variance of the mean is averaged over this factor, r and k₀; the level A is
+integrated out.
 
-The temperature is the sum over all modes. To first order in the anharmonicity δT/T is the mean
-of δω/ω over all modes, so a modulation is expected there; it may be absent in single sets.
+The temperature is the sum over all modes. Its fast exchange with potential energy is removed
+first. Without half of its end terms (`end_terms`) the kinetic energy K is ½K + ¼W with the
+virial W = −Σu·F. If E = K + V is constant, this is E/2 + ¼(W − 2V): the constant ½E in a
+harmonic crystal, apart from which it varies by anharmonicity only. In silicon at 300 K blocks
+of 0.2 ps vary 20 times less than those of K. The end terms of the run itself belong to the
+mean, and their variance is added. Noise increases with frequency where end terms are not known,
+and where a thermostat holds the mean of K (Nosé–Hoover).
 
 All errors are nan with fewer than eight blocks.
 """
@@ -45,12 +51,18 @@ _RUN_PER_TAU = np.geomspace(0.3, 300.0, 25)
 """Values of x."""
 _UNCERTAINTY = 0.5
 """Standard deviation of ln x within one set."""
-_LEVELS = np.geomspace(0.3, 3000.0, 9)
+_COMMON_UNCERTAINTY = 0.8
+"""Standard deviation of the mean of ln x over the sets."""
+_STRETCHES = np.array([-6, -3, 0, 3, 6])
+"""Steps of `_RUN_PER_TAU` by which all lifetimes together may be off."""
+_LEVELS = np.geomspace(0.1, 3000.0, 10)
 """Values of r."""
 _KNEES = 5
 """Number of values of k₀, from two components to all that are used."""
 _STEADY_SET, _STEADY_TEMPERATURE = 0.5, 0.3
 """Probabilities that nothing modulates a set, and the temperature."""
+_RISES = 0.25
+"""Probability that noise increases with frequency, where it may."""
 _TINY = np.finfo(float).tiny
 FEW_LIFETIMES = 10.0
 """Length of a run in lifetimes below which noise may conceal a modulation."""
@@ -91,23 +103,28 @@ def lifetimes_in_run(relaxing: Floats) -> float:
     return float(np.exp(relaxing @ np.log(_RUN_PER_TAU)))
 
 
-def modulated_sems(
-    ratios: Floats, temperatures: Floats, relaxing: Floats
-) -> tuple[Floats, float]:
-    """Estimate errors of ⟨|Q̇|²⟩/⟨|Q|²⟩, relative (g,), and of the temperature.
+def temperature_sem(
+    temperatures: Floats, ends: Floats, relaxing: Floats, n_ranges: int = 1
+) -> float:
+    """Estimate the standard error of the mean temperature.
 
     Parameters
     ----------
-    ratios
-        (b, g) relative deviations of the ratio in blocks of time, to first order.
     temperatures
-        (b,) temperature in these blocks.
+        (b,) temperature in blocks of time.
+    ends
+        (b,) part of it that depends only on the ends of the block; zero where unknown.
     relaxing
         (x,) distribution of lifetimes of `relaxation`.
+    n_ranges
+        Number of uninterrupted parts of the run, each with two ends.
     """
-    sems = slow_sem(ratios, relaxing)
-    sem = slow_sem(temperatures[:, None], relaxing, steady=_STEADY_TEMPERATURE, fast_rises=True)
-    return sems, float(sem[0])
+    steady = slow_sem(
+        (temperatures - ends)[:, None], relaxing, steady=_STEADY_TEMPERATURE, fast_rises=True
+    )
+    n_blocks = len(ends)
+    of_ends = np.sqrt(min(n_ranges, n_blocks) * (ends**2).mean()) / n_blocks
+    return float(np.hypot(steady[0], of_ends))
 
 
 def slow_sem(
@@ -127,13 +144,12 @@ def slow_sem(
     n_blocks = len(blocks)
     if n_blocks < FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
-    shapes = _shapes(n_blocks, fast_rises=fast_rises)
+    shapes = _shapes(n_blocks, relaxing, steady, _RISES if fast_rises else 0.0)
     count = shapes.spectra.shape[1]
     waves_kb = _cosines(n_blocks, count)
     power_kg = (waves_kb @ (blocks - blocks.mean(axis=0))) ** 2
     level_jg = np.maximum((1.0 / shapes.spectra) @ power_kg, _TINY)
-    prior_j = shapes.prior(relaxing, steady)
-    log_jg = (np.log(prior_j) - 0.5 * np.log(shapes.spectra).sum(axis=1))[:, None]
+    log_jg = (np.log(shapes.prior) - 0.5 * np.log(shapes.spectra).sum(axis=1))[:, None]
     log_jg = log_jg - 0.5 * count * np.log(level_jg)
     likely_jg = np.exp(log_jg - log_jg.max(axis=0))
     # The mean of the level over its posterior distribution, an inverse χ².
@@ -150,50 +166,45 @@ class _Shapes(NamedTuple):
     """(j, k) S_k/A."""
     means: Floats
     """(j,) variance of the mean over the run times the number of blocks, relative to A."""
-    durations: Ints
-    """(j,) index of x; −1 without a modulation."""
-
-    def prior(self, relaxing: Floats, steady: float) -> Floats:
-        """Probability (j,) of each spectrum before the blocks are known."""
-        modulated = self.durations >= 0
-        n_each = modulated.sum() / len(relaxing)
-        slow = (1.0 - steady) * np.maximum(relaxing, _TINY)[self.durations] / n_each
-        prior: Floats = np.where(modulated, slow, steady / (~modulated).sum())
-        return prior
+    prior: Floats
+    """(j,) probability before the blocks are known."""
 
 
-@cache
-def _shapes(n_blocks: int, *, fast_rises: bool) -> _Shapes:
-    """Spectra of all x, r and k₀, at the lower half of the components."""
+def _shapes(n_blocks: int, relaxing: Floats, steady: float, rises: float) -> _Shapes:
+    """Spectra of all stretches, r and k₀, at the lower half of the components."""
     count = n_blocks // 2
     steps = np.arange(1.0, count + 1.0)
-    fast_fk = np.ones((1, count))
-    if fast_rises:
+    fast_fk, fast_f = np.ones((1, count)), np.array([1.0 - rises])
+    if rises > 0.0:
         slopes = (steps / np.geomspace(2.0, count, _KNEES)[:, None]) ** 2
         fast_fk = np.concatenate([fast_fk, 1.0 + slopes])
-    slow_xk, mean_x = _slow_spectra(n_blocks, count)
-    slow = (_LEVELS[:, None, None] * slow_xk / mean_x[:, None])[:, :, None] + fast_fk
-    means = np.tile(1.0 + _LEVELS[:, None], len(mean_x))
-    durations = np.arange(len(mean_x))
+        fast_f = np.concatenate([fast_f, np.full(_KNEES, rises / _KNEES)])
+    slow_xk, mean_x = _slow_spectra(n_blocks)
+    last = len(_RUN_PER_TAU) - 1
+    stretched_sx = np.clip(np.arange(last + 1) + _STRETCHES[:, None], 0, last)
+    slow_sk = np.einsum("x,sxk->sk", relaxing, slow_xk[stretched_sx])
+    slow_sk /= (mean_x[stretched_sx] @ relaxing)[:, None]
+    off_s = _STRETCHES * np.log(_RUN_PER_TAU[1] / _RUN_PER_TAU[0]) / _COMMON_UNCERTAINTY
+    stretch_s = np.exp(-0.5 * off_s**2)
+    slow_s = (1.0 - steady) * stretch_s / stretch_s.sum() / len(_LEVELS)
+    slow = (_LEVELS[:, None, None] * slow_sk)[:, :, None] + fast_fk
+    levels_rsf = np.broadcast_to(_LEVELS[:, None, None], slow.shape[:3])
+    prior_rsf = np.broadcast_to(slow_s[:, None] * fast_f, slow.shape[:3])
     return _Shapes(
         np.concatenate([fast_fk, slow.reshape(-1, count)]),
-        np.concatenate([np.ones(len(fast_fk)), np.repeat(means.ravel(), len(fast_fk))]),
-        np.concatenate(
-            [
-                np.full(len(fast_fk), -1),
-                np.tile(np.repeat(durations, len(fast_fk)), len(_LEVELS)),
-            ]
-        ),
+        np.concatenate([np.ones(len(fast_fk)), 1.0 + levels_rsf.ravel()]),
+        np.concatenate([steady * fast_f, prior_rsf.ravel()]),
     )
 
 
-def _slow_spectra(n_blocks: int, count: int) -> tuple[Floats, Floats]:
+@cache
+def _slow_spectra(n_blocks: int) -> tuple[Floats, Floats]:
     """D (x, k), and n times the variance (x,) of the mean, of a modulation of variance one."""
     step = (_RUN_PER_TAU / n_blocks)[:, None, None]
     lag_bc = np.abs(np.subtract.outer(np.arange(n_blocks), np.arange(n_blocks)))
     apart = (np.expm1(-step) / step) ** 2 * np.exp(-step * np.maximum(lag_bc - 1, 0))
     covariance_xbc = np.where(lag_bc == 0, smoothing(step), apart)
-    waves_kb = _cosines(n_blocks, count)
+    waves_kb = _cosines(n_blocks, n_blocks // 2)
     spectra_xk = np.einsum("kb,xbc,kc->xk", waves_kb, covariance_xbc, waves_kb, optimize=True)
     return spectra_xk, n_blocks * smoothing(_RUN_PER_TAU)
 
