@@ -89,6 +89,22 @@ def test_a_table_is_sorted_by_the_numbers_of_a_column(page):
     assert numbers == sorted(numbers)
 
 
+def test_the_keyboard_goes_through_the_rows_and_shows_a_mode(page):
+    press = """(() => {
+      const key = (key) => document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true }));
+      const rows = document.querySelectorAll('[data-name="sets of modes"] tbody tr');
+      rows[0].focus(); key("ArrowDown"); key("ArrowDown"); key("ArrowUp"); key("Enter");
+      return [document.activeElement === rows[1], Number(rows[1].dataset.set),
+        [...rows].map((one) => one.getAttribute("aria-selected")).indexOf("true")];
+    })()"""
+    page.run("document.querySelector('[data-name=\"sets of modes\"]').open = true")
+    is_focused, number, selected = page.run(press)
+    assert is_focused
+    assert selected == 1
+    assert page.run(CHOSEN) == number
+
+
 def test_a_filter_leaves_the_rows_with_its_words(page):
     left = page.run("""(() => {
       const box = document.querySelector('input[type="search"]');
@@ -103,8 +119,11 @@ def test_a_filter_leaves_the_rows_with_its_words(page):
 def test_both_themes_draw_all_charts(page):
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.run(background)
+    colour = """document.querySelector('[data-chart="temperatures"]').data[0].marker.color"""
+    blue = page.run(colour)
     page.run("document.getElementById('theme').click()")
     assert page.run(background) != light
+    assert page.run(colour) != blue
     assert (
         page.run(
             "document.querySelectorAll('[data-chart]:not([hidden]) .plot-container').length"

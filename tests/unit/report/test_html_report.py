@@ -1,13 +1,16 @@
 """The page of `trajmodes report`: what it shows is what the results hold."""
 
+import base64
 import hashlib
 import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from trajmodes.errors import DataError, UsageError
 from trajmodes.report.html.charts import charts_of, plain
@@ -15,7 +18,7 @@ from trajmodes.report.html.comparison import compare
 from trajmodes.report.html.page import Source, page_of
 from trajmodes.report.html.write import FILE, write_report
 from trajmodes.report.text.of_run import verdict_of
-from trajmodes.report.write import write_folder
+from trajmodes.report.write import write_folder, write_results
 from trajmodes.results.folder import open_folder, write_files
 
 PLOTLY = "79542150855a52c5"
@@ -87,6 +90,36 @@ def test_each_mode_lies_on_the_path_where_its_spectrum_has_its_power(full):
             assert row[near].max() > 3.0 * np.median(row)
 
 
+def test_a_fit_has_bands_and_no_modes_to_choose(full):
+    measured = ("mode_", "line", "energy", "lifetime", "map_")
+    fit = full.drop_vars([name for name in full if str(name).startswith(measured)])
+    assert {"bands", "convergence"} <= set(charts_of(fit))
+    assert "modes" not in charts_of(fit)
+
+
+def test_figures_of_the_folder_are_taken_at_the_size_of_a_screen(full, tmp_path):
+    with open_folder(tmp_path) as folder:
+        write_results(full, folder, dict)
+    page = page_of([Source("silicon", full, tmp_path)])
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(pictures) > 3
+    for one in pictures:
+        with Image.open(BytesIO(base64.b64decode(one))) as image:
+            assert abs(image.width - 1050) <= 1  # 7 inches at 150 dots per inch
+    (drawn,) = (path for path in tmp_path.rglob("fit.png"))
+    with Image.open(drawn) as image:
+        assert image.width == 2100
+
+
+def test_columns_have_their_units(page):
+    heads = re.findall(r"<th[^>]*>([^<]+)<span class=\"unit\">([^<]*)</span></th>", page)
+    units = {head.strip(): unit for head, unit in heads}
+    assert units["harmonic"] == "THz"
+    assert units["run_fraction"] == ""
+    assert units["shell_distance"] == "Å"
+    assert units["u2_measured_sem_xx"] == units["u2_measured_xx"] == "Å²"
+
+
 def test_nothing_is_loaded_from_elsewhere(page):
     elements = Elements(page)
     links = [attrs.get(name) for _, attrs in elements.tags for name in ("src", "href")]
@@ -133,7 +166,7 @@ def test_missing_parts_are_left_out(dataset):
 def test_shifts_are_those_of_the_results_in_their_errors(full):
     hot = full.assign(freq_harmonic_thz=full["freq_harmonic_thz"] + 0.25)
     (shift,) = compare(["cold", "hot"], [full, hot]).shifts
-    column = shift.heads.index("Δ harmonic, THz")
+    column = shift.heads.index(("Δ harmonic", "THz"))
     sem = full["freq_harmonic_thz_sem"].values * np.sqrt(2.0)
     for row, error in zip(shift.rows, sem, strict=True):
         assert float(row[column].split("(")[0]) == pytest.approx(0.25, abs=2.0 * error)

@@ -198,7 +198,7 @@ def _conductivity(dataset: NamedArrays) -> Chart:
 _CHARTS: Iterable[tuple[str, str, Callable[[NamedArrays], Chart]]] = (
     ("bands", "band_freq_thz", _bands),
     ("map", "map_power", _map),
-    ("modes", "freq_harmonic_thz", _modes),
+    ("modes", "mode_temperature", _modes),
     ("lines", "line_power", _lines),
     ("decays", "energy_acf", _decays),
     ("lifetimes", "lifetime_ps", _lifetimes),
@@ -208,5 +208,5 @@ _CHARTS: Iterable[tuple[str, str, Callable[[NamedArrays], Chart]]] = (
     ("conductivity", "kappa_spectral_classical", _conductivity),
 )
 """Name, the variable that it needs, and the function that makes it."""
-DRAWN = ("bands", "vdos", "spectra", "correlations", "lifetimes", "conductivity")
+DRAWN = ("bands", "sed", "vdos", "spectra", "correlations", "lifetimes", "conductivity")
 """Figures of the folder whose content the interactive charts show."""

@@ -26,7 +26,8 @@ class Shifts:
     """Differences of one folder from the first, mode by mode."""
 
     name: str
-    heads: tuple[str, ...]
+    heads: tuple[tuple[str, str], ...]
+    """Title and unit."""
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -92,15 +93,15 @@ def _have_same_modes(first: NamedArrays, other: NamedArrays) -> bool:
 
 def _shifts(
     first: NamedArrays, other: NamedArrays
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...]]:
     """Heads and rows: each shift with its error, and in units of it."""
     known = [one for one in _COMPARED if one[1] in first and one[1] in other]
-    heads = ["q", "br."]
+    heads = [("q", ""), ("br.", "")]
     columns: list[list[str]] = [_places(first), [str(b) for b in first["branch_first"].values]]
     for title, name, unit in known:
         shift = other[name].values - first[name].values
         sem = np.hypot(*(_sem(one, name) for one in (first, other)))
-        heads += [f"Δ {title}, {unit}", "in errors"]
+        heads += [(f"Δ {title}", unit), ("in errors", "")]
         pairs = list(zip(shift.tolist(), sem.tolist(), strict=True))
         columns += [
             [compact(x, s if np.isfinite(s) else None) for x, s in pairs],

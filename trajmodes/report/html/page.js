@@ -3,10 +3,11 @@
 (function () {
   const runs = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
-  const COLOURS = ["#0b62c4", "#c43c0b", "#23853b", "#8a3ab9", "#946100", "#0a8f92"];
   const state = { theme: "light", selected: new Map() };
 
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const colour = (number) => { const all = css("--series").split(/\s+/); return all[number % all.length]; };
+  const powerScale = () => css("--power").split(/\s+/).map((one, k) => [[0, 0.35, 0.65, 1][k], one]);
   const axis = (title, more) => ({
     title: { text: title, standoff: 6 }, gridcolor: css("--grid"), zerolinecolor: css("--grid"),
     linecolor: css("--line"), ticks: "outside", tickcolor: css("--line"), showline: true, mirror: true,
@@ -22,7 +23,7 @@
   });
   const CONFIG = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], toImageButtonOptions: { format: "svg" } };
   const draw = (element, traces, form) => Plotly.react(element, traces, form, CONFIG);
-  const bars = (errors, colour) => errors && { type: "data", array: errors, visible: true, thickness: 1, width: 0, color: colour };
+  const bars = (errors, color) => errors && { type: "data", array: errors, visible: true, thickness: 1, width: 0, color };
 
   // What a mode shows when the pointer is over it
   const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -39,11 +40,11 @@
       const { bands, map, modes } = run;
       const traces = [], places = modes ? modes.on_path.flatMap((list, set) => list.map((x) => ({ x, set }))) : [];
       if (map) traces.push({
-        type: "heatmap", x: map.x, y: map.freq, z: map.z, hoverinfo: "skip", colorscale: state.theme === "dark" ? [[0, "#12161c"], [0.35, "#4a1f5c"], [0.65, "#c8443f"], [1, "#fcf3a1"]] : [[0, "#ffffff"], [0.35, "#fee0b8"], [0.65, "#f28c38"], [1, "#7f2704"]],
+        type: "heatmap", x: map.x, y: map.freq, z: map.z, hoverinfo: "skip", colorscale: powerScale(),
         colorbar: { title: { text: "log₁₀ energy density (eV/THz)", side: "right" }, thickness: 10, outlinewidth: 0 },
       });
       bands.freq.forEach((freq, branch) => traces.push({
-        x: bands.x, y: freq, mode: "lines", line: { color: map ? css("--accent") : COLOURS[0], width: map ? 1 : 1.6 }, showlegend: false,
+        x: bands.x, y: freq, mode: "lines", line: { color: map ? css("--accent") : colour(0), width: map ? 1 : 1.6 }, showlegend: false,
         // Labels of lines would hide those of the modes, which lie on them.
         ...(places.length ? { hoverinfo: "skip" } : { text: bands.sem ? bands.sem[branch].map((sem) => ` ± ${sem}`) : [], hovertemplate: `branch ${branch + 1}: %{y:.4g}%{text} THz<extra></extra>` }),
       }));
@@ -64,47 +65,47 @@
       const { lines } = run;
       draw(element, [
         { x: lines.freq[set], y: lines.power[set], mode: "markers", marker: { size: 4, color: css("--soft") }, name: "spectrum" },
-        { x: lines.freq[set], y: lines.model[set], mode: "lines", line: { color: COLOURS[1], width: 2 }, name: "fit" },
+        { x: lines.freq[set], y: lines.model[set], mode: "lines", line: { color: colour(1), width: 2 }, name: "fit" },
       ], layout(axis("frequency (THz)"), axis("meV/THz"), { margin: { l: 55, r: 8, t: 4, b: 38 } }));
     },
     decay(run, element, _select, set) {
       const { decays } = run;
       draw(element, [
         { x: decays.lag[set], y: decays.acf[set], error_y: bars(decays.sem[set], css("--soft")), mode: "markers", marker: { size: 4, color: css("--soft") }, name: "energy autocorrelation" },
-        { x: decays.lag[set], y: decays.model[set], mode: "lines", line: { color: COLOURS[1], width: 2 }, name: "fit" },
+        { x: decays.lag[set], y: decays.model[set], mode: "lines", line: { color: colour(1), width: 2 }, name: "fit" },
       ], layout(axis("time (ps)", { type: "log", dtick: 1 }), axis("", { range: [-0.2, 1.1] }), { margin: { l: 40, r: 8, t: 4, b: 38 } }));
     },
     lifetimes(run, element, select) {
       const { lifetimes, modes } = run;
       const x = modes.freq, sets = x.map((_, set) => set), text = sets.map((set) => facts(modes, set));
-      const trace = (y, sem, name, colour, symbol) => ({ x, y, error_y: bars(sem, colour), mode: "markers", name, customdata: sets, text, hovertemplate: "%{text}<extra></extra>", marker: { color: colour, symbol, size: 7 } });
-      const traces = [trace(lifetimes.line, lifetimes.line_sem, "from the line", COLOURS[0], "circle")];
-      if (lifetimes.energy) traces.push(trace(lifetimes.energy, lifetimes.energy_sem, "from the energy", COLOURS[1], "square-open"));
-      if (lifetimes.limit.some((one) => one !== null)) traces.push(trace(lifetimes.limit, null, "lower limit", COLOURS[0], "triangle-up-open"));
+      const trace = (y, sem, name, color, symbol) => ({ x, y, error_y: bars(sem, color), mode: "markers", name, customdata: sets, text, hovertemplate: "%{text}<extra></extra>", marker: { color, symbol, size: 7 } });
+      const traces = [trace(lifetimes.line, lifetimes.line_sem, "from the line", colour(0), "circle")];
+      if (lifetimes.energy) traces.push(trace(lifetimes.energy, lifetimes.energy_sem, "from the energy", colour(1), "square-open"));
+      if (lifetimes.limit.some((one) => one !== null)) traces.push(trace(lifetimes.limit, null, "lower limit", colour(0), "triangle-up-open"));
       draw(element, traces, layout(axis("harmonic frequency (THz)"), axis(lifetimes.title, { type: "log" })));
       listen(element, select);
     },
     temperatures(run, element, select) {
       const { temperatures, modes } = run;
       const sets = modes.freq.map((_, set) => set);
-      draw(element, [{ x: modes.freq, y: temperatures.value, error_y: bars(temperatures.sem, COLOURS[0]), mode: "markers", customdata: sets, text: sets.map((set) => facts(modes, set)), hovertemplate: "%{text}<extra></extra>", marker: { color: COLOURS[0], size: 6 } }],
+      draw(element, [{ x: modes.freq, y: temperatures.value, error_y: bars(temperatures.sem, colour(0)), mode: "markers", customdata: sets, text: sets.map((set) => facts(modes, set)), hovertemplate: "%{text}<extra></extra>", marker: { color: colour(0), size: 6 } }],
         layout(axis("harmonic frequency (THz)"), axis("mode temperature (K)"), { shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: temperatures.mean, y1: temperatures.mean, line: { color: css("--soft"), width: 1.2, dash: "dash" } }] }));
       listen(element, select);
     },
     density(run, element) {
       const names = Object.keys(run.density.curves);
-      draw(element, names.map((name, k) => ({ x: run.density.freq, y: run.density.curves[name], mode: "lines", name, line: { color: name === "total" ? css("--ink") : COLOURS[k % COLOURS.length], width: 1.6 } })),
+      draw(element, names.map((name, k) => ({ x: run.density.freq, y: run.density.curves[name], mode: "lines", name, line: { color: name === "total" ? css("--ink") : colour(k), width: 1.6 } })),
         layout(axis("frequency (THz)", { range: [0, 1.1 * highest(run)] }), axis("states per THz and cell", { rangemode: "tozero" }), { showlegend: names.length > 1 }));
     },
     convergence(run, element) {
-      draw(element, [{ x: run.convergence.fraction, y: run.convergence.change, mode: "lines+markers", line: { color: COLOURS[0] }, hovertemplate: "%{x:.2f} of the run: %{y:.3g} × 10⁻³ THz<extra></extra>" }],
+      draw(element, [{ x: run.convergence.fraction, y: run.convergence.change, mode: "lines+markers", line: { color: colour(0) }, hovertemplate: "%{x:.2f} of the run: %{y:.3g} × 10⁻³ THz<extra></extra>" }],
         layout(axis("part of the run"), axis("rms change (10⁻³ THz)", { rangemode: "tozero" })));
     },
     spectral(run, element) {
-      draw(element, [{ x: run.conductivity.freq, y: run.conductivity.spectral, mode: "lines", line: { color: COLOURS[0] } }], layout(axis("frequency (THz)"), axis("W/(m K THz)", { rangemode: "tozero" })));
+      draw(element, [{ x: run.conductivity.freq, y: run.conductivity.spectral, mode: "lines", line: { color: colour(0) } }], layout(axis("frequency (THz)"), axis("W/(m K THz)", { rangemode: "tozero" })));
     },
     cumulative(run, element) {
-      draw(element, [{ x: run.conductivity.path, y: run.conductivity.cumulative, mode: "lines", line: { color: COLOURS[0] } }], layout(axis("mean free path (nm)", { type: "log" }), axis("κ of shorter paths (W/(m K))", { rangemode: "tozero" })));
+      draw(element, [{ x: run.conductivity.path, y: run.conductivity.cumulative, mode: "lines", line: { color: colour(0) } }], layout(axis("mean free path (nm)", { type: "log" }), axis("κ of shorter paths (W/(m K))", { rangemode: "tozero" })));
     },
   };
   const NEEDS = { line: "lines", decay: "decays", spectral: "conductivity", cumulative: "conductivity" };
@@ -124,6 +125,7 @@
     const run = runs[number], page = article(number), modes = run.modes;
     state.selected.set(number, set);
     page.querySelector(".mode-choice").value = set;
+    for (const row of page.querySelectorAll("tr.linked")) row.setAttribute("aria-selected", Number(row.dataset.set) === set);
     const list = page.querySelector(".facts");
     list.replaceChildren(...modes.names.map((name, k) => {
       const item = document.createElement("div"), head = document.createElement("dt"), value = document.createElement("dd");
@@ -161,7 +163,7 @@
     const scale = (bands) => last(known[0].bands) / last(bands);
     const traces = known.flatMap((run, k) => run.bands.freq.map((freq, branch) => ({
       x: run.bands.x.map((x) => (x === null ? null : x * scale(run.bands))), y: freq, mode: "lines", name: run.name, legendgroup: run.name, showlegend: branch === 0,
-      line: { color: COLOURS[k % COLOURS.length], width: 1.5 }, hovertemplate: `${escaped(run.name)}, branch ${branch + 1}: %{y:.4g} THz<extra></extra>`,
+      line: { color: colour(k), width: 1.5 }, hovertemplate: `${escaped(run.name)}, branch ${branch + 1}: %{y:.4g} THz<extra></extra>`,
     })));
     draw(element, traces, layout(pathAxis(known[0].bands), axis("frequency (THz)")));
   }
@@ -183,7 +185,7 @@
   }
   function asCsv(table) {
     const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-    return [...table.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((cell) => quoted(cell.textContent.trim())).join(",")).join("\n");
+    return [...table.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((cell) => quoted(cell.innerText.trim().replace(/\s+/g, " "))).join(",")).join("\n");
   }
   function prepareTable(block) {
     const table = block.querySelector("table.sortable");
@@ -227,10 +229,27 @@
     // A row of the table of modes shows its mode.
     const table = page.querySelector('.table[data-name="sets of modes"] table'), number = Number(page.dataset.run);
     if (!table || !runs[number].modes || !runs[number].bands) return;
-    [...table.tBodies[0].rows].forEach((row, set) => { row.classList.add("linked"); row.addEventListener("click", () => showMode(number, set)); });
+    [...table.tBodies[0].rows].forEach((row, set) => {
+      row.classList.add("linked");
+      row.dataset.set = set;
+      row.tabIndex = 0;
+      row.addEventListener("click", () => showMode(number, set));
+      row.addEventListener("keydown", (event) => {
+        const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+        let other = step && row[step];
+        while (other && other.hidden) other = other[step];
+        if (other) other.focus();
+        if (event.key === "Enter" || event.key === " ") showMode(number, set);
+        if (step || event.key === " ") event.preventDefault();
+      });
+    });
   });
   document.getElementById("which")?.addEventListener("change", showAll);
   document.getElementById("theme").addEventListener("click", () => setTheme(state.theme === "dark" ? "light" : "dark"));
-  window.addEventListener("beforeprint", () => setTheme("light"));
+  window.addEventListener("beforeprint", () => {
+    setTheme("light");
+    // On paper, the table of modes is wanted too.
+    article(current()).querySelector(".table")?.setAttribute("open", "");
+  });
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 })();

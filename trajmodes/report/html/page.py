@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
+from PIL import Image
 
 from trajmodes import __version__
 from trajmodes.data.named_arrays import NamedArrays
@@ -26,6 +27,7 @@ from trajmodes.report.text.overview import texts_in
 from trajmodes.report.text.tables import cells_of
 from trajmodes.report.write import outputs_of
 from trajmodes.results.outputs import Output, describe
+from trajmodes.results.schema import VARIABLES, variable_of
 from trajmodes.results.tables import Table
 
 GENERATOR = '<meta name="generator" content="trajmodes">'
@@ -118,21 +120,24 @@ def _figures(source: Source) -> list[tuple[str, str]]:
 
 def charts_of_figures(dataset: NamedArrays) -> frozenset[str]:
     """Figures whose content the charts show; of a series or of a potential none."""
-    is_run = "mode_temperature" in dataset or "r_squared" in dataset
+    is_run = any(name in dataset for name in ("mode_temperature", "r_squared", "map_power"))
     return frozenset(DRAWN) if is_run and "series_run" not in dataset.dims else frozenset()
 
 
 def _data_uri(output: Output, source: Source) -> str:
+    """Give a figure at 150 dots per inch, half of those of the folder: it is for a screen."""
     path = None if source.folder is None else source.folder / output.name
+    stream = BytesIO()
     if path is not None and path.is_file():
-        content = path.read_bytes()
+        with Image.open(path) as image:
+            # A palette takes less than half of the bytes of 24 bits.
+            small = image.convert("RGB").reduce(2).quantize(256, dither=Image.Dither.NONE)
+            small.save(stream, format="png", compress_level=9)
     else:
         drawing = output.make(source.dataset)
         assert isinstance(drawing, Drawing)
-        stream = BytesIO()
         drawing.draw().savefig(stream, format="png", dpi=150)
-        content = stream.getvalue()
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
 def _tables(dataset: NamedArrays) -> list[Mapping[str, Any]]:
@@ -149,9 +154,21 @@ def _tables(dataset: NamedArrays) -> list[Mapping[str, Any]]:
         one: dict[str, Any] = {"name": name, "title": title, "heads": [], "rows": []}
         if table.n_cells <= _MOST_CELLS:
             cells = cells_of(table)
-            one |= {"heads": list(cells), "rows": list(zip(*cells.values(), strict=True))}
+            one |= {
+                "heads": [_head(name, table) for name in cells],
+                "rows": list(zip(*cells.values(), strict=True)),
+            }
         found.append(one)
     return found
+
+
+def _head(name: str, table: Table) -> tuple[str, str, str]:
+    """Name, unit and meaning of a column; one of ``x_a``, ``x_b`` has those of ``x``."""
+    base = name
+    while base and base.removesuffix("_sem") not in VARIABLES:
+        base = base.rpartition("_")[0]
+    unit = variable_of(base).unit if base else ""
+    return name, "" if unit == "1" else unit, table.meanings.get(base or name, "")
 
 
 def _modes(dataset: NamedArrays) -> Mapping[str, Any]:
@@ -161,7 +178,7 @@ def _modes(dataset: NamedArrays) -> Mapping[str, Any]:
     return {
         "name": "sets of modes",
         "title": "; ".join(legend),
-        "heads": [f"{head.title} ({head.unit})" if head.unit else head.title for head in heads],
+        "heads": [(head.title, head.unit, "") for head in heads],
         "rows": list(zip(*columns, strict=True)),
     }
 

@@ -93,15 +93,15 @@ def plot_job(
     if name is None:
         return _listed(dataset)
     target = Path(output or f"{name}.{look.format}")
-    suffix = target.suffix.removeprefix(".").lower()
+    kind = target.suffix.removeprefix(".").lower() or look.format
     with _style(look):
         figure = _figure(dataset, name, modes, look)
         with atomic_file(target) as partial:
             figure.savefig(
                 partial,
-                format=suffix or look.format,
+                format=kind,
                 dpi=look.dpi,
-                metadata=_METADATA.get(suffix or look.format),
+                metadata=_METADATA.get(kind),
             )
         wide, tall = figure.get_size_inches() * MM_PER_INCH
     return f"{target}: {wide:.0f} × {tall:.0f} mm\n"
