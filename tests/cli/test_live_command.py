@@ -8,9 +8,12 @@ import xarray as xr
 from click.testing import CliRunner
 
 import trajmodes as tm
+import trajmodes.pipeline.live.watch
+import trajmodes.streaming.schedule
 from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending
 from trajmodes.cli.program import main
 from trajmodes.errors import UsageError
+from trajmodes.pipeline.live.growth import Growth
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 CELL = str(DATA / "silicon.POSCAR")
@@ -21,9 +24,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def sent() -> list[bytes]:
-    """Frames of silicon as a simulation sends them, 240 of them."""
-    run = tm.open(DATA / "silicon.lammpstrj.xz", cell=CELL, frames=(0, 240)).trajectory
-    block = run.read(0, 240)
+    return frames_of_silicon(240)
+
+
+def frames_of_silicon(n_frames: int) -> list[bytes]:
+    """Frames of silicon as a simulation sends them."""
+    run = tm.open(DATA / "silicon.lammpstrj.xz", cell=CELL, frames=(0, n_frames)).trajectory
+    block = run.read(0, n_frames)
     fields = np.stack([block.positions, block.velocities, block.forces], axis=1)
     steps, time_step = run.steps, run.time.timestep_ps
     return [
@@ -75,6 +82,37 @@ def test_results_are_renewed_in_python(sent, tmp_path):
     again = tm.run(tmp_path / "a" / "stream.imd", cell=CELL, cutoff2=4, units="metal")
     ours, theirs = (one.to_dataset().drop_attrs() for one in (found[-1][1], again))
     xr.testing.assert_identical(ours, theirs)
+
+
+def test_results_on_given_modes_grow_and_the_last_are_those_of_the_recording(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trajmodes.streaming.schedule, "BLOCK_BYTES", 72 * 64 * 20)
+    counts, renewed = [], Growth.renewed
+
+    def counted(self, *arguments):
+        found = renewed(self, *arguments)
+        counts.append(0 if found is None else found[1])
+        return found
+
+    monkeypatch.setattr(Growth, "renewed", counted)
+    monkeypatch.setattr(trajmodes.pipeline.live.watch, "_SHARE", 10.0)
+    constants = str(tmp_path / "fc.h5")
+    tm.open(DATA / "silicon.lammpstrj.xz", cell=CELL).fit(cutoff2=4.0).save(constants)
+    numbered = iter(frames_of_silicon(1000))
+    simulation = Simulation(endless(lambda _t: next(numbered, b""), [], pause_s=0.01))
+    options = ["--units", "metal", "--force-constants", constants]
+    words = ["live", simulation.address, *options, "--renew", "2", "--wait", "5"]
+    done = CliRunner().invoke(
+        main, [*words, "--until", "frames 1000", "-o", str(tmp_path / "a")]
+    )
+    assert done.exit_code == 0, done.output
+    simulation.join(5.0)
+    assert any(counts)
+    assert all(n % 20 == 0 and f"{n} frames: " in done.output for n in counts if n)
+    words = ["project", str(tmp_path / "a" / "stream.imd"), *options]
+    assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "b")]).exit_code == 0
+    xr.testing.assert_identical(numbers(tmp_path / "a"), numbers(tmp_path / "b"))
 
 
 def test_the_simulation_is_left_at_the_end_of_the_block(sent, tmp_path):

@@ -35,7 +35,7 @@ from trajmodes.readers.text.stamp import stamp_file
 from trajmodes.results.folder import CHECKPOINT, ResultsFolder
 from trajmodes.results.storage import atomic_file
 from trajmodes.streaming.reduction import Reduction
-from trajmodes.streaming.schedule import Reached, kept_by
+from trajmodes.streaming.schedule import Begin, Reached, kept_by
 from trajmodes.streaming.state_file import read_state, write_state
 from trajmodes.streaming.workers import scheduled_on
 
@@ -189,7 +189,7 @@ class _States:
 
     def begin(
         self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
-    ) -> Reached:
+    ) -> Begin:
         """State of the next pass, if it was kept of the same reduction of the same blocks."""
         self._number += 1
         self._n_blocks = len(blocks)
@@ -197,13 +197,13 @@ class _States:
         self._digest = _digest((reduction, tuple(blocks)))
         self._window = time.monotonic()
         if not self._file.exists():
-            return Reached()
+            return Begin(reduction, Reached())
         found = read_state(self._file)
         if found["pass"] != self._digest:
             self._log.record("the state of this pass is of other numbers: it begins anew")
-            return Reached()
+            return Begin(reduction, Reached())
         self._log.record(f"continued after {found['blocks']} of {len(blocks)} blocks")
-        return Reached(found["states"], found["blocks"])
+        return Begin(reduction, Reached(found["states"], found["blocks"]))
 
     def folded(self, reached: Reached) -> None:
         """Write the states if their time has come, and end the job if its time is over."""

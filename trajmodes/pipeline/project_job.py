@@ -50,11 +50,23 @@ from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 
 
+class Matched(NamedTuple):
+    """A run that is matched to the crystal of given force constants."""
+
+    run: LoadedRun
+    constants: ForceConstants
+    """The force constants, on the crystal of the run."""
+    foreign: tuple[Note, ...]
+    """Notes on a run at another volume than that of the force constants, and on Born charges
+    beside them."""
+
+
 class Given(NamedTuple):
     """Data of a projection that are in memory already, in place of files of the job."""
 
     constants: ForceConstants | None = None
     trajectory: Trajectory | None = None
+    matched: Matched | None = None
 
 
 FILES = Given()
@@ -172,23 +184,12 @@ def project_only(
     return Analysis(finished(results, inputs, log), extra=extra, run=run)
 
 
-def run_on_constants(
-    job: Job, *, log: Log, given: Given = FILES
-) -> tuple[LoadedRun, ForceConstants, tuple[Note, ...]]:
+def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
     """Match a run to the crystal of given force constants.
 
     The crystal of the force constants defines the cell, the sites and their order; its lattice
     is strained to that of the run. A cell file is needed only for force constants without a
     crystal. Beside others it must describe the same crystal, and is not used.
-
-    Returns
-    -------
-    run
-    constants
-        The force constants, on the crystal of the run.
-    foreign
-        Notes on a run at another volume than that of the force constants, and on Born charges
-        beside them.
 
     Raises
     ------
@@ -197,6 +198,8 @@ def run_on_constants(
     DataError
         If the run or the cell file is of another crystal.
     """
+    if given.matched is not None:
+        return given.matched
     named = job.projection.force_constants
     if given.constants is None and named is None:
         raise UsageError(
@@ -215,7 +218,7 @@ def run_on_constants(
     if job.polar.are_given:
         constants, notes = _with_charges(constants, job, run)
         foreign += notes
-    return run, replace(constants, crystal=run.supercell.crystal), foreign
+    return Matched(run, replace(constants, crystal=run.supercell.crystal), foreign)
 
 
 def _with_charges(

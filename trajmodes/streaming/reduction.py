@@ -133,6 +133,15 @@ class BlockSums(Generic[A]):
         shared = {b: mine[b] + theirs[b] for b in mine.keys() & theirs.keys()}
         return BlockSums({**mine, **theirs, **shared})
 
+    def merged(self, n_blocks: int) -> "BlockSums[A]":
+        """Add the sums of neighbouring blocks, to so many of nearly equal length."""
+        n_fine = max(self.by_block, default=0) + 1
+        merged: BlockSums[A] = BlockSums()
+        for fine in sorted(self.by_block):
+            label = fine * n_blocks // n_fine if n_fine > n_blocks else fine
+            merged = merged + BlockSums({label: self.by_block[fine]})
+        return merged
+
     def in_time_order(self) -> list[A]:
         """List the sums of the blocks in order of time; DataError if there are none."""
         if not self.by_block:

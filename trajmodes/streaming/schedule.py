@@ -8,7 +8,8 @@ additions: the same input gives the same bits on threads, processes and clusters
 
 The nodes that are done are the binary digits of the number of blocks that are done. Within a
 `with kept_by(passes):` block their states are offered to an object that may keep them, and a
-pass begins where that object says, on the same tree.
+pass begins where that object says, on the same tree. It may replace the reduction, as it does
+where a run grows between two passes.
 
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
@@ -63,13 +64,18 @@ def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[
 
     Frame ranges are [start, stop). No block crosses a boundary of the consecutive ``segments``.
     """
-    doubles_per_atom = 9
-    frames = max(1, BLOCK_BYTES // (8 * doubles_per_atom * n_atoms))
+    frames = block_frames(n_atoms)
     return [
         (first, min(first + frames, stop))
         for start, stop in segments
         for first in range(start, stop, frames)
     ]
+
+
+def block_frames(n_atoms: int) -> int:
+    """Return the number of frames in a whole block."""
+    doubles_per_atom = 9
+    return max(1, BLOCK_BYTES // (8 * doubles_per_atom * n_atoms))
 
 
 class Reached(NamedTuple):
@@ -81,13 +87,20 @@ class Reached(NamedTuple):
     """Number of their blocks."""
 
 
+class Begin(NamedTuple):
+    """What a pass does, and where it begins."""
+
+    reduction: Reduction[Any, Any, Any]
+    reached: Reached
+
+
 class Passes(Protocol):
     """Keeps the states of the passes of a job, so that another process can continue it."""
 
     def begin(
         self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
-    ) -> Reached:
-        """Return where the next pass of the job begins."""
+    ) -> Begin:
+        """Return the reduction of the next pass of the job, and where it begins."""
         ...
 
     def folded(self, reached: Reached) -> None:
@@ -104,10 +117,10 @@ class _NotKept:
 
     def begin(
         self,
-        reduction: Reduction[Any, Any, Any],  # noqa: ARG002 - the protocol
-        blocks: Sequence[tuple[int, int]],  # noqa: ARG002
-    ) -> Reached:
-        return Reached()
+        reduction: Reduction[Any, Any, Any],
+        blocks: Sequence[tuple[int, int]],  # noqa: ARG002 - the protocol
+    ) -> Begin:
+        return Begin(reduction, Reached())
 
     def folded(self, reached: Reached) -> None:
         """Do nothing."""
@@ -156,7 +169,7 @@ def stream(
     """
     passes = _PASSES.get()
     # One variable: a signal may come between any two statements.
-    reached = passes.begin(reduction, blocks)
+    reduction, reached = passes.begin(reduction, blocks)
     if progress is not None and reached.blocks:
         progress(_n_frames(blocks[: reached.blocks]))
     work = _Work(read, reduction)
@@ -208,7 +221,8 @@ def _computed(
         size = pool.size()
         level = min(LONGEST_STRETCH, level_of(len(blocks) // (STRETCHES_EACH * size)))
         higher = 0 if pool.joined is None else level_of(size // _WORKERS_PER_NODE)
-        node = node_at(first, level + higher)
+        # The last nodes are full too: a run that has grown is continued after them.
+        node = node_at(first, min(level + higher, level_of(len(blocks) - first)))
         stretches = list(node.parts(level, len(blocks)))
         ahead.append((node, len(stretches), _submitted(pool, stretches, blocks)))
         first = node.stop

@@ -2,6 +2,6 @@
 
 In: a job, and the address of a simulation that sends its frames. Out: the results folder of
 `run` or `project`, renewed while frames come in. Open `job` first. `recorder` writes the frames
-to a file, which the jobs read as any other; `conditions` decides whether the results are good
-enough.
+to a file, which the jobs read as any other; `growth` projects it on given modes at the cost of
+its new frames; `conditions` decides whether the results are good enough.
 """

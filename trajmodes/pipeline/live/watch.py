@@ -14,6 +14,7 @@ from trajmodes.config.live import LiveOptions
 from trajmodes.errors import DataError, TrajmodesError, TrajmodesWarning, UsageError
 from trajmodes.pipeline.job_folder import StartBar, Written, no_bars
 from trajmodes.pipeline.live.conditions import most_of, reached
+from trajmodes.pipeline.live.growth import Growth
 from trajmodes.pipeline.live.recorder import Recorder
 from trajmodes.pipeline.project_job import project_job
 from trajmodes.pipeline.run import run_job
@@ -34,8 +35,9 @@ _PACKETS = {"detach": Packet.DISCONNECT, "kill": Packet.KILL, "pause": Packet.PA
 class Watch:
     """Records the frames of a running simulation, and renews the results of all frames so far.
 
-    The results are those of `run`, or of `project` if force constants are given, on the
-    recording. As a context manager it leaves the simulation at the end.
+    The last results are those of `run`, or of `project` if force constants are given, on the
+    recording. Those before, on given modes, are from the sums of a `Growth`. As a context
+    manager it leaves the simulation at the end.
     """
 
     def __init__(
@@ -61,7 +63,10 @@ class Watch:
             self._recorder = Recorder(client, path, most=most, then=then)
         self._job, self._command, self._bars = _job_of_recording(job, path), command, bars
         self._options, self._then = options, then
+        self._growth = Growth(self._job)
         self._ending = ""
+        self._is_of_recording = False
+        """Whether the last results are those of a job on the recording."""
         self._tried = 0
         """Number of frames at the last attempt to analyse them."""
         self.n_analysed = 0
@@ -127,7 +132,7 @@ class Watch:
             self._recorder.stop(self._then if self._ending else Packet.DISCONNECT)
             if self._recorder.error is not None:
                 raise self._recorder.error
-            if self.n_frames != self.n_analysed or not self.n_analysed:
+            if self.n_frames != self.n_analysed or not self._is_of_recording:
                 yield self._renewed(self.n_frames)
 
     def _renewals(self) -> Iterator[Written]:
@@ -154,7 +159,7 @@ class Watch:
         """Renew the results; None if the frames do not suffice."""
         self._tried = n_frames
         try:
-            return self._renewed(n_frames)
+            return self._grown() or self._renewed(n_frames)
         except DataError as error:
             text = f"the first {n_frames} frames give no results: {error}"
             warnings.warn(text, TrajmodesWarning, stacklevel=2)
@@ -165,7 +170,18 @@ class Watch:
         given = self._job.projection.force_constants is not None
         do_job = project_job if given else run_job
         written = do_job(self._job, command=self._command, bars=self._bars)
-        self.n_analysed = n_frames
+        self.n_analysed, self._is_of_recording = n_frames, True
+        return written
+
+    def _grown(self) -> Written | None:
+        """Add new frames to the sums of the last results; None where this is not possible."""
+        if not self._growth.is_possible:
+            return None
+        found = self._growth.renewed(self._command, self._bars)
+        if found is None:
+            return None
+        written, self.n_analysed = found
+        self._is_of_recording = False
         return written
 
 

@@ -10,7 +10,7 @@ Memory: 2·7 averages for each level and series, and 2 sums for each set, lag an
 numbers of levels and of lags grow with the logarithm of the length of the run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -200,10 +200,49 @@ class AutocorrelationReduction:
         start, stop = state.part
         if start > self.ranges[0][0] or stop < self.ranges[-1][1]:
             raise DataError(f"energy correlations: only frames {start} to {stop} were read")
+        return self._correlations(state, self._lengths, self.n_blocks)
+
+    def so_far(
+        self, state: CorrelationSums, ranges: tuple[tuple[int, int], ...], n_blocks: int
+    ) -> EnergyCorrelations:
+        """Return the correlations of the beginning of the run.
+
+        Parameters
+        ----------
+        ranges
+            As those of the run, but ending at the last frame of the state.
+        n_blocks
+            Number of time blocks, to which those in use are merged.
+        """
+        lengths = np.array([stop - start for start, stop in ranges], dtype=np.int64)
+        found = self._correlations(state, lengths, n_blocks)
+        longest = max(int(lengths.max()) // 3, 1 << self._finest)
+        kept = found.steps * found.average_frames <= longest
+        return replace(
+            found,
+            products=found.products[:, kept],
+            sums=found.sums[:, kept],
+            counts=found.counts[:, kept],
+            steps=found.steps[kept],
+            average_frames=found.average_frames[kept],
+        )
+
+    def _correlations(
+        self, state: CorrelationSums, lengths: Ints, n_blocks: int
+    ) -> EnergyCorrelations:
+        """Correlations of ranges of some lengths, in so many time blocks."""
         n_lags, n_sets = len(self._lag_levels.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks.by_block.items():
             total[number] = sums
+        n_used = self.n_blocks
+        if n_blocks < self.n_blocks:
+            n_used = int(lengths.sum() - 1) * self.n_blocks // int(self._lengths.sum()) + 1
+        firsts = -(-np.arange(n_blocks) * n_used // n_blocks)
+        total, counts = (
+            np.add.reduceat(one[:n_used], firsts, axis=0)
+            for one in (total, self._counts(lengths))
+        )
         every, alone = np.ones(len(self._waves.used)), self._waves.second < 0
         rows = (every, alone, self._waves.omega, *state.squares)
         members, standing, omega, kinetic, potential = map(self._waves.total, rows)
@@ -214,8 +253,8 @@ class AutocorrelationReduction:
         return EnergyCorrelations(
             products=total[:, 0],
             sums=total[:, 1],
-            counts=self._counts(),
-            mean=0.5 * (kinetic + potential) / some / self._lengths.sum(),
+            counts=counts,
+            mean=0.5 * (kinetic + potential) / some / lengths.sum(),
             members=np.rint(members).astype(np.int64),
             components=components,
             standing=standing / np.where(members > 0, components, np.nan),
@@ -223,7 +262,7 @@ class AutocorrelationReduction:
             omega_ratio=frequency * np.sqrt(kinetic / known),
             steps=self._lag_levels.steps,
             average_frames=np.left_shift(1, self._lag_levels.level),
-            range_frames=self._lengths,
+            range_frames=lengths,
             interval_ps=self.interval_ps,
         )
 
@@ -234,8 +273,12 @@ class AutocorrelationReduction:
 
     @cached_property
     def _lag_levels(self) -> LagLevels:
-        finest = int(np.log2(max(_FINEST_PS * (1.0 + 1e-9) / self.interval_ps, 1.0)))
-        return lag_levels(finest, int(self._lengths.max()))
+        return lag_levels(self._finest, int(self._lengths.max()))
+
+    @property
+    def _finest(self) -> int:
+        """Finest level that is correlated."""
+        return int(np.log2(max(_FINEST_PS * (1.0 + 1e-9) / self.interval_ps, 1.0)))
 
     @cached_property
     def _waves(self) -> Waves:
@@ -292,10 +335,10 @@ class AutocorrelationReduction:
         shape = (2, len(self._lag_levels.steps), self.projector.modes.n_sets)
         return {number: np.zeros(shape) for number in range(low, high + 1)}
 
-    def _counts(self) -> Floats:
-        """(b, k) number of pairs of one series in each time block."""
+    def _counts(self, lengths: Ints) -> Floats:
+        """(b, k) number of pairs of one series of ranges of some lengths in each time block."""
         counts = np.zeros((self.n_blocks, len(self._lag_levels.steps)))
-        for number, length in enumerate(self._lengths):
+        for number, length in enumerate(lengths):
             edges = self._edges(number)
             for level, lags in enumerate(self._lag_levels.lags):
                 pairs = count_pairs(int(length) >> level, edges[level], lags)

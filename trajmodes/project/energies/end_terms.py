@@ -97,6 +97,14 @@ class EndTerms:
         """End term of the first or last frame of a range; none for other frames."""
         if edge.frame not in [start if first else stop - 1 for start, stop in self.ranges]:
             return {}
+        return self._outside(edge, label, first=first)
+
+    def after(self, edge: EdgeFrame, label: int) -> Ends:
+        """End term of a frame that is the last one in use."""
+        return self._outside(edge, label, first=False)
+
+    def _outside(self, edge: EdgeFrame, label: int, *, first: bool) -> Ends:
+        """End term of a frame whose neighbour is not in use."""
         half, cosine = self._factors()
         stiffness = np.maximum(self.modes.omega, 0.0) ** 2
         speed = _real_product(edge.velocity, edge.velocity)

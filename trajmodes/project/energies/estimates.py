@@ -129,6 +129,16 @@ class EnergyReduction:
             sums = _with_ends(sums, self._ends.between(earlier.last, later.first, labels))
         return EnergyState(sums, earlier.first, later.last)
 
+    def ended(self, state: EnergyState) -> EnergyState:
+        """Add the end terms of the last frame, where the last range goes on behind it."""
+        last = state.last
+        label = last.frame * self.n_blocks // self.n_frames
+        is_end = any(last.frame == stop - 1 for _, stop in self.ranges)
+        if not self.ranges or is_end:
+            return state
+        ends = self._ends.after(last, label)
+        return state._replace(sums=_with_ends(state.sums, ends))
+
     @property
     def _ends(self) -> EndTerms:
         return EndTerms(self.projector.modes, self.interval_ps, self.ranges)

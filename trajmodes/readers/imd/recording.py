@@ -14,6 +14,7 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, with_location
+from trajmodes.notes import Note
 from trajmodes.readers.imd.protocol import (
     HEADER_SIZE,
     START_SIZE,
@@ -27,7 +28,9 @@ from trajmodes.readers.imd.protocol import (
     session_of,
 )
 from trajmodes.readers.text.index_cache import incomplete_end
+from trajmodes.readers.text.places import LocalFile
 from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.time_axis import TimeAxis, time_axis
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.readers.units import UnitFactors, unit_factors
 
@@ -42,6 +45,7 @@ _FIELDS = {
     "forces": ("forces", "force"),
 }
 """Field of a `FrameFields` → packet, and quantity of its unit."""
+_VECTORS = ("positions", "velocities", "forces")
 
 
 def is_recording(head: bytes) -> bool:
@@ -82,6 +86,54 @@ class _Frames:
             for name, array in arrays.items():
                 self._field(name, frames, array[at:end])
             at = end
+
+    def time_axis(self, n_frames: int) -> tuple[TimeAxis | None, tuple[Note, ...]]:
+        """When the frames were taken; None if their steps or times do not increase.
+
+        All but the vectors of each frame is read, so that damaged headers are found.
+        """
+        small = self._without_vectors(n_frames)
+        sound = self.layout.n_sound(small)
+        if sound < n_frames:
+            try:
+                list(self._batches(sound, sound + 1))
+            except DataError as error:
+                where = f"{self.source.stamp.path}, frame {sound}"
+                raise with_location(error, where) from None
+        marks = small["time"]
+        times = marks["time"] * self.units.time
+        if not (np.diff(marks["step"]) > 0).all() or not (np.diff(times) > 0.0).all():
+            return None, ()
+        steps = marks["step"].astype(float)
+        return time_axis(
+            steps, times, timestep_fs=None, breaks=(), place=lambda t: f"frame {t}"
+        )
+
+    def _without_vectors(self, n_frames: int) -> npt.NDArray[Any]:
+        """Headers, times and boxes (t,) of the frames."""
+        fields: Mapping[str, Any] = self.layout.kind.fields or {}
+        kept = [name for name in fields if name not in _VECTORS]
+        kind = np.dtype([(name, fields[name][0]) for name in kept])
+        found = np.empty((n_frames, kind.itemsize), dtype=np.uint8)
+        with self.source.reading() as opened:
+            for t in range(n_frames):
+                at = 0
+                for offset, size in self._spans:
+                    place = START_SIZE + t * self.layout.size + offset
+                    self.source.fill(opened, found[t, at : at + size], place)
+                    at += size
+        return found.view(kind)[:, 0]
+
+    @property
+    def _spans(self) -> list[tuple[int, int]]:
+        """Offset and size of the parts of a frame without vectors."""
+        fields: Mapping[str, Any] = self.layout.kind.fields or {}
+        ends = [0]
+        for name in _VECTORS:
+            if name in fields:
+                kind, offset = fields[name]
+                ends += [offset, offset + kind.itemsize]
+        return [(a, b - a) for a, b in zip(ends[::2], ends[1::2], strict=False)]
 
     def _field(self, name: str, frames: npt.NDArray[Any], out: Floats | None = None) -> Floats:
         """One field of some frames (t,) in internal units."""
@@ -137,6 +189,10 @@ def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
         )
     units = unit_factors(options.units, options.lj, where=str(path))
     frames = _Frames(source, session, of_frame, units)
+    time: TimeAxis | None = None
+    time_notes: tuple[Note, ...] = ()
+    if session.time and options.timestep_fs is None and isinstance(source.place, LocalFile):
+        time, time_notes = frames.time_axis(n_frames)
     return ForeignFile(
         n_frames=n_frames,
         n_atoms=of_frame.n_atoms,
@@ -144,5 +200,6 @@ def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
         fill=frames.fill,
         unit_style=options.units,
         precision_digits=_DIGITS,
-        notes=notes,
+        notes=(*notes, *time_notes),
+        time=time,
     )

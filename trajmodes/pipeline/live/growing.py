@@ -1,0 +1,172 @@
+"""A projection of a run that grows: each pass continues the one before.
+
+The sums of a projection depend on the number of frames: through the blocks of time of the
+error bars, the lengths of segments, and the ends of ranges. A `Growing` makes them those of a
+run of twice as many frames as there were at first, of which the last ones are yet to come.
+Blocks of time are an eighth as long, and are merged when a result is wanted: they are then
+equal within a quarter.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.streaming.reduction import BlockSums, Reduction, Together, Transformed
+from trajmodes.streaming.schedule import Begin, Reached
+
+Parts = Mapping[str, Any]
+"""Reductions of the amplitudes by name."""
+Ranges = tuple[tuple[int, int], ...]
+
+_FINER = 8
+"""Blocks of time of a run of the greatest length, in units of those of a result."""
+GROWTH = 2
+"""Factor by which a run may grow."""
+_OF_LENGTH = ("n_frames", "n_blocks", "ranges", "segments", "times_ps")
+"""Fields of reductions that depend on the length of the run without being results of it."""
+
+
+class Growing:
+    """Keeps the states of a projection in memory, for a run with more frames; see `Passes`.
+
+    Other passes, and those of short runs, begin at their first block.
+    """
+
+    def __init__(self) -> None:
+        self._parts: Parts = {}
+        self._blocks: tuple[tuple[int, int], ...] = ()
+        self._reached = Reached()
+        self._is_kept = False
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks whose states are kept."""
+        return self._reached.blocks
+
+    def begin(
+        self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
+    ) -> Begin:
+        """Continue after the blocks that are done, if this is the same run with more frames."""
+        self._is_kept = False
+        if not isinstance(reduction, Transformed):
+            return Begin(reduction, Reached())
+        parts: Parts = getattr(reduction.reduction, "parts", {})
+        if not parts or not all(map(_has_enough_frames, parts.values())):
+            return Begin(reduction, Reached())
+        self._is_kept = True
+        done = self._blocks[: self._reached.blocks]
+        is_longer = bool(done) and tuple(blocks[: len(done)]) == done
+        if not (is_longer and _fits(self._parts, parts)):
+            self._parts = {name: _opened(part) for name, part in parts.items()}
+            self._reached = Reached()
+        self._blocks = tuple(blocks)
+        grown = _Grown(self._parts, parts)
+        return Begin(Transformed(reduction.transform, grown), self._reached)
+
+    def folded(self, reached: Reached) -> None:
+        """Keep the states after a node."""
+        if self._is_kept:
+            self._reached = reached
+
+    def interrupted(self, reached: Reached) -> None:
+        """Do nothing: the states were kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """Reduction by parts of an open run, to the results of its frames so far."""
+
+    opened: Parts
+    so_far: Parts
+    """Parts of a run of the frames so far."""
+
+    def chunk(self, block: Any, /) -> dict[str, Any]:
+        """Compute the states of one block."""
+        return Together(self.opened).chunk(block)
+
+    def combine(self, earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+        """Merge the states of two adjacent parts of the run."""
+        return Together(self.opened).combine(earlier, later)
+
+    def finalize(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Compute the results of the frames so far."""
+        return {
+            name: _result(part, self.so_far[name], state[name])
+            for name, part in self.opened.items()
+        }
+
+
+def _result(opened: Any, so_far: Any, state: Any) -> Any:
+    if isinstance(opened, AutocorrelationReduction):
+        return opened.so_far(state, so_far.ranges, so_far.n_blocks)
+    if isinstance(opened, EnergyReduction):
+        state = opened.ended(state)
+    # Lengths of segments are those that the open run had first.
+    closed = replace(opened, **_of_length(so_far))
+    return closed.finalize(_merged(state, getattr(so_far, "n_blocks", 0)))
+
+
+def _merged(state: Any, n_blocks: int) -> Any:
+    """State with sums over fewer blocks of time."""
+    if isinstance(state, BlockSums):
+        return state.merged(n_blocks)
+    if isinstance(state, tuple) and hasattr(state, "_fields"):
+        return type(state)(*(_merged(one, n_blocks) for one in state))
+    if is_dataclass(state) and not isinstance(state, type):
+        found = {one.name: getattr(state, one.name) for one in fields(state)}
+        held = {k: _merged(v, n_blocks) for k, v in found.items() if isinstance(v, BlockSums)}
+        return replace(state, **held) if held else state
+    return state
+
+
+def _of_length(part: Any) -> dict[str, Any]:
+    names = {one.name for one in fields(part)}
+    return {name: getattr(part, name) for name in _OF_LENGTH if name in names}
+
+
+def _ranges(part: Any) -> Ranges:
+    found = _of_length(part)
+    ranges: Ranges = found.get("ranges", found.get("segments", ()))
+    return ranges
+
+
+def _has_enough_frames(part: Any) -> bool:
+    """Whether each of the finer blocks of time has a frame."""
+    found = _of_length(part)
+    return bool(found.get("n_frames", np.inf) >= _FINER * found.get("n_blocks", 0))
+
+
+def _opened(part: Any) -> Any:
+    """Reduction of a run that goes on, with finer blocks of time."""
+    found = _of_length(part)
+    ranges = _ranges(part)
+    n_frames = GROWTH * (ranges[-1][1] if ranges else found["n_frames"])
+    opened = {**found, "n_frames": n_frames}
+    if "n_blocks" in found:
+        opened["n_blocks"] = _FINER * found["n_blocks"]
+    for name in {"ranges", "segments"} & found.keys():
+        if ranges:
+            opened[name] = (*ranges[:-1], (ranges[-1][0], n_frames))
+    return replace(part, **{name: opened[name] for name in found})
+
+
+def _fits(opened: Parts, parts: Parts) -> bool:
+    """Whether some parts are those of a run that open ones were made for."""
+    return opened.keys() == parts.keys() and all(
+        _fits_one(opened[name], part) for name, part in parts.items()
+    )
+
+
+def _fits_one(opened: Any, part: Any) -> bool:
+    ours, theirs = _ranges(opened), _ranges(part)
+    is_longer = getattr(part, "n_frames", 0) > getattr(opened, "n_frames", 0)
+    if len(ours) != len(theirs) or is_longer:
+        return False
+    if not ours:
+        return True
+    ends = ours[-1][0] == theirs[-1][0] and theirs[-1][1] <= ours[-1][1]
+    return ours[:-1] == theirs[:-1] and ends
