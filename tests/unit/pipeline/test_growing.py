@@ -101,6 +101,8 @@ def test_each_frame_is_read_once_and_the_means_are_those_of_the_frames(silicon):
     )
     np.testing.assert_allclose(*means, rtol=1e-9, atol=1e-12)
     assert found.ensemble.verdict == expected.ensemble.verdict
+    lags = (one.lifetimes.lag_ps for one in (found, expected))
+    np.testing.assert_array_equal(*lags)
     lifetimes = (one.lifetimes.lifetime_ps for one in (found, expected))
     np.testing.assert_allclose(*lifetimes, rtol=0.05)
 

@@ -6,7 +6,7 @@ from simulations.passes import Sums, read
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.streaming.reduction import Together
-from trajmodes.streaming.schedule import cut_blocks, stream
+from trajmodes.streaming.schedule import Begin, Reached, cut_blocks, kept_by, stream
 
 
 def test_blocks_cover_the_frames_once_within_segments():
@@ -52,3 +52,26 @@ def test_two_reductions_share_one_read():
     both = stream(counted, [(0, 5), (5, 9)], Together({"one": Sums(), "two": Sums()}))
     assert both["one"] == both["two"]
     assert sorted(reads) == [0, 5]
+
+
+class Kept:
+    """Keeps the states of a pass, from which the next one continues."""
+
+    reached = Reached()
+
+    def begin(self, reduction, _blocks):
+        return Begin(reduction, self.reached)
+
+    def folded(self, reached):
+        self.reached = reached
+
+
+@pytest.mark.parametrize("lengths", [(13, 14, 100), (43, 75, 100), (47, 63, 95), (64, 100)])
+def test_a_run_that_has_grown_is_continued_on_the_same_tree(lengths):
+    blocks = [(t, t + 3) for t in range(0, 300, 3)]
+    kept = Kept()
+    with kept_by(kept):
+        for n in lengths:
+            found = stream(read, blocks[:n], Sums(), workers=1)
+    assert found == stream(read, blocks[: lengths[-1]], Sums(), workers=2)
+    assert kept.reached.blocks == lengths[-1]
