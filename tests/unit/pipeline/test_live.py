@@ -117,6 +117,18 @@ def test_damage_within_a_connection_is_an_error_that_names_the_frame(tmp_path):
     assert "frame 3" in str(found.error)
 
 
+@pytest.mark.parametrize("lost", [1, 12, 40])
+def test_lost_bytes_are_an_error_before_the_frame_is_complete(tmp_path, lost):
+    """Also in the last one: the next frame, which would complete it, never comes."""
+    good, whole = frames(0, 1, 2), frames(3)[0]
+    within_positions = 100
+    damaged = whole[:within_positions] + whole[within_positions + lost :]
+    found = record(Simulation(sending(*good, damaged, pause_s=0.02)), tmp_path / "a")
+    with pytest.raises(DataError, match=r"a packet of velocities has the header .*frame 3"):
+        raise found.error
+    assert (tmp_path / "a").read_bytes() == start() + b"".join(good)
+
+
 def test_no_more_frames_are_kept_than_asked_for(tmp_path):
     left: list[int] = []
     simulation = Simulation(endless(lambda t: frames(t)[0], left))

@@ -149,10 +149,10 @@ class Client:
         return self._socket
 
     def frames(self, session: Session) -> Iterator[tuple[Layout, npt.NDArray[Any]] | None]:
-        """Receive frames (t,), as many as have come; None where none came for a moment.
+        """Receive frames (t,), as many as have come; None where nothing came for a moment.
 
-        The array is valid until the next one is asked for. Ends when the simulation closes the
-        connection; the rest of an incomplete frame is left out.
+        The array may be empty; it is valid until the next one is asked for. Ends when the
+        simulation closes the connection; the rest of an incomplete frame is left out.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Client:
                     larger = memoryview(bytearray(kind.size))
                     larger[:filled] = buffer[:filled]
                     buffer = larger
-            if kind is None or filled < kind.size:
+            if kind is None:
                 continue
             whole = filled // kind.size * kind.size
             frames = kind.view(buffer[:whole])
@@ -188,8 +188,11 @@ class Client:
             n_frames += sound
             if sound < len(frames):
                 raise kind.damage(frames[sound], f"frame {n_frames}")
-            buffer[: filled - whole] = bytes(buffer[whole:filled])
-            filled -= whole
+            # Lost bytes show in the next header, before the frame is complete.
+            kind.require_sound(buffer[whole:filled], f"frame {n_frames}")
+            if whole:
+                buffer[: filled - whole] = bytes(buffer[whole:filled])
+                filled -= whole
 
     def send(self, packet: Packet) -> None:
         """Send a packet; if the connection is lost, who receives frames finds it out."""

@@ -147,14 +147,25 @@ class Layout:
             right &= (frames[name] == expected).all(axis=1)
         return len(frames) if right.all() else int(right.argmin())
 
+    def require_sound(self, part: memoryview, where: str) -> None:
+        """Raise a `DataError` if a header in the first bytes of a frame is wrong."""
+        for name, expected in self.headers.items():
+            place: int = self.kind.fields[name][1]  # type: ignore[index]
+            if len(part) < place + HEADER_SIZE:
+                return
+            found = _HEADER.unpack_from(part, place)
+            if found != expected:
+                raise self._wrong(name, found, where)
+
     def damage(self, frame: Any, where: str) -> DataError:
         """Describe the first wrong header of a frame."""
-        name, expected = next(
-            (name, one) for name, one in self.headers.items() if (frame[name] != one).any()
-        )
+        name = next(name for name, one in self.headers.items() if (frame[name] != one).any())
+        return self._wrong(name, tuple(frame[name].tolist()), where)
+
+    def _wrong(self, name: str, found: tuple[int, ...], where: str) -> DataError:
         return DataError(
-            f"a packet of {name.removesuffix('_header')} has the header "
-            f"{tuple(frame[name].tolist())}, which should be {expected}",
+            f"a packet of {name.removesuffix('_header')} has the header {found}, which should "
+            f"be {self.headers[name]}",
             where=where,
             why="bytes were lost or damaged, or the number of atoms has changed",
         )
