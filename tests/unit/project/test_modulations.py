@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.project.energies.modulations import (
+    OF_TEMPERATURE,
     lifetimes_in_run,
     relaxation,
     slow_sem,
@@ -95,7 +96,7 @@ def test_errors_of_what_fluctuates_about_a_conserved_quantity() -> None:
     blocks = np.diff(ends, axis=0) + slow
     relaxing = _relaxing(_energies(rng, 1, 50.0)[0])
     mean = blocks.mean(axis=0)
-    assert 0.65 < (mean / slow_sem(blocks, relaxing, fast_rises=True)).std() < 1.1
+    assert 0.65 < (mean / slow_sem(blocks, relaxing, OF_TEMPERATURE)).std() < 1.1
     assert (mean / longest_sem(blocks)).std() < 0.35
 
 

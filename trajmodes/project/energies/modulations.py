@@ -7,20 +7,21 @@ lifetimes, which may exceed the run. Then blocks of the run do not show the whol
 The variance of a mean over n blocks follows from the spectrum of the block means. Its cosine
 components k = 1, 2, … are independent, with the variances
 
-    S_k = A [F_k + r D_k/D_0],    D_k = Σ_x p(x) D_k(x) .
+    S_k = A [F_k + r D_k/D_0] .
 
-F is fast noise, which is white, or increases with frequency as 1 + (k/k₀)². D(x) is a
-modulation with the autocorrelation e^{−t/τ} in a run of x = duration/τ, and p(x) the
-distribution of lifetimes over the modes: each contributes with the same strength. D_0 is the
-variance of the mean over the run, to which modes that live longer than the run contribute and
-the components k ≥ 1 hardly do; those that live less long show how strong modulations are. r is
-D_0 relative to the variance due to white noise. In a run of few lifetimes the error contains
-modulations that noise may conceal, and is an upper bound if there are none.
+F is fast noise, which is white, or increases with frequency as 1 + (k/k₀)². A modulation with
+the autocorrelation e^{−t/τ} has the spectrum D(x) in a run of x = duration/τ. With the
+distribution p(x) of lifetimes over the modes D = Σ_x p(x) D(x) if all modes contribute with the
+same strength; single sets may depend on few modes, of one x. D_0 is the variance of the mean
+over the run, to which modes that live longer than the run contribute and the components k ≥ 1
+hardly do; those with shorter lifetimes show how strong modulations are. r is D_0 relative to
+the variance due to white noise. In a run of few lifetimes the error contains modulations that
+noise may conceal, and is an upper bound if there are none.
 
 τ is known from the energies of the modes. The scatter of their block means, in units of the
 known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
 (`standard_errors`). All lifetimes together may be off by a factor. With the likelihood of the
-spectrum the variance of the mean is averaged over this factor, r and k₀; the level A is
+spectrum the variance of the mean is averaged over the forms of D, r and k₀; the level A is
 integrated out.
 
 The temperature is the sum over all modes. Its fast exchange with potential energy is removed
@@ -59,13 +60,24 @@ _LEVELS = np.geomspace(0.1, 3000.0, 10)
 """Values of r."""
 _KNEES = 5
 """Number of values of k₀, from two components to all that are used."""
-_STEADY_SET, _STEADY_TEMPERATURE = 0.5, 0.3
-"""Probabilities that nothing modulates a set, and the temperature."""
-_RISES = 0.25
-"""Probability that noise increases with frequency, where it may."""
 _TINY = np.finfo(float).tiny
 FEW_LIFETIMES = 10.0
 """Length of a run in lifetimes below which noise may conceal a modulation."""
+
+
+class Expected(NamedTuple):
+    """Probabilities before the blocks are known."""
+
+    steady: float
+    """That nothing is modulated."""
+    alone: float
+    """That modes of one lifetime modulate, and not all modes."""
+    rises: float
+    """That noise increases with frequency."""
+
+
+OF_A_SET = Expected(steady=0.5, alone=0.5, rises=0.0)
+OF_TEMPERATURE = Expected(steady=0.3, alone=0.25, rises=0.25)
 
 
 def relaxation(energies: Floats, members: Ints, snapshot: Floats) -> Floats:
@@ -119,37 +131,25 @@ def temperature_sem(
     n_ranges
         Number of uninterrupted parts of the run, each with two ends.
     """
-    steady = slow_sem(
-        (temperatures - ends)[:, None], relaxing, steady=_STEADY_TEMPERATURE, fast_rises=True
-    )
+    steady = slow_sem((temperatures - ends)[:, None], relaxing, OF_TEMPERATURE)
     n_blocks = len(ends)
     of_ends = np.sqrt(min(n_ranges, n_blocks) * (ends**2).mean()) / n_blocks
     return float(np.hypot(steady[0], of_ends))
 
 
-def slow_sem(
-    blocks: Floats, relaxing: Floats, *, steady: float = _STEADY_SET, fast_rises: bool = False
-) -> Floats:
-    """Estimate the standard errors (g,) of means that slow modes may modulate.
-
-    Parameters
-    ----------
-    blocks
-        (b, g) means over time blocks of equal length.
-    steady
-        Probability that there is no modulation.
-    fast_rises
-        Whether the fast noise may increase with frequency.
-    """
+def slow_sem(blocks: Floats, relaxing: Floats, expected: Expected = OF_A_SET) -> Floats:
+    """Estimate the standard errors (g,) of means (b, g) over time blocks of equal length."""
     n_blocks = len(blocks)
     if n_blocks < FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
-    shapes = _shapes(n_blocks, relaxing, steady, _RISES if fast_rises else 0.0)
+    shapes = _shapes(n_blocks, relaxing, expected)
     count = shapes.spectra.shape[1]
     waves_kb = _cosines(n_blocks, count)
     power_kg = (waves_kb @ (blocks - blocks.mean(axis=0))) ** 2
     level_jg = np.maximum((1.0 / shapes.spectra) @ power_kg, _TINY)
-    log_jg = (np.log(shapes.prior) - 0.5 * np.log(shapes.spectra).sum(axis=1))[:, None]
+    log_jg = (
+        np.log(np.maximum(shapes.prior, _TINY)) - 0.5 * np.log(shapes.spectra).sum(axis=1)
+    )[:, None]
     log_jg = log_jg - 0.5 * count * np.log(level_jg)
     likely_jg = np.exp(log_jg - log_jg.max(axis=0))
     # The mean of the level over its posterior distribution, an inverse χ².
@@ -170,30 +170,45 @@ class _Shapes(NamedTuple):
     """(j,) probability before the blocks are known."""
 
 
-def _shapes(n_blocks: int, relaxing: Floats, steady: float, rises: float) -> _Shapes:
-    """Spectra of all stretches, r and k₀, at the lower half of the components."""
-    count = n_blocks // 2
-    steps = np.arange(1.0, count + 1.0)
-    fast_fk, fast_f = np.ones((1, count)), np.array([1.0 - rises])
-    if rises > 0.0:
-        slopes = (steps / np.geomspace(2.0, count, _KNEES)[:, None]) ** 2
-        fast_fk = np.concatenate([fast_fk, 1.0 + slopes])
-        fast_f = np.concatenate([fast_f, np.full(_KNEES, rises / _KNEES)])
-    slow_xk, mean_x = _slow_spectra(n_blocks)
-    last = len(_RUN_PER_TAU) - 1
-    stretched_sx = np.clip(np.arange(last + 1) + _STRETCHES[:, None], 0, last)
-    slow_sk = np.einsum("x,sxk->sk", relaxing, slow_xk[stretched_sx])
-    slow_sk /= (mean_x[stretched_sx] @ relaxing)[:, None]
-    off_s = _STRETCHES * np.log(_RUN_PER_TAU[1] / _RUN_PER_TAU[0]) / _COMMON_UNCERTAINTY
-    stretch_s = np.exp(-0.5 * off_s**2)
-    slow_s = (1.0 - steady) * stretch_s / stretch_s.sum() / len(_LEVELS)
-    slow = (_LEVELS[:, None, None] * slow_sk)[:, :, None] + fast_fk
-    levels_rsf = np.broadcast_to(_LEVELS[:, None, None], slow.shape[:3])
-    prior_rsf = np.broadcast_to(slow_s[:, None] * fast_f, slow.shape[:3])
+def _shapes(n_blocks: int, relaxing: Floats, expected: Expected) -> _Shapes:
+    """Spectra of noise and modulations, at the lower half of the components."""
+    fast_fk, fast_f = _noise(n_blocks // 2, expected.rises)
+    slow_sk, slow_s = _modulations(n_blocks, relaxing, expected.alone)
+    slow_s = (1.0 - expected.steady) / len(_LEVELS) * slow_s
+    slow_rsfk = (_LEVELS[:, None, None] * slow_sk)[:, :, None] + fast_fk
+    level_rsf = np.broadcast_to(_LEVELS[:, None, None], slow_rsfk.shape[:3])
+    prior_rsf = np.broadcast_to(slow_s[:, None] * fast_f, slow_rsfk.shape[:3])
     return _Shapes(
-        np.concatenate([fast_fk, slow.reshape(-1, count)]),
-        np.concatenate([np.ones(len(fast_fk)), 1.0 + levels_rsf.ravel()]),
-        np.concatenate([steady * fast_f, prior_rsf.ravel()]),
+        np.concatenate([fast_fk, slow_rsfk.reshape(-1, n_blocks // 2)]),
+        np.concatenate([np.ones(len(fast_fk)), 1.0 + level_rsf.ravel()]),
+        np.concatenate([expected.steady * fast_f, prior_rsf.ravel()]),
+    )
+
+
+def _noise(count: int, rises: float) -> tuple[Floats, Floats]:
+    """F (f, k), and its probability (f,)."""
+    white = np.ones((1, count))
+    if rises == 0.0:
+        return white, np.ones(1)
+    knees = np.geomspace(2.0, count, _KNEES)[:, None]
+    rising = 1.0 + (np.arange(1.0, count + 1.0) / knees) ** 2
+    return np.concatenate([white, rising]), np.array([1.0 - rises, *_KNEES * [rises / _KNEES]])
+
+
+def _modulations(n_blocks: int, relaxing: Floats, alone: float) -> tuple[Floats, Floats]:
+    """D_k/D_0 (s, k), and its probability (s,): all modes, and those of one lifetime."""
+    slow_xk, mean_x = _slow_spectra(n_blocks)
+    off = _STRETCHES * np.log(_RUN_PER_TAU[1] / _RUN_PER_TAU[0]) / _COMMON_UNCERTAINTY
+    likely = np.exp(-0.5 * off**2)
+    stretched = np.arange(len(mean_x)) + _STRETCHES[:, None]
+    stretched = np.clip(stretched, 0, len(mean_x) - 1)
+    of_all = np.einsum("x,sxk->sk", relaxing, slow_xk[stretched])
+    of_all /= (mean_x[stretched] @ relaxing)[:, None]
+    if alone == 0.0:
+        return of_all, likely / likely.sum()
+    return (
+        np.concatenate([of_all, slow_xk / mean_x[:, None]]),
+        np.concatenate([(1.0 - alone) / likely.sum() * likely, alone * relaxing]),
     )
 
 
