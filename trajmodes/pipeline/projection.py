@@ -129,7 +129,7 @@ def project_run(
         text = (
             f"the run lasts about {projection.energies.lifetimes_in_run:.1g} lifetimes of the "
             "modes: the errors of the temperature and of the static frequencies contain slow "
-            "modulations that noise may conceal, and are upper bounds"
+            "modulations of which the run shows little, and are known within a factor of two"
         )
         notes.append(Note("note", text))
     return Projected(

@@ -15,8 +15,8 @@ distribution p(x) of lifetimes over the modes D = Σ_x p(x) D(x) if all modes co
 same strength; single sets may depend on few modes, of one x. D_0 is the variance of the mean
 over the run, to which modes that live longer than the run contribute and the components k ≥ 1
 hardly do; those with shorter lifetimes show how strong modulations are. r is D_0 relative to
-the variance due to white noise. In a run of few lifetimes the error contains modulations that
-noise may conceal, and is an upper bound if there are none.
+the variance due to white noise. In a run of few lifetimes noise may conceal modulations, and
+the error is known within a factor of two.
 
 τ is known from the energies of the modes. The scatter of their block means, in units of the
 known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
@@ -204,8 +204,6 @@ def _modulations(n_blocks: int, relaxing: Floats, alone: float) -> tuple[Floats,
     stretched = np.clip(stretched, 0, len(mean_x) - 1)
     of_all = np.einsum("x,sxk->sk", relaxing, slow_xk[stretched])
     of_all /= (mean_x[stretched] @ relaxing)[:, None]
-    if alone == 0.0:
-        return of_all, likely / likely.sum()
     return (
         np.concatenate([of_all, slow_xk / mean_x[:, None]]),
         np.concatenate([(1.0 - alone) / likely.sum() * likely, alone * relaxing]),
