@@ -37,6 +37,7 @@ from trajmodes.data.spectra import (
 from trajmodes.data.thermo import RunDisplacements
 from trajmodes.notes import Note
 from trajmodes.phonons.shells import shells_of
+from trajmodes.thermo.thermodynamics import density_of_states
 from trajmodes.units import BOLTZMANN, HBAR, THZ, W_MK
 
 
@@ -289,6 +290,7 @@ def make_full(results, seed=8):
             sets_sem=np.full(len(freq), 0.02),
             mean=MeanGruneisen([TEMPERATURE], [0.47], [0.013], 0.53, 0.012, (14, 14, 12), 0.0),
         ),
+        density=density_of_states(results.constants, (4, 4, 4)),
         polar=PolarModes(
             transverse=np.array([15.0, 15.0, 15.1]) * THZ,
             longitudinal=np.array([15.0, 15.1, 16.0])[:, None] * np.ones(3) * THZ,

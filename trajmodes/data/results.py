@@ -51,6 +51,7 @@ from trajmodes.data.spectra import (
 from trajmodes.data.thermo import (
     Bending,
     Elasticity,
+    PhononDensity,
     RunDisplacements,
     Slab,
     ThermalExpansion,
@@ -192,6 +193,8 @@ class Results:
     """Root mean square difference in rad/ps between the commensurate frequencies of joint and
     sequential fits."""
     gruneisen: GruneisenParameters | None = None
+    density: PhononDensity | None = None
+    """Density of states of the force constants; None with very many branches."""
     polar: PolarModes | None = None
     """Optic modes at Γ with and without macroscopic field; None without Born charges."""
     perturbation: PerturbativeWidths | None = None

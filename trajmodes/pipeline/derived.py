@@ -19,6 +19,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, RunLength
 from trajmodes.data.results import InputFile, Projection, Provenance, Results
+from trajmodes.data.thermo import PhononDensity
 from trajmodes.errors import DataError
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.notes import Note
@@ -29,7 +30,7 @@ from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.bands import connected, dispersion, spectral_map
 from trajmodes.phonons.irreps import irreps_at
 from trajmodes.phonons.modes import run_length, stability
-from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh
+from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh, spaced_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
@@ -50,12 +51,17 @@ from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.thermo.dielectric import polar_modes
 from trajmodes.thermo.displacements import run_displacements
+from trajmodes.thermo.thermodynamics import density_of_states
 from trajmodes.units import THZ
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
 feature of a dispersion from force constants with a cutoff of 10 Å."""
 
+_DENSITY_SPACING = 0.1
+"""Distance of neighbouring points of the mesh of the density of states in 1/Å."""
+_MOST_IN_DENSITY = 150
+"""With more branches the density of states takes longer than the rest: `trajmodes thermo`."""
 _MOST_CONNECTED = 60
 """With more branches bands are not connected: it takes longer, and nobody can follow them."""
 
@@ -93,11 +99,18 @@ def phonon_results(
         shells=shells_of(constants),
         provenance=provenance,
         gruneisen=gruneisen_parameters(constants, modes, path),
+        density=_density_of_states(constants),
         polar=polar,
         notes=() if polar is None else (_polar_note(polar),),
         # There may be no modes but the acoustic ones at Γ.
         stability=stability(modes) if (modes.sets >= 0).any() else None,
     )
+
+
+def _density_of_states(constants: ForceConstants) -> PhononDensity | None:
+    if 3 * constants.crystal.n_sites > _MOST_IN_DENSITY:
+        return None
+    return density_of_states(constants, spaced_mesh(constants.crystal, _DENSITY_SPACING))
 
 
 def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:

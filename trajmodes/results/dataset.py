@@ -3,7 +3,7 @@
 Time series of mode amplitudes have a Dataset of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,6 +205,7 @@ def _roots_of_run(results: Results) -> _Roots:
     shells = {2: "pair_shells", 3: "triplet_shells", 4: "quartet_shells"}
     convergence, stability = results.convergence, results.stability
     quality, diagnosis = results.constants.quality, results.diagnosis
+    projected = _projection_roots(results.projection)
     return {
         **{name: getattr(results, name) for name in results.__slots__},
         **_force_constant_roots("pair", results.constants),
@@ -216,7 +217,8 @@ def _roots_of_run(results: Results) -> _Roots:
         **_gruneisen_roots(results),
         "may_exceed": _may_exceed(results),
         **_perturbation_roots(results.perturbation, results.modes),
-        **_projection_roots(results.projection),
+        **projected,
+        **_density_roots(results, projected.get("elements")),
         "charges": results.constants.charges,
         "by_order": quality if quality is not None and quality.orders else None,
         "pair_change": None if convergence is None else convergence.change[:, 0],
@@ -225,6 +227,17 @@ def _roots_of_run(results: Results) -> _Roots:
         "finding_names": tuple(diagnosis),
         "findings": tuple(diagnosis.values()),
     }
+
+
+def _density_roots(results: Results, elements: Sequence[str] | None) -> _Roots:
+    """Provide the density of states, by the elements of the crystal.
+
+    It is left out for an alloy, whose run has more elements than its force constants.
+    """
+    own = list(dict.fromkeys(results.constants.crystal.species))
+    if results.density is None or list(elements or own) != own:
+        return {"density": None}
+    return {"elements": own}
 
 
 def _force_constant_roots(

@@ -38,7 +38,10 @@ def properties_dataset(properties: CrystalProperties) -> xr.Dataset:
     if thermo is not None:
         values, sem = _moments(thermo.debye)
         roots |= {"thermo": thermo, "frequency_moments": values, "frequency_moments_sem": sem}
-        roots["elements"] = list(dict.fromkeys(thermo.crystal.species))
+        roots |= {
+            "density": thermo.density,
+            "elements": list(dict.fromkeys(thermo.crystal.species)),
+        }
     if properties.slab is not None:
         slab = properties.slab
         numbers = {"slab_layers": slab.layers + 1, "surface_names": ["lower", "upper"]}

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
-from trajmodes.data.thermo import Thermodynamics
+from trajmodes.data.thermo import PhononDensity, Thermodynamics
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import frequencies_at, set_means
@@ -35,6 +35,34 @@ from trajmodes.units import HBAR
 
 GRID_POINTS = 501
 """Frequencies of the density of states."""
+
+
+def density_of_states(
+    constants: ForceConstants, divisions: tuple[int, int, int]
+) -> PhononDensity:
+    """Density of states by linear tetrahedra on a mesh, without its errors.
+
+    Raises
+    ------
+    DataError
+        If the force constants lack the symmetry under exchange of their indices.
+    """
+    crystal = constants.crystal
+    points = zone_points(crystal, divisions, fine_at_gamma=False)
+    chunks = list(mode_chunks(replace(constants, replicates=None), points))
+    omega = np.concatenate([one.omega for one in chunks])
+    sites = np.concatenate([_parts_of_sites(one, crystal.n_sites) for one in chunks])
+    modes = MeshModes(omega, sites, np.empty((0, *omega.shape)))
+    grid = frequency_grid(omega, GRID_POINTS, 0.0)
+    return phonon_density(points, modes, space_group(crystal), grid)
+
+
+def _parts_of_sites(chunk: ModeChunk, n_sites: int) -> Floats:
+    """(q, m, s, 6) Re e_x e_y* of each site, the mean over each degenerate set."""
+    parts = chunk.vectors.reshape(*chunk.omega.shape, n_sites, 3)
+    squares = np.stack([(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1)
+    # The vectors of a degenerate set are arbitrary; their mean is not.
+    return set_means(squares, chunk.starts)
 
 
 def thermodynamics(
@@ -189,12 +217,7 @@ class _ChunkSums:
         self.omega, self.counted = chunk.omega, chunk.counted
         self.changes = np.einsum("bqmm->bqm", chunk.changes).real
         inside = max(0, min(points.n_mesh - chunk.part.start, len(chunk.omega)))
-        parts = chunk.vectors[:inside].reshape(inside, chunk.omega.shape[1], n_sites, 3)
-        squares = np.stack(
-            [(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1
-        )
-        # The vectors of a degenerate set are arbitrary; their mean is not.
-        self.sites = set_means(squares, chunk.starts[:inside])
+        self.sites = _parts_of_sites(chunk, n_sites)[:inside]
         all_weights = points.weights[chunk.part]
         self.displacements = displacement_sums(chunk, all_weights, kelvin)
         omega, weights = chunk.omega[chunk.counted], all_weights[chunk.counted]

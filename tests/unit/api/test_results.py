@@ -59,6 +59,18 @@ def test_tables_have_the_columns_of_the_files(results, folder):
         results.table("conductivity")
 
 
+def test_the_density_of_states_counts_the_branches(results):
+    states, freq = results["dos"].values, results["dos_freq_thz"].values
+    n_branches = results.dataset.sizes["branch"]
+    assert np.trapezoid(states, freq) == pytest.approx(n_branches, rel=1e-3)
+    # The run has the same density, broadened: its mean square frequency is that of the forces.
+    run, at = results["vdos"].values.sum(axis=(0, 1)), results["freq_thz"].values
+    squares = [
+        np.trapezoid(f**2 * g, f) / np.trapezoid(g, f) for f, g in ((freq, states), (at, run))
+    ]
+    assert squares[0] == pytest.approx(squares[1], rel=0.1)
+
+
 def test_amplitudes_are_those_of_the_projector(results, run):
     found = results.amplitudes(*MODES)
     assert isinstance(found["Q"].data, da.Array)

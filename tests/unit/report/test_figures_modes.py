@@ -218,23 +218,22 @@ def test_energies_of_a_run_without_forces_and_tests(results, tmp_path):
 
 def test_density_by_species_and_direction_only_if_these_differ(full, figures):
     (alone,) = figures["vdos"].axes
-    assert list(curves(alone)) == ["total"]
-    assert alone.get_legend() is None
+    assert list(curves(alone)) == ["run", "force constants"]
     two = full.assign_coords(species=("site", ["Ga", "N"]))
     with sheet():
         (kinds,) = draw_density(two).axes
-    assert list(curves(kinds)) == ["total", "Ga", "N"]
+    assert list(curves(kinds)) == ["run, total", "force constants", "Ga", "N"]
     shifted = full["vdos"].values.copy()
     shifted[:, 2] = np.roll(shifted[:, 2], 20, axis=1)
     with sheet():
         figure = draw_density(two.assign(vdos=(full["vdos"].dims, shifted)))
     assert [list(curves(axes)) for axes in figure.axes] == [
-        ["total", "Ga", "N"],
-        ["total", "x", "y", "z"],
+        ["run, total", "force constants", "Ga", "N"],
+        ["run, total", "force constants", "x", "y", "z"],
     ]
     drawn = curves(figure.axes[1])
     parts = sum(drawn[x][:, 1] for x in "xyz")
-    assert parts == pytest.approx(drawn["total"][:, 1])
+    assert parts == pytest.approx(drawn["run, total"][:, 1])
 
 
 def test_bands_compared(full, figures):

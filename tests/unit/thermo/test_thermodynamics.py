@@ -18,7 +18,7 @@ from trajmodes.thermo import zone_modes
 from trajmodes.thermo.debye import ORDERS, debye_capacity, temperatures_of_moments
 from trajmodes.thermo.displacements import cif_tensors, displacements_of_sets
 from trajmodes.thermo.elasticity import debye_temperature_of_sound
-from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.thermo.thermodynamics import density_of_states, thermodynamics
 from trajmodes.thermo.zone_modes import zone_points
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
@@ -38,6 +38,14 @@ def test_the_density_integrates_to_the_number_of_branches(name, crystals, spring
         np.testing.assert_allclose(density.sites.sum(axis=(0, 1)), density.total, atol=1e-9)
         by_site = np.trapezoid(density.sites, density.omega, axis=2)
         np.testing.assert_allclose(by_site, 1.0, rtol=0.01)
+
+
+def test_the_density_alone_is_that_of_thermodynamics(crystals, springs):
+    constants = springs(crystals["wurtzite"], 4.0)
+    whole = thermodynamics(constants, (5, 5, 4), [300.0]).density
+    alone = density_of_states(constants, (5, 5, 4))
+    for name in ("omega", "total", "number", "sites", "species"):
+        np.testing.assert_allclose(getattr(alone, name), getattr(whole, name), atol=1e-12)
 
 
 # Flat bands of the others are narrower than the grid.

@@ -21,7 +21,7 @@ from trajmodes.results.by_command.elastic import ELASTIC_TABLES
 from trajmodes.results.by_command.free_energy import FREE_ENERGY_TABLE
 from trajmodes.results.by_command.phases import PHASE_TABLES
 from trajmodes.results.by_command.spectral_function import SPECTRAL_TABLES
-from trajmodes.results.by_command.thermo import THERMO_TABLES
+from trajmodes.results.by_command.thermo import STATES, THERMO_TABLES
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
 from trajmodes.results.scattering import SCATTERING_TABLES, spans_plane
 from trajmodes.results.series_outputs import SERIES_TABLES
@@ -165,7 +165,7 @@ FIGURES = (
     ),
 )
 
-OUTPUTS = (*TABLES, *FIGURES)
+OUTPUTS = (*TABLES, STATES, *FIGURES)
 """Files of a run, apart from results.nc, that are made from the results alone."""
 
 MAP_OUTPUTS = (

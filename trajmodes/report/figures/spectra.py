@@ -252,7 +252,7 @@ def draw_density(dataset: NamedArrays) -> Figure:
     for k, part in enumerate(parts or [{}]):
         foot = 0.47 + (n_rows - 1 - k) * (tall + 0.25)
         axes = figure.add_axes((0.085, foot / height, 0.89, tall / height))
-        _draw_parts(axes, freq, total, part)
+        _draw_parts(axes, dataset, freq, total, part)
         axes.set_xlim(0.0, last)
         if k + 1 < n_rows:
             axes.tick_params(labelbottom=False)
@@ -266,7 +266,7 @@ def draw_density(dataset: NamedArrays) -> Figure:
 def density_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the density of states, total and by species."""
     freq, total, kinds, _ = densities(dataset)
-    _draw_parts(axes, freq, total, kinds)
+    _draw_parts(axes, dataset, freq, total, kinds)
     axes.set_xlim(0.0, _highest_shown(freq, total))
     axes.set_xlabel("Frequency (THz)")
 
@@ -295,17 +295,30 @@ def _differ(total: Floats, directions: list[Floats]) -> bool:
     return apart > _ANISOTROPIC * float(np.sum(total)) / 3.0
 
 
-def _draw_parts(axes: Axes, freq: Floats, total: Floats, parts: dict[str, Floats]) -> None:
+def _draw_parts(
+    axes: Axes, dataset: NamedArrays, freq: Floats, total: Floats, parts: dict[str, Floats]
+) -> None:
     axes.fill_between(freq, total, color=BLACK, alpha=0.08, linewidth=0)
-    axes.plot(freq, total, color=BLACK, label="total")
-    colours = COLOURS if len(parts) <= len(COLOURS) else branch_colours(len(parts))
+    axes.plot(freq, total, color=BLACK, label="run, total" if parts else "run")
+    highest = float(total.max())
+    if "dos" in dataset:
+        harmonic = dataset["dos"].values / dataset.sizes["site"]
+        axes.plot(
+            dataset["dos_freq_thz"].values, harmonic, color=BLUE, linewidth=0.9,
+            label="force constants",
+        )  # fmt: skip
+        highest = max(highest, float(harmonic.max()))
+    # Blue is the colour of the force constants.
+    others = COLOURS[1:]
+    colours = others if len(parts) <= len(others) else branch_colours(len(parts))
     # Different dashes, because lines may coincide.
     dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
     for k, (name, density) in enumerate(parts.items()):
         axes.plot(
             freq, density, color=colours[k], linestyle=dashes[k % 3], linewidth=1.0, label=name
         )
-    axes.set_ylim(0.0, 1.12 * float(total.max()))
+    axes.set_ylim(0.0, 1.12 * highest)
     axes.set_ylabel("States per atom (1/THz)")
-    if parts:
-        axes.legend(loc="upper left", ncols=1 + len(parts), borderaxespad=0.4)
+    n_lines = len(axes.lines)
+    if n_lines > 1:
+        axes.legend(loc="upper left", ncols=n_lines, borderaxespad=0.4)

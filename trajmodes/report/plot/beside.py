@@ -24,20 +24,35 @@ def bands_and_density(axes: "Axes", dataset: NamedArrays) -> "QuadMesh | None":
     """
     mesh = bands_panel(axes, dataset)
     side = axes.inset_axes(_PLACE, sharey=axes)
+    legend = axes.get_legend()
+    entries = (
+        []
+        if legend is None
+        else list(zip(legend.legend_handles, legend.get_texts(), strict=True))
+    )
+    named = [(handle, text.get_text()) for handle, text in entries]
     if "vdos" in dataset:
         freq, total, _, _ = densities(dataset)
         side.fill_betweenx(freq, total, color=BLACK, alpha=0.12, linewidth=0)
-        side.plot(total, freq, color=BLACK, linewidth=0.9, label="run")
+        (line,) = side.plot(total, freq, color=BLACK, linewidth=0.9)
+        named.append((line, "run"))
     if "dos" in dataset:
+        # Blue as the bands, which are of the same force constants.
         per_atom = dataset["dos"].values / dataset.sizes["site"]
-        freq = dataset["dos_freq_thz"].values
-        side.plot(per_atom, freq, color=BLUE, linewidth=0.9, label="force constants")
+        side.plot(per_atom, dataset["dos_freq_thz"].values, color=BLUE, linewidth=0.9)
     side.set_xlim(left=0.0)
     # A number at the corner would stand on the name of the last point.
     side.xaxis.set_major_locator(MaxNLocator(2, prune="lower"))
     side.set_xlabel("States (1/THz)")
     side.tick_params(labelleft=False)
-    handles, _ = side.get_legend_handles_labels()
-    if len(handles) > 1:
-        side.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.1)
+    if len(named) > 1:
+        handles, texts = zip(*named, strict=True)
+        axes.legend(
+            handles,
+            texts,
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=2,
+            borderaxespad=0.1,
+        )
     return mesh

@@ -100,6 +100,12 @@ def surface_table(dataset: NamedArrays) -> Table:
     return Table(title, columns, meanings)
 
 
+STATES = Output(
+    "tables/dos.csv",
+    "density of states of the force constants: total, and by species, site and direction",
+    ("dos",),
+    states_table,
+)
 THERMO_TABLES = (
     Output(
         "tables/thermo.csv",
@@ -116,12 +122,7 @@ THERMO_TABLES = (
             *("debye_of_capacity", "debye_capacity_kb", "expansion_mean"),
         ),
     ),
-    Output(
-        "tables/dos.csv",
-        "density of states, total and by species, site and direction",
-        ("dos",),
-        states_table,
-    ),
+    STATES,
     Output(
         "tables/displacements.csv",
         "mean square displacements of the sites, and B_iso",
