@@ -29,11 +29,28 @@ class Page:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Performance.enable", timeDomain="threadTicks")
         self._call("Network.emulateNetworkConditions", offline=True, latency=0,
                    downloadThroughput=0, uploadThroughput=0)  # fmt: skip
         self._call("Page.navigate", url=path.as_uri())
         self.run("new Promise((done) => document.readyState === 'complete' ? done(1)"
                  " : addEventListener('load', () => done(1)))")  # fmt: skip
+
+    def processor_s(self) -> float:
+        """Processor time of the main thread since the page was begun, in s."""
+        found = self._call("Performance.getMetrics")["metrics"]
+        return {one["name"]: one["value"] for one in found}["TaskDuration"]
+
+    def width(self, pixels: int) -> None:
+        """Show the page in a window of another width."""
+        self._call("Emulation.setDeviceMetricsOverride", width=pixels, height=2000,
+                   deviceScaleFactor=1, mobile=False)  # fmt: skip
+        self.run("new Promise((done) => setTimeout(done, 400))")
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
 
     def run(self, script: str) -> Any:
         """Value of an expression, awaited if it is a promise."""

@@ -1,5 +1,7 @@
 """The report in a browser: nothing fails, and a click on a mode shows that mode."""
 
+import itertools
+
 import pytest
 
 from browser.chromium import PROGRAM, browser
@@ -33,6 +35,7 @@ def page(full, tmp_path_factory):
     )
     with browser(folder / "profile") as page:
         page.open(folder / "report.html")
+        page.opened_s = page.processor_s()
         yield page
 
 
@@ -48,8 +51,9 @@ def alone(modes):
 
 
 def test_it_opens_in_two_seconds_without_network(page):
-    opened = page.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    assert 0.0 < opened < 10_000.0  # milliseconds; 2 s on an idle machine
+    """Of processor time, to the last chart: other programs do not matter."""
+    assert page.run("performance.getEntriesByName('drawn').length") == 1
+    assert 0.0 < page.opened_s < 2.0
 
 
 def test_a_click_shows_the_spectrum_and_the_decay_of_that_mode(page, full):
@@ -103,6 +107,64 @@ def test_the_keyboard_goes_through_the_rows_and_shows_a_mode(page):
     assert is_focused
     assert selected == 1
     assert page.run(CHOSEN) == number
+
+
+@pytest.mark.parametrize("chart", ["bands", "lifetimes", "temperatures"])
+def test_arrow_keys_go_through_the_modes_of_a_chart(page, full, chart):
+    """To the right and up; the ring and the panel show the mode that is chosen."""
+    place = f"""(() => {{
+      const chart = document.querySelector('[data-chart="{chart}"]'), ring = chart.data.at(-1);
+      return [ring.name, ring.x[0], ring.y[0], document.activeElement === chart];
+    }})()"""
+    page.run(f"document.querySelector('[data-chart=\"{chart}\"]').focus()")
+    for _ in range(4):
+        page.press("ArrowLeft")
+    places = [page.run(place)]
+    for _ in range(3):
+        page.press("ArrowRight")
+        places.append(page.run(place))
+    chosen = page.run(CHOSEN)
+    assert all(name == "chosen" and focused for name, _, _, focused in places)
+    along = [x for _, x, _, _ in places]
+    assert all(before < after for before, after in itertools.pairwise(along))
+    if chart == "temperatures":
+        assert along[-1] == pytest.approx(full["freq_harmonic_thz"].values[chosen], rel=1e-3)
+
+
+def test_up_and_down_stay_at_one_q(page):
+    q = "document.querySelector('.facts dd').textContent"
+    page.run("document.querySelector('[data-chart=\"bands\"]').focus()")
+    for _ in range(6):
+        page.press("ArrowDown")
+    lowest = page.run(CHOSEN), page.run(q)
+    page.press("ArrowUp")
+    assert page.run(CHOSEN) != lowest[0]
+    assert page.run(q) == lowest[1]
+    page.press("ArrowDown")
+    assert (page.run(CHOSEN), page.run(q)) == lowest
+
+
+def test_all_of_it_fits_a_narrow_window(page):
+    page.width(400)
+    shown = page.run("[document.documentElement.scrollWidth, innerWidth]")
+    page.width(1300)
+    assert shown[0] <= shown[1]
+
+
+def test_charts_are_printed_as_wide_as_the_paper_and_light(page):
+    widths = """[...document.querySelectorAll('[data-chart]:not([hidden])')].map((one) =>
+      [one.clientWidth, Math.round(one.querySelector('svg').getBoundingClientRect().width)])"""
+    theme = "document.getElementById('theme').click()"
+    event = "window.dispatchEvent(new Event('{}'))"
+    screen = page.run(widths)
+    page.run(f"{theme}; {event.format('beforeprint')}")
+    printed, shown = page.run(widths), page.run("document.documentElement.dataset.theme")
+    page.run(f"{event.format('afterprint')}; {theme}")
+    page.run("new Promise((done) => setTimeout(done, 500))")
+    assert shown == "light"
+    assert max(chart for chart, _ in printed) == pytest.approx(182 / 25.4 * 96, abs=1)
+    assert all(drawn == chart for chart, drawn in printed)
+    assert page.run(widths) == screen
 
 
 def test_a_filter_leaves_the_rows_with_its_words(page):

@@ -45,6 +45,7 @@ from trajmodes.results.folder import (
     write_files,
 )
 from trajmodes.results.netcdf import read_results
+from trajmodes.results.storage import is_replaced
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import THZ
 
@@ -126,13 +127,7 @@ def movie_job(
         If the file cannot be written.
     """
     path = Path(output)
-    is_there = path.is_file()
-    if is_there and not is_movie(path):
-        raise UsageError(
-            "the movie would replace a file that is not a movie of trajmodes",
-            where=output,
-            fix="name another file with -o (--output), or move this one away",
-        )
+    is_there = is_replaced(path, "movie", is_movie)
     known = read_force_constants(constants) if isinstance(constants, str) else constants
     modes = modes_at(known, [zone_point(known.crystal, mode.partition(":")[0])])
     branch = _branch(mode, modes)

@@ -10,14 +10,14 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from trajmodes.errors import LockedError, StorageError
+from trajmodes.errors import LockedError, StorageError, UsageError
 
 _FIXES = {
     errno.ENOSPC: "free some space, or name a folder on another disk",
@@ -64,6 +64,25 @@ def system_error(error: OSError) -> StorageError | None:
     path = Path(str(error.filename or "a temporary file"))
     action = "written" if error.errno in _WRITING else "read or written"
     return storage_error(path, error, action=action)
+
+
+def is_replaced(path: Path, kind: str, is_own: Callable[[Path], bool]) -> bool:
+    """Whether a file is there that a new one of its kind, such as "report", replaces.
+
+    Raises
+    ------
+    UsageError
+        If the file is of another kind.
+    """
+    if not path.is_file():
+        return False
+    if not is_own(path):
+        raise UsageError(
+            f"the {kind} would replace a file that is not a {kind} of trajmodes",
+            where=str(path),
+            fix="name another file with -o (--output), or move this one away",
+        )
+    return True
 
 
 def sync(path: Path) -> None:

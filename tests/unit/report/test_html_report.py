@@ -15,7 +15,7 @@ from PIL import Image
 from trajmodes.errors import DataError, UsageError
 from trajmodes.report.html.charts import charts_of, plain
 from trajmodes.report.html.comparison import compare
-from trajmodes.report.html.page import Source, page_of
+from trajmodes.report.html.page import MOST_BYTES, Source, page_of
 from trajmodes.report.html.write import FILE, write_report
 from trajmodes.report.text.of_run import verdict_of
 from trajmodes.report.write import write_folder, write_results
@@ -109,6 +109,24 @@ def test_figures_of_the_folder_are_taken_at_the_size_of_a_screen(full, tmp_path)
     (drawn,) = (path for path in tmp_path.rglob("fit.png"))
     with Image.open(drawn) as image:
         assert image.width == 2100
+    # Four folders and plotly.js are less than 5 MB.
+    charts = files("trajmodes.report.html").joinpath("plotly-cartesian.min.js").read_bytes()
+    assert 4 * (len(page.encode()) - len(charts)) + len(charts) < MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "left_out"), [(10**9, None), (1, "leaves out their figures and tables")]
+)
+def test_pages_that_would_be_large_say_what_they_leave_out(
+    full, monkeypatch, n_bytes, left_out
+):
+    monkeypatch.setattr("trajmodes.report.html.page.MOST_BYTES", n_bytes)
+    bands = [n for n in full.variables if str(n).startswith(("path_", "band_freq", "tick_"))]
+    few = full[["cell", "sites", "species", "mass_da", *bands]]
+    page = page_of([Source(name, few, None) for name in ("cold", "hot")])
+    assert ("data:image/png" in page) == ('class="table"' in page) == (left_out is None)
+    assert page.count("leaves out") == (0 if left_out is None else 2)
+    assert left_out is None or left_out in page
 
 
 def test_columns_have_their_units(page):

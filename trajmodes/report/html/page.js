@@ -3,7 +3,7 @@
 (function () {
   const runs = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
-  const state = { theme: "light", selected: new Map() };
+  const state = { theme: "light", selected: new Map(), isPrinted: false };
 
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const colour = (number) => { const all = css("--series").split(/\s+/); return all[number % all.length]; };
@@ -22,7 +22,8 @@
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, ...more,
   });
   const CONFIG = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], toImageButtonOptions: { format: "svg" } };
-  const draw = (element, traces, form) => Plotly.react(element, traces, form, CONFIG);
+  // Paper has another width than the window, and is printed before a chart would follow it by itself.
+  const draw = (element, traces, form) => Plotly.react(element, traces, { ...form, ...(state.isPrinted ? { width: element.clientWidth, height: element.clientHeight } : {}) }, CONFIG);
   const bars = (errors, color) => errors && { type: "data", array: errors, visible: true, thickness: 1, width: 0, color };
 
   // What a mode shows when the pointer is over it
@@ -59,7 +60,7 @@
       const top = 1.06 * Math.max(...bands.freq.flat().filter((f) => f !== null));
       const low = Math.min(0, ...bands.freq.flat().filter((f) => f !== null));
       draw(element, traces, layout(pathAxis(bands), axis("frequency (THz)", { range: [low < -0.02 * top ? 1.1 * low : 0, top] })));
-      listen(element, select);
+      if (places.length) choosable(element, places.map(({ x, set }) => ({ x, y: modes.measured[set] ?? modes.freq[set], set })), select);
     },
     line(run, element, _select, set) {
       const { lines } = run;
@@ -82,15 +83,16 @@
       const traces = [trace(lifetimes.line, lifetimes.line_sem, "from the line", colour(0), "circle")];
       if (lifetimes.energy) traces.push(trace(lifetimes.energy, lifetimes.energy_sem, "from the energy", colour(1), "square-open"));
       if (lifetimes.limit.some((one) => one !== null)) traces.push(trace(lifetimes.limit, null, "lower limit", colour(0), "triangle-up-open"));
-      draw(element, traces, layout(axis("harmonic frequency (THz)"), axis(lifetimes.title, { type: "log" })));
-      listen(element, select);
+      draw(element, traces, layout(axis("harmonic frequency (THz)"), axis(lifetimes.title, { type: "log", dtick: "D2" })));
+      const known = (set) => lifetimes.line[set] ?? lifetimes.energy?.[set] ?? lifetimes.limit[set];
+      choosable(element, sets.filter((set) => Number.isFinite(known(set))).map((set) => ({ x: x[set], y: known(set), set })), select);
     },
     temperatures(run, element, select) {
       const { temperatures, modes } = run;
       const sets = modes.freq.map((_, set) => set);
       draw(element, [{ x: modes.freq, y: temperatures.value, error_y: bars(temperatures.sem, colour(0)), mode: "markers", customdata: sets, text: sets.map((set) => facts(modes, set)), hovertemplate: "%{text}<extra></extra>", marker: { color: colour(0), size: 6 } }],
-        layout(axis("harmonic frequency (THz)"), axis("mode temperature (K)"), { shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: temperatures.mean, y1: temperatures.mean, line: { color: css("--soft"), width: 1.2, dash: "dash" } }] }));
-      listen(element, select);
+        layout(axis("harmonic frequency (THz)"), axis("mode temperature (K)"), { showlegend: false, shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: temperatures.mean, y1: temperatures.mean, line: { color: css("--soft"), width: 1.2, dash: "dash" } }] }));
+      choosable(element, sets.filter((set) => temperatures.value[set] !== null).map((set) => ({ x: modes.freq[set], y: temperatures.value[set], set })), select);
     },
     density(run, element) {
       const names = Object.keys(run.density.curves);
@@ -111,7 +113,35 @@
   const NEEDS = { line: "lines", decay: "decays", spectral: "conductivity", cumulative: "conductivity" };
   const highest = (run) => Math.max(...(run.modes ? run.modes.freq : run.density.freq).filter((f) => f !== null));
 
-  function listen(element, select) {
+  // Modes of a chart are chosen with the pointer, or with the arrow keys: left and right go to the next place
+  // along the axis, up and down to the next mode at the same place. A ring is about the chosen mode.
+  const PLACES = new WeakMap();
+  const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  function neighbour(places, from, [along, up]) {
+    const apart = (one) => (along ? [along * (one.x - from.x), Math.abs(one.y - from.y)] : [up * (one.y - from.y), 0]);
+    const there = places.filter((one) => apart(one)[0] > 0 && (along || one.x === from.x));
+    return there.sort((a, b) => apart(a)[0] - apart(b)[0] || apart(a)[1] - apart(b)[1])[0];
+  }
+  function ring(element, set) {
+    const known = PLACES.get(element);
+    if (known.at?.set !== set) known.at = known.places.find((one) => one.set === set);
+    const here = known.places.filter((one) => one.set === set).sort((a, b) => (b === known.at) - (a === known.at)), last = element.data.length - 1;
+    const trace = { x: here.map((one) => one.x), y: here.map((one) => one.y), mode: "markers", name: "chosen", hoverinfo: "skip", showlegend: false, marker: { symbol: "circle-open", size: 15, color: css("--ink"), line: { width: 2.2 } } };
+    if (element.data[last].name === trace.name) Plotly.restyle(element, { x: [trace.x], y: [trace.y] }, [last]);
+    else Plotly.addTraces(element, trace);
+  }
+  function choosable(element, places, select) {
+    PLACES.set(element, { places });
+    element.tabIndex = 0;
+    element.setAttribute("role", "application");
+    element.setAttribute("aria-roledescription", "chart whose modes the arrow keys choose");
+    element.onkeydown = (event) => {
+      const known = PLACES.get(element), step = STEPS[event.key];
+      if (!step || !known.at) return;
+      event.preventDefault();
+      const next = neighbour(known.places, known.at, step);
+      if (next) { known.at = next; select(next.set); }
+    };
     element.removeAllListeners("plotly_click");
     element.on("plotly_click", (event) => {
       const point = event.points.find((one) => Number.isInteger(one.customdata));
@@ -139,6 +169,7 @@
       element.hidden = !known;
       if (known) CHARTS[name](run, element, null, set);
     }
+    for (const element of page.querySelectorAll("[data-chart]")) if (PLACES.has(element)) ring(element, set);
   }
 
   function showRun(number) {
@@ -246,10 +277,21 @@
   });
   document.getElementById("which")?.addEventListener("change", showAll);
   document.getElementById("theme").addEventListener("click", () => setTheme(state.theme === "dark" ? "light" : "dark"));
+  let screen;
   window.addEventListener("beforeprint", () => {
+    screen = state.theme;
+    state.isPrinted = true;
+    root.classList.add("printed");
     setTheme("light");
     // On paper, the table of modes is wanted too.
     article(current()).querySelector(".table")?.setAttribute("open", "");
   });
+  window.addEventListener("afterprint", () => {
+    state.isPrinted = false;
+    root.classList.remove("printed");
+    setTheme(screen);
+    document.querySelectorAll(".js-plotly-plot").forEach((one) => { if (one.clientWidth) Plotly.Plots.resize(one); });
+  });
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  performance.mark("drawn");
 })();

@@ -35,6 +35,10 @@ GENERATOR = '<meta name="generator" content="trajmodes">'
 _HOME = files("trajmodes.report.html")
 _MOST_CELLS = 4_000
 """Larger tables are named, and not in the report."""
+MOST_BYTES = 5_000_000
+"""Of a page: mail and browsers take it. Pages of many folders leave out parts for it."""
+_PARTS = ((), ("figures",), ("figures", "tables"))
+"""What is left out, one after the other, until a page is small enough."""
 _LEGEND = "1.234(56) means 1.234 ± 0.056; FWHM is the linewidth, τ the lifetime of the energy"
 
 
@@ -66,16 +70,23 @@ def page_of(sources: Sequence[Source]) -> str:
     )
     # First, because it may refuse.
     comparison = compare([one.name for one in sources], [one.dataset for one in sources])
-    text: str = environment.get_template("page.html.j2").render(
-        runs=[_run(one) for one in sources],
-        comparison=comparison,
-        data=_json([{"name": one.name, **charts_of(one.dataset)} for one in sources]),
-        style=_read("page.css"),
-        script=_read("page.js"),
-        plotly=_read("plotly-cartesian.min.js"),
-        version=__version__,
-        generator=Markup(GENERATOR),
-    )
+    template = environment.get_template("page.html.j2")
+    runs = [_run(one) for one in sources]
+    known = {
+        "comparison": comparison,
+        "data": _json([{"name": one.name, **charts_of(one.dataset)} for one in sources]),
+        "style": _read("page.css"),
+        "script": _read("page.js"),
+        "plotly": _read("plotly-cartesian.min.js"),
+        "version": __version__,
+        "generator": Markup(GENERATOR),
+    }
+    text = ""
+    for left_out in _PARTS:
+        shown = [{**run, **dict.fromkeys(left_out, ())} for run in runs]
+        text = template.render(runs=shown, left_out=left_out, **known)
+        if len(text.encode()) <= MOST_BYTES:
+            break
     return text
 
 

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.errors import UsageError
 from trajmodes.report.html.page import GENERATOR, Source, page_of
 from trajmodes.report.numbers import size_of
 from trajmodes.results.folder import add_file, open_folder
 from trajmodes.results.netcdf import read_arrays
-from trajmodes.results.storage import atomic_file
+from trajmodes.results.storage import atomic_file, is_replaced
 
 FILE = "report.html"
 _HEAD = 1000
@@ -63,7 +62,7 @@ def _written(text: str, folder: Path, output: str | None) -> str:
         target = folder / FILE
     else:
         target = Path(output)
-        _require_report(target)
+        is_replaced(target, "report", _is_report)
         with atomic_file(target) as partial:
             partial.write_text(text, encoding="utf-8")
     size = size_of(len(text.encode()))
@@ -80,15 +79,6 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(one) for one in folders]
 
 
-def _require_report(path: Path) -> None:
-    """Raise a `UsageError` if a file that is not a report would be replaced."""
-    if not path.is_file():
-        return
+def _is_report(path: Path) -> bool:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if GENERATOR.encode() not in head:
-        raise UsageError(
-            "the report would replace a file that is not a report of trajmodes",
-            where=str(path),
-            fix="name another file with -o (--output), or move this one away",
-        )
+        return GENERATOR.encode() in file.read(_HEAD)
