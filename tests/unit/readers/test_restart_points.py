@@ -6,9 +6,12 @@ import pickle
 import random
 import subprocess
 import sys
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
+from threading import Event
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from trajmodes.errors import DataError
 from trajmodes.readers.text import kept
 from trajmodes.readers.text import source as source_module
 from trajmodes.readers.text.compressed import points
+from trajmodes.readers.text.compressed.stream import CompressionError
 from trajmodes.readers.text.source import open_source
 
 RANDOM = random.Random(1)
@@ -162,6 +166,39 @@ def test_memory_of_texts_is_bounded(packed, monkeypatch):
         assert opened.data(start, 90_000) == TEXT[start : start + 90_000]
         assert sum(kept._sizes.values()) <= 100_000
     assert set(kept._pieces) == set(kept._sizes)
+
+
+def test_a_thread_that_waits_for_a_piece_makes_the_next_one(packed, monkeypatch):
+    opened = open_source(packed("gz"))
+    made, is_made, may_go, text = [], Event(), Event(), points.RestartPoints.text
+
+    def slow(self, k, data):
+        made.append(k)
+        if k == 0:
+            assert may_go.wait(20.0)
+        if k == 2:
+            raise CompressionError("damaged", 0)
+        is_made.set()
+        return text(self, k, data)
+
+    monkeypatch.setattr(points.RestartPoints, "text", slow)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(opened.data, 0, 100)
+        while made != [0]:
+            time.sleep(0.001)
+        second = pool.submit(opened.data, 100, 100)
+        assert is_made.wait(20.0)
+        third = pool.submit(opened.data, 200, 100)
+        while made != [0, 1, 2]:
+            time.sleep(0.001)
+        may_go.set()
+        found = [one.result(20.0) for one in (first, second, third)]
+    assert b"".join(found) == TEXT[:300]
+    starts = opened.place.points.starts.tolist()
+    assert opened.data(starts[1], 100) == TEXT[starts[1] : starts[1] + 100]
+    with pytest.raises(DataError, match="damaged"):
+        opened.data(starts[2], 100)
+    assert made == [0, 1, 2, 2]
 
 
 def test_without_rapidgzip_the_text_is_the_same(packed, monkeypatch):

@@ -38,6 +38,13 @@ def kept_bytes(key: Hashable, size: int, make: Callable[[], bytes]) -> bytes:
     return piece.result()
 
 
+def state_of(key: Hashable) -> bool | None:
+    """Whether the piece under a key is made; False while it is, None if it is not there."""
+    with _lock:
+        piece = _pieces.get(key)
+        return None if piece is None else piece.done()
+
+
 def forget_all() -> None:
     """Keep nothing of what there is."""
     with _lock:

@@ -1,9 +1,11 @@
 """The text of a compressed file at any offset, through its restart points.
 
-The text between two points is decompressed whole, and kept while there is room.
+The text between two points is decompressed whole, and kept while there is room. Threads that
+read a file together need the same piece at nearly the same time: one of them makes it, and
+another one makes a piece behind it before it waits.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from trajmodes.errors import DataError
 from trajmodes.readers.text.compressed.points import RestartPoints
 from trajmodes.readers.text.compressed.stream import CompressionError
-from trajmodes.readers.text.kept import kept_bytes
+from trajmodes.readers.text.kept import KEPT_BYTES, kept_bytes, state_of
 from trajmodes.readers.text.places import Place
 from trajmodes.readers.text.stamp import FileStamp
 
@@ -43,11 +45,27 @@ class CompressedFile:
         if offset >= starts[-1]:
             return 0
         k = int(np.searchsorted(starts, offset, side="right")) - 1
-        size = int(starts[k + 1] - starts[k])
-        text = kept_bytes((self.stamp, k), size, partial(self._text, opened, k))
+        if state_of((self.stamp, k)) is False:
+            self._make_ahead(opened, k)
+        text = self._kept(opened, k)
         part = memoryview(text)[offset - int(starts[k]) :][: len(view)]
         view[: len(part)] = part
         return len(part)
+
+    def _make_ahead(self, opened: Any, k: int) -> None:
+        """Make the first piece behind piece ``k`` that is not there, if there is room."""
+        starts = self.points.starts
+        ahead = range(k + 1, len(starts) - 1)
+        free = next((j for j in ahead if state_of((self.stamp, j)) is None), None)
+        if free is None or starts[free + 1] - starts[k] > KEPT_BYTES:
+            return
+        # Who reads that piece meets the error again.
+        with suppress(DataError):
+            self._kept(opened, free)
+
+    def _kept(self, opened: Any, k: int) -> bytes:
+        size = int(self.points.starts[k + 1] - self.points.starts[k])
+        return kept_bytes((self.stamp, k), size, partial(self._text, opened, k))
 
     def _text(self, opened: Any, k: int) -> bytes:
         """Text from restart point ``k`` to the next one."""
