@@ -293,7 +293,7 @@ def lower_bounds(scatter: MemberScatter, modes: Modes) -> Iterator[Note]:
         f"sets of modes, from {freq.min():.3g} to {freq.max():.3g} THz, are lower bounds: they "
         f"may be up to {scatter.may_exceed[own].max():.2g} times larger",
         why="frequencies follow the energies of other modes, whose variance over the run is "
-        f"{scatter.slow:.2g} times that from blocks of time, so that blocks hardly show a "
+        f"{scatter.slow:.0f} times that from blocks of time, so that blocks hardly show a "
         "change that symmetry-equivalent modes share",
         fix="run longer",
         concerns="fit",

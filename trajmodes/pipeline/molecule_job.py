@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ from trajmodes.units import BOLTZMANN, DALTON, HBAR, MEV, THZ, WAVENUMBER
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
 _SPECTRA = "spectra.png"
+_WIDTH = 80
 
 
 class WrittenMolecule(NamedTuple):
@@ -189,7 +191,9 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
     if results.projection is not None and results.projection.lines is not None:
         verdicts = Counter(map(str, results.projection.lines.verdicts))
         lines += [f"lines: {count} {verdict}" for verdict, count in verdicts.items()]
-    lines += [f"note: {note}" for note in results.notes]
+    lines += [
+        fill(f"note: {note}", _WIDTH, subsequent_indent="      ") for note in results.notes
+    ]
     lines += [f"{path}: {text}" for path, text in files.items()]
     return "\n".join(lines) + "\n"
 

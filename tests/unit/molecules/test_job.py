@@ -105,6 +105,9 @@ def test_results_folder(folder, hessian):
     assert "OH2: 3 atoms, 3 vibrations, 6 external motions" in text
     assert f"{OMEGA[0] / THZ:.3f}" in text
     assert "vibrational temperature" in text
+    notes = show_molecule(results, {}).partition("note: ")[2].splitlines()
+    assert len(notes) > 1
+    assert all(len(line) <= 80 for line in notes)
 
 
 def test_coordinates_of_every_frame_are_written(folder):

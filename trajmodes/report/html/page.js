@@ -23,7 +23,8 @@
   });
   const CONFIG = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], toImageButtonOptions: { format: "svg" } };
   // Paper has another width than the window, and is printed before a chart would follow it by itself.
-  const draw = (element, traces, form) => Plotly.react(element, traces, { ...form, ...(state.isPrinted ? { width: element.clientWidth, height: element.clientHeight } : {}) }, CONFIG);
+  const isDrawn = (trace) => trace.type === "heatmap" || trace.y.some((one) => one !== null);
+  const draw = (element, traces, form) => Plotly.react(element, traces.map((one) => (isDrawn(one) ? one : { ...one, showlegend: false })), { ...form, ...(state.isPrinted ? { width: element.clientWidth, height: element.clientHeight } : {}) }, CONFIG);
   const bars = (errors, color) => errors && { type: "data", array: errors, visible: true, thickness: 1, width: 0, color };
 
   // What a mode shows when the pointer is over it
@@ -126,7 +127,7 @@
     const known = PLACES.get(element);
     if (known.at?.set !== set) known.at = known.places.find((one) => one.set === set);
     const here = known.places.filter((one) => one.set === set).sort((a, b) => (b === known.at) - (a === known.at)), last = element.data.length - 1;
-    const trace = { x: here.map((one) => one.x), y: here.map((one) => one.y), mode: "markers", name: "chosen", hoverinfo: "skip", showlegend: false, marker: { symbol: "circle-open", size: 15, color: css("--ink"), line: { width: 2.2 } } };
+    const trace = { x: here.map((one) => one.x), y: here.map((one) => one.y), mode: "markers", name: "chosen", hoverinfo: "skip", showlegend: false, marker: { symbol: "circle-open", size: 16, color: css("--chosen"), line: { width: 3.5 } } };
     if (element.data[last].name === trace.name) Plotly.restyle(element, { x: [trace.x], y: [trace.y] }, [last]);
     else Plotly.addTraces(element, trace);
   }
