@@ -42,11 +42,6 @@ class Growing:
         self._reached = Reached()
         self._is_kept = False
 
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks whose states are kept."""
-        return self._reached.blocks
-
     def begin(
         self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
     ) -> Begin:
