@@ -7,16 +7,16 @@ reading and reducing that ``TRAJMODES_BENCH_RATE`` names, in bytes of text a sec
 
 import os
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from simulations.passes import States, span
 from trajmodes.streaming import schedule
 from trajmodes.streaming.schedule import stream
 from trajmodes.streaming.workers import scheduled_on
 
-pytestmark = [pytest.mark.soak]
+pytestmark = [pytest.mark.bench]
 
 RUN_BYTES = 10e12
 STRETCH_BYTES = 1.5e9
@@ -28,29 +28,9 @@ SIZES = (1e3, 1e6, 4e6, 8e6)
 REPEATS = 5
 
 
-@dataclass(frozen=True)
-class States:
-    """States of a given size."""
-
-    n_bytes: float
-
-    def chunk(self, block):  # noqa: ARG002 - only the size matters
-        return np.zeros(int(self.n_bytes) // 8)
-
-    def combine(self, earlier, later):  # noqa: ARG002
-        return later
-
-    def finalize(self, state):
-        return state.nbytes
-
-
-def read(start, stop):
-    return start, stop
-
-
 def seconds(n_bytes):
     begin = time.perf_counter()
-    stream(read, [(k, k + 1) for k in range(N_STRETCHES)], States(n_bytes))
+    stream(span, [(k, k + 1) for k in range(N_STRETCHES)], States(n_bytes))
     return time.perf_counter() - begin
 
 

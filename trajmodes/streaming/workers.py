@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import cloudpickle
 from threadpoolctl import threadpool_limits
 
+from trajmodes import __version__
 from trajmodes.errors import DataError, UsageError
 from trajmodes.machine import available_processors
 
@@ -119,6 +120,7 @@ def scheduled_on(name: str | None) -> Iterator[None]:
             pool = partial(_on_processes, scheduler.size or available_processors())
         elif scheduler.kind != "threads":
             client = opened.enter_context(_client(scheduler))
+            _require_this_version(client)
             # Held until the end: what nothing holds is not computed.
             opened.callback(_loading(client).clear)
             pool = partial(_on_cluster, client)
@@ -202,7 +204,10 @@ def workers_for(work: Work, n_threads: int) -> AbstractContextManager[Workers]:
     pool, client = _POOL.get(), _users_client()
     if pool is not None:
         return pool(work)
-    return _on_threads(n_threads, work) if client is None else _on_cluster(client, work)
+    if client is None:
+        return _on_threads(n_threads, work)
+    _require_this_version(client)
+    return _on_cluster(client, work)
 
 
 @contextmanager
@@ -239,6 +244,27 @@ def _on_cluster(client: "Client", work: Work) -> Iterator[Workers]:
             client.submit(_combine, kept, earlier.future, later.future, pure=False)
         ),
     )
+
+
+def _require_this_version(client: "Client") -> None:
+    """Raise a UsageError if a worker lacks this version of the program: it would never answer.
+
+    Distributed loses the connection to a worker that cannot unpickle its task.
+    """
+    # Evaluated there, because no function of this package can be sent where it is missing.
+    found = client.run(eval, "__import__('trajmodes').__version__", on_error="return")
+    for worker, version in found.items():
+        if version != __version__:
+            what = (
+                f"trajmodes {version}"
+                if isinstance(version, str)
+                else f"no trajmodes: {version}"
+            )
+            raise UsageError(
+                f"the Dask worker {worker} has {what}",
+                why=f"all workers need the version of this process, {__version__}",
+                fix="start the workers in the environment of this process",
+            )
 
 
 def _users_client() -> "Client | None":

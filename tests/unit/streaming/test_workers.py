@@ -145,6 +145,25 @@ def test_a_cluster_of_the_user_is_used_by_its_address_and_in_python(tmp_path):
 
 
 @pytest.mark.peer
+def test_workers_without_this_version_are_named(monkeypatch):
+    """Their tasks would never end."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=True) as client,
+    ):
+        assert stream(read, BLOCKS, Sums())[0] == tuple(range(200))
+        monkeypatch.setattr("trajmodes.__version__", "0.0.1")
+        with pytest.raises(UsageError, match=r"has trajmodes 0\.0\.1"):
+            stream(read, BLOCKS, Sums())
+        monkeypatch.setattr(client, "run", lambda *_, **__: {"tcp://a:1": ImportError("None")})
+        with pytest.raises(UsageError, match="tcp://a:1 has no trajmodes"):
+            stream(read, BLOCKS, Sums())
+
+
+@pytest.mark.peer
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("trajmodes.streaming.workers._CONNECT_S", 1)
