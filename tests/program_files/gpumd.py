@@ -14,6 +14,10 @@ KCAL_PER_MOL = constants.electron_volt * constants.Avogadro / (1e3 * constants.c
 """Of one eV."""
 
 
+KJ_PER_MOL = 1e3 / (constants.electron_volt * constants.Avogadro)
+"""In eV."""
+
+
 class Run(NamedTuple):
     """Frames in Å, ps and eV of one element; positions are unwrapped."""
 

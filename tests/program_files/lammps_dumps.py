@@ -28,15 +28,16 @@ def binary_frame(
     return head
 
 
-def yaml_frame(step, rows, *, columns, tilt=""):
+def yaml_frame(step, rows, *, columns, tilt="", box=((-1, 4.5), (0, 4), (0, 4))):
     """One frame as ``dump yaml`` writes it; rows (a, c)."""
     names = ", ".join(columns.split())
     lines = "".join(f"  - [ {' , '.join(f'{x:.17g}' for x in row)}, ]\n" for row in rows)
+    bounds = "".join(f"  - [ {low}, {high} ]\n" for low, high in box)
     return (
         f"---\ncreator: LAMMPS\ntimestep: {step}\nunits: metal\ntime: {0.001 * step:.16g}\n"
         f"natoms: {len(rows)}\nboundary: [ p, p, p, p, f, f, ]\nthermo:\n"
         "  - keywords: [ Step, Temp, ]\n  - data: [ 0, 60, ]\n"
-        f"box:\n{'  - [ -1, 4.5 ]' + chr(10)}{('  - [ 0, 4 ]' + chr(10)) * 2}{tilt}"
+        f"box:\n{bounds}{tilt}"
         f"keywords: [ {names},  ]\ndata:\n{lines}...\n"
     ).encode()
 

@@ -12,7 +12,7 @@ HEAD = """<?xml version="1.0" encoding="ISO-8859-1"?>
  <parameters><separator name="ionic" ><i type="int" name="IBRION"> {ibrion}</i>
   <i name="POTIM">      1.50000000</i></separator></parameters>
  <atominfo>
-  <atoms>       5 </atoms>
+  <atoms> {n_atoms:7d} </atoms>
   <array name="atoms" ><dimension dim="1">ion</dimension><field type="string">element</field>
    <field type="int">atomtype</field><set>{atoms}</set></array>
   <array name="atomtypes" ><dimension dim="1">type</dimension><set>
@@ -44,7 +44,10 @@ def vasp_structure(image):
 def vasprun(path, images, *, ibrion=0, incar="", learned=()):
     """Write a file as VASP does; the steps ``learned`` stand outside of ``calculation``."""
     atoms = "".join(f"<rc><c>{name:2}</c><c>   1</c></rc>\n" for name in images[0].symbols)
-    text = HEAD.format(atoms=atoms, first=vasp_structure(images[0]), ibrion=ibrion, incar=incar)
+    text = HEAD.format(
+        n_atoms=len(images[0]), atoms=atoms, first=vasp_structure(images[0]),
+        ibrion=ibrion, incar=incar,
+    )  # fmt: skip
     for t, image in enumerate(images):
         energy = '<energy><i name="e_fr_energy"> -1 </i><i name="e_0_energy"> -1 </i></energy>'
         step = f" <structure>\n{vasp_structure(image)} </structure>\n"

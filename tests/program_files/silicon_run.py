@@ -1,0 +1,56 @@
+"""A short harmonic run of silicon in ASE's objects, to be written as each program does."""
+
+import numpy as np
+from ase import Atoms, units
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.neighborlist import neighbor_list
+
+N_FRAMES = 24
+A = 5.43
+_ALONG, _ACROSS = 9.0, 2.0
+"""Force constants of a bond in eV/Å²."""
+
+
+def supercell() -> Atoms:
+    """64 atoms on their sites."""
+    return bulk("Si", "diamond", a=A, cubic=True) * (2, 2, 2)
+
+
+def _hessian(atoms: Atoms) -> np.ndarray:
+    """Second derivatives (3a, 3a) of springs between nearest neighbours."""
+    first, second, vector = neighbor_list("ijD", atoms, 2.6)
+    unit = vector / np.linalg.norm(vector, axis=1)[:, None]
+    springs = (_ALONG - _ACROSS) * unit[:, :, None] * unit[:, None, :] + _ACROSS * np.eye(3)
+    hessian = np.zeros((len(atoms), 3, len(atoms), 3))
+    np.add.at(hessian.transpose(0, 2, 1, 3), (first, first), springs)
+    np.add.at(hessian.transpose(0, 2, 1, 3), (first, second), -springs)
+    return hessian.reshape(3 * len(atoms), -1)
+
+
+def silicon_run(interval_fs: float, kelvin: float = 300.0) -> list[Atoms]:
+    """Frames of all modes but translations, each with its thermal energy and any phase."""
+    sites = supercell()
+    hessian, mass = _hessian(sites), sites.get_masses()[0]
+    squares, modes = np.linalg.eigh(hessian / mass)
+    omega, modes = np.sqrt(squares[3:]), modes[:, 3:]
+    rng = np.random.default_rng(2)
+    energy = units.kB * kelvin * rng.standard_exponential(len(omega))
+    amplitude = np.sqrt(2.0 * energy / mass) / omega
+    phase = rng.uniform(0.0, 2.0 * np.pi, len(omega))
+    images = []
+    for t in range(N_FRAMES):
+        angle = omega * interval_fs * units.fs * t + phase
+        image, u = sites.copy(), modes @ (amplitude * np.cos(angle))
+        image.positions += u.reshape(-1, 3)
+        image.set_velocities((modes @ (-omega * amplitude * np.sin(angle))).reshape(-1, 3))
+        forces = -(hessian @ u).reshape(-1, 3)
+        image.calc = SinglePointCalculator(image, forces=forces, energy=0.0)
+        images.append(image)
+    return images
+
+
+def kinetic_temperature(images: list[Atoms]) -> float:
+    """Mean over the frames in K; translations do not count."""
+    mean = np.mean([image.get_kinetic_energy() for image in images])
+    return float(2.0 * mean / (3 * (len(images[0]) - 1) * units.kB))
