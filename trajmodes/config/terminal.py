@@ -99,6 +99,9 @@ class PlotOptions(Group):
         metavar="LOW:HIGH",
         unset="that of the data",
     )
+    unit: Literal["THz", "meV", "cm-1"] = option(
+        "Unit of frequencies, also in --xlim and --ylim.", default="THz"
+    )
     style: str | None = option(
         "Style sheet of matplotlib, a file or a name, on top of that of the program.",
         metavar="FILE",

@@ -13,6 +13,7 @@ import trajmodes.plot
 from trajmodes.errors import DataError, UsageError
 from trajmodes.report.plot import files
 from trajmodes.report.plot.files import Look, plot_job
+from trajmodes.report.plot.frequency_unit import set_unit
 from trajmodes.report.plot.panels import PANELS, possible_panels, set_of
 from trajmodes.report.write import write_folder
 
@@ -68,6 +69,24 @@ def test_densities_at_the_side_share_the_axis_of_frequency(full, axes):
     assert side.get_ylim() == axes.get_ylim()
     freq, density = side.lines[0].get_ydata(), side.lines[0].get_xdata()
     assert np.trapezoid(density, freq) == pytest.approx(3.0, rel=0.05)
+
+
+# CODATA 2018: h/e and 1/c.
+@pytest.mark.parametrize(("unit", "of_one"), [("meV", 4.135667697), ("cm-1", 33.35640952)])
+def test_axes_of_frequency_have_the_unit_asked_for(folder, tmp_path, unit, of_one):
+    look = Look(unit=unit, format="svg", ylim=(0.0, 8.0 * of_one))
+    target = tmp_path / "bands.svg"
+    plot_job(folder, "bands", (), str(target), look)
+    text = target.read_text(encoding="utf-8")
+    name = {"meV": "meV", "cm-1": "cm⁻¹"}[unit]
+    assert f"Frequency ({name})" in text
+    assert f"(meV/{name})" in text
+    axes = Figure().add_subplot(ylim=(0.0, 8.0), ylabel="Frequency (THz)")
+    set_unit(axes.figure, unit)
+    written = [float(one.get_text()) for one in axes.get_yticklabels()]
+    np.testing.assert_allclose(written, axes.get_yticks() * of_one, rtol=1e-6)
+    assert 4 < len(written) < 12
+    assert written[-1] <= 8.0 * of_one
 
 
 @pytest.mark.parametrize("form", ["pdf", "svg", "png"])

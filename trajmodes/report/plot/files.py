@@ -54,6 +54,8 @@ class Look:
     dpi: int = 300
     xlim: tuple[float, ...] | None = None
     ylim: tuple[float, ...] | None = None
+    unit: str = "THz"
+    """Unit of frequencies: THz, meV or cm-1."""
     style: str | None = None
     """A style sheet of matplotlib."""
 
@@ -96,6 +98,10 @@ def plot_job(
     kind = target.suffix.removeprefix(".").lower() or look.format
     with _style(look):
         figure = _figure(dataset, name, modes, look)
+        if look.unit != "THz":
+            from trajmodes.report.plot.frequency_unit import set_unit  # noqa: PLC0415
+
+            set_unit(figure, look.unit)
         with atomic_file(target) as partial:
             figure.savefig(
                 partial,
@@ -163,9 +169,13 @@ def _of_panels(dataset: NamedArrays, name: str, modes: Sequence[str], look: Look
 
 
 def _set_limits(axes: "Axes", look: Look) -> None:
-    for setter, limits in ((axes.set_xlim, look.xlim), (axes.set_ylim, look.ylim)):
+    from trajmodes.report.plot.frequency_unit import factor_of  # noqa: PLC0415 - loads slowly
+
+    for axis, limits in ((axes.xaxis, look.xlim), (axes.yaxis, look.ylim)):
         if limits is not None:
-            setter(*limits)
+            factor = factor_of(axis, look.unit)
+            setter = axes.set_xlim if axis is axes.xaxis else axes.set_ylim
+            setter(*(one / factor for one in limits))
 
 
 @contextmanager
