@@ -63,7 +63,7 @@ def _set_ticks(axis: "Axis", factor: float) -> None:
     locator = LogLocator() if is_log else MaxNLocator(max(n_ticks, 2))
     places = np.asarray(locator.tick_values(low, high))
     inside = places[(places >= low) & (places <= high)]
-    axis.set_major_locator(FixedLocator(inside / factor))
+    axis.set_major_locator(FixedLocator((inside / factor).tolist()))
     axis.set_minor_locator(NullLocator())
     text = _power if is_log else _number
     axis.set_major_formatter(FuncFormatter(lambda place, _: text(place * factor)))
