@@ -135,27 +135,36 @@ def checkpoints(
             fix="leave one of them out",
         )
     place = folder.path / CHECKPOINT
-    if every == "never" or not is_whole:
-        shutil.rmtree(place, ignore_errors=True)
-        with scheduled_on(job.running.scheduler):
+    with scheduled_on(job.running.scheduler):
+        if every == "never" or not is_whole:
+            shutil.rmtree(place, ignore_errors=True)
             yield scratch
-        return
+            return
+        with _kept(task, place, log) as series_folder:
+            yield series_folder if job.projection.save_amplitudes else scratch
+
+
+@contextmanager
+def _kept(task: Task, place: Path, log: Log) -> Iterator[Path]:
+    """Keep the states of the passes in a folder; give the place for amplitudes of modes."""
+    job = task.job
+    every, hours = job.running.checkpoint_every, job.running.max_hours
     about = _about(task)
     text = toml_text(job)
     _continue_or_clear(place, about, text, log)
     states = _States(
         place,
         {_ABOUT: json.dumps(about), _JOB: text},
-        every_s=_EVERY_S if every is None else float(every),
+        every_s=float(every or _EVERY_S),
         limit_s=None if hours is None else hours * _SECONDS_PER_HOUR,
         log=log,
     )
     try:
-        with scheduled_on(job.running.scheduler), kept_by(states):
-            yield states.series_folder if job.projection.save_amplitudes else scratch
+        with kept_by(states):
+            yield states.series_folder
     except (KeyboardInterrupt, TimeLimitError) as error:
         if (place / _ABOUT).exists():
-            error.add_note(f"`trajmodes resume {folder.path}` continues from the checkpoint")
+            error.add_note(f"`trajmodes resume {place.parent}` continues from the checkpoint")
         raise
     finally:
         states.clear_if_empty()

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from importlib.metadata import version
 from itertools import repeat
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import xarray as xr
 
@@ -39,10 +39,13 @@ from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require
 from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode
 from trajmodes.results.normal_equations import equations_dataset
 from trajmodes.results.storage import storage_error
+from trajmodes.streaming.workers import scheduled_on
 
 if TYPE_CHECKING:
     from trajmodes.pipeline.load import LoadedRun
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 StartBar = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar: (title, number of frames) → function that advances it by frames.
 
@@ -52,6 +55,19 @@ With no frames it moves, without a scale, until the function is called."""
 def no_bars(_title: str, _total: int) -> Callable[[int], None]:
     """Show no progress bar."""
     return lambda _frames: None
+
+
+def on_scheduler(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Reduce runs where the job says that is, or is in, the first argument of a function."""
+
+    @wraps(function)
+    def scheduled(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        first: Any = args[0]
+        job = first if isinstance(first, Job) else first.job
+        with scheduled_on(job.running.scheduler):
+            return function(*args, **kwargs)
+
+    return scheduled
 
 
 class Log:

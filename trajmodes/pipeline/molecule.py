@@ -38,7 +38,7 @@ from trajmodes.molecules.normal_modes import (
 )
 from trajmodes.molecules.reference import molecule_reference
 from trajmodes.notes import Note, Subject
-from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, on_scheduler
 from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.projector import Projector
 from trajmodes.project.selected_modes import AmplitudeSeries
@@ -181,6 +181,7 @@ def _checked_time_step(run: MoleculeRun) -> tuple[Note, ...]:
     return refuse(note, run.job.matching.accept, run.trajectory.file_names)
 
 
+@on_scheduler
 def analyse_molecule(
     run: MoleculeRun,
     *,

@@ -37,6 +37,7 @@ from trajmodes.pipeline.job_folder import (
     Written,
     input_files,
     no_bars,
+    on_scheduler,
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
@@ -101,6 +102,7 @@ def project_job(
         return output.write(found)
 
 
+@on_scheduler
 def sigma_about(job: Job, given: Given) -> Anharmonicity:
     """Anharmonicity σ of a run about given force constants, without velocities and times.
 
@@ -126,6 +128,7 @@ def sigma_about(job: Job, given: Given) -> Anharmonicity:
     )
 
 
+@on_scheduler
 def project_only(
     job: Job,
     *,

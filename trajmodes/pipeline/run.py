@@ -49,6 +49,7 @@ from trajmodes.pipeline.job_folder import (
     Written,
     input_files,
     no_bars,
+    on_scheduler,
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
@@ -120,6 +121,7 @@ def fit_job(
         return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 
 
+@on_scheduler
 def analyse(
     run: LoadedRun,
     *,
@@ -175,6 +177,7 @@ def analyse(
     return Analysis(results, fitted.equations, extra, run)
 
 
+@on_scheduler
 def fit_only(
     job: Job,
     *,

@@ -106,7 +106,8 @@ def parse_scheduler(text: str) -> Scheduler:
 def scheduled_on(name: str | None) -> Iterator[None]:
     """Reduce runs within the context on a scheduler; None: threads, or a client of the user.
 
-    Clusters that are started here are closed at the end.
+    Clusters that are started here are closed at the end. Within another context that has
+    processes or a cluster these are kept.
 
     Raises
     ------
@@ -114,6 +115,9 @@ def scheduled_on(name: str | None) -> Iterator[None]:
         If there is no such scheduler, it does not answer, or a library is missing.
     """
     scheduler = Scheduler("threads") if name is None else parse_scheduler(name)
+    if _POOL.get() is not None:
+        yield
+        return
     with ExitStack() as opened:
         pool: Pool | None = None
         if scheduler.kind == "processes":

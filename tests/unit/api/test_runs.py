@@ -15,6 +15,7 @@ from trajmodes.cli.program import main
 from trajmodes.config.job import of_groups, options_of
 from trajmodes.errors import UsageError
 from trajmodes.pipeline.load import read_force_constants
+from trajmodes.streaming import workers
 from trajmodes.units import ASE_TIME
 
 
@@ -179,3 +180,19 @@ def test_the_cell_may_be_ase_atoms(silicon, run, tmp_path, monkeypatch):
     np.testing.assert_allclose(kept.cell.array, atoms.cell.array)
     np.testing.assert_allclose(kept.get_masses(), 28.5)
     assert opened.fit(cutoff2=4.0).crystal.n_sites == 2
+
+
+def test_calls_without_a_folder_are_reduced_where_the_scheduler_says(silicon, monkeypatch):
+    """On processes: none of the blocks is reduced here."""
+    names = []
+    original = workers.parse_scheduler
+    monkeypatch.setattr(
+        workers, "parse_scheduler", lambda name: names.append(name) or original(name)
+    )
+    given = {"cell": silicon["cell"], "cutoff2": 4.0, "frames": ":40"}
+    here = tm.fit_runs(silicon["trajectory"], **given)
+    there = tm.fit_runs(silicon["trajectory"], scheduler="processes:1", **given)
+    assert names == ["processes:1"]
+    np.testing.assert_array_equal(here.values, there.values)
+    with pytest.raises(UsageError, match="there is no scheduler"):
+        tm.open(silicon["trajectory"], cell=silicon["cell"]).fit(scheduler="anywhere")

@@ -26,6 +26,7 @@ from trajmodes.pipeline.job_folder import (
     input_files,
     inputs_of,
     no_bars,
+    on_scheduler,
     versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load
@@ -72,6 +73,7 @@ def sed_job(
     return sed, {str(Path(job.folder) / name): text for name, text in files.items()}
 
 
+@on_scheduler
 def spectral_energy(
     job: Job, *, command: str, bars: StartBar = no_bars, given: Given = FILES
 ) -> SpectralEnergy:

@@ -28,6 +28,7 @@ from trajmodes.pipeline.job_folder import (
     input_files,
     inputs_of,
     no_bars,
+    on_scheduler,
     versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load
@@ -95,6 +96,7 @@ def structure_factor_job(
     return dataset, {str(Path(job.folder) / name): text for name, text in files.items()}
 
 
+@on_scheduler
 def dynamic_structure_factor(
     job: Job, *, command: str, bars: StartBar = no_bars, given: Given = FILES
 ) -> xr.Dataset:
