@@ -47,9 +47,8 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 StartBar = Callable[[str, int], Callable[[int], None]]
-"""Starts a progress bar: (title, number of frames) → function that advances it by frames.
-
-With no frames it moves, without a scale, until the function is called."""
+"""Starts a progress bar: (title, number of frames) → function that advances it by frames. With
+no frames it moves, without a scale, until the function is called."""
 
 
 def no_bars(_title: str, _total: int) -> Callable[[int], None]:
@@ -62,8 +61,7 @@ def on_scheduler(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @wraps(function)
     def scheduled(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        first: Any = args[0]
-        job = first if isinstance(first, Job) else first.job
+        job: Any = getattr(args[0], "job", args[0])
         with scheduled_on(job.running.scheduler):
             return function(*args, **kwargs)
 
