@@ -105,6 +105,7 @@ def test_other_results_are_put_beside(file):
     assert data["compared_volume"].values == pytest.approx(A**3 / 2**0.5)
 
 
+@pytest.mark.slow
 def test_a_series_and_other_minima_are_put_beside(file):
     """Of a series all temperatures, of several folders all points, each with its marker."""
     bare = file.parent / "known"

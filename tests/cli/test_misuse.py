@@ -314,6 +314,7 @@ def test_an_export_writes_all_files_or_none(fitted, tmp_path):
     assert contents(tmp_path / "export") == {"phonopy/FORCE_CONSTANTS": b"mine"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("points", "is_noted"), [(6, True), (8, False)])
 def test_a_mesh_finer_than_asked_for_is_noted(fitted, tmp_path, points, is_noted):
     words = ["--force-constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]

@@ -122,6 +122,7 @@ def _write_fits(file, exact, tmp_path, cells, offset=0.0):
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("offset", "verdict", "expansion"), [(0.0, "note", 2e-5), (0.02, "warning", 0.0)]
 )
@@ -224,6 +225,7 @@ cutoff = 6.0
 """
 
 
+@pytest.mark.slow
 def test_a_shell_model_serves_other_commands(tmp_path):
     file = tmp_path / "oxide.toml"
     file.write_text(OXIDE, encoding="utf-8")

@@ -224,6 +224,7 @@ def test_results_of_an_older_version_are_an_error_with_a_way_out(stored, tmp_pat
     assert "repeat" in result.stderr
 
 
+@pytest.mark.slow
 def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
     """Measured while the run streams; thermo takes them from the results."""
     data = Path(__file__).parents[2] / "examples" / "data"

@@ -126,6 +126,7 @@ def test_the_function_gives_the_same_in_memory(volumes, written):
         np.testing.assert_allclose(found[name], on_disk[name], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_energies_of_free_energy_are_found_in_the_folders(volumes, written, tmp_path):
     folders = []
     for path, energy in zip(volumes[1], energies(), strict=True):

@@ -156,6 +156,7 @@ def test_runs_in_memory_give_the_same_as_files(stored, written, tmp_path):
     assert (tmp_path / "saved" / "figures" / "soft_modes.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_trajectory_is_fitted_first(tmp_path):
     fitted = tm.open(SALT).fit(cutoff2=4.2)
     warmer = tmp_path / "warmer.h5"

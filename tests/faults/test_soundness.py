@@ -63,7 +63,10 @@ def test_a_crash_or_a_loop_is_an_error(file, program, monkeypatch, text):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("while True: pass", "keeps it busy"), ("bytes(1 << 40)", "cannot be read: MemoryError")],
+    [
+        pytest.param("while True: pass", "keeps it busy", marks=pytest.mark.slow),
+        ("bytes(1 << 40)", "cannot be read: MemoryError"),
+    ],
 )
 def test_time_and_memory_are_limited(file, program, text, message):
     """By the process itself: the limit of waiting is a minute."""

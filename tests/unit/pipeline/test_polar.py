@@ -91,6 +91,7 @@ def test_charges_stay_with_the_constants(frames, tmp_path):
         longer.append(run)
 
 
+@pytest.mark.slow
 def test_other_charges_are_not_appended(frames):
     run = tm.from_arrays(**frames)
     found = run.fit(cutoff2=3.2, **NUMBERS)
@@ -190,6 +191,7 @@ def test_self_consistent_constants_have_dipoles(model, hessian_of, tmp_path):
     np.testing.assert_allclose(np.sort(found.frequencies(Q)), wanted, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_self_consistent_constants_keep_the_charges_of_their_start(model, hessian_of):
     constants, supercell = model
     found = tm.self_consistent(

@@ -97,6 +97,7 @@ def test_a_fit_has_bands_and_no_modes_to_choose(full):
     assert "modes" not in charts_of(fit)
 
 
+@pytest.mark.slow
 def test_figures_of_the_folder_are_taken_at_the_size_of_a_screen(full, tmp_path):
     with open_folder(tmp_path) as folder:
         write_results(full, folder, dict)

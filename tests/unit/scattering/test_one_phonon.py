@@ -97,6 +97,7 @@ def test_lines_without_a_width_are_counted(harmonic, waves):
     assert "0.3 THz" in note.text
 
 
+@pytest.mark.slow
 def test_a_harmonic_run_has_the_lines_of_its_force_constants(harmonic):
     """Means over bins around each line of independent runs, within their errors."""
     supercell, n_runs, length, interval = harmonic.supercell, 200, 512, 0.008
