@@ -74,16 +74,16 @@ class Chains:
 
 
 @pytest.mark.parametrize(
-    ("beta", "n_frames", "least"),
+    ("beta", "n_frames", "least", "gain"),
     [
-        # About 20, 4, 50 and 15 lifetimes.
-        pytest.param(0.3, 40, 0.85),
-        pytest.param(0.3, 10, 0.6, id="an upper bound"),
-        pytest.param(0.3, 120, 0.85, marks=pytest.mark.slow),
-        pytest.param(0.1, 120, 0.85, marks=pytest.mark.slow),
+        # About 20, 4, 50 and 15 lifetimes. In 50 the scatter of blocks is nearly right too.
+        pytest.param(0.3, 40, 0.85, 0.15),
+        pytest.param(0.3, 10, 0.6, 0.15, id="an upper bound"),
+        pytest.param(0.3, 120, 0.85, 0.0, marks=pytest.mark.slow),
+        pytest.param(0.1, 120, 0.85, 0.15, marks=pytest.mark.slow),
     ],
 )
-def test_temperatures_of_weakly_coupled_oscillators_of_one_energy(beta, n_frames, least):
+def test_temperatures_of_weakly_coupled_oscillators_of_one_energy(beta, n_frames, least, gain):
     """They scatter by their errors; errors from the scatter of blocks are too large."""
     speeds, squares, ends = Chains(beta).blocks(n_frames)
     members, unknown = np.ones(N_ATOMS, dtype=int), np.full(N_ATOMS, np.nan)
@@ -96,7 +96,7 @@ def test_temperatures_of_weakly_coupled_oscillators_of_one_energy(beta, n_frames
         sems.append(temperature_sem(temperatures[:, run], ends[:, run], relaxing))
     off = temperatures.mean(axis=0) - temperatures.mean()
     assert least < np.std(off / sems) < 1.25
-    assert np.std(off / block_sem(temperatures)) < np.std(off / sems) - 0.15
+    assert np.std(off / block_sem(temperatures)) < np.std(off / sems) - gain
     # What is left varies by anharmonicity only.
     assert (temperatures - ends).std() < 0.4 * temperatures.std()
 

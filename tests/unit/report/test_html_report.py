@@ -164,6 +164,13 @@ def test_results_without_a_verdict_have_the_crystal_and_the_temperature_as_title
     assert re.fullmatch(r"\w+", verdict_of(few.drop_vars(["temperature", "temperature_sem"])))
 
 
+def test_results_without_a_verdict_say_in_the_title_what_they_are(full):
+    kept = ("cell", "sites", "species", "mass_da", "map_", "path_", "tick_", "band_freq")
+    map_alone = full[[name for name in full.variables if str(name).startswith(kept)]]
+    title = re.search(r"<h1>(.*?)</h1>", page_of([Source("map", map_alone, None)]))[1]
+    assert re.fullmatch(r"\w+: spectral energy density along the path.*", title)
+
+
 def test_text_of_files_is_no_markup(full):
     """A file may have any name, and a note may quote it."""
     evil = '</script><img src=x onerror="alert(1)">'

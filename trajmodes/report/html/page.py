@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def _run(source: Source) -> Mapping[str, Any]:
     dataset = source.dataset
     return {
         "name": source.name,
-        "title": verdict_of(dataset) if "species" in dataset else source.name,
+        "title": _title(source),
         "rows": [*overview_rows(dataset), *fit_rows(dataset)],
         "warnings": [*texts_in(dataset, "not_done"), *texts_in(dataset, "warnings")],
         "unresolved": unresolved_rows(dataset),
@@ -115,6 +116,16 @@ def _run(source: Source) -> Mapping[str, Any]:
         "provenance": _provenance(dataset),
         "job": str(dataset.attrs.get("run_file", "")),
     }
+
+
+def _title(source: Source) -> str:
+    """Give the verdict; where there is none, the crystal and what the first file holds."""
+    dataset = source.dataset
+    verdict = verdict_of(dataset) if "species" in dataset else source.name
+    if ": " in verdict:
+        return verdict
+    texts = (one.text for one in outputs_of(dataset) if one.is_possible(dataset))
+    return ": ".join([verdict, *(describe(text, dataset) for text in islice(texts, 1))])
 
 
 def _figures(source: Source) -> list[tuple[str, str]]:
