@@ -117,8 +117,10 @@ def time_step_note(trajectory: Trajectory, measured: Interval | None) -> Note | 
     if abs(measured.ps - given_ps) <= _SURELY * measured.sem_ps:
         return None
     stride = trajectory.time.step_stride or 1
-    step = f", a time step of {1e3 * measured.ps / stride:.3g} fs" * (stride > 1)
-    text = f"{_as_if(measured)}{step}, not {1e3 * given_ps:.4g} fs"
+    text = f"{_as_if(measured)}, not {1e3 * given_ps:.4g} fs"
+    if stride > 1:
+        found, given = (f"{1e3 * one / stride:.3g} fs" for one in (measured.ps, given_ps))
+        text = f"{text}: a time step of {found}, not {given}"
     fix = (
         "check the time step (without step numbers in the file, --timestep-fs is the time "
         "between frames) and the unit of the velocities; --accept time-step uses the run "

@@ -33,6 +33,8 @@ _LARGE = 20_000
 """Number of atoms above which all neighbours of the anchor are minimum images."""
 _MAX_GUESSES = 20_000
 _MAX_FAMILIES = 12
+_FLAT = 10.0
+"""Condition number from which on three vectors span no primitive cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,9 @@ def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:
     triples = np.concatenate([vectors for _, vectors in chains], axis=1).swapaxes(0, 1)
     best = np.argsort(costs, kind="stable")[:_MAX_GUESSES]
     maps: Floats = np.linalg.inv(lattice.cell) @ triples[best]
-    return maps
+    # In a liquid two of the three vectors may be one vector.
+    solid: Floats = maps[np.linalg.cond(maps) < _FLAT]
+    return solid
 
 
 def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats:
@@ -291,7 +295,7 @@ def _refined(
     atoms, n_points = cloud.atoms, _FIRST_SHELL
     while True:
         points, kinds = cloud.vectors[:n_points], cloud.kinds[:n_points]
-        if not np.linalg.cond(change) < 10.0:
+        if not np.linalg.cond(change) < _FLAT:
             return None
         placed = place_sites(
             lattice.cell @ change,

@@ -152,7 +152,9 @@ def test_a_time_step_that_the_motion_contradicts_is_an_error(run, found, given_p
     """The motion of known oscillators shows 5 fs to half a per cent."""
     wrong = replace(run, interval_ps=given_ps)
     note = note_with(diagnose(wrong, found), "atoms move as if frames were")
-    assert "5 ± 0.025 fs apart, a time step of 1 fs, not" in note.text
+    apart, step = f"{1e3 * given_ps:.4g}", f"{1e3 * given_ps / 5:.3g}"
+    frames = f"5 ± 0.025 fs apart, not {apart} fs"
+    assert f"{frames}: a time step of 1 fs, not {step} fs" in note.text
     assert (note.severity, note.concerns) == ("error", "spectra")
     accepted = diagnose(wrong, found, accept=("time-step",))
     note = note_with(accepted, "atoms move as if frames were")

@@ -206,6 +206,17 @@ def test_wrong_structure_is_refused(crystals, einstein):
         match(other, run)
 
 
+@pytest.mark.parametrize(("width", "seed"), [(0.8, 1), (5.0, 0), (5.0, 4)])
+def test_a_liquid_is_refused(einstein, width, seed):
+    """In these, two or three vectors of the right lengths between atoms are the same."""
+    cell = 2.03 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    aluminium = Crystal(cell, np.zeros((1, 3)), ("Al",), np.array([26.98]) * DALTON)
+    run = einstein(aluminium, 4 * np.eye(3, dtype=int), n_frames=1)
+    shifts = width * np.random.default_rng(seed).normal(size=run.positions[0].shape)
+    with pytest.raises(DataError, match="a phase transition, a liquid"):
+        match(aluminium, replace(run, positions=run.positions + shifts))
+
+
 def test_interchanged_elements_are_refused(crystals, einstein):
     crystal = crystals["rock salt"]
     run = einstein(crystal, 3 * np.eye(3, dtype=int))
