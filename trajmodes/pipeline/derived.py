@@ -51,15 +51,13 @@ from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.thermo.dielectric import polar_modes
 from trajmodes.thermo.displacements import run_displacements
-from trajmodes.thermo.thermodynamics import density_of_states
+from trajmodes.thermo.thermodynamics import MESH_SPACING, density_of_states
 from trajmodes.units import THZ
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
 feature of a dispersion from force constants with a cutoff of 10 Å."""
 
-_DENSITY_SPACING = 0.1
-"""Distance of neighbouring points of the mesh of the density of states in 1/Å."""
 _MOST_IN_DENSITY = 150
 """With more branches the density of states takes longer than the rest: `trajmodes thermo`."""
 _MOST_CONNECTED = 60
@@ -110,7 +108,7 @@ def phonon_results(
 def _density_of_states(constants: ForceConstants) -> PhononDensity | None:
     if 3 * constants.crystal.n_sites > _MOST_IN_DENSITY:
         return None
-    return density_of_states(constants, spaced_mesh(constants.crystal, _DENSITY_SPACING))
+    return density_of_states(constants, spaced_mesh(constants.crystal, MESH_SPACING))
 
 
 def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Bools, Complexes, Floats
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.thermo import PhononDensity, Thermodynamics
 from trajmodes.errors import DataError
@@ -35,6 +35,8 @@ from trajmodes.units import HBAR
 
 GRID_POINTS = 501
 """Frequencies of the density of states."""
+MESH_SPACING = 0.1
+"""Distance of neighbouring points of the mesh in 1/Å, 2π included, where none is asked for."""
 
 
 def density_of_states(
@@ -51,18 +53,18 @@ def density_of_states(
     points = zone_points(crystal, divisions, fine_at_gamma=False)
     chunks = list(mode_chunks(replace(constants, replicates=None), points))
     omega = np.concatenate([one.omega for one in chunks])
-    sites = np.concatenate([_parts_of_sites(one, crystal.n_sites) for one in chunks])
+    sites = np.concatenate([_parts_of_sites(one.vectors, one.starts) for one in chunks])
     modes = MeshModes(omega, sites, np.empty((0, *omega.shape)))
     grid = frequency_grid(omega, GRID_POINTS, 0.0)
     return phonon_density(points, modes, space_group(crystal), grid)
 
 
-def _parts_of_sites(chunk: ModeChunk, n_sites: int) -> Floats:
+def _parts_of_sites(vectors: Complexes, starts: Bools) -> Floats:
     """(q, m, s, 6) Re e_x e_y* of each site, the mean over each degenerate set."""
-    parts = chunk.vectors.reshape(*chunk.omega.shape, n_sites, 3)
+    parts = vectors.reshape(*starts.shape, vectors.shape[-1] // 3, 3)
     squares = np.stack([(parts[..., x] * parts[..., y].conj()).real for x, y in XY], axis=-1)
     # The vectors of a degenerate set are arbitrary; their mean is not.
-    return set_means(squares, chunk.starts)
+    return set_means(squares, starts)
 
 
 def thermodynamics(
@@ -187,7 +189,7 @@ def _sums(
 ) -> _Sums:
     chunks = []
     for chunk in mode_chunks(constants, points):
-        chunks.append(_ChunkSums(chunk, points, kelvin, constants.crystal.n_sites))
+        chunks.append(_ChunkSums(chunk, points, kelvin))
         if of_density is not None:
             of_density.add(chunk)
     counted = np.concatenate([one.counted for one in chunks])
@@ -211,13 +213,11 @@ def _sums(
 class _ChunkSums:
     """The sums over one chunk of modes."""
 
-    def __init__(
-        self, chunk: ModeChunk, points: ZonePoints, kelvin: Floats, n_sites: int
-    ) -> None:
+    def __init__(self, chunk: ModeChunk, points: ZonePoints, kelvin: Floats) -> None:
         self.omega, self.counted = chunk.omega, chunk.counted
         self.changes = np.einsum("bqmm->bqm", chunk.changes).real
         inside = max(0, min(points.n_mesh - chunk.part.start, len(chunk.omega)))
-        self.sites = _parts_of_sites(chunk, n_sites)[:inside]
+        self.sites = _parts_of_sites(chunk.vectors[:inside], chunk.starts[:inside])
         all_weights = points.weights[chunk.part]
         self.displacements = displacement_sums(chunk, all_weights, kelvin)
         omega, weights = chunk.omega[chunk.counted], all_weights[chunk.counted]

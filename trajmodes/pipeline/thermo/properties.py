@@ -45,14 +45,12 @@ from trajmodes.thermo.equal_modes import unequal_modes
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.rotations import rotation
 from trajmodes.thermo.slab import slab_of
-from trajmodes.thermo.thermodynamics import thermodynamics
+from trajmodes.thermo.thermodynamics import MESH_SPACING, thermodynamics
 from trajmodes.units import THZ
 
 CIF_FILE = "displacements.cif"
 FIT_STABLE = "fit force constants at a temperature at which the crystal is stable"
 """What to do about imaginary modes."""
-_SPACING = 0.1
-"""Distance of neighbouring points of the mesh in 1/Å, 2π included."""
 _ROOM_TEMPERATURE = 300.0
 _LAYER_MOVES = (
     "mean square displacements along the normal of a layer diverge: they are those of the mesh"
@@ -214,7 +212,7 @@ def written_properties(
 def mesh_of(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:
     """Mesh of the zone that an option asks for; one point along the normal of a layer."""
     if wanted == FINE_MESH:
-        return spaced_mesh(constants.crystal, _SPACING)
+        return spaced_mesh(constants.crystal, MESH_SPACING)
     layer = layer_of(constants.crystal.cell, constants.crystal.sites)
     n1, n2, n3 = (
         1 if layer is not None and axis == layer.axis else int(wanted) for axis in range(3)

@@ -282,6 +282,11 @@ def densities(
     return columns["freq_thz"], columns["density"], kinds, directions
 
 
+def harmonic_density(dataset: NamedArrays) -> tuple[Floats, Floats]:
+    """Read frequencies, and the density of states of the force constants for one atom."""
+    return dataset["dos_freq_thz"].values, dataset["dos"].values / dataset.sizes["site"]
+
+
 def _highest_shown(freq: Floats, total: Floats) -> float:
     """Highest frequency of the axis, in THz."""
     seen = freq[total > _DENSITY_SHOWN * total.max()]
@@ -302,11 +307,8 @@ def _draw_parts(
     axes.plot(freq, total, color=BLACK, label="run, total" if parts else "run")
     highest = float(total.max())
     if "dos" in dataset:
-        harmonic = dataset["dos"].values / dataset.sizes["site"]
-        axes.plot(
-            dataset["dos_freq_thz"].values, harmonic, color=BLUE, linewidth=0.9,
-            label="force constants",
-        )  # fmt: skip
+        place, harmonic = harmonic_density(dataset)
+        axes.plot(place, harmonic, color=BLUE, linewidth=0.9, label="force constants")
         highest = max(highest, float(harmonic.max()))
     # Blue is the colour of the force constants.
     others = COLOURS[1:]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import MaxNLocator
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.figures.spectra import densities
+from trajmodes.report.figures.spectra import densities, harmonic_density
 from trajmodes.report.figures.spectral_map import bands_panel
 from trajmodes.report.figures.style import BLACK, BLUE
 
@@ -38,8 +38,8 @@ def bands_and_density(axes: "Axes", dataset: NamedArrays) -> "QuadMesh | None":
         named.append((line, "run"))
     if "dos" in dataset:
         # Blue as the bands, which are of the same force constants.
-        per_atom = dataset["dos"].values / dataset.sizes["site"]
-        side.plot(per_atom, dataset["dos_freq_thz"].values, color=BLUE, linewidth=0.9)
+        freq, harmonic = harmonic_density(dataset)
+        side.plot(harmonic, freq, color=BLUE, linewidth=0.9)
     side.set_xlim(left=0.0)
     # A number at the corner would stand on the name of the last point.
     side.xaxis.set_major_locator(MaxNLocator(2, prune="lower"))

@@ -1,6 +1,5 @@
 """Axes of frequency in meV or cm⁻¹ instead of THz."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-UNITS = ("THz", "meV", "cm-1")
-"""Units of frequency."""
 _NAMES = {"meV": "meV", "cm-1": "cm⁻¹"}
 
 
@@ -44,7 +41,7 @@ def set_unit(figure: "Figure", unit: str) -> None:
             if "THz" not in label:
                 continue
             _set_ticks(axis, factor_of(axis, unit))
-            axis.set_label_text(re.sub("THz", _NAMES[unit], label))
+            axis.set_label_text(label.replace("THz", _NAMES[unit]))
 
 
 def _all_axes(several: "Iterable[_AxesBase]") -> "Iterator[_AxesBase]":
