@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.plot.panels import draw_panel, set_of
+from trajmodes.report.plot.draw import draw_panel, set_of
 from trajmodes.results.netcdf import read_arrays
 
 if TYPE_CHECKING:
@@ -143,3 +143,143 @@ def expansion(results: Source, ax: "Axes | None" = None) -> "Axes":
 def bulk_modulus(results: Source, ax: "Axes | None" = None) -> "Axes":
     """Draw the bulk moduli against temperature."""
     return _drawn("bulk-modulus", results, ax)
+
+
+def renormalised_bands(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the bands of force constants, spectral lines and displacement covariances."""
+    return _drawn("renormalised-bands", results, ax)
+
+
+def differences(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the measured frequencies minus those of the force constants."""
+    return _drawn("differences", results, ax)
+
+
+def lifetimes_compared(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the lifetimes of energies against those of lines."""
+    return _drawn("lifetimes-compared", results, ax)
+
+
+def equipartition(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the deviations from equipartition in standard errors."""
+    return _drawn("equipartition", results, ax)
+
+
+def mode_heat_capacity(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the heat capacities of the modes."""
+    return _drawn("mode-heat-capacity", results, ax)
+
+
+def anharmonicity(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the anharmonicity W/U − 1 of the modes."""
+    return _drawn("anharmonicity", results, ax)
+
+
+def triplets(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the third-order force constants by distance."""
+    return _drawn("triplets", results, ax)
+
+
+def quartets(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the fourth-order force constants by distance."""
+    return _drawn("quartets", results, ax)
+
+
+def residuals(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the residual of the fit by order."""
+    return _drawn("residuals", results, ax)
+
+
+def order_convergence(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the convergence of each order with the length of the run."""
+    return _drawn("order-convergence", results, ax)
+
+
+def kappa_frequency(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw thermal conductivity by frequency."""
+    return _drawn("kappa-frequency", results, ax)
+
+
+def kappa_path(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw thermal conductivity by mean free path."""
+    return _drawn("kappa-path", results, ax)
+
+
+def free_paths(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the mean free paths against frequency."""
+    return _drawn("free-paths", results, ax)
+
+
+def gruneisen_modes(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the Grüneisen parameters of the modes."""
+    return _drawn("gruneisen-modes", results, ax)
+
+
+def free_energy_orders(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the free energy of the run by order."""
+    return _drawn("free-energy-orders", results, ax)
+
+
+def free_energy_length(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the free energy with the length of the run."""
+    return _drawn("free-energy-length", results, ax)
+
+
+def energy_differences(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the distribution of the energies beyond the force constants."""
+    return _drawn("energy-differences", results, ax)
+
+
+def predicted_widths(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the widths of the spectral functions."""
+    return _drawn("predicted-widths", results, ax)
+
+
+def predicted_shifts(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the shifts of the spectral functions."""
+    return _drawn("predicted-shifts", results, ax)
+
+
+def slopes(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the change of the frequencies with temperature."""
+    return _drawn("slopes", results, ax)
+
+
+def soft_modes(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the squared frequencies of the softest modes by temperature."""
+    return _drawn("soft-modes", results, ax)
+
+
+def widths(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the linewidths by temperature."""
+    return _drawn("widths", results, ax)
+
+
+def exponents(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the exponents of the linewidths."""
+    return _drawn("exponents", results, ax)
+
+
+def elastic(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the elastic constants by temperature."""
+    return _drawn("elastic", results, ax)
+
+
+def helmholtz(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the free energy by volume."""
+    return _drawn("helmholtz", results, ax)
+
+
+def heat_capacities(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the heat capacities at constant pressure and volume."""
+    return _drawn("heat-capacities", results, ax)
+
+
+def gruneisen_mean(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the thermodynamic Grüneisen parameter."""
+    return _drawn("gruneisen-mean", results, ax)
+
+
+def phases(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the difference of the Gibbs free energies of two phases."""
+    return _drawn("phases", results, ax)

@@ -282,10 +282,13 @@ def report(results: tuple[str, ...], **given: Any) -> str:
 @command(
     main,
     argument("results", metavar="RESULTS.nc | FOLDER"),
-    click.argument("figure", required=False, metavar="[FIGURE]"),
+    click.argument("figure", nargs=-1, metavar="[FIGURE …]"),
 )
-def plot(results: str, figure: str | None, **given: Any) -> str:
-    """Draw a figure of results in a size and format of one's own; list them without FIGURE."""
+def plot(results: str, figure: tuple[str, ...], **given: Any) -> str:
+    """Draw a figure of results in a size and format of one's own; list them without FIGURE.
+
+    Several panels are put together. A file .csv has the data of the figure.
+    """
     from trajmodes.report.plot.files import Look, plot_job
 
     values = values_of("plot", given)

@@ -283,7 +283,8 @@ class PhononOptions(Group):
         unset="the kinetic temperature",
     )
     path: str = option(
-        'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
+        'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2". '
+        "For sed, auto is the part of the standard path on which q of the supercell lie.",
         default="auto",
         commands="run live project sed series",
         metavar="POINTS",

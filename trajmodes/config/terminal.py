@@ -71,7 +71,9 @@ class PlotOptions(Group):
         default=(),
         metavar="Q:BRANCH",
     )
-    format: Literal["pdf", "svg", "png"] = option("Format of the file.", default="pdf")
+    format: Literal["pdf", "svg", "png", "csv"] = option(
+        "Format of the file; csv has the data that the figure shows.", default="pdf"
+    )
     width: float | None = option(
         "Width of the figure, such as 85mm or 3.35in.",
         kind=kinds.LENGTH,

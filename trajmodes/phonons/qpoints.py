@@ -259,6 +259,11 @@ def _parse_point(word: str, points: dict[str, Floats]) -> tuple[Floats, str]:
     return numbers, point(numbers)
 
 
+def is_standard(text: str) -> bool:
+    """Whether a path given as text is the standard path of the crystal."""
+    return text.strip().lower() == "auto"
+
+
 def band_path(crystal: Crystal, spacing: float, text: str = "auto") -> BandPath:
     """Make the band path that a text describes, as in the module's docstring.
 
@@ -276,7 +281,7 @@ def band_path(crystal: Crystal, spacing: float, text: str = "auto") -> BandPath:
     if not spacing > 0.0:
         raise UsageError(f"the spacing of a band path must be positive, got {spacing}")
     points, labels = special_points(crystal)
-    if text.strip().lower() == "auto":
+    if is_standard(text):
         corners = np.array([[points[start], points[end]] for start, end in labels])
     else:
         corners, labels = _sections(text, points)
@@ -342,6 +347,34 @@ def on_path(path: BandPath, qpoints: npt.ArrayLike) -> PathHits:
     hits = hits[distinct]
     hits = hits[np.argsort(hits[:, 0], kind="stable")]
     return PathHits(hits[:, 1].astype(np.int64), hits[:, 0])
+
+
+def sections_with(path: BandPath, qpoints: npt.ArrayLike) -> BandPath:
+    """Keep the sections of a path on which two or more of the q points (q, 3) lie.
+
+    The members of their stars count. If no section has two of them, the whole path is kept.
+    """
+    images_gqx = star_images(path.crystal, qpoints)
+    parts = [slice(*ends) for ends in pairwise(path.offsets.tolist())]
+    kept = []
+    for k, part in enumerate(parts):
+        _, fraction = _on_section(images_gqx, *path.qpoints[part][[0, -1]])
+        if fraction.size and np.ptp(fraction) > _SAME_Q:
+            kept.append(k)
+    if not kept:
+        return path
+    distance, before = [], 0.0
+    for k in kept:
+        along = path.distance[parts[k]]
+        distance.append(along - along[0] + before)
+        before = distance[-1][-1]
+    return BandPath(
+        crystal=path.crystal,
+        qpoints=np.concatenate([path.qpoints[parts[k]] for k in kept]),
+        distance=np.concatenate(distance),
+        offsets=np.cumsum([0, *map(len, distance)]),
+        labels=tuple(path.labels[k] for k in kept),
+    )
 
 
 def _on_section(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]:

@@ -16,6 +16,7 @@ from trajmodes.phonons.qpoints import (
     mesh,
     on_path,
     point_names,
+    sections_with,
     shared_mesh,
     spaced_mesh,
     special_points,
@@ -282,3 +283,33 @@ def test_path_and_meshes_of_a_layer_lie_in_its_plane(axis, shear):
     assert spaced_mesh(crystal, 0.1)[axis] == 1
     ones = build_supercell(crystal, np.diag(np.where(np.arange(3) == axis, 1, 6)))
     assert shared_mesh(ones, (6, 6, 6)) == tuple(1 if k == axis else 6 for k in range(3))
+
+
+def test_the_standard_path_is_cut_to_sections_that_a_supercell_fills():
+    """A 1 × 1 × 4 supercell of the simple cube has q along one axis alone."""
+    crystal = Crystal(np.eye(3) * 5.0, [[0.0, 0.0, 0.0]], ("Po",), [209.0])
+    qpoints, _ = commensurate(build_supercell(crystal, np.diag([1, 1, 4])))
+    path = band_path(crystal, 0.1)
+    cut = sections_with(path, qpoints)
+    assert cut.labels == (("Γ", "X"),)
+    np.testing.assert_allclose(on_path(cut, qpoints).distance * 5.0, np.pi * np.arange(3) / 2)
+    # The star of Γ alone fills no section, and the path is kept.
+    assert sections_with(path, [[0.0, 0.0, 0.0]]) is path
+
+
+def test_sections_that_are_left_follow_each_other(crystals):
+    crystal = crystals["diamond"]
+    qpoints, _ = commensurate(build_supercell(crystal, 2 * np.eye(3, dtype=int)))
+    path = band_path(crystal, 0.1)
+    cut = sections_with(path, qpoints)
+    assert 0 < cut.n_sections < path.n_sections
+    assert set(cut.labels) < set(path.labels)
+    starts, ends = cut.offsets[:-1], cut.offsets[1:] - 1
+    np.testing.assert_allclose(cut.distance[starts[1:]], cut.distance[ends[:-1]])
+    for k, label in enumerate(cut.labels):
+        same = path.labels.index(label)
+        whole = slice(path.offsets[same], path.offsets[same + 1])
+        np.testing.assert_array_equal(cut.qpoints[starts[k] : ends[k] + 1], path.qpoints[whole])
+        hits = on_path(cut, qpoints).distance
+        inside = (hits > cut.distance[starts[k]] - 1e-6) & (hits < cut.distance[ends[k]] + 1e-6)
+        assert inside.sum() > 1

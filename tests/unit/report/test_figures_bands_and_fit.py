@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from trajmodes.phonons.shells import shells_of
-from trajmodes.report.figures.bands import _branch_of_line, draw_gruneisen
 from trajmodes.report.figures.catalogue import FIGURES
 from trajmodes.report.figures.fit import draw_orders
 from trajmodes.report.figures.scan import draw_scan
@@ -15,6 +14,7 @@ from trajmodes.report.figures.spectral_map import (
     draw_bands,
 )
 from trajmodes.report.figures.style import save_png, sheet
+from trajmodes.report.figures.thermo.gruneisen import _branch_of_line, draw_gruneisen
 from trajmodes.report.numbers import point_label
 from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ

@@ -36,7 +36,7 @@ def texts(legend):
 )
 def test_every_wave_of_a_layer_is_drawn(tension, entry, style):
     dataset = layer(tension).elasticity()
-    figure = Drawing("thermo.draw_sound", dataset).draw()
+    figure = Drawing("thermo.harmonic.draw_sound", dataset).draw()
     (axes,) = figure.axes
     legend = axes.get_legend()
     assert texts(legend) == [entry, "middle", "fastest", "±2 standard errors"]
@@ -72,7 +72,8 @@ def test_imaginary_waves_are_a_note():
 def test_legends_of_thermo_are_above_their_panels(crystals, springs):
     constants = tm.ForceConstants.of(springs(crystals["rock salt"], 4.5))
     figure = Drawing(
-        "thermo.draw_thermo", constants.thermodynamics(temperatures=[0, 200, 400], mesh=6)
+        "thermo.harmonic.draw_thermo",
+        constants.thermodynamics(temperatures=[0, 200, 400], mesh=6),
     ).draw()
     wanted = (
         ["total", "Na", "Cl"],
@@ -89,7 +90,7 @@ def test_legends_of_thermo_are_above_their_panels(crystals, springs):
 
 def test_one_temperature_is_drawn_as_points():
     dataset = layer(0.2).thermodynamics(temperatures=[300.0], cif_temperature=300.0, mesh=6)
-    axes = Drawing("thermo.draw_thermo", dataset).draw().axes[2]
+    axes = Drawing("thermo.harmonic.draw_thermo", dataset).draw().axes[2]
     low, high = axes.get_xlim()
     assert low < 300.0 < high
     (bars, _) = (one for one in axes.containers)

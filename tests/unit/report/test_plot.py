@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -12,9 +13,10 @@ from matplotlib.image import imread
 import trajmodes.plot
 from trajmodes.errors import DataError, UsageError
 from trajmodes.report.plot import files
+from trajmodes.report.plot.draw import set_of
 from trajmodes.report.plot.files import Look, plot_job
 from trajmodes.report.plot.frequency_unit import set_unit
-from trajmodes.report.plot.panels import PANELS, possible_panels, set_of
+from trajmodes.report.plot.panels import PANELS, parts_of, possible_panels
 from trajmodes.report.write import write_folder
 
 MODE_PANELS = [name for name, one in PANELS.items() if one.of_a_mode]
@@ -76,7 +78,7 @@ def test_densities_at_the_side_share_the_axis_of_frequency(full, axes):
 def test_axes_of_frequency_have_the_unit_asked_for(folder, tmp_path, unit, of_one):
     look = Look(unit=unit, format="svg", ylim=(0.0, 8.0 * of_one))
     target = tmp_path / "bands.svg"
-    plot_job(folder, "bands", (), str(target), look)
+    plot_job(folder, ["bands"], (), str(target), look)
     text = target.read_text(encoding="utf-8")
     name = {"meV": "meV", "cm-1": "cm⁻¹"}[unit]
     assert f"Frequency ({name})" in text
@@ -92,7 +94,7 @@ def test_axes_of_frequency_have_the_unit_asked_for(folder, tmp_path, unit, of_on
 @pytest.mark.parametrize("form", ["pdf", "svg", "png"])
 def test_size_and_format_are_those_asked_for(folder, tmp_path, form):
     target = tmp_path / f"bands.{form}"
-    plot_job(folder, "bands", output=str(target), look=Look(width=85.0, height=60.0, dpi=200))
+    plot_job(folder, ["bands"], output=str(target), look=Look(width=85.0, height=60.0, dpi=200))
     if form == "png":
         assert imread(target).shape[:2] == (int(60 / 25.4 * 200), int(85 / 25.4 * 200))
     elif form == "svg":
@@ -115,7 +117,7 @@ def test_size_and_format_are_those_asked_for(folder, tmp_path, form):
 def test_the_same_results_give_the_same_bytes(folder, tmp_path):
     for form in ("pdf", "svg"):
         for name in ("one", "two"):
-            plot_job(folder, "lifetimes", output=str(tmp_path / f"{name}.{form}"))
+            plot_job(folder, ["lifetimes"], output=str(tmp_path / f"{name}.{form}"))
         one, two = ((tmp_path / f"{name}.{form}").read_bytes() for name in ("one", "two"))
         assert one == two
 
@@ -127,7 +129,7 @@ def test_a_panel_fits_into_a_column(full, name):
         pytest.skip("the results have no data for it")
     modes = [3, 5] if name in MODE_PANELS else []
     with files._style(Look()):
-        figure = files._figure(full, name, modes, Look())
+        figure = files._figure(full, [name], modes, Look())
         figure.draw_without_rendering()
         for axes in figure.axes:
             for axis, along in ((axes.xaxis, "x"), (axes.yaxis, "y")):
@@ -147,15 +149,100 @@ def test_ranges_and_style(folder, tmp_path):
     style.write_text("axes.facecolor: 0000ff\n", encoding="utf-8")
     target = tmp_path / "vdos.png"
     look = Look(xlim=(2.0, 9.0), ylim=(0.0, 3.0), style=str(style), dpi=50)
-    plot_job(folder, "vdos", output=str(target), look=look)
+    plot_job(folder, ["vdos"], output=str(target), look=look)
     middle = imread(target)
     assert (middle[..., 2] > 0.9).mean() > 0.3
     assert (middle[..., 0] < 0.1).mean() > 0.3
     assert mpl.rcParams["axes.facecolor"] != "0000ff"
 
 
+WHOLE = sorted({one.figure for one in PANELS.values()} - {""})
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_panels_of_a_figure_are_put_below_each_other_in_a_column(full, name):
+    parts = parts_of(name, full)
+    if not parts:
+        pytest.skip("the results have no data for it")
+    with files._style(Look()):
+        figure = files._figure(full, [name], (), Look(width=85.0))
+        figure.draw_without_rendering()
+        panels = [axes for axes in figure.axes if axes.get_subplotspec().colspan == range(1)]
+        assert len({axes.get_subplotspec() for axes in panels}) == len(parts)
+        letters = (
+            [""]
+            if len(parts) == 1
+            else [text.get_text() for axes in panels for text in axes.texts[-1:]]
+        )
+        assert "".join(one for one in letters if len(one) == 1) == (
+            "abcdefgh"[: len(parts)] if len(parts) > 1 else ""
+        )
+        for axes in figure.axes:
+            box = axes.get_tightbbox()
+            assert box.x0 > -2.0
+            assert box.x1 < figure.bbox.width + 2.0
+            # A legend or label must not take the place of the data.
+            assert axes.get_window_extent().width > 0.55 * figure.bbox.width
+
+
+def test_panels_stand_side_by_side_where_there_is_room(full):
+    with files._style(Look()):
+        figure = files._figure(full, ["shells", "vdos", "lifetimes"], (), Look(width=178.0))
+        grid = {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes}
+    assert grid == {(1, 3)}
+
+
+def read_table(path):
+    table = pd.read_csv(path, comment="#")
+    head = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    return table, head
+
+
+def test_the_data_of_bands_are_those_of_the_results_with_the_names_of_points(folder, full):
+    target = folder / "bands.csv"
+    plot_job(folder, ["bands"], output=str(target), look=Look(unit="meV"))
+    table, head = read_table(target)
+    assert head == [
+        "# panel 1: x: path (1/Å); y: Frequency (meV); value: Spectral kinetic energy (meV/meV)"
+    ]
+    curves_ = table[table.curve.str.startswith("curve")]
+    of_one = 4.135667697
+    np.testing.assert_allclose(
+        np.sort(curves_.y), of_one * np.sort(full["band_freq_thz"].values.ravel()), atol=1e-7
+    )
+    named = curves_[curves_.point.notna()].drop_duplicates(["x", "point"])
+    places = dict(zip(named.x, named.point, strict=True))
+    assert places[0.0] == "Γ"
+    ticks = full["tick_distance"].values
+    np.testing.assert_allclose(sorted(places), np.unique(ticks), atol=1e-7)
+    cells = table[table.curve == "map"]
+    strongest = 1e3 * full["map_power"].values.max() / of_one
+    assert cells["value"].max() == pytest.approx(strongest, rel=1e-9)
+    shade = table[table.curve.str.startswith("band")]
+    if "band_freq_thz_sem" in full:
+        wide = (shade.y_high - shade.y_low).max() / of_one
+        assert wide == pytest.approx(4.0 * full["band_freq_thz_sem"].values.max(), rel=1e-6)
+
+
+def test_the_data_of_several_panels_have_numbers_and_error_bars(folder, full):
+    target = folder / "panels.csv"
+    plot_job(folder, ["temperatures", "shells"], output=str(target))
+    table, head = read_table(target)
+    assert [line.split(":")[0] for line in head] == ["# panel 1", "# panel 2"]
+    first = table[(table.panel == 1) & (table.curve == "set of equivalent modes")]
+    order = np.argsort(full["freq_harmonic_thz"].values, kind="stable")
+    first = first.sort_values("x", kind="stable")
+    value, sem = (full[f"mode_temperature{x}"].values[order] for x in ("", "_sem"))
+    np.testing.assert_allclose(first.y, value, rtol=1e-9)
+    np.testing.assert_allclose(first.y_high - first.y, sem, rtol=1e-6)
+    np.testing.assert_allclose(first.y - first.y_low, sem, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(table[table.panel == 2].y), np.sort(full["shell_norm"].values), rtol=1e-9
+    )
+
+
 def test_what_can_be_drawn_is_listed(folder):
-    text = plot_job(folder, None)
+    text = plot_job(folder, [])
     assert "bands-dos" in text
     assert "renormalised" in text
 
@@ -166,13 +253,15 @@ def test_what_can_be_drawn_is_listed(folder):
         ("nothing", {}, "there is no figure"),
         ("spectrum", {}, "drawn for a mode"),
         ("bands", {"modes": ["X:4"]}, "not drawn for single modes"),
-        ("renormalised", {"look": Look(width=85.0)}, "for a single panel"),
+        ("spectra", {"look": Look(width=85.0)}, "drawn alone"),
+        ("spectra bands", {}, "drawn alone"),
+        ("fit", {"look": Look(xlim=(0.0, 1.0))}, "for one panel"),
         ("vdos", {"look": Look(style="no such style")}, "cannot be read"),
     ],
 )
 def test_what_cannot_be_drawn_is_an_error(folder, tmp_path, name, given, message):
     with pytest.raises(UsageError, match=message):
-        plot_job(folder, name, output=str(tmp_path / "x.pdf"), **given)
+        plot_job(folder, name.split(), output=str(tmp_path / "x.pdf"), **given)
     assert not (tmp_path / "x.pdf").exists()
 
 

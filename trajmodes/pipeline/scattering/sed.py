@@ -16,7 +16,7 @@ from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.bands import dispersion, map_at
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import band_path, on_path
+from trajmodes.phonons.qpoints import band_path, is_standard, on_path, sections_with
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
 from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import PATH_SPACING
@@ -93,6 +93,8 @@ def spectral_energy(
     require_all_frames(run)
     space = half_space(run.supercell)
     path = band_path(run.supercell.crystal, PATH_SPACING, job.phonons.path)
+    if is_standard(job.phonons.path):
+        path = sections_with(path, space.qpoints)
     if constants is None:
         modes = cartesian_modes(space)
         bands = Bands(path, np.empty((len(path.distance), 0)), None)

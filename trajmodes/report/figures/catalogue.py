@@ -126,7 +126,7 @@ FIGURES = (
         "figures/gruneisen.png",
         "Grüneisen parameters along the bands and of the sets of modes",
         ("gruneisen",),
-        _drawn("bands.draw_gruneisen"),
+        _drawn("thermo.gruneisen.draw_gruneisen"),
     ),
     Output(
         "figures/energies.png",
@@ -188,7 +188,7 @@ PROPERTY_OUTPUTS = (
         "figures/thermo.png",
         "density of states, heat capacity, free energy, mean square displacements",
         ("thermo_temperature",),
-        _drawn("thermo.draw_thermo"),
+        _drawn("thermo.harmonic.draw_thermo"),
     ),
     Output(
         "figures/slab.png",
@@ -200,7 +200,7 @@ PROPERTY_OUTPUTS = (
         "figures/sound.png",
         "velocities of sound by direction",
         ("sound_plane",),
-        _drawn("thermo.draw_sound"),
+        _drawn("thermo.harmonic.draw_sound"),
     ),
     *SPECTRAL_TABLES,
     FREE_ENERGY_TABLE,
@@ -233,7 +233,7 @@ PROPERTY_OUTPUTS = (
         "free energy of the run by order, its mean beyond the force constants with the length "
         "of the run, and the distribution of the energies",
         ("expansion_order",),
-        _drawn("free_energy.draw_free_energy"),
+        _drawn("thermo.free_energy.draw_free_energy"),
     ),
 )
 """Files of `thermo`, `elastic`, `free-energy`, `spectral-function`, without results.nc."""
@@ -295,19 +295,19 @@ VOLUME_OUTPUTS = (
         "figures/quasiharmonic.png",
         "free energy by volume, equilibrium volume, thermal expansion, moduli, heat capacities",
         ("qha_volume",),
-        _drawn("quasiharmonic.draw_quasiharmonic"),
+        _drawn("thermo.quasiharmonic.draw_quasiharmonic"),
     ),
     Output(
         "figures/axes.png",
         "a, c, c/a and the linear thermal expansions of a uniaxial crystal",
         ("qha_ratio",),
-        _drawn("quasiharmonic.draw_axes"),
+        _drawn("thermo.quasiharmonic.draw_axes"),
     ),
     Output(
         "figures/gruneisen.png",
         "Grüneisen parameters along the bands, from volumes",
         ("band_gruneisen",),
-        _drawn("quasiharmonic.draw_mode_gruneisen"),
+        _drawn("thermo.quasiharmonic.draw_mode_gruneisen"),
     ),
 )
 """Files of `trajmodes quasiharmonic`, apart from results.nc."""
@@ -317,7 +317,7 @@ PHASE_OUTPUTS = (
         "figures/phases.png",
         "difference of the Gibbs free energies of two phases by temperature",
         ("phase_difference",),
-        _drawn("quasiharmonic.draw_phases"),
+        _drawn("thermo.quasiharmonic.draw_phases"),
     ),
 )
 """Files of `trajmodes phases`, apart from results.nc."""

@@ -44,19 +44,17 @@ def draw_energies(dataset: NamedArrays) -> Figure:
     panels = [upper]
     if tested:
         side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
-        _draw_deviations(side, dataset["equipartition_z"].values)
+        deviations_panel(side, dataset)
         text = str(dataset["equipartition_text"].item())
         upper.set_title(text[:1].upper() + text[1:])
         panels.append(side)
     forces = "anharmonicity" in dataset
     heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
-    _draw_deviation_from_harmonic(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
-    heat.set_ylabel(r"Heat capacity of a mode (k$_\mathrm{B}$)")
+    heat_capacity_panel(heat, dataset)
     panels.append(heat)
     if forces:
         excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
-        _draw_deviation_from_harmonic(excess, dataset, "anharmonicity", 0.0, np.inf)
-        excess.set_ylabel("Anharmonicity, W/U − 1")
+        anharmonicity_panel(excess, dataset)
         panels.append(excess)
     letter_panels(panels)
     return figure
@@ -81,7 +79,9 @@ def temperatures_panel(axes: Axes, dataset: NamedArrays) -> None:
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
 
 
-def _draw_deviations(axes: Axes, sigmas: Floats) -> None:
+def deviations_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the distribution of the deviations from equipartition, in standard errors."""
+    sigmas = dataset["equipartition_z"].values
     known = sigmas[np.isfinite(sigmas)]
     edges = np.linspace(-5.0, 5.0, 21)
     shown = np.clip(known, -4.99, 4.99)
@@ -94,6 +94,18 @@ def _draw_deviations(axes: Axes, sigmas: Floats) -> None:
     axes.tick_params(top=False)
     axes.axvline(0.0, color=GREY, linewidth=0.6)
     axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def heat_capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the heat capacity of the modes against their frequency."""
+    _draw_deviation_from_harmonic(axes, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
+    axes.set_ylabel(r"Heat capacity of a mode (k$_\mathrm{B}$)")
+
+
+def anharmonicity_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw W/U − 1 of the modes against their frequency."""
+    _draw_deviation_from_harmonic(axes, dataset, "anharmonicity", 0.0, np.inf)
+    axes.set_ylabel("Anharmonicity, W/U − 1")
 
 
 def _draw_deviation_from_harmonic(

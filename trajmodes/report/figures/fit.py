@@ -1,7 +1,6 @@
 """The fit: force constants of each order by distance, residuals, convergence with the run."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -110,12 +109,12 @@ _MOST_KINDS = 5
 def draw_orders(dataset: NamedArrays) -> Figure:
     """Draw force constants of higher orders by distance, residuals and convergence by order."""
     names = [name for name in _CLUSTERS if f"{name}_shell_norm" in dataset]
-    upper: list[_Panel] = [partial(_draw_clusters, name=name) for name in names]
+    upper = [_CLUSTER_PANELS[name] for name in names]
     lower: list[_Panel] = []
     if dataset.sizes.get("order", 0) > 1:
-        lower.append(_draw_residuals)
+        lower.append(residuals_panel)
     if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
-        lower.append(_draw_order_convergence)
+        lower.append(order_convergence_panel)
     rows = [row for row in (upper, lower) if row]
     n_lines = max(-(-len(_cluster_handles(dataset, name)) // _LEGEND_COLUMNS) for name in names)
     height = 2.95 * len(rows) + 0.1 + 0.18 * (n_lines - 1)
@@ -129,6 +128,19 @@ def draw_orders(dataset: NamedArrays) -> Figure:
             panel(axes, dataset)
     letter_panels(figure.axes)
     return figure
+
+
+def triplets_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw third-order force constants by the largest distance in a triplet."""
+    _draw_clusters(axes, dataset, "triplet")
+
+
+def quartets_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw fourth-order force constants by the largest distance in a quartet."""
+    _draw_clusters(axes, dataset, "quartet")
+
+
+_CLUSTER_PANELS: dict[str, _Panel] = {"triplet": triplets_panel, "quartet": quartets_panel}
 
 
 def _draw_clusters(axes: Axes, dataset: NamedArrays, name: str) -> None:
@@ -216,8 +228,8 @@ def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
     return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
 
 
-def _draw_residuals(axes: Axes, dataset: NamedArrays) -> None:
-    """Residual with all orders up to each one, in percent of the rms force."""
+def residuals_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the residual with all orders up to each one, in percent of the rms force."""
     scale = 100.0 / float(dataset["rms_force"])
     residual = scale * dataset["order_rms_residual"].values
     predicted = scale * dataset["order_rms_predicted"].values
@@ -249,7 +261,8 @@ def _draw_residuals(axes: Axes, dataset: NamedArrays) -> None:
     axes.legend(loc="lower left", borderaxespad=0.3)
 
 
-def _draw_order_convergence(axes: Axes, dataset: NamedArrays) -> None:
+def order_convergence_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw how the parameters of each order change if a part of the run is fitted."""
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = 100.0 * dataset["fit_order_change"].values[:-1]

@@ -70,7 +70,7 @@ def draw_lifetimes(dataset: NamedArrays) -> Figure:
     )
     if compared:
         side = figure.add_axes((0.69, 0.12, 0.3, tall))
-        _draw_comparison(side, dataset)
+        compared_panel(side, dataset)
         letter_panels((axes, side))
     return figure
 
@@ -193,7 +193,7 @@ def _mark_unresolved(axes: Axes, dataset: NamedArrays) -> None:
     )
 
 
-def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
+def compared_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw lifetimes from energies against those from lines, and lower limits of the latter."""
     line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
     line_sem = dataset["lifetime_ps_sem"].values
@@ -242,21 +242,9 @@ def draw_conductivity(dataset: NamedArrays) -> Figure:
     spectral, cumulative, free = (
         figure.add_axes((left, 0.145, 0.245, 0.63)) for left in (0.075, 0.41, 0.745)
     )
-    grid, path = dataset["kappa_freq_thz"].values, dataset["kappa_path"].values / 10.0
-    for kind, colour, dashes in _KINDS:
-        # The diagonal elements have the same lifetimes: their errors do not average out.
-        directions, along, errors = conducting_axes(dataset, kind)
-        mean = plus_minus(float(along.mean()), float(errors.mean()))
-        label = f"{kind}, mean of {', '.join(directions)}: {mean} W/(m K)"
-        density = dataset[f"kappa_spectral_{kind}"].values
-        below = dataset[f"kappa_cumulative_{kind}_w_mk"].values
-        spectral.plot(grid, density, color=colour, linestyle=dashes, label=label)
-        cumulative.plot(path, below, color=colour, linestyle=dashes)
-    spectral.set(xlabel="Frequency (THz)", ylabel="Spectral κ (W/(m K THz))")
-    spectral.set_xlim(0.0, float(grid[-1]))
-    spectral.set_ylim(bottom=0.0)
-    _frame_cumulative(cumulative, dataset)
-    _draw_free_paths(free, dataset)
+    spectral_panel(spectral, dataset)
+    cumulative_panel(cumulative, dataset)
+    free_paths_panel(free, dataset)
     mesh = mesh_of(dataset["kappa_mesh"].values)
     filled = 100.0 * float(dataset["kappa_filled_share"])
     legend = figure.legend(
@@ -271,9 +259,29 @@ def draw_conductivity(dataset: NamedArrays) -> Figure:
     return figure
 
 
-def _frame_cumulative(axes: Axes, dataset: NamedArrays) -> None:
-    """Limits and labels of the panel of the cumulative conductivity."""
+def spectral_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the spectral conductivity."""
+    grid = dataset["kappa_freq_thz"].values
+    _draw_kinds(axes, dataset, grid, "kappa_spectral_{}")
+    axes.set(xlabel="Frequency (THz)", ylabel="Spectral κ (W/(m K THz))")
+    axes.set_xlim(0.0, float(grid[-1]))
+    axes.set_ylim(bottom=0.0)
+
+
+def _draw_kinds(axes: Axes, dataset: NamedArrays, place: Floats, name: str) -> None:
+    for kind, colour, dashes in _KINDS:
+        # The diagonal elements have the same lifetimes: their errors do not average out.
+        directions, along, errors = conducting_axes(dataset, kind)
+        mean = plus_minus(float(along.mean()), float(errors.mean()))
+        label = f"{kind}, mean of {', '.join(directions)}: {mean} W/(m K)"
+        value = dataset[name.format(kind)].values
+        axes.plot(place, value, color=colour, linestyle=dashes, label=label)
+
+
+def cumulative_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the conductivity of mean free paths up to each length."""
     path = dataset["kappa_path"].values / 10.0
+    _draw_kinds(axes, dataset, path, "kappa_cumulative_{}_w_mk")
     total = dataset["kappa_cumulative_classical_w_mk"].values
     limit = float(np.nanmax(np.abs(total), initial=1e-12))
     begun = np.flatnonzero(np.abs(total) > _VISIBLE * limit)
@@ -287,7 +295,8 @@ def _frame_cumulative(axes: Axes, dataset: NamedArrays) -> None:
     axes.set(xlabel="Mean free path (nm)", ylabel="Cumulative κ (W/(m K))")
 
 
-def _draw_free_paths(axes: Axes, dataset: NamedArrays) -> None:
+def free_paths_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the mean free path of the modes against their frequency."""
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
     moves = np.isfinite(value) & (value > 0.0)
     known = moves & (value >= _SHORTEST)

@@ -270,11 +270,18 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 def draw_elastic(dataset: NamedArrays) -> Figure:
     """Draw the elastic constants that are different against temperature."""
+    figure = new_figure(3.2)
+    axes = figure.add_axes((0.1, 0.145, 0.78, 0.78))
+    elastic_panel(axes, dataset)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    return figure
+
+
+def elastic_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the elastic constants that are different, without a legend."""
     kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
     value, sem = dataset["series_stiffness_gpa"].values, sem_of(dataset, "series_stiffness_gpa")
     curve, band = dataset["curve_stiffness_gpa"].values, sem_of(dataset, "curve_stiffness_gpa")
-    figure = new_figure(3.2)
-    axes = figure.add_axes((0.1, 0.145, 0.78, 0.78))
     places = elastic_places(dataset)
     for (i, j), colour in zip(places, branch_colours(len(places)), strict=True):
         _line(axes, curve_t, curve[:, i, j], None if band is None else band[:, i, j], colour)
@@ -282,8 +289,6 @@ def draw_elastic(dataset: NamedArrays) -> Figure:
         label = f"C$_{{{i + 1}{j + 1}}}$"
         points(axes, kelvin, value[:, i, j], own, color=colour, marker="o", label=label)
     axes.set(xlabel="Temperature (K)", ylabel="Elastic constant (GPa)", xlim=_span(kelvin))
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-    return figure
 
 
 def draw_lattice(dataset: NamedArrays) -> Figure:

@@ -21,9 +21,9 @@ from trajmodes.report.figures.style import (
     letter_panels,
     line_entry,
     log_axis_around,
-    marker_entry,
     new_figure,
     points,
+    sem_of,
 )
 from trajmodes.report.numbers import branches, compact
 from trajmodes.report.spectral import levels_of
@@ -186,44 +186,63 @@ def _map_view(dataset: NamedArrays, axis: str, known: Bools | None = None) -> Pl
     return PlainArrays(arrays, {})
 
 
+_MAXIMA = (
+    ("measured_peak_thz", "measured_width_thz", BLUE, "s", "run"),
+    (
+        "spectral_peak_quantum_thz",
+        "spectral_width_quantum_thz",
+        *(GREEN, "^", "third order, quantum"),
+    ),
+    (
+        "spectral_peak_classical_thz",
+        "spectral_width_classical_thz",
+        *(RED, "o", "third order, classical"),
+    ),
+)
+"""Variables of maxima and widths, and their colour, marker and label."""
+
+
 def draw_widths(dataset: NamedArrays) -> Figure:
     """Draw widths and shifts against the harmonic frequency, predicted and measured."""
     figure = new_figure(3.2)
     panels = [figure.add_axes((left, 0.14, 0.375, 0.74)) for left in (0.1, 0.605)]
-    levels = levels_of(dataset)
-    at = tuple(np.array([(row, first) for row, first, _ in levels]).T)
-
-    def column(name: str) -> Floats:
-        values: Floats = dataset[name].values[at]
-        return values
-
-    def sem(name: str) -> Floats | None:
-        return column(f"{name}_sem") if f"{name}_sem" in dataset else None
-
-    freq = column("spectral_harmonic_thz")
-    kinds = [
-        ("measured_peak_thz", "measured_width_thz", BLUE, "s"),
-        ("spectral_peak_quantum_thz", "spectral_width_quantum_thz", GREEN, "^"),
-        ("spectral_peak_classical_thz", "spectral_width_classical_thz", RED, "o"),
-    ]
-    kinds = [kind for kind in kinds if kind[0] in dataset]
-    shown = []
-    for peak, width, colour, marker in kinds:
-        look: dict[str, Any] = {"color": colour, "marker": marker}
-        positive = column(width) > 0.0
-        error = sem(width)
-        bars = None if error is None else error[positive]
-        points(
-            panels[0], freq[positive], column(width)[positive], bars, above_zero=True, **look
-        )
-        points(panels[1], freq, column(peak) - freq, sem(peak), **look)
-        shown.append(column(width))
-    log_axis_around(panels[0], np.concatenate(shown), 2.0, 2.0)
-    panels[1].axhline(0.0, color=GREY, linewidth=0.7)
-    panels[0].set(xlabel="Harmonic frequency (THz)", ylabel="Full width at half maximum (THz)")
-    panels[1].set(xlabel="Harmonic frequency (THz)", ylabel="Shift of the maximum (THz)")
-    labels = {BLUE: "run", GREEN: "third order, quantum", RED: "third order, classical"}
-    entries = [marker_entry(labels[colour], colour, marker) for _, _, colour, marker in kinds]
-    figure.legend(handles=entries, loc="upper center", ncols=3, borderaxespad=0.2)
+    widths_panel(panels[0], dataset)
+    shifts_panel(panels[1], dataset)
+    entries = panels[1].get_legend_handles_labels()
+    figure.legend(*entries, loc="upper center", ncols=3, borderaxespad=0.2)
     letter_panels(panels)
     return figure
+
+
+def widths_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw widths against the harmonic frequency, without a legend."""
+    freq, _ = _of_levels(dataset, "spectral_harmonic_thz")
+    shown = []
+    for _, name, colour, marker, label in _MAXIMA:
+        if name in dataset:
+            width, sem = _of_levels(dataset, name)
+            ok = width > 0.0
+            look: dict[str, Any] = {"color": colour, "marker": marker, "label": label}
+            bars = None if sem is None else sem[ok]
+            points(axes, freq[ok], width[ok], bars, above_zero=True, **look)
+            shown.append(width)
+    log_axis_around(axes, np.concatenate(shown), 2.0, 2.0)
+    axes.set(xlabel="Harmonic frequency (THz)", ylabel="Full width at half maximum (THz)")
+
+
+def shifts_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw shifts of the maxima against the harmonic frequency, without a legend."""
+    freq, _ = _of_levels(dataset, "spectral_harmonic_thz")
+    for name, _, colour, marker, label in _MAXIMA:
+        if name in dataset:
+            maximum, sem = _of_levels(dataset, name)
+            points(axes, freq, maximum - freq, sem, color=colour, marker=marker, label=label)
+    axes.axhline(0.0, color=GREY, linewidth=0.7)
+    axes.set(xlabel="Harmonic frequency (THz)", ylabel="Shift of the maximum (THz)")
+
+
+def _of_levels(dataset: NamedArrays, name: str) -> tuple[Floats, Floats | None]:
+    """Values of the levels, and their standard errors if the results have them."""
+    at = tuple(np.array([(row, first) for row, first, _ in levels_of(dataset)]).T)
+    sem = sem_of(dataset, name)
+    return dataset[name].values[at], None if sem is None else sem[at]

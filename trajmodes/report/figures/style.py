@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
@@ -194,9 +195,9 @@ def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, **look: An
     return axes.legend(handles=handles, **place | {"borderaxespad": 0.1} | look)
 
 
-def letter_panels(panels: Iterable[Axes]) -> None:
-    """Write a, b, c, … beside the upper left corners of panels."""
-    for axes, letter in zip(panels, "abcdefghij", strict=False):
+def letter_panels(panels: Iterable[Axes], first: int = 0) -> None:
+    """Write a, b, c, … beside the upper left corners of panels, from the first letter on."""
+    for axes, letter in zip(panels, ascii_lowercase[first:], strict=False):
         axes.annotate(
             letter,
             (0.0, 1.0),

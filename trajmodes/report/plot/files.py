@@ -11,7 +11,8 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import UsageError
 from trajmodes.report.figures.catalogue import Drawing
 from trajmodes.report.numbers import counted
-from trajmodes.report.plot.panels import PANELS, draw_panel, possible_panels, set_of
+from trajmodes.report.plot.draw import draw_panel, set_of
+from trajmodes.report.plot.panels import PANELS, parts_of, possible_panels
 from trajmodes.report.write import outputs_of
 from trajmodes.results.netcdf import read_arrays
 from trajmodes.results.outputs import Output, describe
@@ -59,10 +60,16 @@ class Look:
     style: str | None = None
     """A style sheet of matplotlib."""
 
+    @property
+    def is_default_size(self) -> bool:
+        """Whether neither a size nor a range is given."""
+        given = (self.width, self.height, self.xlim, self.ylim)
+        return all(one is None for one in given)
+
 
 def plot_job(
     path: str | os.PathLike[str],
-    name: str | None,
+    names: Sequence[str],
     modes: Sequence[str] = (),
     output: str | None = None,
     look: Look = Look(),
@@ -73,12 +80,12 @@ def plot_job(
     ----------
     path
         Results folder, or its ``results.nc``.
-    name
-        Name of a panel or of a figure of the folder; None: list them.
+    names
+        Names of panels, or of a figure of the folder; none: list them.
     modes
-        Modes such as ``X:4``, for a panel of a mode.
+        Modes such as ``X:4``, for panels of a mode.
     output
-        The file; None: the name of the figure in the working folder.
+        The file; None: the names in the working folder.
     look
         Size, ranges and format.
 
@@ -92,12 +99,19 @@ def plot_job(
         If the file cannot be written.
     """
     dataset = read_arrays(path)
-    if name is None:
+    if not names:
         return _listed(dataset)
-    target = Path(output or f"{name}.{look.format}")
+    names = [name.replace("_", "-") for name in names]
+    target = Path(output or f"{'-'.join(names)}.{look.format}")
     kind = target.suffix.removeprefix(".").lower() or look.format
     with _style(look):
-        figure = _figure(dataset, name, modes, look)
+        figure = _figure(dataset, names, modes, look)
+        if kind == "csv":
+            from trajmodes.report.plot.table import table_of  # noqa: PLC0415 - loads slowly
+
+            with atomic_file(target) as partial:
+                partial.write_text(table_of(figure, dataset, look.unit), encoding="utf-8")
+            return f"{target}: the data of the figure\n"
         if look.unit != "THz":
             from trajmodes.report.plot.frequency_unit import set_unit  # noqa: PLC0415
 
@@ -121,51 +135,82 @@ _METADATA = {
 """The same results give the same bytes: without the time of day."""
 
 
-def _figure(dataset: NamedArrays, name: str, modes: Sequence[str], look: Look) -> "Figure":
-    if name in PANELS:
-        return _of_panels(dataset, name, modes, look)
+def _figure(
+    dataset: NamedArrays, names: Sequence[str], modes: Sequence[str], look: Look
+) -> "Figure":
     whole = _whole_figures(dataset)
-    if name not in whole:
-        known = ", ".join([*possible_panels(dataset), *whole])
-        raise UsageError(f'there is no figure "{name}" of these results', fix=f"take {known}")
-    given = {"width": look.width, "height": look.height, "xlim": look.xlim, "ylim": look.ylim}
-    for option, value in given.items():
-        if value is not None:
+    if len(names) == 1 and names[0] in whole and look.is_default_size:
+        drawing = whole[names[0]].make(dataset)
+        assert isinstance(drawing, Drawing)
+        return drawing.draw()
+    panels: list[str] = []
+    for name in names:
+        parts = [name] if name in PANELS else parts_of(name, dataset)
+        if not parts and name in whole:
             raise UsageError(
-                f"--{option} is for a single panel, and {name} has several",
-                fix=f"take one of {', '.join(possible_panels(dataset))}",
+                f"{name} is drawn alone, in one size and one range",
+                fix="leave out --width, --height, --xlim and --ylim, or take panels: "
+                f"{', '.join(possible_panels(dataset))}",
             )
-    drawing = whole[name].make(dataset)
-    assert isinstance(drawing, Drawing)
-    return drawing.draw()
+        if not parts:
+            known = ", ".join([*possible_panels(dataset), *whole])
+            raise UsageError(
+                f'there is no figure "{name}" of these results', fix=f"take {known}"
+            )
+        panels += parts
+    return _of_panels(dataset, panels, modes, look)
 
 
-def _of_panels(dataset: NamedArrays, name: str, modes: Sequence[str], look: Look) -> "Figure":
-    """One panel, or one for each of several modes."""
+def _of_panels(
+    dataset: NamedArrays, names: Sequence[str], modes: Sequence[str], look: Look
+) -> "Figure":
+    """Put panels together; those of a mode are drawn for each of several modes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads slowly
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    panel = PANELS[name]
-    if panel.of_a_mode and not modes:
-        raise UsageError(f"{name} is drawn for a mode", fix="name one, such as --modes X:4")
-    if modes and not panel.of_a_mode:
-        raise UsageError(f"{name} is not drawn for single modes", fix="leave out --modes")
-    sets = [(set_of(dataset, mode),) for mode in modes] if panel.of_a_mode else [()]
+    from trajmodes.report.figures.style import letter_panels  # noqa: PLC0415
+
+    _require_consistent(names, modes, look)
+    drawn = [
+        (name, more)
+        for name in names
+        for more in (
+            [(set_of(dataset, one),) for one in modes] if PANELS[name].of_a_mode else [()]
+        )
+    ]
     wide = (look.width or _WIDTH) / MM_PER_INCH
-    n_columns = max(1, min(len(sets), int(wide / _PER_ROW)))
-    n_rows = -(-len(sets) // n_columns)
+    n_rows = -(-len(drawn) // max(1, min(len(drawn), int(wide / _PER_ROW))))
+    # As many panels in each row as possible.
+    n_columns = -(-len(drawn) // n_rows)
     natural = n_rows * _ASPECT * wide / n_columns
     tall = natural if look.height is None else look.height / MM_PER_INCH
     figure = Figure(figsize=(wide, tall), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, more in enumerate(sets, 1):
+    for place, (name, more) in enumerate(drawn, 1):
         axes = figure.add_subplot(n_rows, n_columns, place)
-        drawn = draw_panel(name, dataset, axes, *more)
+        mesh = draw_panel(name, dataset, axes, *more)
         _set_limits(axes, look)
-        if name in ("bands", "bands-dos") and drawn is not None:
-            bar = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=35)
+        if name in ("bands", "bands-dos") and mesh is not None:
+            bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=35)
             bar.set_label("Spectral kinetic energy (meV/THz)")
+        if len(names) > 1:
+            letter_panels((axes,), place - 1)
     return figure
+
+
+def _require_consistent(names: Sequence[str], modes: Sequence[str], look: Look) -> None:
+    of_a_mode = [name for name in names if PANELS[name].of_a_mode]
+    if of_a_mode and not modes:
+        raise UsageError(
+            f"{of_a_mode[0]} is drawn for a mode", fix="name one, such as --modes X:4"
+        )
+    if modes and not of_a_mode:
+        raise UsageError(f"{names[0]} is not drawn for single modes", fix="leave out --modes")
+    if len(names) > 1 and (look.xlim, look.ylim) != (None, None):
+        raise UsageError(
+            "--xlim and --ylim are for one panel, and there are several",
+            fix="draw the panels one by one, or leave the ranges out",
+        )
 
 
 def _set_limits(axes: "Axes", look: Look) -> None:
@@ -200,21 +245,20 @@ def _style(look: Look) -> Iterator[None]:
 
 def _whole_figures(dataset: NamedArrays) -> dict[str, Output]:
     """Figures of the folder that are not single panels."""
-    return {
-        Path(one.name).stem: one
+    figures = {
+        Path(one.name).stem.replace("_", "-"): one
         for one in outputs_of(dataset)
-        if one.name.endswith(".png")
-        and one.is_possible(dataset)
-        and Path(one.name).stem not in PANELS
+        if one.name.endswith(".png") and one.is_possible(dataset)
     }
+    return {name: one for name, one in figures.items() if name not in PANELS}
 
 
 def _listed(dataset: NamedArrays) -> str:
     panels = {name: PANELS[name].text for name in possible_panels(dataset)}
     whole = {name: describe(one.text, dataset) for name, one in _whole_figures(dataset).items()}
     width = max(map(len, [*panels, *whole]), default=0)
-    lines = [f"{counted(len(panels), 'panel')}, of any size:"]
+    lines = [f"{counted(len(panels), 'panel')}, of any size, alone or together:"]
     lines += [f"  {name:<{width}}  {text}" for name, text in panels.items()]
-    lines += ["", f"{counted(len(whole), 'figure')} of the folder, 178 mm wide:"] * bool(whole)
+    lines += ["", f"{counted(len(whole), 'figure')} of the folder:"] * bool(whole)
     lines += [f"  {name:<{width}}  {text}" for name, text in whole.items()]
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-_NAMES = {"meV": "meV", "cm-1": "cm⁻¹"}
+_NAMES = {"THz": "THz", "meV": "meV", "cm-1": "cm⁻¹"}
 
 
 def per_thz(unit: str) -> float:
@@ -35,19 +35,25 @@ def factor_of(axis: "Axis", unit: str) -> float:
 
 def set_unit(figure: "Figure", unit: str) -> None:
     """Write all axes of frequency of a figure in a unit, with round numbers in it."""
-    for axes in _all_axes(figure.axes):
+    for axes in all_axes(figure.axes):
         for axis in (axes.xaxis, axes.yaxis):
             label = axis.get_label_text()
             if "THz" not in label:
                 continue
             _set_ticks(axis, factor_of(axis, unit))
-            axis.set_label_text(label.replace("THz", _NAMES[unit]))
+            axis.set_label_text(in_unit(label, unit))
 
 
-def _all_axes(several: "Iterable[_AxesBase]") -> "Iterator[_AxesBase]":
+def in_unit(label: str, unit: str) -> str:
+    """Label of an axis in THz, with the name of the unit."""
+    return label.replace("THz", _NAMES[unit])
+
+
+def all_axes(several: "Iterable[_AxesBase]") -> "Iterator[_AxesBase]":
+    """Give axes, each followed by those inside it."""
     for axes in several:
         yield axes
-        yield from _all_axes(axes.child_axes)
+        yield from all_axes(axes.child_axes)
 
 
 def _set_ticks(axis: "Axis", factor: float) -> None:

@@ -1,18 +1,9 @@
-"""The list of panels: names, what they need, and the functions that draw them into axes."""
+"""The list of panels: their names, what they need, and the functions that draw them."""
 
 from collections.abc import Mapping
-from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.qpoints import zone_point
-from trajmodes.project.selected_modes import parse_modes
-from trajmodes.results.contents import modes_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 class Panel(NamedTuple):
@@ -22,7 +13,9 @@ class Panel(NamedTuple):
     maker: str
     """Module of `trajmodes.report` and its function."""
     needs: str
-    """Variable without which there is nothing to draw."""
+    """Variables without which there is nothing to draw; of those joined by | one is enough."""
+    figure: str = ""
+    """Figure of the results folder that the panel is a part of, unless it has its name."""
     xlabel: str = ""
     ylabel: str = ""
     """Labels that the function leaves to the figure."""
@@ -30,8 +23,6 @@ class Panel(NamedTuple):
     """Whether it is drawn for one set of modes."""
 
 
-_WIDEST_LEGEND = 1.05
-"""Largest width of a legend in one row, in units of that of its panel."""
 PANELS: Mapping[str, Panel] = {
     "bands": Panel(
         "bands, over the spectral energy density of a run",
@@ -43,8 +34,28 @@ PANELS: Mapping[str, Panel] = {
         "plot.beside.bands_and_density",
         "path_distance",
     ),
+    "renormalised-bands": Panel(
+        "bands of force constants, spectral lines and displacement covariances",
+        "figures.bands.renormalised_panel",
+        "band_quasi_particle_thz|band_displacement_thz",
+        figure="renormalised",
+    ),
+    "differences": Panel(
+        "measured frequencies minus those of the force constants",
+        "figures.bands.differences_panel",
+        "freq_harmonic_thz freq_spectrum_thz|freq_ratio_thz "
+        "band_quasi_particle_thz|band_displacement_thz",
+        figure="renormalised",
+    ),
     "lifetimes": Panel(
-        "lifetimes against frequency", "figures.lifetimes.lifetimes_panel", "lifetime_ps"
+        "lifetimes against frequency",
+        "figures.lifetimes.lifetimes_panel",
+        "lifetime_ps|lifetime_energy_ps|lifetime_phi3_classical_ps",
+    ),
+    "lifetimes-compared": Panel(
+        "lifetimes of energies against those of lines",
+        "figures.lifetimes.compared_panel",
+        "lifetime_disagreement",
     ),
     "spectrum": Panel(
         "spectrum of a mode with its fit",
@@ -66,135 +77,233 @@ PANELS: Mapping[str, Panel] = {
         "mode temperatures against frequency: equipartition",
         "figures.energies.temperatures_panel",
         "mode_temperature",
+        figure="energies",
+    ),
+    "equipartition": Panel(
+        "deviations from equipartition in standard errors",
+        "figures.energies.deviations_panel",
+        "equipartition_z",
+        figure="energies",
+    ),
+    "mode-heat-capacity": Panel(
+        "heat capacities of the modes",
+        "figures.energies.heat_capacity_panel",
+        "heat_capacity_kb",
+        figure="energies",
+    ),
+    "anharmonicity": Panel(
+        "anharmonicity W/U − 1 of the modes",
+        "figures.energies.anharmonicity_panel",
+        "anharmonicity",
+        figure="energies",
     ),
     "vdos": Panel(
         "vibrational density of states of a run, total and by species",
         "figures.spectra.density_panel",
         "vdos",
     ),
-    "shells": Panel("force constants by distance", "figures.fit.shells_panel", "shell_norm"),
+    "shells": Panel(
+        "force constants by distance", "figures.fit.shells_panel", "shell_norm", figure="fit"
+    ),
     "convergence": Panel(
         "convergence of the fit with the length of the run",
         "figures.fit.convergence_panel",
         "fit_change",
+        figure="fit",
+    ),
+    "triplets": Panel(
+        "third-order force constants by distance",
+        "figures.fit.triplets_panel",
+        "triplet_shell_norm",
+        figure="orders",
+    ),
+    "quartets": Panel(
+        "fourth-order force constants by distance",
+        "figures.fit.quartets_panel",
+        "quartet_shell_norm",
+        figure="orders",
+    ),
+    "residuals": Panel(
+        "residual of the fit by order",
+        "figures.fit.residuals_panel",
+        "triplet_shell_norm order_rms_residual",
+        figure="orders",
+    ),
+    "order-convergence": Panel(
+        "convergence of each order with the length of the run",
+        "figures.fit.order_convergence_panel",
+        "fit_order_change",
+        figure="orders",
+    ),
+    "kappa-frequency": Panel(
+        "thermal conductivity by frequency",
+        "figures.lifetimes.spectral_panel",
+        "kappa_classical_w_mk",
+        figure="conductivity",
+    ),
+    "kappa-path": Panel(
+        "thermal conductivity by mean free path",
+        "figures.lifetimes.cumulative_panel",
+        "kappa_classical_w_mk",
+        figure="conductivity",
+    ),
+    "free-paths": Panel(
+        "mean free paths against frequency",
+        "figures.lifetimes.free_paths_panel",
+        "free_path",
+        figure="conductivity",
     ),
     "gruneisen": Panel(
         "Grüneisen parameters along the path",
-        "figures.bands.draw_along_path",
+        "figures.thermo.gruneisen.draw_along_path",
         "band_gruneisen",
     ),
-    "dos": Panel("density of states of force constants", "figures.thermo.states_panel", "dos"),
+    "gruneisen-modes": Panel(
+        "Grüneisen parameters of the modes", "figures.thermo.gruneisen.sets_panel", "gruneisen"
+    ),
+    "dos": Panel(
+        "density of states of force constants",
+        "figures.thermo.harmonic.states_panel",
+        "dos",
+        figure="thermo",
+    ),
     "heat-capacity": Panel(
-        "heat capacity and entropy", "figures.thermo.capacity_panel", "capacity_kb"
+        "heat capacity and entropy",
+        "figures.thermo.harmonic.capacity_panel",
+        "capacity_kb",
+        figure="thermo",
     ),
     "energy": Panel(
         "free energy and energy of the phonons",
-        "figures.thermo.energy_panel",
+        "figures.thermo.harmonic.energy_panel",
         "energy_classical",
+        figure="thermo",
     ),
     "displacements": Panel(
-        "mean square displacements", "figures.thermo.displacements_panel", "b_iso_classical"
+        "mean square displacements",
+        "figures.thermo.harmonic.displacements_panel",
+        "b_iso_classical",
+        figure="thermo",
+    ),
+    "free-energy-orders": Panel(
+        "free energy of the run by order",
+        "figures.thermo.free_energy.orders_panel",
+        "expansion_order",
+        figure="free-energy",
+    ),
+    "free-energy-length": Panel(
+        "free energy with the length of the run",
+        "figures.thermo.free_energy.length_panel",
+        "expansion_order",
+        figure="free-energy",
+    ),
+    "energy-differences": Panel(
+        "distribution of the energies beyond the force constants",
+        "figures.thermo.free_energy.distribution_panel",
+        "expansion_order",
+        figure="free-energy",
+    ),
+    "predicted-widths": Panel(
+        "widths of the spectral functions",
+        "figures.spectral_function.widths_panel",
+        "spectral_point",
+        figure="spectral-widths",
+    ),
+    "predicted-shifts": Panel(
+        "shifts of the spectral functions",
+        "figures.spectral_function.shifts_panel",
+        "spectral_point",
+        figure="spectral-widths",
     ),
     "series-bands": Panel(
         "bands of all runs of a series", "figures.series.bands_panel", "series_band_freq_thz"
     ),
-    "volume": Panel("equilibrium volume", "figures.quasiharmonic.volume_panel", "qha_volume"),
-    "expansion": Panel(
-        "thermal expansion", "figures.quasiharmonic.expansion_panel", "qha_volume"
+    "slopes": Panel(
+        "change of the frequencies with temperature",
+        "figures.series.slopes_panel",
+        "freq_slope_thz_k",
     ),
-    "bulk-modulus": Panel("bulk moduli", "figures.quasiharmonic.modulus_panel", "qha_volume"),
+    "soft-modes": Panel(
+        "squared frequencies of the softest modes by temperature",
+        "figures.series.soft_panel",
+        "soft_temperature",
+    ),
+    "widths": Panel(
+        "linewidths by temperature",
+        "figures.series.widths_panel",
+        "linewidth_exponent",
+        figure="linewidths",
+    ),
+    "exponents": Panel(
+        "exponents of the linewidths",
+        "figures.series.exponents_panel",
+        "linewidth_exponent",
+        figure="linewidths",
+    ),
+    "elastic": Panel(
+        "elastic constants by temperature",
+        "figures.series.elastic_panel",
+        "curve_stiffness_gpa",
+    ),
+    "helmholtz": Panel(
+        "free energy by volume",
+        "figures.thermo.quasiharmonic.free_energy_panel",
+        "qha_run_free_energy",
+        figure="quasiharmonic",
+    ),
+    "volume": Panel(
+        "equilibrium volume",
+        "figures.thermo.quasiharmonic.volume_panel",
+        "qha_volume",
+        figure="quasiharmonic",
+    ),
+    "expansion": Panel(
+        "thermal expansion",
+        "figures.thermo.quasiharmonic.expansion_panel",
+        "qha_volume",
+        figure="quasiharmonic",
+    ),
+    "bulk-modulus": Panel(
+        "bulk moduli",
+        "figures.thermo.quasiharmonic.modulus_panel",
+        "qha_volume",
+        figure="quasiharmonic",
+    ),
+    "heat-capacities": Panel(
+        "heat capacities at constant pressure and volume",
+        "figures.thermo.quasiharmonic.capacity_panel",
+        "qha_capacity_p_kb",
+        figure="quasiharmonic",
+    ),
+    "gruneisen-mean": Panel(
+        "thermodynamic Grüneisen parameter",
+        "figures.thermo.quasiharmonic.gruneisen_panel",
+        "qha_gruneisen",
+        figure="quasiharmonic",
+    ),
+    "phases": Panel(
+        "difference of the Gibbs free energies of two phases",
+        "figures.thermo.quasiharmonic.phases_panel",
+        "phase_difference",
+    ),
 }
 """Name → panel."""
 
 
 def possible_panels(dataset: NamedArrays) -> list[str]:
     """Names of the panels that the results have data for."""
-    return [name for name, one in PANELS.items() if one.needs in dataset]
+    return [name for name, one in PANELS.items() if not missing(one, dataset)]
 
 
-def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any:
-    """Draw a panel into axes; return what its function returns.
-
-    Parameters
-    ----------
-    name
-        Its name in `PANELS`.
-    dataset
-        The results.
-    axes
-        The axes of matplotlib.
-    *more
-        Number of the set of modes, if the panel is of one.
-
-    Raises
-    ------
-    DataError
-        If the results have nothing to draw.
-    """
-    panel = PANELS[name]
-    if panel.needs not in dataset:
-        raise DataError(
-            f"the results hold nothing to draw: there is no {panel.needs}",
-            why="this part of the analysis was not asked for",
-            fix="project the run on its modes: run.project(force_constants)",
-        )
-    module, _, function = panel.maker.rpartition(".")
-    drawn = getattr(import_module(f"trajmodes.report.{module}"), function)(axes, dataset, *more)
-    if panel.xlabel:
-        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
-    _put_legend(axes)
-    return drawn
+def parts_of(figure: str, dataset: NamedArrays) -> list[str]:
+    """Names of the panels of a figure that the results have data for."""
+    return [name for name in possible_panels(dataset) if PANELS[name].figure == figure]
 
 
-def _put_legend(axes: "Axes") -> None:
-    """Put a legend above a panel that has none; stack entries that are wider than the panel.
-
-    A layout that is made later would leave room for wide legends by narrow panels.
-    """
-    legend = axes.get_legend()
-    handles, texts = axes.get_legend_handles_labels()
-    if legend is None and len(texts) < 2:
-        return
-    if legend is not None:
-        wide = legend.get_window_extent().width
-        if wide < _WIDEST_LEGEND * axes.get_window_extent().width:
-            return
-        if not texts:
-            # The entries are not of what was drawn.
-            handles = [one for one in legend.legend_handles if one is not None]
-            texts = [text.get_text() for text in legend.get_texts()]
-    axes.legend(
-        *(handles[::-1], texts[::-1]),
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        borderaxespad=0.1,
-    )
-
-
-def set_of(dataset: NamedArrays, mode: int | str) -> int:
-    """Find the number of the set that a mode belongs to.
-
-    Parameters
-    ----------
-    dataset
-        The results.
-    mode
-        Number of the set, or one of its modes such as ``1/2 0 0:3`` or ``X:3``.
-
-    Raises
-    ------
-    UsageError
-        If there is no such mode or set.
-    """
-    number = mode
-    if isinstance(mode, str):
-        modes = modes_in(dataset)
-        (chosen, *_) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
-        number = int(modes.sets[chosen.row, chosen.branch])
-    count = dataset.sizes.get("set", 0)
-    if not 0 <= int(number) < count:
-        raise UsageError(
-            f"there is no set of modes {mode}",
-            fix=f"sets count from 0 to {count - 1}; acoustic modes at Γ belong to none",
-        )
-    return int(number)
+def missing(panel: Panel, dataset: NamedArrays) -> list[str]:
+    """Variables that a panel needs and the results do not have."""
+    return [
+        " or ".join(names)
+        for names in (word.split("|") for word in panel.needs.split())
+        if not any(name in dataset for name in names)
+    ]

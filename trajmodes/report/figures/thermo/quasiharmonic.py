@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.figures.bands import draw_along_path, gruneisen_limits
 from trajmodes.report.figures.style import (
     BLACK,
     GREY,
@@ -20,6 +19,7 @@ from trajmodes.report.figures.style import (
     new_figure,
     sem_of,
 )
+from trajmodes.report.figures.thermo.gruneisen import draw_along_path, gruneisen_limits
 
 _CURVES = 6
 """Temperatures at which F(V) is drawn."""
@@ -234,7 +234,12 @@ def _two_kinds(
 def draw_phases(dataset: NamedArrays) -> Figure:
     """Draw the difference of the Gibbs free energies of two phases by temperature."""
     figure = new_figure(3.3)
-    axes = figure.add_axes((0.09, 0.13, 0.88, 0.74))
+    phases_panel(figure.add_axes((0.09, 0.13, 0.88, 0.74)), dataset)
+    return figure
+
+
+def phases_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the difference of the Gibbs free energies of two phases."""
     kelvin = dataset["qha_temperature"].values
     pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
     for p, colour in enumerate(branch_colours(len(pressures))):
@@ -247,4 +252,3 @@ def draw_phases(dataset: NamedArrays) -> Figure:
     axes.set_ylabel("ΔG per atom (meV)")
     axes.set_title(f"G of {first} less G of {second}; below zero {first} is stable", pad=4.0)
     axes.legend(loc="best")
-    return figure

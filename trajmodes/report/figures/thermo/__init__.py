@@ -1,0 +1,1 @@
+"""Figures of thermodynamics: harmonic and quasiharmonic, free energy, Grüneisen parameters."""

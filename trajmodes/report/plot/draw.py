@@ -1,0 +1,146 @@
+"""A panel of the list, drawn into given axes with its labels and a legend."""
+
+import textwrap
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.text import Text
+
+from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.qpoints import zone_point
+from trajmodes.project.selected_modes import parse_modes
+from trajmodes.report.plot.panels import PANELS, missing
+from trajmodes.results.contents import modes_in
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WIDEST_LEGEND = 1.05
+"""Largest width of a legend in one row, in units of that of its panel."""
+_WIDEST_TEXT = 0.9
+"""The same of a legend whose entries have a row each."""
+_LEAST_CHARACTERS = 12
+"""A long text is not broken into shorter lines than this."""
+
+
+def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any:
+    """Draw a panel into axes; return what its function returns.
+
+    Parameters
+    ----------
+    name
+        Its name in `PANELS`.
+    dataset
+        The results.
+    axes
+        The axes of matplotlib.
+    *more
+        Number of the set of modes, if the panel is of one.
+
+    Raises
+    ------
+    DataError
+        If the results have nothing to draw.
+    """
+    panel = PANELS[name]
+    if lacking := missing(panel, dataset):
+        raise DataError(
+            f"the results hold nothing to draw: there is no {lacking[0]}",
+            why="this part of the analysis was not asked for",
+            fix="project the run on its modes: run.project(force_constants)",
+        )
+    module, _, function = panel.maker.rpartition(".")
+    drawn = getattr(import_module(f"trajmodes.report.{module}"), function)(axes, dataset, *more)
+    if panel.xlabel:
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    _put_legend(axes)
+    _break_labels(axes)
+    return drawn
+
+
+def _put_legend(axes: "Axes") -> None:
+    """Put a legend above a panel that has none; stack entries that are wider than the panel.
+
+    A layout that is made later would leave room for wide legends by narrow panels.
+    """
+    legend = axes.get_legend()
+    handles, texts = axes.get_legend_handles_labels()
+    if legend is None and len(texts) < 2:
+        return
+    wide = axes.get_window_extent().width
+    if legend is not None:
+        if legend.get_window_extent().width < _WIDEST_LEGEND * wide:
+            return
+        if not texts:
+            # The entries are not of what was drawn.
+            handles = [one for one in legend.legend_handles if one is not None]
+            texts = [text.get_text() for text in legend.get_texts()]
+    for n_columns in (3, 2, 1):
+        made = axes.legend(
+            *(handles[::-1], texts[::-1]),
+            ncols=n_columns,
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            borderaxespad=0.1,
+        )
+        if made.get_window_extent().width < _WIDEST_LEGEND * wide:
+            return
+    beside = made.get_window_extent().width - max(
+        text.get_window_extent().width for text in made.get_texts()
+    )
+    for text in made.get_texts():
+        _break(text, _WIDEST_TEXT * wide - beside)
+
+
+def _break_labels(axes: "Axes") -> None:
+    """Break labels that are longer than their axis, and titles wider than the panel."""
+    panel = axes.get_window_extent()
+    titles = {axes.get_title(place) for place in ("left", "center", "right")}
+    long = [one for one in axes.findobj(Text) if one.get_text() in titles]
+    for text in [axes.xaxis.label, *long]:
+        _break(text, panel.width)
+    here = axes.get_position().bounds
+    for one in axes.figure.axes:
+        # The panel itself, and its second scale.
+        if one.get_position().bounds == here:
+            _break(one.yaxis.label, panel.height)
+
+
+def _break(text: Text, room: float) -> None:
+    """Break a text that is longer than the room, in pixels."""
+    words, extent = text.get_text(), text.get_window_extent()
+    length = max(extent.width, extent.height)
+    if length > room and "\n" not in words:
+        count = max(int(len(words) * room / length), _LEAST_CHARACTERS)
+        text.set_text("\n".join(textwrap.wrap(words, count, break_long_words=False)))
+
+
+def set_of(dataset: NamedArrays, mode: int | str) -> int:
+    """Find the number of the set that a mode belongs to.
+
+    Parameters
+    ----------
+    dataset
+        The results.
+    mode
+        Number of the set, or one of its modes such as ``1/2 0 0:3`` or ``X:3``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such mode or set.
+    """
+    number = mode
+    if isinstance(mode, str):
+        modes = modes_in(dataset)
+        (chosen, *_) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
+        number = int(modes.sets[chosen.row, chosen.branch])
+    count = dataset.sizes.get("set", 0)
+    if not 0 <= int(number) < count:
+        raise UsageError(
+            f"there is no set of modes {mode}",
+            fix=f"sets count from 0 to {count - 1}; acoustic modes at Γ belong to none",
+        )
+    return int(number)
