@@ -82,6 +82,24 @@ def _group_limits() -> Iterator[int]:
                 yield int((folder / name).read_text())
 
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Parameters of `mallopt` in the C library of GNU."""
+_REUSED_BYTES = 1 << 25
+"""Largest array whose memory is used again: the limit that the library finds by itself."""
+
+
+def reuse_freed_memory() -> None:
+    """Let the C library keep freed memory, where something made it return all of it at once.
+
+    A process that asks the system for every array spends a third of its time on that. Other
+    systems than Linux have no such setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _REUSED_BYTES)
+        mallopt(_TRIM_THRESHOLD, 2 * _REUSED_BYTES)
+
+
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     """Read a file from an offset into a buffer; return the number of bytes, 0 at its end.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.data.motion import MotionBlock
+from trajmodes.readers.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,29 @@ class States:
 
 def span(start, stop):
     return start, stop
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Reader that leaves a file for every block that it reads."""
+
+    whole: object
+    folder: Path
+
+    def read(self, start, stop):
+        (self.folder / f"{start}-{time.monotonic_ns()}").touch()
+        time.sleep(0.01)
+        return self.whole.read(start, stop)
+
+    def place(self, frame, atom):
+        return f"frame {frame}, atom {atom}"
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Positions of a trajectory as motion."""
+
+    trajectory: Trajectory
+
+    def __call__(self, start, stop):
+        return MotionBlock(start, self.trajectory.read(start, stop).positions, None, None)

@@ -1,18 +1,23 @@
 """Frames kept in memory between the passes of a job, if all of them fit.
 
 Reading text takes most of the time of a pass. A run whose frames fit into memory is read once;
-a larger one is read by every pass, and keeps nothing.
+a larger one is read by every pass, and keeps nothing. On a cluster each worker keeps what it
+reads, as far as its share of the memory of its computer goes.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from operator import itemgetter
 from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from trajmodes.machine import memory_bytes
 from trajmodes.readers.trajectory import FrameFields, FrameReader, Trajectory
+from trajmodes.streaming.kept import memory_share, note_kept
 
 _MOST_BYTES = 2e9
 _SHARE = 8
@@ -25,7 +30,33 @@ def bytes_in_memory(trajectory: Trajectory) -> float:
         return 0.0
     n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
     needed = 24.0 * n_fields * trajectory.n_atoms * trajectory.n_frames
-    return needed if needed <= min(_MOST_BYTES, memory_bytes() / _SHARE) else 0.0
+    return needed if needed <= _most_bytes() else 0.0
+
+
+def _most_bytes() -> float:
+    """Memory that one process may fill with frames."""
+    return min(_MOST_BYTES, memory_bytes() / _SHARE)
+
+
+class _Kept:
+    """Blocks of frames in the memory of one process."""
+
+    def __init__(self, name: str, room: float) -> None:
+        """Begin without blocks; they may take so many bytes."""
+        self.name, self.room = name, room
+        self.blocks: dict[tuple[int, int], FrameFields] = {}
+
+    def add(self, block: tuple[int, int], found: FrameFields) -> None:
+        """Keep a block if there is room for it."""
+        needed = sum(one.nbytes for one in found if one is not None)
+        if needed <= self.room:
+            self.room -= needed
+            self.blocks[block] = found
+            note_kept()
+
+
+_KEPT: "WeakValueDictionary[str, _Kept]" = WeakValueDictionary()
+"""Blocks in this process, by a name that is the same in all processes of a job."""
 
 
 @contextmanager
@@ -34,37 +65,38 @@ def frames_in_memory(
 ) -> Iterator[Trajectory]:
     """Keep the frames of blocks when they are first read, until the end of the context.
 
-    ``blocks`` are the ranges [start, stop) that passes read, in order of time. The trajectory
-    is returned as it is if its frames do not fit into memory.
+    ``blocks`` are the ranges [start, stop) that passes read, in order of time. This process
+    keeps all frames, or none if they do not fit into memory. Workers of a cluster keep those
+    that they read and that fit into theirs.
     """
-    if not bytes_in_memory(trajectory):
+    if not trajectory.paths:
         yield trajectory
         return
-    frames = FramesInMemory(trajectory.frames, tuple(blocks))
+    kept = _Kept(uuid4().hex, inf if bytes_in_memory(trajectory) else 0.0)
+    _KEPT[kept.name] = kept
     try:
+        frames = FramesInMemory(trajectory.frames, tuple(blocks), kept)
         yield replace(trajectory, frames=frames)
     finally:
-        frames.kept.clear()
+        kept.blocks.clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramesInMemory:
-    """Reader that keeps blocks of frames.
-
-    Its copy in another process is the reader that keeps nothing.
-    """
+    """Reader that keeps blocks of frames, each process those that it reads."""
 
     whole: FrameReader
     blocks: tuple[tuple[int, int], ...]
     """Ranges [start, stop) of frames that are kept, in order of time."""
-    kept: dict[tuple[int, int], FrameFields] = field(default_factory=dict, repr=False)
+    kept: _Kept = field(repr=False)
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Read frames [start, stop), from memory if they lie in a block that is kept."""
         place = bisect_right(self.blocks, start, key=itemgetter(0)) - 1
         block = self.blocks[place] if place >= 0 else (0, 0)
-        found = self.kept.get(block)
+        found = self.kept.blocks.get(block)
         if found is not None and stop <= block[1]:
+            note_kept()
             part = slice(start - block[0], stop - block[0])
             return FrameFields(
                 found.cells[part],
@@ -74,7 +106,7 @@ class FramesInMemory:
             )
         found = self.whole.read(start, stop)
         if (start, stop) == block:
-            self.kept[block] = found
+            self.kept.add(block, found)
         return found
 
     def place(self, frame: int, atom: int) -> str:
@@ -82,8 +114,14 @@ class FramesInMemory:
         return self.whole.place(frame, atom)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _itself, (self.whole,)
+        return _in_this_process, (self.whole, self.blocks, self.kept.name)
 
 
-def _itself(reader: FrameReader) -> FrameReader:
-    return reader
+def _in_this_process(
+    whole: FrameReader, blocks: tuple[tuple[int, int], ...], name: str
+) -> FramesInMemory:
+    """Return the reader of another process, with the blocks that this one keeps."""
+    kept = _KEPT.get(name)
+    if kept is None:
+        kept = _KEPT.setdefault(name, _Kept(name, memory_share() * _most_bytes()))
+    return FramesInMemory(whole, blocks, kept)

@@ -31,7 +31,8 @@ from trajmodes.errors import TrajmodesWarning
 from trajmodes.machine import available_processors
 from trajmodes.streaming.reduction import Reduction
 from trajmodes.streaming.tree import Node, added, level_of, node_at, root
-from trajmodes.streaming.workers import Pending, Workers, workers_for
+from trajmodes.streaming.work import Pending, Stretch, Workers
+from trajmodes.streaming.workers import workers_for
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -47,7 +48,10 @@ LONGEST_STRETCH = 7
 """Highest level of a stretch: 128 blocks, or 1 GB of frames, take a few seconds."""
 
 STRETCHES_EACH = 8
-"""Least number of stretches for each worker: the last ones leave few workers idle."""
+"""The last stretches are as long as if each worker had so many: they leave few workers idle."""
+
+STRETCHES_LEFT = 2
+"""Earlier stretches are as long as if each worker had so many of the rest of the run."""
 
 STRETCHES_AHEAD = 2
 """Stretches for each worker that are reduced or wait to be combined: states may be large."""
@@ -198,11 +202,11 @@ class _Work:
     read: Callable[[int, int], Any]
     reduction: Reduction[Any, Any, Any]
 
-    def reduced(self, stretch: Sequence[tuple[int, int]]) -> Any:
+    def reduced(self, stretch: Stretch) -> Any:
         """State of the blocks of a stretch."""
         combine = self.reduction.combine
         states: tuple[Any, ...] = ()
-        for number, (start, stop) in enumerate(stretch):
+        for number, (start, stop) in enumerate(stretch.ranges):
             state = self.reduction.chunk(self.read(start, stop))
             states = added(combine, states, Node(number, 0), state)
         return root(combine, states)
@@ -219,7 +223,9 @@ def _computed(
     ahead: deque[tuple[Node, int, Pending]] = deque()
     while first < len(blocks):
         size = pool.size()
-        level = min(LONGEST_STRETCH, level_of(len(blocks) // (STRETCHES_EACH * size)))
+        # Long ones first: each sends a state. Short ones last: all workers end together.
+        length = max(len(blocks) // STRETCHES_EACH, (len(blocks) - first) // STRETCHES_LEFT)
+        level = min(LONGEST_STRETCH, level_of(length // size))
         higher = 0 if pool.joined is None else level_of(size // _WORKERS_PER_NODE)
         # The last nodes are full too: a run that has grown is continued after them.
         node = node_at(first, min(level + higher, level_of(len(blocks) - first)))
@@ -237,7 +243,10 @@ def _submitted(
     pool: Workers, stretches: Sequence[Node], blocks: Sequence[tuple[int, int]]
 ) -> Pending:
     """State of a node, which workers compute from its stretches."""
-    pending = [pool.submit(blocks[one.first : one.stop]) for one in stretches]
+    pending = [
+        pool.submit(Stretch(one.first, len(blocks), blocks[one.first : one.stop]))
+        for one in stretches
+    ]
     if pool.joined is None:
         (only,) = pending
         return only

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -203,3 +204,30 @@ def test_a_command_runs_without_the_calls_of_some_systems(tmp_path):
     program = WITHOUT.format(names=LINUX_ONLY - {"process_cpu_count"})
     subprocess.run([sys.executable, "-c", program, *map(str, words)], check=True, timeout=120)
     assert (tmp_path / "out" / "results.nc").exists()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of the GNU library")
+def test_freed_memory_is_used_again():
+    """Distributed makes the library of its workers return it, here as in them."""
+    program = (
+        "import resource\n"
+        "import numpy as np\n"
+        "from trajmodes.machine import reuse_freed_memory\n"
+        "def faults():\n"
+        "    begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(20): np.ones(1 << 18)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun\n"
+        "before = faults()\n"
+        "reuse_freed_memory()\n"
+        "faults()\n"
+        "print(before, faults())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10

@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from trajmodes.readers import frames_in_memory as module
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.frames_in_memory import bytes_in_memory, frames_in_memory
+from trajmodes.streaming.kept import keeping
 
 N_FRAMES, N_ATOMS = 20, 4
 BLOCKS = ((0, 8), (8, 16), (16, 20))
@@ -68,14 +70,36 @@ def test_other_ranges_are_read_from_the_files(trajectory):
             np.testing.assert_array_equal(
                 kept.read(*one).positions, trajectory.read(*one).positions
             )
-        assert set(kept.frames.kept) == {(0, 8)}
+        assert set(kept.frames.kept.blocks) == {(0, 8)}
 
 
 def test_memory_is_released_at_the_end(trajectory):
     with frames_in_memory(trajectory, BLOCKS) as kept:
         kept.read(0, 8)
-        assert isinstance(pickle.loads(pickle.dumps(kept)).frames, Counted)
-    assert not kept.frames.kept
+    assert not kept.frames.kept.blocks
+
+
+def test_another_process_keeps_its_share_while_it_has_the_reader(trajectory, monkeypatch):
+    first = 8 * (2 * 3 * 8 * N_ATOMS + 9 * 8)
+    monkeypatch.setattr(module, "_MOST_BYTES", 4 * first)
+    with frames_in_memory(trajectory, BLOCKS) as kept:
+        pickled = pickle.dumps(kept.frames)
+        monkeypatch.setattr(module, "_KEPT", WeakValueDictionary())
+        for share, n_read, has_kept in ((0.0, 6, False), (0.3, 5, True), (1.0, 3, True)):
+            with keeping(share) as found:
+                there = pickle.loads(pickled)
+                for _ in range(2):
+                    for block in BLOCKS:
+                        np.testing.assert_array_equal(
+                            there.read(*block).positions, trajectory.read(*block).positions
+                        )
+            assert len(there.whole.asked) == n_read
+            assert found.has_kept == has_kept
+            # A second task of the process finds what the first one kept.
+            again = pickle.loads(pickled)
+            assert again.kept is there.kept
+            del there, again
+        assert not module._KEPT
 
 
 def test_frames_that_do_not_fit_are_not_kept(trajectory, monkeypatch):
@@ -83,7 +107,8 @@ def test_frames_that_do_not_fit_are_not_kept(trajectory, monkeypatch):
     assert bytes_in_memory(trajectory) == needed
     monkeypatch.setattr(module, "memory_bytes", lambda: 8 * needed - 8)
     with frames_in_memory(trajectory, BLOCKS) as kept:
-        assert kept is trajectory
+        kept.read(0, 8)
+        assert not kept.frames.kept.blocks
 
 
 def test_frames_in_memory_are_not_kept_twice(trajectory):

@@ -1,15 +1,33 @@
 """A pass gives the same bits on threads, on processes and on a cluster, whatever dies there."""
 
+import os
 import time
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
 
-from simulations.passes import AT_ONCE, Killing, Sums, has_loaded, read, slow
+from simulations.passes import (
+    AT_ONCE,
+    Killing,
+    Noted,
+    Positions,
+    Sums,
+    has_loaded,
+    read,
+    slow,
+)
 from trajmodes.errors import DataError, UsageError
-from trajmodes.streaming import schedule
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.readers.frames_in_memory import frames_in_memory
+from trajmodes.streaming import cluster, schedule
+from trajmodes.streaming.cluster import batch_cluster
 from trajmodes.streaming.schedule import stream
-from trajmodes.streaming.workers import Scheduler, batch_cluster, parse_scheduler, scheduled_on
+from trajmodes.streaming.work import Scheduler
+from trajmodes.streaming.workers import parse_scheduler, scheduled_on
 
 BLOCKS = [(i, i + 5) for i in range(0, 200, 5)]
 
@@ -51,12 +69,16 @@ def test_no_worker_runs_far_ahead_of_the_combination():
 
     def progress(frames):
         done.append(frames)
-        assert len(begun) - sum(done) // 5 <= (schedule.STRETCHES_AHEAD * 2 + 1) * frames // 5
+        # No stretch is longer than one that was folded before.
+        assert (
+            len(begun) - sum(done) // 5 <= (schedule.STRETCHES_AHEAD * 2 + 1) * max(done) // 5
+        )
 
     stream(counted, BLOCKS, Sums(), workers=2, progress=progress)
     assert len(begun) == len(BLOCKS)
-    # 40 blocks are too few for longer stretches on two workers.
-    assert set(done) == {10}
+    # The rest of the run is cut into more and more stretches, down to two blocks each.
+    assert done == sorted(done, reverse=True)
+    assert set(done) == {10, 20, 40}
 
 
 def test_waiting_for_a_result_is_said(monkeypatch):
@@ -93,10 +115,10 @@ def test_workers_that_join_late_have_work():
     with (
         distributed.LocalCluster(
             n_workers=0, threads_per_worker=4, processes=False, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster),
+        ) as made,
+        distributed.Client(made),
     ):
-        cluster.scale(1)
+        made.scale(1)
         stream(slow, BLOCKS, Sums())
     assert max(AT_ONCE) > 2
 
@@ -122,7 +144,7 @@ def test_a_cluster_gives_the_bits_of_threads_and_loses_nothing_with_a_worker(
         monkeypatch.setattr(schedule, "_WORKERS_PER_NODE", 1)
         frames: list[int] = []
         assert stream(read, BLOCKS, Sums(), progress=frames.append) == expected
-        assert set(frames) == {20}
+        assert set(frames) == {20, 40, 80}
 
 
 @pytest.mark.peer
@@ -131,42 +153,139 @@ def test_a_cluster_of_the_user_is_used_by_its_address_and_in_python(tmp_path):
     expected = stream(read, BLOCKS, Sums())
     file = tmp_path / "scheduler.json"
     with (
-        distributed.LocalCluster(
-            n_workers=1, processes=False, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=True) as client,
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as made,
+        distributed.Client(made, set_as_default=True) as client,
     ):
         client.write_scheduler_file(str(file))
         assert stream(read, BLOCKS, Sums()) == expected
-        for name in (cluster.scheduler_address, str(file)):
+        for name in (made.scheduler_address, str(file)):
             if not name.startswith("inproc"):
                 with scheduled_on(name):
                     assert stream(read, BLOCKS, Sums()) == expected
 
 
-@pytest.mark.peer
-def test_workers_without_this_version_are_named(monkeypatch):
-    """Their tasks would never end."""
+@pytest.fixture
+def client():
+    """Client of a cluster in this process, with one worker."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=1, processes=False, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=True) as client,
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as made,
+        distributed.Client(made, set_as_default=True) as client,
     ):
+        yield client
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [("0.0.1", r"has trajmodes 0\.0\.1"), (ImportError("None"), "has no trajmodes")],
+)
+def test_workers_without_this_version_are_named(client, monkeypatch, answer, text):
+    """Their tasks would never end."""
+    monkeypatch.setattr(client, "run", lambda *_, workers, **__: dict.fromkeys(workers, answer))
+    with pytest.raises(UsageError, match=text):
+        stream(read, BLOCKS, Sums())
+
+
+@pytest.mark.peer
+def test_a_worker_without_this_version_that_joins_late_is_named(client, monkeypatch):
+    monkeypatch.setattr(cluster, "_LOOK_S", 0.02)
+
+    def joins(_frames):
+        monkeypatch.setattr(
+            client, "run", lambda *_, workers, **__: dict.fromkeys(workers, "0.0.1")
+        )
+        client.cluster.scale(2)
+
+    # The one that was there is not asked again.
+    with pytest.raises(UsageError, match=r"has trajmodes 0\.0\.1"):
+        stream(slow, BLOCKS, Sums(), progress=joins)
+
+
+@pytest.mark.peer
+def test_workers_that_do_not_answer_are_named(client, monkeypatch):
+    monkeypatch.setattr(cluster, "_ANSWER_S", 0.05)
+    monkeypatch.setattr(client, "run", lambda *_, **__: time.sleep(0.5))
+    with pytest.raises(DataError, match=r"do not answer"):
+        stream(read, BLOCKS, Sums())
+
+
+@pytest.mark.peer
+def test_a_cluster_without_workers_ends_the_pass(client, monkeypatch):
+    for name, seconds in (("LOOK", 0.02), ("LONELY", 0.05), ("START", 0.3)):
+        monkeypatch.setattr(cluster, f"_{name}_S", seconds)
+    client.cluster.scale(0)
+    while client.nthreads():
+        time.sleep(0.02)
+    with (
+        pytest.warns(UserWarning, match="waits for them"),
+        pytest.raises(UsageError, match="has no workers since"),
+    ):
+        stream(read, BLOCKS, Sums())
+
+
+@pytest.mark.peer
+def test_threads_are_used_beside_an_open_client_where_they_are_named(client, monkeypatch):
+    expected = stream(read, BLOCKS, Sums())
+
+    def submit(*_, **__):
+        raise AssertionError("threads were named")
+
+    monkeypatch.setattr(client, "submit", submit)
+    with scheduled_on("threads"):
+        assert stream(read, BLOCKS, Sums()) == expected
+    with scheduled_on(None), pytest.raises(AssertionError, match="threads were named"):
+        stream(read, BLOCKS, Sums())
+
+
+@pytest.mark.peer
+def test_frames_stay_with_the_workers_that_read_them(tmp_path, monkeypatch):
+    """Those of a worker that dies between two passes are read again."""
+    distributed = pytest.importorskip("distributed")
+    n_blocks = len(BLOCKS)
+    positions = np.random.default_rng(1).normal(size=(200, 4, 3))
+    whole = trajectory_of_arrays(
+        positions=positions, cells=np.eye(3) * 9.0, species=("Ar",) * 4, interval_ps=0.1
+    )
+    frames, expected = Noted(whole.frames, tmp_path), stream(Positions(whole), BLOCKS, Sums())
+    noted = replace(whole, paths=(Path("run.lammpstrj"),), frames=frames)
+
+    def reads(kept):
+        """Blocks that a pass reads from the file."""
+        before = len(list(tmp_path.iterdir()))
+        assert stream(Positions(kept), BLOCKS, Sums()) == expected
+        return len(list(tmp_path.iterdir())) - before
+
+    with scheduled_on("local:2"), frames_in_memory(noted, BLOCKS) as kept:
+        client = distributed.get_client()
+        assert reads(kept) == n_blocks
+        # Two workers combine stretches among themselves, and places are passed on.
+        monkeypatch.setattr(schedule, "_WORKERS_PER_NODE", 1)
+        assert reads(kept) <= n_blocks // 4  # a worker without work takes some of the other
+        first = min(client.nthreads())
+        client.run(os._exit, 1, workers=[first], on_error="ignore")
+        assert 0 < reads(kept) < n_blocks
+
+
+@pytest.mark.peer
+def test_a_class_that_workers_cannot_import_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    text = "from simulations.passes import Sums\nclass Own(Sums): pass\n"
+    (tmp_path / "only_here.py").write_text(text)
+    with scheduled_on("local:1"):
+        monkeypatch.syspath_prepend(tmp_path)
+        own = import_module("only_here").Own()
+        with pytest.raises(UsageError, match=r"cannot load what it has to do.*only_here"):
+            stream(read, BLOCKS, own)
         assert stream(read, BLOCKS, Sums())[0] == tuple(range(200))
-        monkeypatch.setattr("trajmodes.__version__", "0.0.1")
-        with pytest.raises(UsageError, match=r"has trajmodes 0\.0\.1"):
-            stream(read, BLOCKS, Sums())
-        monkeypatch.setattr(client, "run", lambda *_, **__: {"tcp://a:1": ImportError("None")})
-        with pytest.raises(UsageError, match="tcp://a:1 has no trajmodes"):
-            stream(read, BLOCKS, Sums())
 
 
 @pytest.mark.peer
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("trajmodes.streaming.workers._CONNECT_S", 1)
+    monkeypatch.setattr("trajmodes.streaming.cluster._CONNECT_S", 1)
     with (
         pytest.raises(UsageError, match=r"127\.0\.0\.1:9 cannot be reached"),
         scheduled_on("tcp://127.0.0.1:9"),
@@ -183,7 +302,7 @@ def test_jobs_of_a_batch_system_have_their_dashboard_on_this_computer(kind):
         dask.config.set(
             {f"jobqueue.{kind}": {**dask.config.get(f"jobqueue.{kind}"), **settings}}
         ),
-        batch_cluster(kind) as cluster,
+        batch_cluster(kind) as made,
     ):
-        assert "--nworkers 4" in cluster.job_script()
-        assert cluster.scheduler_spec["options"]["dashboard_address"] == "127.0.0.1:0"
+        assert "--nworkers 4" in made.job_script()
+        assert made.scheduler_spec["options"]["dashboard_address"] == "127.0.0.1:0"
