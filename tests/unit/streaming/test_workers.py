@@ -123,6 +123,14 @@ def test_workers_that_join_late_have_work():
     assert max(AT_ONCE) > 2
 
 
+def workers_have_loaded(client):
+    """Wait until they have: a worker has one thread, and loads the program first."""
+    return all(
+        client.submit(has_loaded, workers=[address], pure=False).result()
+        for address in client.nthreads()
+    )
+
+
 @pytest.mark.peer
 def test_a_cluster_gives_the_bits_of_threads_and_loses_nothing_with_a_worker(
     tmp_path, monkeypatch
@@ -131,9 +139,7 @@ def test_a_cluster_gives_the_bits_of_threads_and_loses_nothing_with_a_worker(
     expected = stream(read, BLOCKS, Sums())
     with scheduled_on("local:2"):
         client = distributed.get_client()
-        for address in client.nthreads():
-            # A worker has one thread: it has loaded the program before.
-            assert client.submit(has_loaded, workers=[address], pure=False).result()
+        assert workers_have_loaded(client)
         assert stream(read, BLOCKS, Sums()) == expected
         marker = tmp_path / "killed"
         assert stream(Killing(marker), BLOCKS, Sums()) == expected
@@ -260,10 +266,21 @@ def test_frames_stay_with_the_workers_that_read_them(tmp_path, monkeypatch):
 
     with scheduled_on("local:2"), frames_in_memory(noted, BLOCKS) as kept:
         client = distributed.get_client()
-        assert reads(kept) == n_blocks
-        # Two workers combine stretches among themselves, and places are passed on.
+        workers_have_loaded(client)
+        # Two workers combine stretches among themselves, and pass places on.
         monkeypatch.setattr(schedule, "_WORKERS_PER_NODE", 1)
-        assert reads(kept) <= n_blocks // 4  # a worker without work takes some of the other
+        assert reads(kept) == n_blocks
+        places, submit = [], client.submit
+
+        def noting(function, *args, workers=None, **options):
+            if function is cluster._reduce:
+                places.extend(workers or [""])
+            return submit(function, *args, workers=workers, **options)
+
+        monkeypatch.setattr(client, "submit", noting)
+        # A worker without work takes some of the other, which it reads.
+        assert reads(kept) < n_blocks
+        assert set(places) == set(client.nthreads())
         first = min(client.nthreads())
         client.run(os._exit, 1, workers=[first], on_error="ignore")
         assert 0 < reads(kept) < n_blocks
