@@ -59,6 +59,7 @@ def test_cost_of_tasks_and_states(monkeypatch):
     pytest.importorskip("distributed")
     # Every block is a stretch.
     monkeypatch.setattr(schedule, "STRETCHES_EACH", N_STRETCHES)
+    monkeypatch.setattr(schedule, "STRETCHES_LEFT", N_STRETCHES)
     with scheduled_on("local:2"):
         seconds(SIZES[0])
         (task_s, byte_s), errors = fitted()

@@ -190,3 +190,18 @@ def test_energies_of_a_data_set_of_phonopy_are_found(crystals, springs, tmp_path
     done("free-energy", tmp_path / "fit", "--mesh", 4, "-o", tmp_path / "f")
     terms = tm.load(tmp_path / "f").to_dataset()["run_free_energy_term"]
     np.testing.assert_allclose(terms, [GROUND, 0.0, 0.0, 0.0], atol=1e-6)
+
+
+def test_a_scheduler_that_does_not_exist_is_refused(folder):
+    result = call("free-energy", folder / "fit", "--scheduler", "anywhere")
+    assert result.exit_code == 2
+    assert 'no scheduler "anywhere"' in result.output
+
+
+@pytest.mark.slow
+def test_other_processes_give_the_same_bits(folder, written):
+    words = ("--mesh", 4, "--scheduler", "processes:1", "-o", folder / "f3")
+    done("free-energy", folder / "fit", *words)
+    here, there = (tm.load(one).to_dataset() for one in (written[0], folder / "f3"))
+    for name in ("run_free_energy", "run_free_energy_sem", "run_difference_moment"):
+        np.testing.assert_array_equal(there[name], here[name])

@@ -37,7 +37,7 @@ class RunningOptions(Group):
     scheduler: str | None = option(
         "Where the run is reduced: threads; processes:N or local:N on this computer; a Dask "
         "scheduler by its address (tcp://host:8786) or file (.json); slurm:N or pbs:N jobs.",
-        commands=PASSES,
+        commands=f"{PASSES} free-energy",
         metavar="WHERE",
         unset="threads",
     )

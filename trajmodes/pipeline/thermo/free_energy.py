@@ -25,6 +25,7 @@ from trajmodes.pipeline.thermo.energies import Energies, energies_of_runs
 from trajmodes.pipeline.thermo.properties import mesh_of, unstable_warnings, written_properties
 from trajmodes.project.projector import Projector
 from trajmodes.streaming.schedule import stream
+from trajmodes.streaming.workers import scheduled_on
 from trajmodes.symmetry.translations import half_space
 from trajmodes.thermo.free_energy.anharmonic import anharmonic_reference
 from trajmodes.thermo.free_energy.differences import EnergyReduction, matrix_changes
@@ -89,9 +90,10 @@ def free_energy_job(
         for job in _jobs(Path(folder))
         for run in load_runs(job, log=log, crystal=constants.crystal)
     ]
-    measured = free_energy_of(
-        runs, constants, values["energies"], values["mesh"], log=log, bars=bars
-    )
+    with scheduled_on(values["scheduler"]):
+        measured = free_energy_of(
+            runs, constants, values["energies"], values["mesh"], log=log, bars=bars
+        )
     properties = CrystalProperties(
         constants,
         Provenance(versions(), (), command, ""),
