@@ -149,8 +149,11 @@ def full_projection(rng, results):
     correlation[1, 2] = 0.3
     correlation = np.maximum(correlation, correlation.T)
     np.fill_diagonal(correlation, 0.2)
+    # One site is empty, see `occupied`.
+    share = np.full(len(members), 1.0 - 1.0 / results.supercell.n_atoms)
     return replace(
         given,
+        energies=replace(given.energies, share=share),
         lines=second_lines(given.lines),
         covariance=EnergyCovariance(
             modes=(BOLTZMANN * TEMPERATURE) ** 2 * np.eye(n_modes), correlation=correlation

@@ -198,6 +198,14 @@ class Occupation:
         return self.species.count("")
 
     @property
+    def by_site(self) -> Floats | None:
+        """(s,) fraction of the sites of each kind that have an atom; None without vacancies."""
+        if not self.n_vacancies:
+            return None
+        fraction: Floats = self.occupied.reshape(self.supercell.n_cells, -1).mean(axis=0)
+        return fraction
+
+    @property
     def only_isotopes(self) -> bool:
         """Whether every site has an atom of its own element, so that only masses differ."""
         return self.species == self.supercell.species and self.n_extra == 0

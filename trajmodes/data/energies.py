@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.units import BOLTZMANN
 
 _DOUBTFUL, _VIOLATED = 0.05, 1e-3
 """p-values below which equipartition is doubtful, and fails."""
@@ -65,18 +66,31 @@ class ModeEnergies:
     lifetimes_in_run: float = np.nan
     """Length of the run in lifetimes of the mode energies, from the scatter of their block
     means (geometric mean over the modes); nan if unknown."""
+    share: Floats | None = None
+    """(g,) w = Σ_b |e_b|² c_b where a fraction c_b of the sites b have an atom; None without
+    vacancies. In equipartition ⟨|Q̇|²⟩ = w k_BT, in place of k_BT above."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, int, members="g")
-        freeze(self, sizes, float, kinetic="g", potential="g", virial="g")
-        freeze(self, sizes, float, kinetic_sem="g", potential_sem="g", virial_sem="g")
-        freeze(self, sizes, float, omega_displacement="g", omega_displacement_sem="g")
-        freeze(self, sizes, float, omega_ratio="g", omega_ratio_sem="g")
-        freeze(self, sizes, float, anharmonicity="g", anharmonicity_sem="g")
-        freeze(self, sizes, float, heat_capacity_kb="g", heat_capacity_kb_sem="g")
-        freeze(self, sizes, float, single="k q m", single_sem="k q m")
+        of_energy = ("kinetic", "potential", "virial", "anharmonicity", "heat_capacity_kb")
+        for name in (*of_energy, "omega_displacement", "omega_ratio"):
+            freeze(self, sizes, float, **{name: "g", f"{name}_sem": "g"})
+        freeze(self, sizes, float, single="k q m", single_sem="k q m", share="g")
         freeze(self, sizes, float, travelling="2 q m", travelling_sem="2 q m")
+
+    @property
+    def mode_temperature(self) -> Floats:
+        """(g,), unit: K. 2⟨K⟩/k_B, divided by `share` beside vacancies."""
+        return self._kelvin(self.kinetic)
+
+    @property
+    def mode_temperature_sem(self) -> Floats:
+        """(g,), unit: K."""
+        return self._kelvin(self.kinetic_sem)
+
+    def _kelvin(self, kinetic: Floats) -> Floats:
+        return 2.0 / BOLTZMANN * kinetic / (1.0 if self.share is None else self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +120,8 @@ class Anharmonicity:
     """(b,) mean time of the frames of each part; None if unknown."""
 
     def __post_init__(self) -> None:
-        sizes = {"e": len(self.species)}
-        freeze(self, sizes, float, by_species="e", by_species_sem="e")
-        freeze(self, sizes, float, by_set="g", by_set_sem="g", by_time="b", time_ps="b")
+        freeze(self, {"e": len(self.species)}, float, by_species="e", by_species_sem="e")
+        freeze(self, {}, float, by_set="g", by_set_sem="g", by_time="b", time_ps="b")
 
     def __repr__(self) -> str:
         """Summarise without the arrays."""
@@ -233,8 +246,7 @@ class EnergyDifferences:
     of all; None without replicates."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, harmonic="t", higher="t", changes="b t")
+        freeze(self, {}, float, harmonic="t", higher="t", changes="b t")
 
     @classmethod
     def joined(cls, parts: Sequence["EnergyDifferences"]) -> "EnergyDifferences":

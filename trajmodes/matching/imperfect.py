@@ -182,8 +182,9 @@ def occupation_notes(occupation: Occupation | None, assigned: Assigned) -> tuple
     if occupation.n_vacancies:
         share = occupation.occupied.mean()
         text = (
-            f"{occupation.n_vacancies} sites are empty: with equipartition the waves have "
-            f"{share:.4g} of k_BT/2 in the mean"
+            f"{occupation.n_vacancies} sites are empty: the energies of the waves are "
+            f"{share:.4g} of those with all atoms in the mean, which temperatures of modes, "
+            "frequencies from displacements and heat capacities take into account"
         )
         notes.append(Note("note", text))
     if len(extra_ids):

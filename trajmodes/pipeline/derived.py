@@ -202,7 +202,11 @@ def with_projection(
             projected, modes, run.supercell, bands, results.constants.charges
         )
         moved = run_displacements(
-            projected.displacements, modes, projection.energies, space_group(modes.crystal)
+            projected.displacements,
+            modes,
+            projection.energies,
+            space_group(modes.crystal),
+            run.occupied,
         )
         found, refusal = _conductivity(run, results, projection)
         finer = () if found is None else _mesh_note(run.job, found.mesh)

@@ -144,6 +144,12 @@ class LoadedRun:
             return self.motion
         return ScaledMotion(self.motion, occupation.mass_scale)
 
+    @property
+    def occupied(self) -> Floats | None:
+        """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
+        occupation = self.match.occupation
+        return None if occupation is None else occupation.by_site
+
     def moved(self, shift: Floats) -> "LoadedRun":
         """Count displacements from sites moved by (s, 3) in Å, which keep their symmetry."""
         matched = self.match.moved(shift)

@@ -84,6 +84,10 @@ class MoleculeRun:
         """The same as `motion`."""
         return self.motion
 
+    @property
+    def occupied(self) -> None:
+        """A molecule has all its atoms."""
+
     def motion(self, start: int, stop: int) -> MotionBlock:
         """Frames [start, stop) in the Eckart frame.
 

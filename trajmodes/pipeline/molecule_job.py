@@ -39,7 +39,7 @@ from trajmodes.results.dataset import amplitude_batches, molecule_dataset
 from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
 from trajmodes.results.netcdf import AMPLITUDES, COORDINATES, write_series
 from trajmodes.results.tables import Table
-from trajmodes.units import BOLTZMANN, DALTON, HBAR, MEV, THZ, WAVENUMBER
+from trajmodes.units import DALTON, HBAR, MEV, THZ, WAVENUMBER
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
 _SPECTRA = "spectra.png"
@@ -230,8 +230,8 @@ def _projected(projection: Projection, sets: Ints) -> Columns:
     """Columns from the projection of the run, each mode with the values of its set."""
     energies, lines, test = projection.energies, projection.lines, projection.equipartition
     columns: Columns = {
-        "temperature": (2.0 / BOLTZMANN * energies.kinetic, "K, mode temperature 2⟨K⟩/k_B"),
-        "temperature_sem": (2.0 / BOLTZMANN * energies.kinetic_sem, "K"),
+        "temperature": (energies.mode_temperature, "K, mode temperature 2⟨K⟩/k_B"),
+        "temperature_sem": (energies.mode_temperature_sem, "K"),
         "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
         "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
         "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; empty if ω² < 0"),
@@ -283,7 +283,7 @@ def _rows(results: MoleculeResults) -> list[str]:
         ),
     ]
     if projection is not None:
-        kelvin = 2.0 / BOLTZMANN * projection.energies.kinetic
+        kelvin = projection.energies.mode_temperature
         heads.append("T/K")
         columns.append(_numbers(kelvin[table.set], 1))
     if projection is not None and projection.lines is not None:

@@ -52,6 +52,11 @@ class Runs(Protocol):
         """Reads frames [start, stop) as the modes see them, see `ScaledMotion`."""
         ...
 
+    @property
+    def occupied(self) -> Floats | None:
+        """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
+        ...
+
 
 class Source(NamedTuple):
     """Motion with velocities, at the stride that its highest frequency allows."""

@@ -98,7 +98,7 @@ def project_run(
     with log.stage("projection", has_bars=True):
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
-        projector = Projector(half_space(run.supercell), modes, kept)
+        projector = Projector(half_space(run.supercell), modes, kept, run.occupied)
         try:
             plan = source.plan(run.job, projector, highest)
         except DataError as error:

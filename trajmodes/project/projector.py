@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Complexes, Floats, Ints, square_modulus
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
@@ -107,6 +107,8 @@ class Projector:
     kept: Floats | None = None
     """(q, m) attenuation of velocities that are differences of positions; amplitudes are
     divided by it. None for true velocities."""
+    occupied: Floats | None = None
+    """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
 
     def __post_init__(self) -> None:
         same = self.modes.are_at(self.space.qpoints)
@@ -120,6 +122,18 @@ class Projector:
     def n_series(self) -> int:
         """Number of complex time series: q points times branches."""
         return self.modes.omega.size
+
+    @property
+    def shares(self) -> Floats:
+        """(q, m) ⟨|Q̇|²⟩/k_BT in equipartition, Σ_b |e_b|² c_b with the occupied fractions c_b.
+
+        Every atom has ⟨m v_x²⟩ = k_BT, and an empty site has no motion. 1 without vacancies.
+        """
+        if self.occupied is None:
+            return np.ones(self.modes.omega.shape)
+        squares = square_modulus(self.modes.vectors)
+        shares: Floats = np.einsum("qmsx,s->qm", squares, self.occupied)
+        return shares
 
     def coordinates(self, displacements: Floats) -> Complexes:
         """Return Q of displacements (t, a, 3) in Å, as (q, m, t) in √(eV) ps."""

@@ -49,7 +49,6 @@ _FACTORS = {
     "meV": MEV,
     "meV²": MEV**2,
     "Da": DALTON,
-    "k_B/2": BOLTZMANN / 2.0,
     "k_B": BOLTZMANN,
     "1/THz": 1.0 / THZ,
     "GPa": GIGAPASCAL,

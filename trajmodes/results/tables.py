@@ -204,10 +204,20 @@ def energy_correlation_table(dataset: NamedArrays) -> Table:
     )
 
 
+def _atoms_per_cell(dataset: NamedArrays) -> float:
+    """Mean number of atoms in a primitive cell, without the empty sites."""
+    n_sites = len(dataset["species"].values)
+    if "occupant_count" not in dataset:
+        return n_sites
+    count_so = dataset["occupant_count"].values
+    has_atom = dataset["occupant"].values != "empty"
+    return n_sites * float(count_so[:, has_atom].sum() / count_so.sum())
+
+
 def density_table(dataset: NamedArrays) -> Table:
     """One row for each frequency: density of states, total and by species, site, direction."""
     power, kelvin = dataset["vdos"].values, float(dataset["temperature"])
-    density = power / (0.5 * units.BOLTZMANN * kelvin * len(power))
+    density = power / (0.5 * units.BOLTZMANN * kelvin * _atoms_per_cell(dataset))
     species = dataset["species"].values
     columns = {"freq_thz": dataset["freq_thz"].values, "density": density.sum(axis=(0, 1))}
     for name in dict.fromkeys(species.tolist()):

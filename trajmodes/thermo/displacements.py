@@ -219,13 +219,25 @@ def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
 
 
 def run_displacements(
-    covariance: DisplacementCovariance, modes: Modes, energies: ModeEnergies, group: SpaceGroup
+    covariance: DisplacementCovariance,
+    modes: Modes,
+    energies: ModeEnergies,
+    group: SpaceGroup,
+    occupied: Floats | None = None,
 ) -> RunDisplacements:
     """⟨uu⟩ of a run from the covariances of its mode amplitudes, ⟨Q Q†⟩ in blocks of time.
 
     ⟨u_sx u_sy⟩ = (1/N M_s) Σ_q Σ_mm' Re⟨Q_m Q*_m'⟩ e_sx(m) e*_sy(m'). The error is the larger
     of two: that of the blocks, and that of the potential energies of all sets, which is valid
     where lifetimes exceed the blocks.
+
+    Parameters
+    ----------
+    covariance, modes, energies, group
+        Results of the run, and the space group of the crystal.
+    occupied
+        (s,) fraction of the sites of each kind that have an atom, over which ⟨uu⟩ is the mean;
+        None if all have one.
     """
     share = modes.weights / modes.weights.sum()
     e_qmsx, sums = modes.vectors, "q,qmn,qmsx,qnsy->sxy"
@@ -233,7 +245,10 @@ def run_displacements(
         np.einsum(sums, share, one, e_qmsx, e_qmsx.conj(), optimize=True).real
         for one in covariance.covariance
     ]
-    blocks = symmetrised(np.array(listed), group) / modes.crystal.masses[:, None, None]
+    # Mean number of atoms on a site, and on those that are equivalent by symmetry.
+    filled = np.ones_like(modes.crystal.masses) if occupied is None else occupied
+    atoms = filled[group.permutations].mean(axis=0)[:, None, None]
+    blocks = symmetrised(np.array(listed), group) / modes.crystal.masses[:, None, None] / atoms
     portions = covariance.frames / covariance.frames.sum()
     omega, of_sets = set_omega(modes), symmetrised(displacements_of_sets(modes), group)
     steady = omega > 0.0
@@ -243,6 +258,7 @@ def run_displacements(
     harmonic = None
     if steady.all():
         harmonic = np.tensordot(BOLTZMANN * energies.temperature / stiffness, of_sets, axes=1)
+    of_sets = of_sets / atoms
     measured, measured_sem = _of_blocks(blocks, portions, error, of_sets)
     parts = isotropic_parameters(blocks), portions, error, isotropic_parameters(of_sets)
     return RunDisplacements(measured, measured_sem, harmonic, *_of_blocks(*parts))

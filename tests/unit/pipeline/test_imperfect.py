@@ -15,6 +15,8 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.project.projector import Projector
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.tables import density_table
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
@@ -255,6 +257,31 @@ def test_constants_of_isotopes_are_exact(hessian_of, constants, small):
     found = hessian_of(fitted, run.supercell)
     wanted = hessian_of(constants, run.supercell)
     assert np.abs(found - wanted).max() < 1e-6 * np.abs(wanted).max()
+
+
+def test_temperatures_beside_vacancies_are_those_of_the_atoms(crystals, springs, hessian_of):
+    """Every wave is divided by its share of the atoms; sums over waves are left as they are."""
+    salt = springs(crystals["rock salt"], 4.5)
+    matrix = 3 * np.eye(3, dtype=int)
+    box = box_of(hessian_of, salt, matrix, empty=(0, 8, 20, 34))
+    results = box.run(imperfect=True).project(salt).analysis.results
+    dataset = to_dataset(results)
+    share = dataset["equipartition_share"].values
+    assert share.min() < 0.9
+    assert share.max() > 0.95
+    # A few parts in a thousand of some waves are in the motion of the centre of mass.
+    assert dataset["mode_temperature"].values == pytest.approx(KELVIN, rel=0.03)
+    assert float(dataset["temperature"]) == pytest.approx(KELVIN, rel=0.01)
+    along = dataset["freq_displacement_thz"].values / dataset["freq_ratio_thz"].values
+    assert along == pytest.approx(1.0, abs=0.02)
+    u, _, _ = box.fields()
+    site = box.atoms % salt.crystal.n_sites
+    squares = [((u - u.mean(axis=0))[:, site == s] ** 2).mean() for s in (0, 1)]
+    measured = np.einsum("sxx->s", results.run_displacements.measured) / 3.0
+    assert measured == pytest.approx(squares, rel=0.01)
+    columns = density_table(dataset).columns
+    area = np.sum(columns["density"]) * np.diff(columns["freq_thz"])[0]
+    assert area == pytest.approx(3.0 * (1.0 - 1.0 / len(box.atoms)), rel=0.02)
 
 
 def lines_and_frequencies(hessian_of, constants, n, share, ratio):

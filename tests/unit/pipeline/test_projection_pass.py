@@ -54,6 +54,10 @@ class Run:
     def scaled_motion(self):
         return self.motion
 
+    @property
+    def occupied(self):
+        return None
+
 
 @dataclass(frozen=True)
 class World:

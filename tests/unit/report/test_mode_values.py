@@ -26,7 +26,8 @@ def _expected(results):
         ):
             key = name + end if unit is None else f"{name}_mev{end}"
             found[key] = getattr(energies, name + end) * (unit or 1.0)
-        found[f"mode_temperature{end}"] = 2.0 / BOLTZMANN * getattr(energies, f"kinetic{end}")
+        of_wave = 2.0 / BOLTZMANN * getattr(energies, f"kinetic{end}")
+        found[f"mode_temperature{end}"] = of_wave / energies.share
         for name, key in (("omega_displacement", "displacement"), ("omega_ratio", "ratio")):
             found[f"freq_{key}_thz{end}"] = getattr(energies, name + end) / TURN
         for k, key in enumerate(("forward", "backward")):

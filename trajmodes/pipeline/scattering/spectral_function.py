@@ -228,6 +228,7 @@ def _measured(run: xr.Dataset, spectra: ModeSpectra) -> MeasuredSpectra:
         own = (sets >= 0).reshape(*sets.shape, *[1] * (values.ndim - 1))
         return np.where(own, values[sets], np.nan)
 
+    share = at_modes("equipartition_share", 1.0) if "equipartition_share" in run else None
     line_omega = at_modes("line_freq_thz", THZ)
     segment = at_modes("line_segment_ps", 1.0)
     predicted = np.full(line_omega.shape, np.nan)
@@ -238,7 +239,8 @@ def _measured(run: xr.Dataset, spectra: ModeSpectra) -> MeasuredSpectra:
             seen = seen_in_segments(
                 omega, energies.grid, energy, line_omega[at], float(segment[at])
             )
-            predicted[at] = 0.5 * BOLTZMANN * kelvin * seen
+            equal = 0.5 * BOLTZMANN * kelvin * (1.0 if share is None else share[at])
+            predicted[at] = equal * seen
     power = at_modes("power", 1.0 / THZ)
     has_run = (sets >= 0).any(axis=1, keepdims=True)
     whole = np.where(has_run, np.nansum(power, axis=1), np.nan)

@@ -9,6 +9,7 @@ from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
 from trajmodes.kernels import kernel
 from trajmodes.project.energies.standard_errors import block_sem
+from trajmodes.project.projector import Projector
 from trajmodes.streaming.reduction import BlockSums, Sums
 from trajmodes.symmetry.stars import ModeGroups
 
@@ -93,6 +94,8 @@ class Means(NamedTuple):
     """Means over frames, by time block (b) or over the run."""
 
     modes: Modes
+    equal: Floats
+    """(q, m) ⟨|Q̇|²⟩/k_BT in equipartition, `Projector.shares`."""
     shares: Floats
     """(b,) share of the frames of the run; their sum is 1."""
     halves: Floats
@@ -107,13 +110,14 @@ class Means(NamedTuple):
     """As in `EnergySums`."""
 
     @staticmethod
-    def of(modes: Modes, state: EnergySums) -> "Means":
+    def of(projector: Projector, state: EnergySums) -> "Means":
         """Divide the sums over the run by numbers of frames."""
-        counts_b = state.blocks.stack("frames")
+        modes, counts_b = projector.modes, state.blocks.stack("frames")
         halves = 0.5 * state.blocks.stack("products") / counts_b[:, None, None, None]
         stiffness = np.where(modes.omega > 0.0, modes.omega**2, np.nan)
         return Means(
             modes=modes,
+            equal=projector.shares,
             shares=counts_b / state.frames,
             halves=halves,
             ends=0.5 * state.blocks.stack("ends") / counts_b[:, None, None],
@@ -132,7 +136,7 @@ class Means(NamedTuple):
         """(1 − r)/(N + 1), 0 in a heat bath."""
         counted = self.modes.oscillating
         weights = np.where(counted, self.modes.weights[:, None], 0.0)
-        freedom = max(float(weights.sum()), 1.0)
+        freedom = max(float((weights * self.equal).sum()), 1.0)
         energy_bqm = np.where(counted, self.energy, 0.0)
         total = float(self.shares @ (weights * energy_bqm).sum(axis=(1, 2)))
         variance = float(self.wholes[2, -1]) - total**2

@@ -177,7 +177,8 @@ class KineticReduction:
         counts_b = sums.stack("frames")
         require_all_frames(int(counts_b.sum()), self.n_frames)
         modes = self.projector.modes
-        freedom = float((modes.weights[:, None] * (modes.sets >= 0)).sum())
+        inside_qm = modes.weights[:, None] * (modes.sets >= 0)
+        freedom = float((inside_qm * self.projector.shares).sum())
         shares_b = counts_b / self.n_frames
         kinetic_b, energy_b, square_b, product_b = sums.stack("energies").T / counts_b
         kinetic, energy = _line(shares_b, kinetic_b), _line(shares_b, energy_b)
@@ -354,8 +355,7 @@ def equipartition(energies: ModeEnergies) -> Equipartition | None:
 
     The result is None if fewer than two sets have an error bar, which needs eight frames.
     """
-    temperature_g = 2.0 / BOLTZMANN * energies.kinetic
-    sem_g = 2.0 / BOLTZMANN * energies.kinetic_sem
+    temperature_g, sem_g = energies.mode_temperature, energies.mode_temperature_sem
     known = np.isfinite(temperature_g) & np.isfinite(sem_g) & (sem_g > 0.0)
     if known.sum() < 2:
         return None

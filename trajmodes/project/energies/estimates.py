@@ -20,6 +20,10 @@ bath), the energies follow a Dirichlet distribution, and ε fluctuates less by t
 total energy relative to N(k_BT)², which interpolates between the two limits: 1 − (1 − r)(n +
 1)/(N + 1) is divided out.
 
+Vacancies. A mode has k_BT times its share w = Σ_b |e_b|² c_b, where the fraction c_b of the
+sites b have an atom, so w k_BT takes the place of k_BT. The sum of w is the number of degrees
+of freedom.
+
 Travelling waves. The energy of the wave along ±q is
 
     E± = ½|ωQ ± iQ̇|² = K + U ∓ ω Im Q*Q̇ .
@@ -152,7 +156,11 @@ class EnergyReduction:
             If frames are missing.
         """
         require_all_frames(state.sums.frames, self.n_frames)
-        return _pooled(Means.of(self.projector.modes, state.sums), len(self.ranges))
+        found = _pooled(Means.of(self.projector, state.sums), len(self.ranges))
+        if self.projector.occupied is None:
+            return found
+        share = set_mean(self.projector.shares, self.projector.modes)
+        return replace(found, share=share)
 
 
 def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
@@ -166,12 +174,12 @@ def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
 def _pooled(means: Means, n_ranges: int) -> ModeEnergies:
     """Means and standard errors over sets; the run has so many uninterrupted ranges."""
     modes, shares, members = means.modes, means.shares, set_members(means.modes)
-    halves_bkg = set_mean(means.halves, modes)
-    kelvin_g = 2.0 / BOLTZMANN * members / members.sum()
+    halves_bkg, equal_g = set_mean(means.halves, modes), set_mean(means.equal, modes)
+    kelvin_g = 2.0 / BOLTZMANN * members / (members @ equal_g)
     temperature_b = halves_bkg[:, 0] @ kelvin_g
     temperature = float(shares @ temperature_b)
     equal = 0.5 * BOLTZMANN * temperature
-    expected = np.full(modes.n_sets, equal)
+    expected = equal * equal_g
     snapshot = _set_fluctuations(means, temperature)
     parts = Parts.of(halves_bkg, set_mean(means.potential, modes), shares)
     slow = energy_sem(parts.energy, members, expected, snapshot)
@@ -182,7 +190,7 @@ def _pooled(means: Means, n_ranges: int) -> ModeEnergies:
     steady = _steady_kinetic(parts, ends)
     ratio = np.sqrt(shares @ steady / square)
     ratio_b = steady / (shares @ steady) - parts.square / square
-    relaxing = relaxation(parts.energy / equal, members, snapshot)
+    relaxing = relaxation(parts.energy / expected, members, snapshot)
     # Without half of the end terms of K, (K + U)/2 of a harmonic crystal is left.
     kelvin_sem = temperature_sem(temperature_b, 0.5 * ends @ kelvin_g, relaxing, n_ranges)
     relative = 0.5 * np.hypot(parts.square_relative(slow), kelvin_sem / temperature)
@@ -233,6 +241,7 @@ def _heat_capacities(
 ) -> tuple[Floats, Floats]:
     """Heat capacity (g,) of one mode of each set in k_B, and its standard error."""
     modes, members, kt = means.modes, set_members(means.modes), BOLTZMANN * temperature[0]
+    kt_g = kt * set_mean(means.equal, modes)
     energy_bg = set_mean(means.energy, modes)
     mean = means.shares @ energy_bg
     sizes = group_sizes(modes)
@@ -240,9 +249,9 @@ def _heat_capacities(
     size = set_mean(sizes, modes)
     mixed = means.shares @ set_mean(sizes * means.energy, modes)
     spread = means.squares / members - 2.0 * mean * mixed + size * mean**2
-    history = (0.5 * energy_bg, members, np.full(modes.n_sets, 0.5 * kt), snapshot)
+    history = (0.5 * energy_bg, members, 0.5 * kt_g, snapshot)
     lost = size * (2.0 * energy_sem(*history)) ** 2
-    heat = (spread + lost) / kt**2 / (1.0 - (size + 1.0) * means.fixed_share(kt))
+    heat = (spread + lost) / kt_g**2 / (1.0 - (size + 1.0) * means.fixed_share(kt))
     relative = np.hypot(fluctuation_sem(*history, size), 2.0 * temperature[1] / temperature[0])
     return heat, np.where(np.isfinite(heat), relative, np.nan)
 
@@ -274,7 +283,7 @@ def _single(means: Means, equal: float) -> tuple[Floats, Floats]:
     parts = Parts.of(means.halves[..., inside], means.potential[:, inside], means.shares)
     # Real and imaginary part; one degree of freedom where q = −q.
     freedom = (means.modes.weights[:, None] * inside)[inside].astype(np.int64)
-    slow = energy_sem(parts.energy, freedom, np.full(len(freedom), equal))
+    slow = energy_sem(parts.energy, freedom, equal * means.equal[inside])
     found = np.full((2, 3 if parts.virial is not None else 2, *inside.shape), np.nan)
     found[..., inside] = parts.means(slow)
     return found[0], found[1]
@@ -294,7 +303,7 @@ def _travelling(means: Means, expected: float) -> tuple[Floats, Floats]:
         mean_n = means.shares @ energy_bn
         snapshot = means.waves[k].ravel() / mean_n**2 - 1.0
         # Exponentially distributed, like the energy of one real degree of freedom.
-        limits = (one, np.full(len(one), expected), snapshot)
+        limits = (one, expected * means.equal.ravel(), snapshot)
         mean[k] = mean_n.reshape(modes.omega.shape)
         sem[k] = (2.0 * energy_sem(0.5 * energy_bn, *limits)).reshape(modes.omega.shape)
     return mean, sem
