@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
 from trajmodes.data.crystal import Supercell
+from trajmodes.data.results import Results
 from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.fit import fit_runs
@@ -26,6 +27,7 @@ from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.report.summary import overview_rows
 from trajmodes.streaming.reduction import Together, Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -46,11 +48,17 @@ class Run:
     forces: np.ndarray
     order: np.ndarray
     rotation: np.ndarray
+    strains: np.ndarray | None = None
+    """(t, 3, 3) of the box; reduced coordinates are those of the box without it."""
 
     def write(self, folder: Path, name: str = "run.lammpstrj") -> Path:
         """Dump with box as `abc origin`, rows shuffled, and the crystal as POSCAR."""
-        box = self.supercell.cell @ self.rotation
-        fields = (self.positions, self.velocities, self.forces)
+        strains = (
+            np.zeros((len(self.positions), 3, 3)) if self.strains is None else self.strains
+        )
+        boxes = self.supercell.cell @ (np.eye(3) + strains) @ self.rotation
+        positions = self.positions @ (np.eye(3) + strains)
+        fields = (positions, self.velocities, self.forces)
         rows = np.concatenate([field @ self.rotation for field in fields], axis=2)[
             :, self.order
         ]
@@ -60,7 +68,7 @@ class Run:
             lines += ["ITEM: UNITS", "metal", "ITEM: TIMESTEP", str(10 * t)]
             lines += ["ITEM: NUMBER OF ATOMS", str(len(frame))]
             lines += ["ITEM: BOX BOUNDS abc origin pp pp pp"]
-            lines += [" ".join(f"{x:.17g}" for x in vector) + " 0" for vector in box]
+            lines += [" ".join(f"{x:.17g}" for x in vector) + " 0" for vector in boxes[t]]
             lines += ["ITEM: ATOMS id element xu yu zu vx vy vz fx fy fz"]
             lines += [
                 f"{a + 1} {names[a]} " + " ".join(f"{x:.17g}" for x in frame[a])
@@ -109,7 +117,11 @@ def analysed(run: Run, folder: Path) -> dict[str, np.ndarray]:
     """The numbers that must not change, in an order that cannot change either."""
     path = run.write(folder)
     found = tm.run(path, cell=folder / "POSCAR", timestep_fs=1.0, cutoff=3.4, workers=2)
-    results = found.analysis.results
+    return numbers_of(found.analysis.results)
+
+
+def numbers_of(results: Results) -> dict[str, np.ndarray]:
+    """Results that do not depend on conventions."""
     constants, projection = results.constants, results.projection
     pairs = np.lexsort((*constants.lattice.T, constants.second, constants.first))
     by_q = np.lexsort(np.round(results.modes.qpoints % 1.0 % 1.0, 6).T)
@@ -171,6 +183,26 @@ def test_a_rigid_shift_and_a_drift_do_not_matter(base, truth, tmp_path_factory, 
         forces=base.forces + random.uniform(-0.1, 0.1, 3),
     )
     assert_same(analysed(moved, tmp_path_factory.mktemp("drift")), truth)
+
+
+def test_a_fluctuating_box_changes_constants_by_less_than_its_strain(base, truth, tmp_path):
+    """Displacements are those in the mean box; the box itself is reported with its errors."""
+    size = 2e-3
+    strains = np.random.default_rng(3).normal(0.0, size, (N_FRAMES, 3, 3))
+    strains = (strains + strains.swapaxes(1, 2)) / 2
+    path = replace(base, strains=strains).write(tmp_path)
+    words = {"cell": tmp_path / "POSCAR", "timestep_fs": 1.0, "cutoff": 3.4}
+    found = tm.run(path, box="average", **words)
+    moved = numbers_of(found.analysis.results)
+    for name in ("constants", "frequencies", "potential"):
+        error = np.abs(moved[name] - truth[name]).max() / np.abs(truth[name]).max()
+        assert error < size, f"{name} differs by {error:.1e}"
+    expected = {"box_mean": base.supercell.cell, "box_strain_rms": strains.std(axis=0)}
+    for name, value in expected.items():
+        z = (found[name].values - value) / found[f"{name}_sem"].values
+        assert 0.3 < np.sqrt((z**2).mean()) < 1.7, name
+    (sides,) = (text for name, text in overview_rows(found.dataset) if name == "Mean box")
+    assert sides.count("±") == 3
 
 
 @pytest.fixture(scope="module")

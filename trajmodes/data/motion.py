@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.force_constants import jackknife_sem
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +84,52 @@ class MotionBlock:
             None if self.velocities is None else self.velocities[frames],
             None if self.forces is None else self.forces[frames],
             None if self.frames is None else indices,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BoxMotion:
+    """The mean box of some frames, and the strain of the frames from it."""
+
+    mean: Floats
+    """(3, 3), unit: Å. Mean box vectors, as rows, in the Cartesian axes of the file."""
+    means: Floats
+    """(b, 3, 3), unit: Å. The same without one part of the frames each."""
+    strain_rms: Floats
+    """(3, 3) root mean square of each component of the strain from the mean box."""
+    strain_rms_parts: Floats
+    """(b, 3, 3) The same without one part of the frames each."""
+    n_frames: int
+    largest: float
+    """Largest component of the strain of a frame."""
+    drift: float
+    """Largest component of the strain from the mean box of the first half of the frames to that
+    of the second half."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, mean="3 3", means="b 3 3")
+        freeze(self, sizes, float, strain_rms="3 3", strain_rms_parts="b 3 3")
+
+    @property
+    def mean_sem(self) -> Floats | None:
+        """(3, 3), unit: Å. Jackknife standard error; None with too few frames."""
+        return jackknife_sem(self.means) if len(self.means) else None
+
+    @property
+    def strain_rms_sem(self) -> Floats | None:
+        """(3, 3) jackknife standard error; None with too few frames."""
+        return jackknife_sem(self.strain_rms_parts) if len(self.strain_rms_parts) else None
+
+    @property
+    def rms(self) -> float:
+        """Root mean square over the frames of the norm √Σε² of their strain."""
+        return float(np.linalg.norm(self.strain_rms))
+
+    @property
+    def summary(self) -> str:
+        """Fluctuation and drift in words."""
+        return (
+            f"rms strain {self.rms:.2e}, from the first half to the second {self.drift:.2e}, "
+            f"in {self.n_frames} frames"
         )

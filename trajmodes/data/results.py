@@ -37,6 +37,7 @@ from trajmodes.data.force_constants import (
     Shells,
 )
 from trajmodes.data.modes import Modes, RunLength, Stability
+from trajmodes.data.motion import BoxMotion
 from trajmodes.data.spectra import (
     EnergyLifetimes,
     LineData,
@@ -180,6 +181,8 @@ class Results:
     """The force constants by neighbour shell, for each order."""
     occupation: Occupation | None = None
     """Atoms on the sites; None in a perfect crystal."""
+    box: BoxMotion | None = None
+    """Mean box and its fluctuation; None if the box is fixed."""
     projection: Projection | None = None
     run_displacements: RunDisplacements | None = None
     """⟨uu⟩ of the sites; None without a projection."""

@@ -26,7 +26,7 @@ from trajmodes.data.lattice import (
     layer_of,
     relative_displacements,
 )
-from trajmodes.data.motion import FrameBlock
+from trajmodes.data.motion import BoxMotion, FrameBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
 from trajmodes.matching.acceptance import refuse
@@ -40,6 +40,8 @@ _SAMPLE_VALUES = 5_000_000
 """Largest number of atoms times frames: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box below which it is fixed."""
+_BLOCKS = 8
+"""Consecutive parts of the sampled boxes, for errors of the mean box and of its fluctuation."""
 Place = Callable[[int, int], str]
 """Names the file, and the line if known, of a frame and an atom."""
 BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
@@ -50,33 +52,6 @@ USE_FIXED_BOX = (
 _BOXES = 2.0**20
 """Number of box lengths beyond which a position is refused. LAMMPS counts no more. At 20 Å each
 a number of double precision is then rounded by 10⁻⁹ Å, one of single precision by 1 Å."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoxMotion:
-    """The mean box of some frames, and the strain of the frames from it."""
-
-    mean: Floats
-    """(3, 3), unit: Å. Mean box vectors, as rows."""
-    n_frames: int
-    largest: float
-    """Largest component of the strain of a frame."""
-    rms: float
-    """Root mean square over the frames of the norm √Σε² of their strain."""
-    drift: float
-    """Largest component of the strain from the mean box of the first half of the frames to that
-    of the second half."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, mean="3 3")
-
-    @property
-    def summary(self) -> str:
-        """Fluctuation and drift in words."""
-        return (
-            f"rms strain {self.rms:.2e}, from the first half to the second {self.drift:.2e}, "
-            f"in {self.n_frames} frames"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +189,7 @@ def symmetric_box(
     if average.motion is None:
         return average, found
     strain, rotation = deformation(found.map)
-    images = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
-    allowed = images.mean(axis=0)
+    allowed = _allowed_strain(group, strain)
     if not np.abs(strain - allowed).max() <= average.motion.rms:
         return average, found
     symmetric = (np.eye(3) + allowed) @ rotation
@@ -226,11 +200,33 @@ def symmetric_box(
         box=box,
         positions=average.positions @ change,
         deviations=average.deviations @ change,
-        motion=replace(average.motion, mean=box),
+        motion=replace(
+            average.motion,
+            mean=box,
+            means=_symmetric_means(group, average.motion, rotation) @ change,
+        ),
     )
     placement = replace(found.placement, offset=found.placement.offset @ change)
     shift = found.shift @ change
     return transformed, replace(found, map=symmetric, shift=shift, placement=placement)
+
+
+def _allowed_strain(group: SpaceGroup, strain: Floats) -> Floats:
+    """Part (3, 3) of a strain (3, 3) that the point group allows."""
+    images = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
+    allowed: Floats = images.mean(axis=0)
+    return allowed
+
+
+def _symmetric_means(group: SpaceGroup, motion: BoxMotion, rotation: Floats) -> Floats:
+    """Mean boxes (b, 3, 3) of parts, with the strain from their mean that symmetry allows.
+
+    ``rotation`` (3, 3) is that of row vectors from the crystal to the file.
+    """
+    strain = rotation @ _strains(motion.means, motion.mean) @ rotation.T
+    allowed = np.array([_allowed_strain(group, one) for one in strain]).reshape(-1, 3, 3)
+    means: Floats = motion.mean @ (np.eye(3) + rotation.T @ allowed @ rotation)
+    return means
 
 
 def in_vacuum_of(
@@ -290,18 +286,37 @@ def volume_scale(
 def box_motion(cells: Floats) -> BoxMotion:
     """Mean box and strain of boxes (t, 3, 3) in Å, rows as vectors, in order of time."""
     mean = cells.mean(axis=0)
-    strain = np.linalg.inv(mean) @ cells - np.eye(3)
-    # The antisymmetric part is a rotation of the box.
-    strain = 0.5 * (strain + strain.swapaxes(1, 2))
+    strain = _strains(cells, mean)
     half = len(cells) // 2
     drift = strain[-half:].mean(axis=0) - strain[:half].mean(axis=0) if half else np.zeros(1)
+    # Estimates without one of the parts, which are of equal length but for one frame.
+    parts = np.array_split(np.arange(len(cells)), max(1, min(_BLOCKS, len(cells) // 2)))
+    others = [np.delete(cells, part, axis=0) for part in parts] if len(parts) > 1 else []
+    means = [some.mean(axis=0) for some in others]
+    spreads = [_rms(_strains(*one)) for one in zip(others, means, strict=True)]
     return BoxMotion(
         mean,
-        len(cells),
-        float(box_change(cells, mean).max()),
-        float(np.sqrt((strain**2).sum(axis=(1, 2)).mean())),
-        float(np.abs(drift).max()),
+        np.reshape(means, (-1, 3, 3)),
+        _rms(strain),
+        np.reshape(spreads, (-1, 3, 3)),
+        n_frames=len(cells),
+        largest=float(box_change(cells, mean).max()),
+        drift=float(np.abs(drift).max()),
     )
+
+
+def _strains(cells: Floats, box: Floats) -> Floats:
+    """Symmetric strains (t, 3, 3) from one box (3, 3) to others (t, 3, 3)."""
+    linear = np.linalg.inv(box) @ cells - np.eye(3)
+    # The antisymmetric part is a rotation of the box.
+    symmetric: Floats = 0.5 * (linear + linear.swapaxes(1, 2))
+    return symmetric
+
+
+def _rms(strain: Floats) -> Floats:
+    """Root mean square (3, 3) of each component of strains (t, 3, 3)."""
+    rms: Floats = np.sqrt((strain**2).mean(axis=0))
+    return rms
 
 
 def box_change(cells: Floats, box: Floats) -> Floats:
@@ -333,7 +348,11 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
         f"the box fluctuates ({motion.summary}): displacements are those of reduced "
         f"coordinates in the mean box, {sides} Å, {angles}"
     )
-    return (Note("warning", text),)
+    why = (
+        "a barostat couples to the long waves and strains the lattice in time: it adds to "
+        "linewidths"
+    )
+    return (Note("warning", text, why=why, fix="for lifetimes, run NVE in this mean box"),)
 
 
 @kernel()

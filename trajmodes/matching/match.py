@@ -19,6 +19,7 @@ from trajmodes.data.lattice import (
     deformation,
     nearest_neighbour,
 )
+from trajmodes.data.motion import BoxMotion
 from trajmodes.matching.assignment import (
     Elements,
     assigned_atoms,
@@ -28,7 +29,6 @@ from trajmodes.matching.assignment import (
 )
 from trajmodes.matching.average import (
     AverageStructure,
-    BoxMotion,
     average_structure,
     box_notes,
     in_vacuum_of,

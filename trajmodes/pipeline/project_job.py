@@ -174,6 +174,7 @@ def project_only(
         results = replace(
             results,
             occupation=run.match.occupation,
+            box=run.match.box_motion,
             diagnosis=run.diagnosis.figures,
             warnings=(*foreign, *found),
             notes=(*results.notes, *run.notes),

@@ -38,6 +38,7 @@ from trajmodes.report.text.mode_table import (
 )
 from trajmodes.report.text.of_run import brief_of_run
 from trajmodes.report.text.overview import (
+    box_line,
     cell_line,
     crystal_line,
     frequencies_line,
@@ -152,6 +153,7 @@ def overview_rows(dataset: NamedArrays) -> list[Row]:
         ("Crystal", crystal_line(dataset)),
         ("Cell", cell_line(dataset)),
         ("Supercell", supercell_line(dataset)),
+        ("Mean box", box_line(dataset)),
         ("Temperature", temperature_line(dataset)),
         ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", frequencies_line(dataset)),

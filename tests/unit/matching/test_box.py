@@ -39,6 +39,8 @@ def test_strain_and_drift_of_an_expanding_box():
 def test_a_single_box_has_no_drift():
     motion = box_motion(np.eye(3)[None] * 4.0)
     assert (motion.largest, motion.rms, motion.drift) == (0.0, 0.0, 0.0)
+    assert motion.mean_sem is None
+    assert motion.strain_rms_sem is None
 
 
 def test_reduced_coordinates_are_kept():
@@ -102,6 +104,13 @@ def test_noise_of_the_mean_box_does_not_lower_the_symmetry(crystals, einstein):
     assert np.abs(shear).max() < 1e-12
     assert found.box == pytest.approx(found.supercell.cell @ found.rotation.T, abs=1e-9)
     assert found.residual_max < 0.05
+    motion = found.box_motion
+    parts = np.linalg.inv(motion.mean) @ motion.means
+    assert parts == pytest.approx(parts[:, :1, :1] * np.eye(3), abs=1e-12)
+    error = motion.mean - run.cells[0] * 1.002
+    assert np.abs(error).max() < 4 * motion.mean_sem.max()
+    symmetric = 0.5 * (strain + strain.swapaxes(1, 2))
+    assert motion.strain_rms == pytest.approx(symmetric.std(axis=0), rel=0.2)
 
 
 def test_a_mean_box_of_lower_symmetry_is_kept(crystals, einstein):

@@ -8,6 +8,7 @@ import xarray as xr
 from rich.console import Console
 
 from silicon.properties import make_properties
+from trajmodes.matching.average import box_motion
 from trajmodes.notes import Note
 from trajmodes.phonons.shells import shells_of
 from trajmodes.report.summary import render
@@ -23,9 +24,10 @@ def properties() -> list[xr.Dataset]:
 
 @pytest.fixture(scope="module")
 def full(full_results):
-    """Every result, and one that the run did not allow."""
+    """Every result, one that the run did not allow, and a box that fluctuates."""
     missing = Note("warning", "not done: bands from displacements: too few frames")
-    return to_dataset(replace(full_results, not_done=(missing,)))
+    box = box_motion(np.eye(3) * np.linspace(9.9, 10.1, 8)[:, None, None])
+    return to_dataset(replace(full_results, not_done=(missing,), box=box))
 
 
 def test_every_variable_is_declared(full, properties):

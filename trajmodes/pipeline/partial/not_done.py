@@ -126,8 +126,9 @@ class _Cause(NamedTuple):
 def _cause_of(
     part: Part, runs: Sequence[LoadedRun], reason: Note | None, refusal: Note | None
 ) -> _Cause:
-    """Find the first of its needs that a run lacks."""
-    return next(cause for need in part.needs for cause in _lacking(need, runs, reason, refusal))
+    """Find the first of its needs that a run lacks; enough frames are needed by all."""
+    needs: tuple[Need, ...] = (*part.needs, "frames")
+    return next(cause for need in needs for cause in _lacking(need, runs, reason, refusal))
 
 
 def _lacking(

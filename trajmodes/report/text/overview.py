@@ -81,6 +81,21 @@ def supercell_line(dataset: NamedArrays) -> str:
     return f"[{rows}], {cells} cells, {cells * dataset.sizes['site']} atoms"
 
 
+def box_line(dataset: NamedArrays) -> str:
+    """State the lengths of a mean box with their errors, and its fluctuation."""
+    if "box_mean" not in dataset:
+        return ""
+    box = dataset["box_mean"].values
+    lengths = np.linalg.norm(box, axis=1)
+    errors = np.full(3, np.nan)
+    if "box_mean_sem" in dataset:
+        # An upper bound, exact for vectors along an axis: errors of the components are added.
+        errors = (np.abs(box) * dataset["box_mean_sem"].values).sum(axis=1) / lengths
+    sides = " × ".join(plus_minus(*one) for one in zip(lengths, errors, strict=True))
+    rms = np.linalg.norm(dataset["box_strain_rms"].values)
+    return f"{sides} Å on average; rms strain {rms:.2g}"
+
+
 def temperature_line(dataset: NamedArrays) -> str:
     """State the temperature of the run, or that of the fit."""
     if "temperature" not in dataset:
