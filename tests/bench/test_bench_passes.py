@@ -1,7 +1,7 @@
 """Both passes of `run`, on threads and on a cluster of as many processes.
 
 Clusters need time to start, which is not counted: the times are those of the stages in run.log.
-The frames are read once on threads, where they stay in memory, and twice by processes.
+The frames are read once, and stay in memory between the passes.
 """
 
 import re
