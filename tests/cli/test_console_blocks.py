@@ -15,12 +15,10 @@ import pytest
 from program_files.console_inputs import ROOT, write_inputs
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ELSEWHERE = {"formats.md": "test_formats_page"}
-"""Pages whose blocks other tests run."""
 OURS = ("trajmodes", "for", "done", "printf")
-OTHER_TESTS = ("imd://", "trajmodes resume")
-"""Lines that join a running LAMMPS, or go on with a run that was killed; `test_imd_peers` and
-`test_checkpoint` have them."""
+OTHER_TESTS = ("imd://", "trajmodes resume", "tcp://", "slurm:")
+"""Lines that join a running LAMMPS (`test_imd_peers`), go on with a run that was killed
+(`test_checkpoint`), or need a scheduler (`test_workers`)."""
 CRYSTALS = {
     "series.md": "zirconium_1400K",
     "zirconium.md": "zirconium_1400K",
@@ -59,7 +57,7 @@ def _blocks() -> list:
         blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
         for number, block in enumerate(blocks, 1):
             script = "\n".join(_lines(block))
-            if script and page.name not in ELSEWHERE:
+            if script:
                 name = f"{page.name}-{number}"
                 mark = pytest.mark.peer if _is_of_lammps(script) else pytest.mark.slow
                 mark = pytest.mark.soak if name in LONG else mark
@@ -111,4 +109,4 @@ def test_no_page_is_left_out():
     }
     run = {one.values[0].name for one in _blocks()}
     # The line of live.md needs a running LAMMPS.
-    assert with_blocks - run == {*ELSEWHERE, "live.md"}
+    assert with_blocks - run == {"live.md"}

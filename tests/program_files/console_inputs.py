@@ -150,6 +150,12 @@ def _runs_in_folder(path: Path) -> None:
         run.write_text(bundled("silicon", part), encoding="utf-8")
 
 
+def _write_pieces(path: Path) -> None:
+    images = silicon_run(10.0, n_frames=200)
+    for number, piece in enumerate((images[:120], images[120:]), 1):
+        FORMATS["run.xyz"][1](Path(path.name.replace("*", str(number))), piece)
+
+
 def _scaled(path: Path) -> tuple[float, list[Atoms]]:
     """Give the scale of the lattice parameter in a name, and frames of silicon with it."""
     found = re.search(r"\d\.\d+", path.name)
@@ -403,6 +409,7 @@ _FILES: dict[str, Callable[[Path], None]] = {
     r".*\.(eam|eam\.alloy|sw)": _of_lammps,
     r"phono(3)?py_params\.yaml": _write_phonopy,
     r"measured\.csv": _write_dispersion,
+    r"part\.\*\.xyz": _write_pieces,
     r"DFSET": _write_displacement_force_sets,
     r"infile\.positions": _write_tdep,
     r"outfile\.forceconstant": _write_exported("tdep"),

@@ -275,7 +275,7 @@ def volume_scale(
         "error",
         f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
         f"{ratio - 1.0:+.1%}",
-        why="another crystal or phase, or another unit of length",
+        why="another crystal or phase, a crystal that melted, or another unit of length",
         fix="give the cell file of the simulated crystal, and check the unit style; --accept "
         "volume scales the cell to the run",
         subject="volume",
