@@ -249,6 +249,23 @@ def test_constants_beside_a_vacancy_are_exact(hessian_of, constants):
     assert fitted.quality.r_squared == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("kind", ["vacancy", "isotopes"])
+def test_the_free_energy_of_an_imperfect_run_is_refused(hessian_of, constants, small, kind):
+    """It would be that of another crystal."""
+    empty, masses = ((4,), None) if kind == "vacancy" else ((), isotopes(small))
+    box = box_of(hessian_of, constants, small.matrix, empty=empty, masses_da=masses)
+    run = box.run(50, imperfect=True)
+    with pytest.raises(DataError, match="not of a perfect crystal"):
+        tm.ForceConstants.of(constants).free_energy(run, np.zeros(50), mesh=2)
+
+
+def test_the_free_energy_of_a_perfect_run_needs_no_more(hessian_of, constants, small):
+    run = box_of(hessian_of, constants, small.matrix).run(50, imperfect=True)
+    assert run.match.occupation is not None
+    at_temperature = replace(constants, temperature=KELVIN)
+    tm.ForceConstants.of(at_temperature).free_energy(run, np.zeros(50), mesh=2)
+
+
 def test_constants_of_isotopes_are_exact(hessian_of, constants, small):
     """Displacements and forces obey the same constants, whatever the masses."""
     box = box_of(hessian_of, constants, small.matrix, masses_da=isotopes(small))

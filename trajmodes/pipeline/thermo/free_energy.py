@@ -115,8 +115,11 @@ def free_energy_of(
 ) -> Measured:
     """Free energy of runs about force constants; see the job.
 
-    Energies are nan where they are unknown.
+    Energies are nan where they are unknown. A run that is not of a perfect crystal is a
+    DataError.
     """
+    for run in runs:
+        _require_perfect(run)
     kelvin = runs[0].job.phonons.temperature or constants.temperature
     if kelvin is None:
         raise DataError(
@@ -183,6 +186,23 @@ class _Matched(NamedTuple):
     run: LoadedRun
     constants: ForceConstants
     notes: tuple[Note, ...]
+
+
+def _require_perfect(run: LoadedRun) -> None:
+    """Raise a DataError if sites are empty, or have other elements or masses."""
+    occupation, supercell = run.match.occupation, run.supercell
+    if occupation is None or (
+        not occupation.n_vacancies
+        and not occupation.n_extra
+        and occupation.species == supercell.species
+        and np.array_equal(occupation.masses, supercell.masses)
+    ):
+        return
+    raise DataError(
+        "the run is not of a perfect crystal",
+        why="the free energy of the force constants is that of the crystal with all its atoms",
+        fix="take a run of the perfect crystal",
+    )
 
 
 def _on_constants(run: LoadedRun, constants: ForceConstants, log: Log) -> _Matched:
