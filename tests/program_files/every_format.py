@@ -7,7 +7,7 @@ import ase.io
 import MDAnalysis
 import netCDF4
 import numpy as np
-import zarr
+import pytest
 
 from program_files import arrays, castep, cp2k, espresso, gpumd, ipi, vasp
 from program_files.lammps_dumps import COLUMNS, binary_frame, yaml_frame
@@ -159,6 +159,7 @@ def _espresso(path, images):
 
 
 def _zarr(path, images):
+    zarr = pytest.importorskip("zarr")
     arrays.zarr_folder(path, images)
     made = zarr.open_group(str(path)).create_array("time", shape=len(images), dtype="f8")
     made[:] = 10.0 * np.arange(len(images))
