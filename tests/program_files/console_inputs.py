@@ -112,7 +112,7 @@ def _done(*words: object) -> None:
     assert result.exit_code == 0, result.output
 
 
-_FIT = "fit --cutoff2 5 --cutoff3 2.8"
+_FIT = "fit --cutoff2 5 --cutoff3 4"
 _ZIRCONIUM = "fit --cutoff2 5.5"
 _RESULTS = {
     "fit": ("", _FIT),
