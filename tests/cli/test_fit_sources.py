@@ -1,17 +1,15 @@
 """The same displacements and forces by way of every program that collects them."""
 
-from pathlib import Path
-
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.units import Bohr, Rydberg
 from click.testing import CliRunner
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes as tm
+from program_files.snapshots import as_dfset, as_phonopy, as_tdep, atoms_of
 from trajmodes.cli.program import main
 from trajmodes.formats.registry import read_force_constants
 from trajmodes.readers.arrays import trajectory_of_atoms
@@ -41,43 +39,6 @@ def frames(crystals, springs, hessian_of):
     return phonon, u_tax, f_tax, truth
 
 
-def supercell_atoms(phonon) -> Atoms:
-    theirs = phonon.supercell
-    return Atoms(theirs.symbols, positions=theirs.positions, cell=theirs.cell, pbc=True)
-
-
-def unit_atoms(phonon) -> Atoms:
-    unit = phonon.unitcell
-    return Atoms(unit.symbols, positions=unit.positions, cell=unit.cell, pbc=True)
-
-
-def as_phonopy(folder: Path, phonon, u_tax, f_tax) -> list[str]:
-    phonon.dataset = {"displacements": u_tax, "forces": f_tax}
-    phonon.save(folder / "phonopy_params.yaml")
-    return ["phonopy_params.yaml"]
-
-
-def as_dfset(folder: Path, phonon, u_tax, f_tax) -> list[str]:
-    ase.io.write(folder / "POSCAR", unit_atoms(phonon), direct=True)
-    ase.io.write(folder / "SPOSCAR", supercell_atoms(phonon), direct=True)
-    rows = np.concatenate([u_tax / Bohr, f_tax * Bohr / Rydberg], axis=2)
-    with (folder / "DFSET").open("w") as file:
-        for t, frame in enumerate(rows):
-            np.savetxt(file, frame, fmt="%.12f", header=f"snapshot {t}")
-    return ["DFSET", "--cell", "POSCAR", "--supercell", "SPOSCAR"]
-
-
-def as_tdep(folder: Path, phonon, u_tax, f_tax) -> list[str]:
-    ideal = supercell_atoms(phonon)
-    ase.io.write(folder / "infile.ucposcar", unit_atoms(phonon), format="vasp", direct=True)
-    ase.io.write(folder / "infile.ssposcar", ideal, format="vasp", direct=True)
-    reduced = (ideal.positions + u_tax) @ np.linalg.inv(ideal.cell.array)
-    np.savetxt(folder / "infile.positions", reduced.reshape(-1, 3), fmt="%.14f")
-    np.savetxt(folder / "infile.forces", f_tax.reshape(-1, 3), fmt="%.14f")
-    (folder / "infile.meta").write_text(f"{len(ideal)}\n{len(u_tax)}\n1.0\n300.0\n")
-    return ["infile.positions"]
-
-
 @pytest.mark.parametrize("write", [as_phonopy, as_dfset, as_tdep])
 def test_constants_are_those_of_the_forces(frames, tmp_path, write, monkeypatch):
     phonon, u_tax, f_tax, truth = frames
@@ -90,7 +51,7 @@ def test_constants_are_those_of_the_forces(frames, tmp_path, write, monkeypatch)
 
 def test_atoms_about_a_known_structure(frames):
     phonon, u_tax, f_tax, truth = frames
-    ideal = supercell_atoms(phonon)
+    ideal = atoms_of(phonon.supercell)
     images = []
     for u_ax, f_ax in zip(u_tax, f_tax, strict=True):
         image = ideal.copy()

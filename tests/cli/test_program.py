@@ -280,6 +280,14 @@ def test_heavy_libraries_wait_until_they_are_used():
     assert [name for name in heavy if f"'{name}'" in loaded] == []
 
 
+def test_the_module_of_figures_loads_without_matplotlib():
+    code = "import trajmodes.plot, trajmodes.report.plot.files, sys; print(*sys.modules)"
+    words = [sys.executable, "-c", code]
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    assert "trajmodes.report.plot.draw" in loaded
+    assert "matplotlib" not in loaded
+
+
 def test_show_loads_only_what_it_needs(demo):
     folder, _ = demo
     code = (

@@ -5,7 +5,7 @@ import gzip
 import lzma
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import ase.io
@@ -19,6 +19,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from program_files.every_format import MAKERS as FORMATS
 from program_files.silicon_run import A, hessian, silicon_run, supercell
+from program_files.snapshots import as_dfset, as_phonopy, as_tdep
 from trajmodes.cli.program import main
 
 ROOT = Path(__file__).parents[2]
@@ -156,50 +157,63 @@ def _write_pieces(path: Path) -> None:
         FORMATS["run.xyz"][1](Path(path.name.replace("*", str(number))), piece)
 
 
-def _scaled(path: Path) -> tuple[float, list[Atoms]]:
-    """Give the scale of the lattice parameter in a name, and frames of silicon with it."""
+def _scale(path: Path) -> float:
+    """Scale of the lattice parameter in a name."""
     found = re.search(r"\d\.\d+", path.name)
     assert found is not None
-    scale = float(found[0]) / _SIDE
-    return scale, silicon_run(10.0, scale=scale, n_frames=100)
+    return float(found[0]) / _SIDE
+
+
+def _scaled_run(path: Path) -> list[Atoms]:
+    return silicon_run(10.0, scale=_scale(path), n_frames=100)
 
 
 def _write_scaled_run(path: Path) -> None:
-    FORMATS["run.lammpstrj"][1](path, _scaled(path)[1])
+    FORMATS["run.lammpstrj"][1](path, _scaled_run(path))
 
 
 def _write_scaled_cell(path: Path) -> None:
-    crystal = bulk("Si", "diamond", a=A * _scaled(path)[0])
+    crystal = bulk("Si", "diamond", a=A * _scale(path))
     ase.io.write(path, crystal, format="vasp", direct=True)
 
 
 def _write_scaled_log(path: Path) -> None:
-    """Energies of the frames, on a parabola of the static energy."""
-    scale, images = _scaled(path)
-    static = len(images[0]) * (40.0 * (scale - 1.0) ** 2 - 4.6)
-    rows = "".join(
-        f"{10 * t} {static + image.get_potential_energy():.9f}\n"
-        for t, image in enumerate(images)
-    )
-    path.write_text(
-        f"units metal\nStep PotEng\n{rows}Loop time of 1 on 1 procs\n", encoding="utf-8"
-    )
+    images = _scaled_run(path)
+    static = len(images[0]) * _static_energy(_scale(path))
+    energies = [static + image.get_potential_energy() for image in images]
+    _write_energies(path, range(0, 10 * len(images), 10), energies)
 
 
 def _write_log(path: Path) -> None:
     steps = re.findall(r"ITEM: TIMESTEP\n(\d+)", bundled("silicon"))
-    rng = np.random.default_rng(0)
-    rows = "".join(f"{step} {-277.0 + rng.normal(scale=0.1):.6f}\n" for step in steps)
-    path.write_text(
-        f"units metal\nStep PotEng\n{rows}Loop time of 1 on 1 procs\n", encoding="utf-8"
+    energies = np.random.default_rng(0).normal(-277.0, 0.1, len(steps))
+    _write_energies(path, map(int, steps), energies)
+
+
+def _write_energies(path: Path, steps: Iterable[int], energies: Iterable[float]) -> None:
+    """Thermodynamic output of LAMMPS with potential energies in eV."""
+    rows = "".join(
+        f"{step} {energy:.9f}\n" for step, energy in zip(steps, energies, strict=True)
     )
+    text = f"units metal\nStep PotEng\n{rows}Loop time of 1 on 1 procs\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def _static_energy(scale: float | np.ndarray, lowest: float = 1.0) -> float | np.ndarray:
+    """Energy in eV per atom without vibrations: a parabola of the lattice parameter."""
+    return 40.0 * (scale - lowest) ** 2 - 4.6
+
+
+def _scale_of_volume(number: float | np.ndarray) -> float | np.ndarray:
+    """Scale of the lattice parameter of the first, second, … volume."""
+    return 1.0 + 0.01 * (number - 3.0)
 
 
 def _write_volumes(path: Path) -> None:
     """A fit at a volume; the name may have a temperature."""
     number, kelvin = (float(one) for one in re.findall(r"\d+", path.name + "T300")[:2])
     # A number above ten is the volume of the primitive cell.
-    scale = (4.0 * number) ** (1 / 3) / A if number > 10.0 else 1.0 + 0.01 * (number - 3.0)
+    scale = (4.0 * number) ** (1 / 3) / A if number > 10.0 else _scale_of_volume(number)
     run = Path(f"{path.name}.lammpstrj")
     FORMATS["run.lammpstrj"][1](run, silicon_run(10.0, kelvin, scale=scale, n_frames=100))
     _done("fit", run, "-o", path)
@@ -233,8 +247,8 @@ def _metal(symbol: str) -> Callable[[Path], None]:
 def _write_static_energies(path: Path) -> None:
     # Of four volumes the lowest energy is nearer to the first, as heat adds to the volume.
     number, lowest = (4, 0.985) if path.name.startswith("U0") else (5, 1.0)
-    scales = 1.0 + 0.01 * (np.arange(1, number + 1) - 3.0)
-    np.savetxt(path, 40.0 * (scales - lowest) ** 2 - 4.6)
+    scales = _scale_of_volume(np.arange(1, number + 1))
+    np.savetxt(path, _static_energy(scales, lowest))
 
 
 def _write_quasiharmonic(path: Path) -> None:
@@ -244,8 +258,8 @@ def _write_quasiharmonic(path: Path) -> None:
         if not Path(name).exists():
             _write_volumes(Path(name))
     energies = Path(f"{path.name}.txt")
-    scales = 1.0 + 0.01 * (np.arange(1, 6) - 3.0)
-    np.savetxt(energies, 40.0 * (scales - 1.0) ** 2 - 4.6 + 0.01 * path.name.startswith("b"))
+    static = _static_energy(_scale_of_volume(np.arange(1, 6)))
+    np.savetxt(energies, static + 0.01 * path.name.startswith("b"))
     _done("quasiharmonic", *names, "--energies", energies, "-o", path)
 
 
@@ -268,8 +282,8 @@ def _of_lammps(path: Path) -> None:
     shutil.copy(folder / path.name, path)
 
 
-def _frames_of_phonopy() -> tuple[Phonopy, np.ndarray, np.ndarray, np.ndarray]:
-    """Give phonopy's supercell of silicon; displacements, forces, constants in its order."""
+def _frames_of_phonopy() -> tuple[Phonopy, np.ndarray, np.ndarray]:
+    """Phonopy with force constants of silicon; displacements and forces in its order."""
     unit = bulk("Si", "diamond", a=A, cubic=True)
     phonon = Phonopy(
         PhonopyAtoms(unit.get_chemical_symbols(), cell=unit.cell, positions=unit.positions),
@@ -283,43 +297,22 @@ def _frames_of_phonopy() -> tuple[Phonopy, np.ndarray, np.ndarray, np.ndarray]:
     u_tax = np.array([image.positions[order] - sites.positions[order] for image in images])
     f_tax = np.array([image.get_forces()[order] for image in images])
     table = hessian(sites).reshape(len(sites), 3, len(sites), 3).transpose(0, 2, 1, 3)
-    return phonon, u_tax, f_tax, table[np.ix_(order, order)]
+    phonon.force_constants = table[np.ix_(order, order)]
+    return phonon, u_tax, f_tax
 
 
-def _atoms_of(cell: PhonopyAtoms) -> Atoms:
-    return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=True)
+def _write_snapshots(
+    write: Callable[[Path, Phonopy, np.ndarray, np.ndarray], list[str]],
+) -> Callable[[Path], None]:
+    """Frames of silicon as another program collects them, and the files beside them."""
 
+    def written(path: Path) -> None:
+        phonon, u_tax, f_tax = _frames_of_phonopy()
+        write(Path(), phonon, u_tax, f_tax)
+        if path.name == "phono3py_params.yaml":
+            Path("phonopy_params.yaml").rename(path)
 
-def _write_phonopy(path: Path) -> None:
-    phonon, u_tax, f_tax, force_constants = _frames_of_phonopy()
-    phonon.dataset = {"displacements": u_tax, "forces": f_tax}
-    phonon.force_constants = force_constants
-    phonon.save(path, settings={"force_constants": True})
-
-
-def _write_displacement_force_sets(path: Path) -> None:
-    phonon, u_tax, f_tax, _ = _frames_of_phonopy()
-    _write_supercells(phonon, "SPOSCAR")
-    rows = np.concatenate([u_tax / units.Bohr, f_tax * units.Bohr / units.Rydberg], axis=2)
-    with path.open("w", encoding="utf-8") as file:
-        for t, frame in enumerate(rows):
-            np.savetxt(file, frame, fmt="%.12f", header=f"snapshot {t}")
-
-
-def _write_supercells(phonon: Phonopy, name: str) -> None:
-    ase.io.write(name, _atoms_of(phonon.supercell), format="vasp", direct=True)
-
-
-def _write_tdep(path: Path) -> None:
-    phonon, u_tax, f_tax, _ = _frames_of_phonopy()
-    ideal = _atoms_of(phonon.supercell)
-    ase.io.write("infile.ucposcar", _atoms_of(phonon.primitive), format="vasp", direct=True)
-    _write_supercells(phonon, "infile.ssposcar")
-    reduced = (ideal.positions + u_tax) @ np.linalg.inv(ideal.cell.array)
-    np.savetxt(path, reduced.reshape(-1, 3), fmt="%.14f")
-    np.savetxt("infile.forces", f_tax.reshape(-1, 3), fmt="%.14f")
-    meta = f"{len(ideal)}\n{len(u_tax)}\n10.0\n300.0\n"
-    Path("infile.meta").write_text(meta, encoding="utf-8")
+    return written
 
 
 def _write_exported(to: str) -> Callable[[Path], None]:
@@ -339,10 +332,13 @@ def _write_charges(path: Path) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+_WATER = Atoms("OHH", [[0.0, 0.0, 0.0], [0.755, 0.0, 0.593], [-0.755, 0.0, 0.593]])
+
+
 def _molecule_frames() -> Iterator[Atoms]:
     """Water with springs for bonds, in its normal modes."""
-    still = Atoms("OHH", [[0.0, 0.0, 0.0], [0.755, 0.0, 0.593], [-0.755, 0.0, 0.593]])
-    hessian = molecule_hessian(still)
+    still = _WATER
+    hessian = _molecule_hessian(still)
     root = np.sqrt(np.repeat(still.get_masses(), 3))
     squares, modes = np.linalg.eigh(hessian / np.outer(root, root))
     omega, modes = np.sqrt(squares[6:]), modes[:, 6:]
@@ -357,7 +353,7 @@ def _molecule_frames() -> Iterator[Atoms]:
         yield image
 
 
-def molecule_hessian(still: Atoms) -> np.ndarray:
+def _molecule_hessian(still: Atoms) -> np.ndarray:
     """Second derivatives (9, 9) of springs between the atoms of water, in eV/Å²."""
     hessian = np.zeros((3, 3, 3, 3))
     for a, b, spring in ((0, 1, 48.0), (0, 2, 48.0), (1, 2, 7.0)):
@@ -369,12 +365,9 @@ def molecule_hessian(still: Atoms) -> np.ndarray:
 
 
 def _write_molecule(path: Path) -> None:
-    images = list(_molecule_frames())
-    ase.io.write(path, images, format="extxyz")
-    still = images[0].copy()
-    still.positions = [[0.0, 0.0, 0.0], [0.755, 0.0, 0.593], [-0.755, 0.0, 0.593]]
-    np.save("hessian.npy", molecule_hessian(still))
-    ase.io.write("mol.xyz", still, format="extxyz")
+    ase.io.write(path, list(_molecule_frames()), format="extxyz")
+    np.save("hessian.npy", _molecule_hessian(_WATER))
+    ase.io.write("mol.xyz", _WATER, format="extxyz")
 
 
 def _write_gold_cell(path: Path) -> None:
@@ -407,11 +400,11 @@ _FILES: dict[str, Callable[[Path], None]] = {
     r"(U0|energies)\.txt": _write_static_energies,
     r"[ab]_qha": _write_quasiharmonic,
     r".*\.(eam|eam\.alloy|sw)": _of_lammps,
-    r"phono(3)?py_params\.yaml": _write_phonopy,
+    r"phono(3)?py_params\.yaml": _write_snapshots(as_phonopy),
     r"measured\.csv": _write_dispersion,
     r"part\.\*\.xyz": _write_pieces,
-    r"DFSET": _write_displacement_force_sets,
-    r"infile\.positions": _write_tdep,
+    r"DFSET": _write_snapshots(as_dfset),
+    r"infile\.positions": _write_snapshots(as_tdep),
     r"outfile\.forceconstant": _write_exported("tdep"),
     r"FORCE_CONSTANTS": _write_exported("phonopy"),
     r"BORN": _write_charges,

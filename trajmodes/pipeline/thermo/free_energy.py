@@ -192,10 +192,7 @@ def _require_perfect(run: LoadedRun) -> None:
     """Raise a DataError if sites are empty, or have other elements or masses."""
     occupation, supercell = run.match.occupation, run.supercell
     if occupation is None or (
-        not occupation.n_vacancies
-        and not occupation.n_extra
-        and occupation.species == supercell.species
-        and np.array_equal(occupation.masses, supercell.masses)
+        occupation.only_isotopes and np.array_equal(occupation.masses, supercell.masses)
     ):
         return
     raise DataError(

@@ -15,6 +15,7 @@ from trajmodes.report.figures.style import (
     GREY,
     PURPLE,
     RED,
+    figure_of_panels,
     letter_panels,
     log_axis,
     log_axis_around,
@@ -238,24 +239,19 @@ def compared_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 def draw_conductivity(dataset: NamedArrays) -> Figure:
     """Draw the spectral and cumulative conductivity, and the mean free path of each set."""
-    figure = new_figure(2.95)
-    spectral, cumulative, free = (
-        figure.add_axes((left, 0.145, 0.245, 0.63)) for left in (0.075, 0.41, 0.745)
-    )
-    spectral_panel(spectral, dataset)
-    cumulative_panel(cumulative, dataset)
-    free_paths_panel(free, dataset)
+    places = [(left, 0.145, 0.245, 0.63) for left in (0.075, 0.41, 0.745)]
+    panels = (spectral_panel, cumulative_panel, free_paths_panel)
+    figure = figure_of_panels(2.95, places, panels, dataset)
     mesh = mesh_of(dataset["kappa_mesh"].values)
     filled = 100.0 * float(dataset["kappa_filled_share"])
     legend = figure.legend(
-        *spectral.get_legend_handles_labels(),
+        *figure.axes[0].get_legend_handles_labels(),
         loc="upper center",
         ncols=2,
         title=f"{float(dataset['kappa_temperature']):.4g} K, mesh {mesh}; "
         f"{filled:.2g} % of the classical κ from lifetimes estimated by a power law",
     )
     legend.get_title().set_fontsize(8.0)
-    letter_panels((spectral, cumulative, free))
     return figure
 
 

@@ -20,6 +20,7 @@ from trajmodes.report.figures.style import (
     GREY,
     RED,
     branch_colours,
+    figure_of_panels,
     letter_panels,
     line_entry,
     marker_entry,
@@ -178,7 +179,7 @@ def draw_soft_modes(dataset: NamedArrays) -> Figure:
     figure = new_figure(3.6)
     axes = figure.add_axes((0.085, 0.13, 0.6, 0.8))
     soft_panel(axes, dataset)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    _legend_beside(axes)
     return figure
 
 
@@ -216,13 +217,9 @@ def soft_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 def draw_linewidths(dataset: NamedArrays) -> Figure:
     """Draw linewidths against temperature, and the exponents of all sets."""
-    figure = new_figure(3.2)
-    left = figure.add_axes((0.085, 0.145, 0.395, 0.78))
-    right = figure.add_axes((0.59, 0.145, 0.395, 0.78))
-    widths_panel(left, dataset)
-    left.legend(loc="upper left", borderaxespad=0.3)
-    exponents_panel(right, dataset)
-    letter_panels([left, right])
+    places = [(left, 0.145, 0.395, 0.78) for left in (0.085, 0.59)]
+    figure = figure_of_panels(3.2, places, (widths_panel, exponents_panel), dataset)
+    figure.axes[0].legend(loc="upper left", borderaxespad=0.3)
     return figure
 
 
@@ -273,8 +270,12 @@ def draw_elastic(dataset: NamedArrays) -> Figure:
     figure = new_figure(3.2)
     axes = figure.add_axes((0.1, 0.145, 0.78, 0.78))
     elastic_panel(axes, dataset)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    _legend_beside(axes)
     return figure
+
+
+def _legend_beside(axes: Axes) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
 
 
 def elastic_panel(axes: Axes, dataset: NamedArrays) -> None:

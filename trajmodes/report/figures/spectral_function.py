@@ -18,7 +18,7 @@ from trajmodes.report.figures.style import (
     GREEN,
     GREY,
     RED,
-    letter_panels,
+    figure_of_panels,
     line_entry,
     log_axis_around,
     new_figure,
@@ -204,13 +204,10 @@ _MAXIMA = (
 
 def draw_widths(dataset: NamedArrays) -> Figure:
     """Draw widths and shifts against the harmonic frequency, predicted and measured."""
-    figure = new_figure(3.2)
-    panels = [figure.add_axes((left, 0.14, 0.375, 0.74)) for left in (0.1, 0.605)]
-    widths_panel(panels[0], dataset)
-    shifts_panel(panels[1], dataset)
-    entries = panels[1].get_legend_handles_labels()
+    places = [(left, 0.14, 0.375, 0.74) for left in (0.1, 0.605)]
+    figure = figure_of_panels(3.2, places, (widths_panel, shifts_panel), dataset)
+    entries = figure.axes[1].get_legend_handles_labels()
     figure.legend(*entries, loc="upper center", ncols=3, borderaxespad=0.2)
-    letter_panels(panels)
     return figure
 
 

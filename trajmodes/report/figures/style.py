@@ -1,6 +1,6 @@
 """Common elements of all figures: sizes, fonts, a colour-blind safe palette, axes, legends."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from string import ascii_lowercase
@@ -193,6 +193,21 @@ def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, **look: An
     """Put a legend above the left end of a panel."""
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
     return axes.legend(handles=handles, **place | {"borderaxespad": 0.1} | look)
+
+
+def figure_of_panels(
+    height: float,
+    places: Iterable[tuple[float, float, float, float]],
+    panels: Iterable[Callable[[Axes, NamedArrays], None]],
+    dataset: NamedArrays,
+) -> Figure:
+    """Draw panels with letters at places (left, foot, width, height) of a new figure."""
+    figure = new_figure(height)
+    drawn = [figure.add_axes(place) for place in places]
+    for axes, panel in zip(drawn, panels, strict=True):
+        panel(axes, dataset)
+    letter_panels(drawn)
+    return figure
 
 
 def letter_panels(panels: Iterable[Axes], first: int = 0) -> None:

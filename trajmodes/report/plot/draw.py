@@ -5,8 +5,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.text import Text
-
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
@@ -16,6 +14,7 @@ from trajmodes.results.contents import modes_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 _WIDEST_LEGEND = 1.05
 """Largest width of a legend in one row, in units of that of its panel."""
@@ -96,6 +95,8 @@ def _put_legend(axes: "Axes") -> None:
 
 def _break_labels(axes: "Axes") -> None:
     """Break labels that are longer than their axis, and titles wider than the panel."""
+    from matplotlib.text import Text  # noqa: PLC0415 - loads slowly
+
     panel = axes.get_window_extent()
     titles = {axes.get_title(place) for place in ("left", "center", "right")}
     long = [one for one in axes.findobj(Text) if one.get_text() in titles]
@@ -108,7 +109,7 @@ def _break_labels(axes: "Axes") -> None:
             _break(one.yaxis.label, panel.height)
 
 
-def _break(text: Text, room: float) -> None:
+def _break(text: "Text", room: float) -> None:
     """Break a text that is longer than the room, in pixels."""
     words, extent = text.get_text(), text.get_window_extent()
     length = max(extent.width, extent.height)

@@ -12,8 +12,7 @@ from trajmodes.report.figures.style import (
     GREEN,
     GREY,
     ORANGE,
-    letter_panels,
-    new_figure,
+    figure_of_panels,
     sem_of,
 )
 
@@ -24,13 +23,9 @@ _APART = 0.06
 
 def draw_free_energy(dataset: NamedArrays) -> Figure:
     """Draw F by order, U0 with the length of the run, and the distribution of U − U_h."""
-    figure = new_figure(2.9)
-    panels = [figure.add_axes((left, 0.165, 0.225, 0.73)) for left in (0.105, 0.435, 0.765)]
-    orders_panel(panels[0], dataset)
-    length_panel(panels[1], dataset)
-    distribution_panel(panels[2], dataset)
-    letter_panels(panels)
-    return figure
+    places = [(left, 0.165, 0.225, 0.73) for left in (0.105, 0.435, 0.765)]
+    panels = (orders_panel, length_panel, distribution_panel)
+    return figure_of_panels(2.9, places, panels, dataset)
 
 
 def orders_panel(axes: Axes, dataset: NamedArrays) -> None:

@@ -21,9 +21,9 @@ from trajmodes.report.figures.style import (
     ORANGE,
     RED,
     branch_colours,
+    figure_of_panels,
     is_visible,
     legend_above,
-    letter_panels,
     line_entry,
     new_figure,
     points,
@@ -45,15 +45,9 @@ _B_OF_SQUARE = 8.0 * np.pi**2
 
 def draw_thermo(dataset: NamedArrays) -> Figure:
     """Draw density of states, heat capacity, free energy and mean square displacements."""
-    figure = new_figure(5.6)
-    places = ((0.095, 0.575), (0.595, 0.575), (0.095, 0.08), (0.595, 0.08))
-    panels = [figure.add_axes((left, foot, 0.375, 0.375)) for left, foot in places]
-    states_panel(panels[0], dataset)
-    capacity_panel(panels[1], dataset)
-    energy_panel(panels[2], dataset)
-    displacements_panel(panels[3], dataset)
-    letter_panels(panels)
-    return figure
+    places = [(left, foot, 0.375, 0.375) for foot in (0.575, 0.08) for left in (0.095, 0.595)]
+    panels = (states_panel, capacity_panel, energy_panel, displacements_panel)
+    return figure_of_panels(5.6, places, panels, dataset)
 
 
 def states_panel(axes: Axes, dataset: NamedArrays) -> None:

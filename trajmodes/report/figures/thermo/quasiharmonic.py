@@ -13,6 +13,7 @@ from trajmodes.report.figures.style import (
     BLACK,
     GREY,
     branch_colours,
+    figure_of_panels,
     legend_above,
     letter_panels,
     line_entry,
@@ -30,20 +31,12 @@ _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
 
 def draw_quasiharmonic(dataset: NamedArrays) -> Figure:
     """Draw F(V), volume, thermal expansion, moduli, heat capacities, Grüneisen parameter."""
-    figure = new_figure(5.2)
-    places = [(0.075 + 0.337 * k, foot) for foot in (0.57, 0.09) for k in range(3)]
-    panels = [figure.add_axes((left, foot, 0.24, 0.335)) for left, foot in places]
-    if "qha_ratio" in dataset:
-        cells_panel(panels[0], dataset)
-    else:
-        free_energy_panel(panels[0], dataset)
-    volume_panel(panels[1], dataset)
-    expansion_panel(panels[2], dataset)
-    modulus_panel(panels[3], dataset)
-    capacity_panel(panels[4], dataset)
-    gruneisen_panel(panels[5], dataset)
-    letter_panels(panels)
-    return figure
+    places = [(0.075 + 0.337 * k, foot, 0.24, 0.335) for foot in (0.57, 0.09) for k in range(3)]
+    panels = (
+        cells_panel if "qha_ratio" in dataset else free_energy_panel,
+        *(volume_panel, expansion_panel, modulus_panel, capacity_panel, gruneisen_panel),
+    )
+    return figure_of_panels(5.2, places, panels, dataset)
 
 
 def draw_axes(dataset: NamedArrays) -> Figure:
