@@ -76,7 +76,7 @@ class MappedRun(LoadedRun):
         UsageError
             If no line is given, or the supercell admits no Q on it.
         DataError
-            If the run is too short for spectra, or currents are wanted without velocities.
+            If the run is too short for spectra.
         """
         job, given, command = self._job_on(force_constants, "sqw", options)
         if job.running.output is None:

@@ -285,6 +285,8 @@ class SpectralEnergy:
     """Bands along the path; without branches where there are no force constants."""
     map: SpectralMap
     provenance: Provenance
+    not_done: tuple[Note, ...] = ()
+    """What was not computed, why not, and what would allow it."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -321,6 +323,8 @@ class Scattering:
     """With a run and force constants on a line: Q between those of the run."""
     path_lines: OnePhonon | None = None
     """One-phonon lines there."""
+    not_done: tuple[Note, ...] = ()
+    """What was not computed, why not, and what would allow it."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -28,7 +28,7 @@ _MARGIN = 1.3
 
 def better_file(
     trajectory: Trajectory,
-    match: Match,
+    species: tuple[str, ...],
     missing: Missing = "frames",
     *,
     apart_ps: float | None = None,
@@ -39,7 +39,7 @@ def better_file(
         stride = None
         if apart_ps is not None and interval_ps is not None:
             stride = max(1, int(step_stride * apart_ps / interval_ps))
-        return dump_lines(trajectory, match.supercell.crystal.species, stride=stride)
+        return dump_lines(trajectory, species, stride=stride)
     return how_to_write(trajectory.unit_style, missing, 1e3 * apart_ps if apart_ps else None)
 
 
@@ -64,7 +64,7 @@ def match_note(match: Match) -> Note:
 def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     """Note missing fields and rounding."""
     notes = []
-    lines = partial(better_file, trajectory, match)
+    lines = partial(better_file, trajectory, match.supercell.crystal.species)
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
@@ -142,7 +142,7 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
     assert sample.omega_bound is not None
     nyquist, bound = 0.5 / trajectory.interval_ps, sample.omega_bound / THZ
     apart = f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart"
-    lines = partial(better_file, trajectory, match)
+    lines = partial(better_file, trajectory, match.supercell.crystal.species)
     # Forces and velocities of one frame give the bound at any distance of the frames.
     is_known = sample.kinetic is not None and sample.virial is not None
     if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:

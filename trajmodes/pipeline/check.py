@@ -17,7 +17,6 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import same_substance, shortest_lengths
-from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError, UsageError
@@ -48,7 +47,6 @@ from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.fit_choices import Plan, cutoffs_of, fit_options, plan_of
 from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.readers.frames_in_memory import bytes_in_memory
@@ -136,17 +134,6 @@ def require_all_frames(run: LoadedRun) -> None:
             fix="use `trajmodes fit` with --hops exclude or --outliers drop, or choose "
             "--frames without such frames",
         )
-
-
-def why_not_projected(run: LoadedRun, modes: Modes) -> Note | None:
-    """Note why positions do not give the velocities that a run lacks; None if they do."""
-    if run.trajectory.has_velocities:
-        return None
-    try:
-        source_of(run, float(modes.omega.max()))
-    except DataError as error:
-        return Note("warning", error.what, why=error.why, fix=error.fix, subject="not-done")
-    return None
 
 
 def warnings_of(run: LoadedRun) -> tuple[Note, ...]:

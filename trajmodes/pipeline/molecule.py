@@ -39,6 +39,14 @@ from trajmodes.molecules.normal_modes import (
 from trajmodes.molecules.reference import molecule_reference
 from trajmodes.notes import Note, Subject
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, on_scheduler
+from trajmodes.pipeline.motion_source import why_not_projected
+from trajmodes.pipeline.partial.not_done import (
+    MOLECULE_PARTS,
+    Had,
+    not_done,
+    refusal_among,
+    without_listed,
+)
 from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.projector import Projector
 from trajmodes.project.selected_modes import AmplitudeSeries
@@ -116,8 +124,11 @@ class MoleculeResults:
     table: ModeTable
     """Properties of the vibrations."""
     projection: Projection | None
-    """Energies, spectra, lines and lifetimes; None if the time between frames is not known."""
+    """Energies, spectra, lines and lifetimes; None where the run has neither velocities nor
+    frames near enough for differences."""
     notes: tuple[Note, ...]
+    not_done: tuple[Note, ...] = ()
+    """What was not computed, why not, and what would allow it."""
     amplitudes: AmplitudeSeries | None = None
     """Amplitudes of the chosen modes, in the scratch folder."""
 
@@ -214,8 +225,9 @@ def analyse_molecule(
         constants, notes = _hessian_from_file(molecule, hessian)
     with log.stage("normal modes"):
         modes = normal_modes(molecule, constants)
-    found, remarks = _projected(run, modes, log, bars, scratch)
-    return MoleculeResults(
+    found, reason = _projected(run, modes, log, bars, scratch)
+    remarks = () if found is None else found.notes
+    results = MoleculeResults(
         molecule=molecule,
         n_external=len(rigid_motions(molecule)),
         constants=constants,
@@ -223,9 +235,11 @@ def analyse_molecule(
         modes=modes,
         table=mode_table(modes),
         projection=None if found is None else found.projection,
-        notes=(*run.notes, *notes, *undefined_note(modes), *remarks),
+        notes=without_listed((*run.notes, *notes, *undefined_note(modes), *remarks)),
         amplitudes=None if found is None else found.amplitudes,
     )
+    had = Had(runs=[run], n_sets=modes.n_sets, reason=reason, refusal=refusal_among(remarks))
+    return replace(results, not_done=not_done(results, MOLECULE_PARTS, had))
 
 
 def normal_coordinates(
@@ -316,14 +330,10 @@ def _hessian_from_file(
 
 def _projected(
     run: MoleculeRun, modes: Modes, log: Log, bars: StartBar, scratch: Path | None
-) -> tuple[Projected | None, tuple[Note, ...]]:
-    """Project the run, if the time between frames is known."""
-    if run.trajectory.interval_ps is None:
-        text = (
-            "the time between frames is not known: frequencies only, no energies, spectra and "
-            "lifetimes"
-        )
-        return None, (Note("note", text, fix="give the time step, --timestep-fs"),)
+) -> tuple[Projected | None, Note | None]:
+    """Project the run; or note why positions do not give the velocities that it lacks."""
+    reason = why_not_projected(run, modes)
+    if reason is not None:
+        return None, reason
     # Runs of molecules and crystals have the attributes that a projection uses.
-    found = project_run(run, modes, log=log, bars=bars, scratch=scratch)
-    return found, found.notes
+    return project_run(run, modes, log=log, bars=bars, scratch=scratch), None

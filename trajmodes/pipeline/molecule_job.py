@@ -89,7 +89,7 @@ def molecule_job(
         with log.stage("open and find the reference"):
             run = open_molecule(job, frames=frames)
         results = analyse_molecule(run, log=log, bars=bars, scratch=scratch)
-        for note in results.notes:
+        for note in (*results.notes, *results.not_done):
             log.record(f"note: {note}")
         with log.stage("write"):
             writers = _writers(run, results, log, series=files.series)
@@ -194,6 +194,7 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
     lines += [
         fill(f"note: {note}", _WIDTH, subsequent_indent="      ") for note in results.notes
     ]
+    lines += list(map(str, results.not_done))
     lines += [f"{path}: {text}" for path, text in files.items()]
     return "\n".join(lines) + "\n"
 

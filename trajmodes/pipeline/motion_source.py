@@ -8,6 +8,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Supercell
+from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
@@ -133,6 +134,17 @@ def source_of(
     )
 
 
+def why_not_projected(run: Runs, modes: Modes) -> Note | None:
+    """Note why positions do not give the velocities that a run lacks; None if they do."""
+    if run.trajectory.has_velocities:
+        return None
+    try:
+        source_of(run, float(modes.omega.max()))
+    except DataError as error:
+        return Note("warning", error.what, why=error.why, fix=error.fix, subject="not-done")
+    return None
+
+
 def _untimed(run: Runs) -> Source:
     """Every frame, where the time between frames is unknown."""
     segments = run.trajectory.segments
@@ -177,12 +189,7 @@ def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
         None if interval_ps is None else nyquist_note(omega, interval_ps),
         verlet_note(float(omega.max()), timestep_fs(run)),
     ]
-    if source.differenced_ps is not None:
-        text = (
-            "the run has no velocities: differences of positions are used, corrected for the "
-            "attenuation of each mode"
-        )
-        notes.append(Note("note", text, fix="write velocities to have exact ones"))
+    notes += differences_notes(source)
     if source.motion.stride > 1:
         text = (
             f"one frame in {source.motion.stride} is projected: at intervals of "
@@ -191,3 +198,14 @@ def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
         )
         notes.append(Note("note", text))
     return [note for note in notes if note is not None]
+
+
+def differences_notes(source: Source) -> tuple[Note, ...]:
+    """Note that velocities are differences of positions, if they are."""
+    if source.differenced_ps is None:
+        return ()
+    text = (
+        "the run has no velocities: differences of positions are used, corrected for the "
+        "attenuation of each mode"
+    )
+    return (Note("note", text, fix="write velocities to have exact ones"),)

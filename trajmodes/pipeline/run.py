@@ -29,7 +29,6 @@ from trajmodes.pipeline.check import (
     require_thickness,
     require_usable,
     warnings_of,
-    why_not_projected,
 )
 from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import (
@@ -53,6 +52,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
+from trajmodes.pipeline.motion_source import why_not_projected
 from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound

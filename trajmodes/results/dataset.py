@@ -184,6 +184,7 @@ def _common_roots(results: Results | SpectralEnergy) -> _Roots:
         "supercell": results.supercell,
         "bands": results.bands,
         "provenance": results.provenance,
+        "not_done": [str(note) for note in results.not_done],
         "warnings": [str(note) for note in results.warnings],
         "notes": [str(note) for note in results.notes],
     }
@@ -222,7 +223,6 @@ def _roots_of_run(results: Results) -> _Roots:
         "by_order": quality if quality is not None and quality.orders else None,
         "pair_change": None if convergence is None else convergence.change[:, 0],
         "lowest_branch": None if stability is None else stability.branch + 1,
-        "not_done": [str(note) for note in results.not_done],
         "finding_names": tuple(diagnosis),
         "findings": tuple(diagnosis.values()),
     }

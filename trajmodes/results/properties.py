@@ -72,6 +72,7 @@ def scattering_dataset(found: Scattering) -> xr.Dataset:
         "supercell": found.supercell or SimpleNamespace(crystal=crystal, matrix=None),
         "scattering": found,
         "provenance": found.provenance,
+        "not_done": [str(note) for note in found.not_done],
         "warnings": [str(note) for note in found.warnings],
         "notes": [str(note) for note in found.notes],
     }

@@ -137,12 +137,28 @@ def test_a_molecule_has_no_note_on_its_box(tmp_path):
     assert not any(note.subject == "box" for note in run.notes)
 
 
-def test_snapshots_without_time_give_only_frequencies(images):
-    found = molecule(images[::7])
-    assert found.projection is None
+def test_snapshots_without_time_have_energies_and_no_spectra(images):
+    found, whole = molecule(images[::7]), molecule(images[::7], timestep_fs=7.0 * STEP_FS)
     np.testing.assert_allclose(found.table.omega, OMEGA, rtol=1e-3)
-    assert "the time between frames is not known" in str(found.notes[-1])
-    assert "vibrational temperature" not in show_molecule(found, {})
+    left, right = (one.projection.energies.kinetic for one in (found, whole))
+    np.testing.assert_allclose(left, right, rtol=1e-12)
+    (missing,) = found.not_done
+    assert "spectra, linewidths and lifetimes: the time between frames is unknown" in str(
+        missing
+    )
+    assert str(missing) in show_molecule(found, {})
+
+
+def test_positions_of_a_molecule_without_time_give_frequencies(folder, tmp_path, images):
+    np.save(tmp_path / "h.npy", HESSIAN)
+    bare = [Atoms("OHH", image.positions) for image in images[::7]]
+    found = molecule(bare, hessian=str(tmp_path / "h.npy"), reference=str(folder / "mol.xyz"))
+    np.testing.assert_allclose(found.table.omega, OMEGA, rtol=1e-6)
+    assert found.projection is None
+    texts = list(map(str, found.not_done))
+    assert "mode energies and temperatures" in texts[0]
+    assert "the run has no velocities, and the time between frames is unknown" in texts[0]
+    assert "W, the potential energy from forces: the run has no forces" in texts[1]
 
 
 def test_an_imaginary_mode_is_noted(folder, tmp_path):

@@ -3,12 +3,15 @@
 import lzma
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.pipeline.partial.not_done import PARTS
+from trajmodes.errors import DataError
+from trajmodes.pipeline.partial.not_done import PARTS, Had, not_done
+from trajmodes.results.netcdf import read_results
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
 CELL = DATA / "silicon.POSCAR"
@@ -78,7 +81,8 @@ def test_a_result_is_either_there_or_listed(name, tmp_path):
     assert law(results, fits=True) == missing
     texts = found["not_done"].values.tolist() if missing else []
     assert texts == [str(note) for note in results.not_done]
-    assert ("dump d all custom 25 " in "".join(texts)) == ("v" not in fields)
+    is_advised = "v" not in fields or name in ("uneven", "snapshots")
+    assert ("dump d all custom 25 " in "".join(texts)) == is_advised
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +107,42 @@ def test_energies_do_not_depend_on_the_unit_of_time(fitted, tmp_path):
         left, right = (one[name].values for one in (found, fitted))
         np.testing.assert_allclose(left, right, rtol=1e-9, err_msg=name)
     assert np.isfinite(found["mode_temperature"].values).all()
+
+
+def test_a_map_without_force_constants_lacks_branches(fitted, tmp_path):
+    path = dump(tmp_path / "run.lammpstrj", "rv", WHOLE)
+    bare = tm.open(path, cell=CELL, timestep_fs=1.0).sed()
+    (missing,) = bare["not_done"].values.tolist()
+    assert "each branch, bands: there are no force constants; fix: give --force" in missing
+    warnings = bare["warnings"].values.tolist()
+    assert not [text for text in warnings if "no forces" in text]
+    whole = tm.open(path, timestep_fs=1.0).sed(fitted.force_constants)
+    assert "not_done" not in whole.dataset
+
+
+def test_frames_at_unequal_intervals_are_refused_with_lines_for_equal_ones(tmp_path):
+    path = dump(tmp_path / "run.lammpstrj", "rv", RANDOM)
+    for job in (lambda run: run.sed(), lambda run: run.sqw(to="4,0,0")):
+        with pytest.raises(DataError, match="frames are at unequal intervals") as refused:
+            job(tm.open(path, cell=CELL, timestep_fs=1.0))
+        assert "equal intervals:\ndump d all custom 25 " in refused.value.fix
+
+
+def test_one_set_of_modes_allows_no_test_of_equipartition():
+    """A diamond cell alone has one optic mode at Γ; frames are enough, equipartition is not."""
+    had = Had(runs=[], n_sets=1)
+    results = SimpleNamespace(projection=None)
+    parts = [part for part in PARTS if part.name == "test of equipartition"]
+    (missing,) = not_done(results, parts, had)
+    assert "the supercell has one set of modes" in missing.text
+
+
+def test_a_temperature_that_an_earlier_fit_lacks_is_not_a_lack_of_frames(tmp_path):
+    first = dump(tmp_path / "a.lammpstrj", "rf", WHOLE)
+    tm.fit_runs([first], cell=CELL, timestep_fs=1.0, cutoff2=4.0, output=tmp_path / "a")
+    second = dump(tmp_path / "b.lammpstrj", "rvf", range(300, 600))
+    both = {"append": tmp_path / "a", "output": tmp_path / "b"}
+    tm.fit_runs([second], cell=CELL, timestep_fs=1.0, **both)
+    (missing,) = read_results(tmp_path / "b")["not_done"].values.tolist()
+    assert "a run of the earlier fit has no velocities" in missing
+    assert "give --temperature" in missing

@@ -1,28 +1,34 @@
 """The list of results that are not computed: why not, and how to write a run that has them.
 
-It is composed here alone. A result of `PARTS` is either in the results or in this list.
+It is composed here alone. A result of a list of parts is either in the results or in the list
+of what was not done.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from trajmodes.data.results import Results
+from trajmodes.errors import DataError
 from trajmodes.matching.conclusions import better_file
 from trajmodes.notes import Note
-from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.motion_source import Runs
+from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.programs.settings import Missing
 
-Need = Literal["forces", "velocities", "spectra", "frames"]
-"""What a result is computed from; spectra need frames at equal, short and known intervals."""
+Need = Literal["forces", "velocities", "constants", "earlier", "spectra", "sets", "frames"]
+"""What a result is computed from: spectra from frames at equal, short and known intervals, a
+test of equipartition from several sets of modes, a common temperature from that of an earlier
+fit too."""
 
 
 class Part(NamedTuple):
     """A result that not every run allows."""
 
     name: str
-    found: Callable[[Results], bool]
+    found: Callable[[Any], bool]
+    """Whether the results have it."""
     needs: tuple[Need, ...]
     """The first one that the run lacks is the reason; enough frames are needed by all."""
     of_fit: bool = False
@@ -37,7 +43,7 @@ PARTS = (
     Part(
         "temperature of the force constants",
         lambda results: results.constants.temperature is not None,
-        ("velocities",),
+        ("velocities", "earlier"),
         of_fit=True,
     ),
     Part(
@@ -54,7 +60,7 @@ PARTS = (
     Part(
         "test of equipartition",
         lambda results: bool(results.projection and results.projection.equipartition),
-        ("velocities", "frames"),
+        ("velocities", "sets"),
     ),
     Part(
         "spectra, linewidths and lifetimes",
@@ -77,18 +83,97 @@ PARTS = (
         ("forces", "velocities"),
     ),
 )
-"""Results that not every run allows."""
+"""Results of `run`, `fit` and `project` that not every run allows."""
+
+MAP_PARTS = (
+    Part(
+        "spectral energy density of each branch, bands",
+        lambda sed: sed.map.branches is not None,
+        ("constants",),
+    ),
+)
+"""Those of `sed`."""
+
+SCATTERING_PARTS = (
+    Part(
+        "one-phonon structure factor",
+        lambda found: found.lines is not None,
+        ("constants", "velocities"),
+    ),
+    Part(
+        "spectra of currents",
+        lambda found: found.measured.longitudinal is not None,
+        ("velocities",),
+    ),
+)
+"""Those of `sqw`; currents where the job asks for them."""
+
+MOLECULE_PARTS = (
+    Part(
+        "error bars of the frequencies",
+        lambda found: not found.fitted or found.constants.replicates is not None,
+        ("frames",),
+    ),
+    Part(
+        "mode energies and temperatures",
+        lambda found: found.projection is not None,
+        ("velocities", "spectra"),
+    ),
+    Part(
+        "test of equipartition",
+        lambda found: bool(found.projection and found.projection.equipartition),
+        ("velocities", "spectra", "sets"),
+    ),
+    Part(
+        "spectra, linewidths and lifetimes",
+        lambda found: bool(found.projection and found.projection.lines),
+        ("velocities", "spectra"),
+    ),
+    Part(
+        "W, the potential energy from forces",
+        lambda found: bool(found.projection and found.projection.energies.virial is not None),
+        ("forces", "velocities", "spectra"),
+    ),
+)
+"""Those of `molecule`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Had:
+    """What a job had to work with."""
+
+    runs: Sequence[Runs]
+    has_constants: bool = True
+    """Whether force constants are given or fitted."""
+    n_sets: int | None = None
+    """Number of sets of modes; None if it does not matter."""
+    reason: Note | None = None
+    """Why the run was not projected, if it was not."""
+    refusal: Note | None = None
+    """Why it has no spectra, if it was projected and has none."""
+
+
+def not_done(results: Any, parts: Sequence[Part], had: Had) -> tuple[Note, ...]:
+    """List the parts that the results do not have, one note for each reason."""
+    names: dict[_Cause, list[str]] = {}
+    for part in parts:
+        if not part.found(results):
+            names.setdefault(_cause_of(part, had), []).append(part.name)
+    return tuple(
+        Note("warning", f"not done: {'; '.join(some)}: {cause.what}", fix=cause.fix)
+        for cause, some in names.items()
+    )
 
 
 def with_not_done(
     results: Results,
-    runs: Sequence[LoadedRun],
+    runs: Sequence[Runs],
     *,
     fits: bool,
     projects: bool,
     reason: Note | None = None,
 ) -> Results:
-    """Add the list of what was not computed, one note for each reason.
+    """Add the list of what `run`, `fit` or `project` did not compute.
 
     Notes of the check on missing fields, and of the projection on missing spectra, are in this
     list, and therefore taken off the warnings.
@@ -100,20 +185,35 @@ def with_not_done(
     reason
         Why the run was not projected, if it was not.
     """
-    refusal = next((note for note in results.warnings if note.subject == "not-done"), None)
-    wanted = [part for part in PARTS if (fits if part.of_fit else projects)]
-    names: dict[_Cause, list[str]] = {}
-    for part in wanted:
-        if not part.found(results):
-            cause = _cause_of(part, runs, reason, refusal)
-            names.setdefault(cause, []).append(part.name)
-    listed = tuple(
-        Note("warning", f"not done: {'; '.join(some)}: {cause.what}", fix=cause.fix)
-        for cause, some in names.items()
+    had = Had(
+        runs=runs,
+        n_sets=results.modes.n_sets,
+        reason=reason,
+        refusal=refusal_among(results.warnings),
     )
-    said = ("fields", "not-done")
-    warnings = tuple(note for note in results.warnings if note.subject not in said)
-    return replace(results, warnings=warnings, not_done=listed)
+    wanted = [part for part in PARTS if (fits if part.of_fit else projects)]
+    return replace(
+        results,
+        warnings=without_listed(results.warnings),
+        not_done=not_done(results, wanted, had),
+    )
+
+
+def advised(error: DataError, run: Runs) -> DataError:
+    """Add to the refusal of spectra how to write a run that has them."""
+    note = Note("error", error.what, why=error.why, fix=error.fix)
+    cause = next(_without_spectra(Had(runs=[run], refusal=note)))
+    return DataError(cause.what, where=run.trajectory.file_names, fix=cause.fix)
+
+
+def refusal_among(notes: Sequence[Note]) -> Note | None:
+    """Find the note that says why there are no spectra."""
+    return next((note for note in notes if note.subject == "not-done"), None)
+
+
+def without_listed(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Leave out notes on missing fields and spectra, which the list of the job repeats."""
+    return tuple(note for note in notes if note.subject not in ("fields", "not-done"))
 
 
 class _Cause(NamedTuple):
@@ -123,31 +223,56 @@ class _Cause(NamedTuple):
     fix: str
 
 
-def _cause_of(
-    part: Part, runs: Sequence[LoadedRun], reason: Note | None, refusal: Note | None
-) -> _Cause:
-    """Find the first of its needs that a run lacks; enough frames are needed by all."""
+def _cause_of(part: Part, had: Had) -> _Cause:
+    """Find the first of its needs that is not met; enough frames are needed by all."""
     needs: tuple[Need, ...] = (*part.needs, "frames")
-    return next(cause for need in needs for cause in _lacking(need, runs, reason, refusal))
+    return next(cause for need in needs for cause in _lacking(need, had))
 
 
-def _lacking(
-    need: Need, runs: Sequence[LoadedRun], reason: Note | None, refusal: Note | None
-) -> Iterator[_Cause]:
-    """Give the reason why a run does not meet a need; nothing if all meet it."""
+def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
+    """Give the reason why a need is not met; nothing if it is."""
     if need in ("forces", "velocities"):
-        for run in runs:
-            if not getattr(run.trajectory, f"has_{need}"):
-                far = "" if need == "forces" or reason is None else f", and {reason.text}"
-                yield _Cause(f"the run has no {need}{far}", _lines(run, need))
-    elif need == "spectra" and refusal is not None:
-        yield _Cause(refusal.text, refusal.fix)
-    else:
-        yield _Cause("the run has too few frames", "run longer")
+        yield from _without_field(need, had)
+    elif need == "constants" and not had.has_constants:
+        yield _Cause("there are no force constants", "give --force-constants")
+    elif need == "earlier":
+        yield _Cause("a run of the earlier fit has no velocities", "give --temperature")
+    elif need == "spectra":
+        yield from _without_spectra(had)
+    elif need == "sets" and had.n_sets == 1:
+        yield _Cause("the supercell has one set of modes", "simulate a larger supercell")
+    elif need == "frames":
+        count = sum(run.n_frames for run in had.runs)
+        yield _Cause(f"the run has too few frames, {count}", "run longer")
 
 
-def _lines(run: LoadedRun, missing: Missing) -> str:
+def _without_field(need: Literal["forces", "velocities"], had: Had) -> Iterator[_Cause]:
+    for run in had.runs:
+        if not getattr(run.trajectory, f"has_{need}"):
+            # Without velocities there are differences of positions, if these are near enough.
+            also = f", and {had.reason.text}" if had.reason and need == "velocities" else ""
+            yield _Cause(f"the run has no {need}{also}", _lines(run, need))
+
+
+def _without_spectra(had: Had) -> Iterator[_Cause]:
+    refusal = had.refusal or had.reason
+    if refusal is None:
+        return
+    for run in had.runs:
+        segments = run.trajectory.segments
+        longest = max(stop - start for start, stop in segments)
+        if len(segments) > 1 and longest < FEWEST_FRAMES:
+            text = (
+                f"frames are at unequal intervals: of {run.n_frames} frames at most {longest} "
+                f"follow one another evenly, and spectra need {FEWEST_FRAMES}"
+            )
+            yield _Cause(text, f"write frames at equal intervals:\n{_lines(run, 'frames')}")
+    yield _Cause(refusal.text, refusal.fix)
+
+
+def _lines(run: Runs, missing: Missing) -> str:
     """Say how the program of the run writes what is missing."""
     if not run.trajectory.paths:
         return f"give {missing} with the positions"
-    return better_file(run.trajectory, run.match, missing)
+    species = run.supercell.crystal.species
+    return better_file(run.trajectory, species, missing)

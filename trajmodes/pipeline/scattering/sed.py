@@ -12,7 +12,7 @@ from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import BandPath, Bands, SpectralMap
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Provenance, SpectralEnergy
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.bands import dispersion, map_at
 from trajmodes.phonons.modes import modes_at
@@ -30,7 +30,19 @@ from trajmodes.pipeline.job_folder import (
     versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.motion_source import interval_of, sampling_notes, source_of
+from trajmodes.pipeline.motion_source import (
+    differences_notes,
+    interval_of,
+    sampling_notes,
+    source_of,
+)
+from trajmodes.pipeline.partial.not_done import (
+    MAP_PARTS,
+    Had,
+    advised,
+    not_done,
+    without_listed,
+)
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.plan import highest_from_bound
@@ -108,14 +120,16 @@ def spectral_energy(
         inputs = hashes.result()
     loud = tuple(note for note in noted if note.severity == "warning")
     quiet = tuple(note for note in noted if note.severity != "warning")
-    return SpectralEnergy(
+    sed = SpectralEnergy(
         supercell=run.supercell,
         bands=bands,
         map=found,
         provenance=Provenance(versions(), inputs, command, toml_text(job)),
-        warnings=(*foreign, *warnings_of(run), *loud),
+        warnings=without_listed((*foreign, *warnings_of(run), *loud)),
         notes=(*run.notes, *quiet),
     )
+    had = Had(runs=[run], has_constants=constants is not None)
+    return replace(sed, not_done=not_done(sed, MAP_PARTS, had))
 
 
 def _map(
@@ -143,7 +157,10 @@ def _map(
     points = tuple(np.unique(hits.index).tolist())
     with log.stage("projection", has_bars=True):
         projector = Projector(half_space(run.supercell), modes)
-        frames = source.plan(run.job, projector, highest).frames
+        try:
+            frames = source.plan(run.job, projector, highest).frames
+        except DataError as error:
+            raise advised(error, run) from error
         welch = WelchReduction(
             projector, frames, source.interval_ps, source.motion.segments, points
         )
@@ -164,7 +181,7 @@ def _map(
     )
     if branches:
         return mapped, sampling_notes(run, source, set_omega(modes))
-    return mapped, _sampling_notes(run, bound)
+    return mapped, [*differences_notes(source), *_sampling_notes(run, bound)]
 
 
 def _sampling_notes(run: LoadedRun, bound: float | None) -> list[Note]:

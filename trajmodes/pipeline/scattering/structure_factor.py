@@ -33,6 +33,13 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.pipeline.partial.not_done import (
+    SCATTERING_PARTS,
+    Had,
+    advised,
+    not_done,
+    without_listed,
+)
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.pipeline.scattering.one_phonon import (
     MOST_SOLVED,
@@ -84,7 +91,7 @@ def structure_factor_job(
         If no line is given, the supercell admits no Q on it, or the folder holds the force
         constants or files that trajmodes did not write.
     DataError
-        If the run is too short for spectra, or currents are wanted without velocities.
+        If the run is too short for spectra.
     """
     require_replaceable(job.folder, SCATTERING_FILES, inputs_of(job))
     with (
@@ -132,12 +139,14 @@ def dynamic_structure_factor(
         provenance=Provenance(versions(), inputs, command, toml_text(job)),
         supercell=run.supercell,
         measured=found,
-        warnings=(*foreign, *warnings_of(run)),
+        warnings=without_listed((*foreign, *warnings_of(run))),
         notes=(*run.notes, *notes),
     )
     if constants is not None and modes is not None:
         result = _with_phonons(result, one, run, constants, modes)
-    return scattering_dataset(result)
+    had = Had(runs=[run], has_constants=constants is not None)
+    parts = SCATTERING_PARTS if job.scattering.currents else SCATTERING_PARTS[:1]
+    return scattering_dataset(replace(result, not_done=not_done(result, parts, had)))
 
 
 def _refuse_what_needs_constants(job: Job) -> None:
@@ -167,11 +176,17 @@ def _measured(
     stride = default_stride(interval_ps, highest)
     motion = StridedMotion(run.motion, segments, stride)
     transform = density_transform(
-        run.supercell, waves, amplitudes, currents=run.job.scattering.currents
+        run.supercell,
+        waves,
+        amplitudes,
+        currents=run.job.scattering.currents and run.trajectory.has_velocities,
     )
     interval_ps *= stride
     n_series = transform.n_channels * len(waves.hkl)
-    frames = _segment(run.job, motion, interval_ps, n_series)
+    try:
+        frames = _segment(run.job, motion, interval_ps, n_series)
+    except DataError as error:
+        raise advised(error, run) from error
     reduction = StructureFactorReduction(
         transform, amplitudes, frames, interval_ps, motion.segments
     )
@@ -224,14 +239,14 @@ def _segment(job: Job, motion: StridedMotion, interval_ps: float, n_series: int)
 def _with_phonons(
     result: Scattering, one: Section, run: LoadedRun, constants: ForceConstants, modes: Modes
 ) -> Scattering:
-    """Add the one-phonon lines, with classical occupation at the temperature of the run."""
+    """Add the one-phonon lines, with classical occupation at the temperature of the run.
+
+    Where neither run nor force constants have a temperature, there are none.
+    """
     kinetic = run.diagnosis.sample.kinetic
     kelvin = constants.temperature if kinetic is None else float(np.mean(kinetic))
     if kelvin is None:
-        raise DataError(
-            "the temperature of the run is not known: it has no velocities",
-            fix="write velocities, or leave out the force constants",
-        )
+        return result
     thermal = _thermal(constants, modes, kelvin)
     source = run.job.projection.force_constants
     width = widths_at(source, run.job.scattering.widths, result.waves, quantum=False)

@@ -27,6 +27,8 @@ _PENDING_BYTES = 16 << 20
 _USEFUL_FRAMES = 128
 SHORTEST_OF_RUN = 64
 """Smallest number of frames in a segment of a run: with fewer a line has only a few bins."""
+FEWEST_FRAMES = 2 * SHORTEST_OF_RUN
+"""Least number of frames without a gap from which a run has spectra."""
 
 
 def highest_from_bound(bound: float) -> float:
@@ -111,10 +113,9 @@ def _too_short(motion: StridedMotion, longest: int, interval_ps: float) -> DataE
             f"of {whole} frames without a gap one in {motion.stride} is used, as the highest "
             f"frequency allows: {longest} frames"
         )
-    least = 2 * SHORTEST_OF_RUN
     return DataError(
-        f"the run is too short for spectra: {counted}; at least {least} are needed "
-        f"({least * interval_ps:.3g} ps)",
+        f"the run is too short for spectra: {counted}; at least {FEWEST_FRAMES} are "
+        f"needed ({FEWEST_FRAMES * interval_ps:.3g} ps)",
         why="the run is short or has gaps, or --frames selects few frames",
         fix="run longer, or select more frames",
     )

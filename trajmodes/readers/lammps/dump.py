@@ -315,11 +315,13 @@ def dump_lines(
     """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
 
     Elements are given to LAMMPS in the order of types where it is known. ``stride`` is the
-    number of steps between frames, by default that of the trajectory. ``stored_forces`` takes
+    number of steps between frames, by default that of the trajectory, or what its intervals
+    have in common. ``stored_forces`` takes
     the forces before other fixes, such as a thermostat, add theirs.
     """
-    steps = trajectory.steps
-    every = stride or (int(steps[1] - steps[0]) if len(steps) > 1 else 1)
+    # Frames at unequal intervals become even at the largest common divisor of these.
+    apart = np.diff(trajectory.steps)
+    every = stride or int(np.gcd.reduce(apart[apart > 0])) or 1
     names = " ".join(_species_by_type(trajectory, species))
     forces = first = rename = ""
     if stored_forces:
