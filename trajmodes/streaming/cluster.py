@@ -4,31 +4,31 @@ What readers keep in the memory of a worker lasts until the job ends. A result s
 these are, and the next pass has them reduced by the worker that keeps them. A worker that is
 lost, or has no memory left, costs the time to read them again.
 
-Distributed waits without an end where a task cannot succeed. So workers that join are asked for
-their version, work is unpickled where an error can be raised, and a cluster without workers
-ends the job after a time.
+Each stretch has its worker from the beginning. The scheduler would give it to the worker that
+has the description of the work, and move it later.
+
+Distributed waits without an end where a task cannot succeed. So work is unpickled where an
+error can be raised, and `trajmodes.streaming.watch` looks at the workers.
 """
 
 import pickle
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import cloudpickle
 from threadpoolctl import threadpool_limits
 
-from trajmodes import __version__
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.machine import available_processors, memory_bytes, reuse_freed_memory
 from trajmodes.streaming.kept import keeping
+from trajmodes.streaming.watch import Watch
 from trajmodes.streaming.work import Pending, Scheduler, Stretch, Work, Workers, died
 
 if TYPE_CHECKING:
@@ -36,20 +36,12 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 30.0
 """Longest time to wait for the answer of a scheduler."""
-_ANSWER_S = 120.0
-"""Longest time to wait for the versions of workers."""
+_SPREAD_S = 1.0
+"""Longest time to wait until all workers have the work: later ones get it while others work."""
 _LOSSES = 3
 """Workers that may die on the same frames before the job ends."""
 _LOOK_S = 5.0
 """Time between two looks at the workers, while a result is waited for."""
-_COUNT_S = 0.2
-"""Time for which their number is known."""
-_LONELY_S = 30.0
-"""Time without any worker after which a warning says so."""
-_START_S = 600.0
-"""Time without any worker after which the job ends."""
-_QUEUE_S = 86400.0
-"""The same where workers are jobs of a batch system."""
 
 
 @contextmanager
@@ -68,9 +60,11 @@ def client_of(scheduler: Scheduler) -> Iterator["Client"]:
         raise UsageError(
             "clusters need the library distributed", fix="pip install 'trajmodes[cluster]'"
         ) from error
-    # A worker is given one task more than it works on, not many: states stay few.
+    # A worker is given one task more than it works on, not many: states stay few. Another
+    # worker would have to read the frames that a worker keeps again.
     settings = {"distributed.scheduler.worker-saturation": 1.0}
     settings["distributed.scheduler.allowed-failures"] = _LOSSES
+    settings["distributed.scheduler.work-stealing"] = False
     with dask.config.set(settings):
         if scheduler.kind == "address":
             with _connected(Client, scheduler.address) as client:
@@ -137,7 +131,7 @@ class Cluster:
         self._client = client
         self._held: list[Any] = []
         self._places: dict[tuple[int, int], str] = {}
-        self._watch = _Watch(client, _QUEUE_S if is_queue else _START_S)
+        self._watch = Watch(client, is_queue=is_queue)
         self._watch.look()
 
     def load(self) -> None:
@@ -145,8 +139,7 @@ class Cluster:
         names = [name for name in sys.modules if name.startswith("trajmodes.")]
         # Held until the end: what nothing holds is not computed.
         self._held += [
-            self._client.submit(_load, names, workers=[one], pure=False)
-            for one in self._client.nthreads()
+            self._submitted(_load, names, workers=[one]) for one in self._client.nthreads()
         ]
 
     def close(self) -> None:
@@ -161,22 +154,40 @@ class Cluster:
     def _pool(self, work: Work) -> Iterator[Workers]:
         # The scheduler keeps the work, so that it survives the workers that have it. Here it is
         # held beyond the pass, because what workers keep belongs to it.
-        packed = self._client.submit(_itself, Packed(cloudpickle.dumps(work)), pure=False)
+        packed = self._submitted(_itself, Packed(cloudpickle.dumps(work)))
         self._held.append(packed)
+        self._spread(packed)
+        given = _Given()
 
         def submit(stretch: Stretch) -> Pending:
-            place = self._places.get((stretch.n_blocks, stretch.first))
-            there: dict[str, Any] = {}
-            if place is not None:
-                there = {"workers": [place], "allow_other_workers": True}
-            future = self._client.submit(_reduce, packed, stretch, pure=False, **there)
+            kept = self._places.get((stretch.n_blocks, stretch.first))
+            place = kept or given.least(self._watch.threads())
+            # If the worker is lost, another one takes the stretch.
+            there = {"workers": [place], "allow_other_workers": True} if place else {}
+            future = self._submitted(_reduce, packed, stretch, **there)
+            given.add(place, len(stretch.ranges), future)
             return _OnCluster(future, self)
 
         def joined(earlier: Any, later: Any) -> Pending:
             both = earlier.future, later.future
-            return _OnCluster(self._client.submit(_combine, packed, *both, pure=False), self)
+            return _OnCluster(self._submitted(_combine, packed, *both), self)
 
-        yield Workers(submit, self._watch.n_threads, joined)
+        def size() -> int:
+            return max(1, sum(self._watch.threads().values()))
+
+        yield Workers(submit, size, joined)
+
+    def _spread(self, packed: Any) -> None:
+        """Let workers have the work before stretches, which would wait for it in any order."""
+        from distributed import wait  # noqa: PLC0415 - loaded already
+
+        there = [self._submitted(_hold, packed, workers=[one]) for one in self._watch.threads()]
+        with suppress(TimeoutError):
+            wait(there, timeout=_SPREAD_S)
+
+    def _submitted(self, function: Callable[..., Any], *inputs: Any, **there: Any) -> Any:
+        # Distributed takes what was submitted within its ``fifo_timeout`` in any order.
+        return self._client.submit(function, *inputs, pure=False, fifo_timeout=0, **there)
 
     def received(self, found: "_Placed") -> Any:
         """State of a result, whose places are noted."""
@@ -188,90 +199,23 @@ class Cluster:
         self._watch.look()
 
 
-_CHECKED: "WeakKeyDictionary[Client, set[str]]" = WeakKeyDictionary()
-"""Workers of each client that have this version."""
+class _Given:
+    """What each worker was given to do, and has not done."""
 
+    def __init__(self) -> None:
+        self._stretches: list[tuple[str | None, int, Any]] = []
 
-class _Watch:
-    """Looks at the workers that a client has."""
+    def add(self, worker: str | None, n_blocks: int, future: Any) -> None:
+        """Note a stretch."""
+        self._stretches.append((worker, n_blocks, future))
 
-    def __init__(self, client: "Client", longest_s: float) -> None:
-        self._client, self._longest_s = client, longest_s
-        self._alone_since: float | None = None
-        self._has_warned = False
-        self._count, self._counted = 0, -_COUNT_S
-
-    def n_threads(self) -> int:
-        """Threads of all workers, at least 1."""
-        now = time.monotonic()
-        if now - self._counted >= _COUNT_S:
-            self._count, self._counted = sum(self._client.nthreads().values()), now
-        return max(1, self._count)
-
-    def look(self) -> None:
-        """Raise a UsageError if a worker lacks this version, or no worker comes."""
-        workers = set(self._client.nthreads())
-        checked = _CHECKED.setdefault(self._client, set())
-        if not workers <= checked:
-            _require_this_version(self._client, sorted(workers - checked))
-            checked |= workers
-        if workers:
-            self._alone_since = None
-            return
-        now = time.monotonic()
-        self._alone_since = self._alone_since or now
-        self._alone(now - self._alone_since)
-
-    def _alone(self, seconds: float) -> None:
-        """Warn, or end the job, after a time without workers."""
-        what = f"the Dask scheduler {self._client.scheduler.address} has no workers"
-        if seconds >= self._longest_s:
-            raise UsageError(
-                f"{what} since {seconds:.0f} s",
-                why="none was started, they wait in a queue, or all of them died",
-                fix="start some (dask worker), or look at the queue and at the logs of its "
-                "jobs, and repeat the command: it continues from its checkpoint",
-            )
-        if seconds >= _LONELY_S and not self._has_warned:
-            self._has_warned = True
-            text = f"{what}; the command waits for them up to {self._longest_s / 60:.0f} min"
-            warnings.warn(text, TrajmodesWarning, stacklevel=2)
-
-
-def _require_this_version(client: "Client", workers: list[str]) -> None:
-    """Raise a UsageError if a worker lacks this version of the program: it would never answer.
-
-    Distributed loses the connection to a worker that cannot unpickle its task.
-    """
-    answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
-
-    def ask() -> None:
-        # Evaluated there, because no function of this package can be sent where it is missing.
-        text = "__import__('trajmodes').__version__"
-        answers.put(client.run(eval, text, workers=workers, on_error="return"))
-
-    # `Client.run` has no time limit.
-    Thread(target=ask, daemon=True).start()
-    try:
-        found = answers.get(timeout=_ANSWER_S)
-    except Empty as error:
-        raise DataError(
-            f"the Dask workers {', '.join(workers[:3])} do not answer for {_ANSWER_S:.0f} s",
-            why="a process is stopped, or the network between them is lost",
-            fix="end them, and repeat the command: it continues from its checkpoint",
-        ) from error
-    for worker, version in found.items():
-        if version != __version__:
-            what = (
-                f"trajmodes {version}"
-                if isinstance(version, str)
-                else f"no trajmodes: {version}"
-            )
-            raise UsageError(
-                f"the Dask worker {worker} has {what}",
-                why=f"all workers need the version of this process, {__version__}",
-                fix="start the workers in the environment of this process",
-            )
+    def least(self, threads: Mapping[str, int]) -> str | None:
+        """Worker with the fewest blocks for each of its threads; None if there is no worker."""
+        self._stretches = [one for one in self._stretches if not one[2].done()]
+        left: Counter[str | None] = Counter()
+        for worker, n_blocks, _ in self._stretches:
+            left[worker] += n_blocks
+        return min(threads, key=lambda one: left[one] / threads[one], default=None)
 
 
 class _Placed(NamedTuple):
@@ -353,6 +297,10 @@ class Packed:
 
 def _itself(packed: Packed) -> Packed:
     return packed
+
+
+def _hold(_packed: Packed) -> None:
+    """Do nothing: the input of a task stays with the worker."""
 
 
 def _load(names: list[str]) -> None:

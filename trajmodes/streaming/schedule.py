@@ -221,6 +221,28 @@ def _computed(
 ) -> Iterator[tuple[Node, Any]]:
     """Nodes from a block on, in order of time, and their states."""
     ahead: deque[tuple[Node, int, Pending]] = deque()
+    nodes = _nodes(pool, blocks, first)
+
+    def fill() -> None:
+        while sum(n for _, n, _ in ahead) < STRETCHES_AHEAD * pool.size():
+            node, stretches = next(nodes, (None, []))
+            if node is None:
+                return
+            ahead.append((node, len(stretches), _submitted(pool, stretches, blocks)))
+
+    fill()
+    while ahead:
+        done, _, pending = ahead.popleft()
+        state = _awaited(pending, blocks[done.first : done.stop])
+        # Workers must not wait while this process combines the state with the earlier ones.
+        fill()
+        yield done, state
+
+
+def _nodes(
+    pool: Workers, blocks: Sequence[tuple[int, int]], first: int
+) -> Iterator[tuple[Node, list[Node]]]:
+    """Nodes from a block on, in order of time, and the stretches of each."""
     while first < len(blocks):
         size = pool.size()
         # Long ones first: each sends a state. Short ones last: all workers end together.
@@ -229,14 +251,8 @@ def _computed(
         higher = 0 if pool.joined is None else level_of(size // _WORKERS_PER_NODE)
         # The last nodes are full too: a run that has grown is continued after them.
         node = node_at(first, min(level + higher, level_of(len(blocks) - first)))
-        stretches = list(node.parts(level, len(blocks)))
-        ahead.append((node, len(stretches), _submitted(pool, stretches, blocks)))
+        yield node, list(node.parts(level, len(blocks)))
         first = node.stop
-        while sum(n for _, n, _ in ahead) >= STRETCHES_AHEAD * pool.size():
-            done, _, pending = ahead.popleft()
-            yield done, _awaited(pending, blocks[done.first : done.stop])
-    for done, _, pending in ahead:
-        yield done, _awaited(pending, blocks[done.first : done.stop])
 
 
 def _submitted(

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -23,10 +24,10 @@ from simulations.passes import (
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.frames_in_memory import frames_in_memory
-from trajmodes.streaming import cluster, schedule
+from trajmodes.streaming import cluster, schedule, watch
 from trajmodes.streaming.cluster import batch_cluster
 from trajmodes.streaming.schedule import stream
-from trajmodes.streaming.work import Scheduler
+from trajmodes.streaming.work import Scheduler, Workers
 from trajmodes.streaming.workers import parse_scheduler, scheduled_on
 
 BLOCKS = [(i, i + 5) for i in range(0, 200, 5)]
@@ -79,6 +80,39 @@ def test_no_worker_runs_far_ahead_of_the_combination():
     # The rest of the run is cut into more and more stretches, down to two blocks each.
     assert done == sorted(done, reverse=True)
     assert set(done) == {10, 20, 40}
+
+
+def test_a_stretch_is_given_to_the_worker_with_least_to_do():
+    given, ended = cluster._Given(), Future()
+    ended.set_result(None)
+    threads = {"a": 1, "b": 2, "c": 1}
+    chosen = []
+    for n_blocks in (4, 4, 4, 2, 1):
+        chosen.append(given.least(threads))
+        given.add(chosen[-1], n_blocks, Future())
+    assert chosen == ["a", "b", "c", "b", "b"]
+    given.add("c", 100, ended)
+    # a has 4 blocks, b 7 for two threads, c 4; what is done does not count.
+    assert given.least(threads) == "b"
+    assert given.least({"a": 1, "c": 1, "late": 1}) == "late"
+    assert given.least({}) is None
+
+
+def test_workers_have_their_next_stretches_while_a_state_is_combined():
+    given = []
+
+    def submit(stretch):
+        given.append(stretch)
+        done = Future()
+        done.set_result(stretch)
+        return done
+
+    ahead = []
+    for node, stretch in schedule._computed(Workers(submit, lambda: 2), BLOCKS, 0):
+        assert stretch.first == node.first
+        ahead.append(len(given) - given.index(stretch) - 1)
+    full = schedule.STRETCHES_AHEAD * 2
+    assert ahead == [min(full, len(given) - 1 - k) for k in range(len(given))]
 
 
 def test_waiting_for_a_result_is_said(monkeypatch):
@@ -212,7 +246,7 @@ def test_a_worker_without_this_version_that_joins_late_is_named(client, monkeypa
 
 @pytest.mark.peer
 def test_workers_that_do_not_answer_are_named(client, monkeypatch):
-    monkeypatch.setattr(cluster, "_ANSWER_S", 0.05)
+    monkeypatch.setattr(watch, "_ANSWER_S", 0.05)
     monkeypatch.setattr(client, "run", lambda *_, **__: time.sleep(0.5))
     with pytest.raises(DataError, match=r"do not answer"):
         stream(read, BLOCKS, Sums())
@@ -220,8 +254,9 @@ def test_workers_that_do_not_answer_are_named(client, monkeypatch):
 
 @pytest.mark.peer
 def test_a_cluster_without_workers_ends_the_pass(client, monkeypatch):
-    for name, seconds in (("LOOK", 0.02), ("LONELY", 0.05), ("START", 0.3)):
-        monkeypatch.setattr(cluster, f"_{name}_S", seconds)
+    monkeypatch.setattr(cluster, "_LOOK_S", 0.02)
+    monkeypatch.setattr(watch, "_LONELY_S", 0.05)
+    monkeypatch.setattr(watch, "_START_S", 0.3)
     client.cluster.scale(0)
     while client.nthreads():
         time.sleep(0.02)
