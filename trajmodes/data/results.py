@@ -49,6 +49,7 @@ from trajmodes.data.spectra import (
     Wavevectors,
     Weights,
 )
+from trajmodes.data.static.energies import StaticProjection
 from trajmodes.data.thermo import (
     Bending,
     Elasticity,
@@ -184,8 +185,10 @@ class Results:
     box: BoxMotion | None = None
     """Mean box and its fluctuation; None if the box is fixed."""
     projection: Projection | None = None
+    displaced: StaticProjection | None = None
+    """Of displacements alone, in place of the projection of a run without velocities."""
     run_displacements: RunDisplacements | None = None
-    """⟨uu⟩ of the sites; None without a projection."""
+    """⟨uu⟩ of the sites; None where the run is not projected."""
     renormalised: tuple[RenormalisedBands, ...] = ()
     conductivity: Conductivity | None = None
     convergence: Convergence | None = None
@@ -225,6 +228,7 @@ class Results:
     def _check_sets(self) -> None:
         counts = {
             "were projected on": self.projection and len(self.projection.energies.members),
+            "were displaced": self.displaced and len(self.displaced.energies.members),
             "have a Grüneisen parameter": self.gruneisen and len(self.gruneisen.sets),
             "have a mean free path": self.conductivity and len(self.conductivity.free_path),
         }

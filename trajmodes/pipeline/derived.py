@@ -14,7 +14,7 @@ import numpy as np
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import BandPath, Bands, RenormalisedBands
-from trajmodes.data.charges import Charges, PolarModes
+from trajmodes.data.charges import PolarModes
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, RunLength
@@ -31,11 +31,12 @@ from trajmodes.phonons.bands import connected, dispersion, spectral_map
 from trajmodes.phonons.irreps import irreps_at
 from trajmodes.phonons.modes import run_length, stability
 from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh, spaced_mesh
-from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
+from trajmodes.phonons.renormalised import quasi_particle_constants
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import timestep_fs
+from trajmodes.pipeline.partial.displaced import displacement_bands
 from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.agreement import disagreement_note, of_energies
 from trajmodes.project.energies.lifetimes import (
@@ -198,9 +199,7 @@ def with_projection(
     )
     first = () if disagreement is None else (disagreement,)
     with log.stage("bands and transport"):
-        renormalised = renormalised_bands(
-            projected, modes, run.supercell, bands, results.constants.charges
-        )
+        renormalised = renormalised_bands(projected, results, run.job.phonons.temperature)
         moved = run_displacements(
             projected.displacements,
             modes,
@@ -295,43 +294,32 @@ def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
 
 
 def renormalised_bands(
-    projected: Projected,
-    modes: Modes,
-    supercell: Supercell,
-    bands: Bands,
-    charges: Charges | None = None,
+    projected: Projected, results: Results, given: float | None = None
 ) -> tuple[RenormalisedBands, ...]:
     """Bands from the frequencies of the lines, and from covariances of the displacements.
 
     With charges their dipole–dipole part is taken off before and added after interpolation.
+    `given` is the temperature in K that the user gave. Where velocities are differences, which
+    attenuate ⟨Q̇Q̇†⟩, bands from displacements need it.
     """
-
-    def divided(whole: ForceConstants) -> ForceConstants:
-        return whole if charges is None else with_charges(whole, supercell, charges)
-
+    modes, supercell, charges = results.modes, results.supercell, results.constants.charges
     lines, energies = projected.projection.lines, projected.projection.energies
     kelvin = energies.temperature
-    found = []
+    found: tuple[RenormalisedBands, ...] = ()
     if lines is not None and np.isfinite(lines.omega).any():
         particles, own = quasi_particle_constants(
             modes, supercell, lines.omega, lines.omega_sem, kelvin
         )
-        along = dispersion(divided(particles), bands.path)
-        found.append(RenormalisedBands("quasi-particles", along, own))
+        if charges is not None:
+            particles = with_charges(particles, supercell, charges)
+        along = dispersion(particles, results.bands.path)
+        found = (RenormalisedBands("quasi-particles", along, own),)
     covariance = projected.displacements
     if projected.differenced:
-        # Differences attenuate ⟨Q̇Q̇†⟩, from which the frequencies would follow.
-        return tuple(found)
-    moved = green_function_constants(
-        modes,
-        supercell,
-        covariance.covariance,
-        covariance.frames,
-        kelvin,
-        covariance.kinetic,
-    )
-    found.append(RenormalisedBands("displacements", dispersion(divided(moved), bands.path)))
-    return tuple(found)
+        if given is None:
+            return found
+        return (*found, *displacement_bands(results, covariance, given))
+    return (*found, *displacement_bands(results, covariance, kelvin, covariance.kinetic))
 
 
 def _conductivity(

@@ -1,5 +1,6 @@
 """The command `trajmodes project`: a run projected on the modes of given force constants."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -41,11 +42,14 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
+from trajmodes.pipeline.motion_source import why_not_projected
+from trajmodes.pipeline.partial.displaced import with_displacements
 from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.project.checks import check_lattice
 from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
 from trajmodes.project.projector import Projector
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.results.folder import Writer
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
@@ -179,11 +183,16 @@ def project_only(
             warnings=(*foreign, *found),
             notes=(*results.notes, *run.notes),
         )
-        results, extra = with_projection(
-            run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
-        )
+        extra: Mapping[str, Writer] = {}
+        reason = None if job.projection.save_amplitudes else why_not_projected(run, modes)
+        if reason is None:
+            results, extra = with_projection(
+                run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
+            )
+        else:
+            results = with_displacements(run, results, log=log, bars=bars, force_noise=noise)
         results = with_comparison(with_perturbation(results, job, log))
-        results = with_not_done(results, [run], fits=False, projects=True)
+        results = with_not_done(results, [run], fits=False, projects=True, reason=reason)
         inputs = hashes.result()
     return Analysis(finished(results, inputs, log), extra=extra, run=run)
 

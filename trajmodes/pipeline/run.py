@@ -53,6 +53,7 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import why_not_projected
+from trajmodes.pipeline.partial.displaced import with_displacements
 from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
@@ -168,7 +169,9 @@ def analyse(
                 force_noise=fitted_noise(results.constants, run.supercell),
             )
         else:
+            noise = fitted_noise(results.constants, run.supercell)
             results = _with_static_check(results, fitted)
+            results = with_displacements(run, results, log=log, bars=bars, force_noise=noise)
         results = with_comparison(results)
         results = with_not_done(results, [run], fits=True, projects=True, reason=reason)
         inputs = hashes.result()

@@ -183,18 +183,25 @@ def _modes(dataset: NamedArrays, rows: int | None) -> Group:
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
     projected = "verdict" in dataset
-    by_energy = _ENERGY_COLUMNS if "mode_temperature" in dataset else _FIT_COLUMNS
     shown = _choose_sets(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
     caption = "; ".join(["1.234(56) means 1.234 ± 0.056", *lower_bounds(dataset)])
     if count < n_sets:
         rule = "those with a lifetime first" if projected else "spread over the frequencies"
-        listed = projected or "mode_temperature" in dataset
+        listed = projected or "potential_mev" in dataset
         place = "trajmodes show FOLDER modes" if listed else "tables/modes.csv"
         caption += f"; {count} of {counted(n_sets, 'set')}, {rule}; all sets: {place}"
-    names = _PROJECTION_COLUMNS if projected else by_energy
-    table, _ = list_sets(dataset, shown.tolist(), names, optional=OPTIONAL)
+    table, _ = list_sets(dataset, shown.tolist(), _columns(dataset), optional=OPTIONAL)
     return Group(table, Text(caption))
+
+
+def _columns(dataset: NamedArrays) -> tuple[str, ...]:
+    """Choose the columns of the list of sets by what the results contain."""
+    if "verdict" in dataset:
+        return _PROJECTION_COLUMNS
+    if "mode_temperature" in dataset:
+        return _ENERGY_COLUMNS
+    return _STATIC_COLUMNS if "potential_mev" in dataset else _FIT_COLUMNS
 
 
 _PROJECTION_COLUMNS = (
@@ -222,8 +229,18 @@ _ENERGY_COLUMNS = (
         "anharmonicity",
     ),
 )
+_STATIC_COLUMNS = (
+    "set",
+    "q",
+    "branch",
+    "harmonic",
+    "displacement",
+    "potential",
+    "anharmonicity",
+)
 _FIT_COLUMNS = ("set", "q", "branch", "harmonic", "phi3-linewidth", "gruneisen")
-"""Columns with spectra, with energies alone and without a projection; modes.csv has more."""
+"""Columns with spectra, with energies alone, with those of displacements, and without a
+projection; modes.csv has more."""
 
 
 def _choose_sets(dataset: NamedArrays, count: int) -> Ints:

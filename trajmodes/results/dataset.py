@@ -17,6 +17,7 @@ from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jac
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
+from trajmodes.data.static.energies import StaticProjection
 from trajmodes.project.selected_modes import AmplitudeSeries, ChosenMode
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
@@ -205,7 +206,7 @@ def _roots_of_run(results: Results) -> _Roots:
     shells = {2: "pair_shells", 3: "triplet_shells", 4: "quartet_shells"}
     convergence, stability = results.convergence, results.stability
     quality, diagnosis = results.constants.quality, results.diagnosis
-    projected = _projection_roots(results.projection)
+    projected = _projection_roots(results.projection or results.displaced)
     return {
         **{name: getattr(results, name) for name in results.__slots__},
         **_force_constant_roots("pair", results.constants),
@@ -300,18 +301,22 @@ def _perturbation_roots(widths: PerturbativeWidths | None, modes: Modes) -> _Roo
     return {"phi3_widths": _ByStatistics(*both), "phi3_lifetimes": _ByStatistics(*lifetimes)}
 
 
-def _projection_roots(projection: Projection | None) -> _Roots:
+def _projection_roots(projection: Projection | StaticProjection | None) -> _Roots:
     if projection is None:
         return {}
-    covariance, lines, lifetimes = (
-        projection.covariance,
-        projection.lines,
-        projection.lifetimes,
-    )
+    sigma = projection.anharmonicity
+    common: _Roots = {
+        "mode_energies": projection.energies,
+        "sigma": sigma,
+        "elements": None if sigma is None else sigma.species,
+    }
+    if isinstance(projection, StaticProjection):
+        return common
+    covariance = projection.covariance
+    lines, lifetimes = projection.lines, projection.lifetimes
     shape = projection.energies.travelling.shape[1:]
-    anharmonicity = projection.anharmonicity
     return {
-        "elements": None if anharmonicity is None else anharmonicity.species,
+        **common,
         "map": projection.spectral_map,
         "mode_covariance": None
         if covariance is None

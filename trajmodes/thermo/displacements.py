@@ -22,6 +22,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.energies import ModeEnergies
 from trajmodes.data.force_constants import jackknife_sem
 from trajmodes.data.modes import Modes
+from trajmodes.data.static.energies import PotentialEnergies
 from trajmodes.data.thermo import RunDisplacements, ThermalDisplacements
 from trajmodes.errors import UsageError
 from trajmodes.project.energies.covariances import DisplacementCovariance
@@ -221,7 +222,7 @@ def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
 def run_displacements(
     covariance: DisplacementCovariance,
     modes: Modes,
-    energies: ModeEnergies,
+    energies: ModeEnergies | PotentialEnergies,
     group: SpaceGroup,
     occupied: Floats | None = None,
 ) -> RunDisplacements:
@@ -256,7 +257,7 @@ def run_displacements(
     # ⟨|Q|²⟩ = 2U/ω²
     error = np.where(steady, 2.0 * energies.potential_sem / stiffness, 0.0)
     harmonic = None
-    if steady.all():
+    if steady.all() and energies.temperature is not None:
         harmonic = np.tensordot(BOLTZMANN * energies.temperature / stiffness, of_sets, axes=1)
     of_sets = of_sets / atoms
     measured, measured_sem = _of_blocks(blocks, portions, error, of_sets)

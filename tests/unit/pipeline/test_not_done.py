@@ -45,7 +45,7 @@ def dump(path: Path, fields: str, frames) -> Path:
 
 WHOLE = range(300)
 RANDOM = np.sort(np.random.default_rng(1).choice(1500, 150, replace=False))
-NO_VELOCITIES = {part.name for part in PARTS if "velocities" in part.needs}
+NO_VELOCITIES = {part.name for part in PARTS if {"velocities", "kelvin"} & {*part.needs}}
 VARIANTS = {
     "whole": ("rvf", WHOLE, 1.0, set()),
     "no time": ("rvf", WHOLE, None, {SPECTRA, "thermostat"}),
@@ -95,7 +95,7 @@ def test_a_projection_without_forces_lacks_sigma_alone(fitted, tmp_path):
     path = dump(tmp_path / "run.lammpstrj", "rv", WHOLE)
     found = tm.open(path, timestep_fs=1.0).project(fitted.force_constants)
     results = found.analysis.results
-    assert law(results, fits=False) == {"σ of each mode"}
+    assert law(results, fits=False) == {"σ of each mode, W from forces"}
     assert not [note for note in results.warnings if note.severity == "error"]
 
 
@@ -146,3 +146,25 @@ def test_a_temperature_that_an_earlier_fit_lacks_is_not_a_lack_of_frames(tmp_pat
     (missing,) = read_results(tmp_path / "b")["not_done"].values.tolist()
     assert "a run of the earlier fit has no velocities" in missing
     assert "give --temperature" in missing
+
+
+@pytest.mark.parametrize("step_fs", [1.0, None])
+def test_displacements_have_the_energies_that_do_not_need_velocities(fitted, tmp_path, step_fs):
+    """Frames are 25 fs apart: too far for differences."""
+    path, kelvin = dump(tmp_path / "run.lammpstrj", "rf", WHOLE), float(fitted["temperature"])
+    run = tm.open(path, timestep_fs=step_fs)
+    found = run.project(fitted.force_constants, temperature=kelvin)
+    of_forces = ("virial_mev", "anharmonicity", "anharmonicity_sem", "sigma", "sigma_set")
+    of_positions = ("potential_mev", "freq_displacement_thz", "u2_measured")
+    for name in (*of_forces, *of_positions):
+        left, right = (one[name].values for one in (found, fitted))
+        np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-9, err_msg=name)
+    assert "kinetic_mev" not in found.dataset
+    assert law(found.analysis.results, fits=False) == {
+        part.name for part in PARTS if "velocities" in part.needs and not part.of_fit
+    }
+    bare = tm.open(dump(path, "r", WHOLE), timestep_fs=step_fs).project(fitted.force_constants)
+    potential = bare["potential_mev"].values
+    np.testing.assert_allclose(potential, found["potential_mev"].values, rtol=1e-12)
+    assert "virial_mev" not in bare.dataset
+    assert "freq_displacement_thz" not in bare.dataset

@@ -17,10 +17,12 @@ from trajmodes.pipeline.motion_source import Runs
 from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.programs.settings import Missing
 
-Need = Literal["forces", "velocities", "constants", "earlier", "spectra", "sets", "frames"]
+Need = Literal[
+    "forces", "velocities", "constants", "earlier", "kelvin", "spectra", "sets", "frames"
+]
 """What a result is computed from: spectra from frames at equal, short and known intervals, a
 test of equipartition from several sets of modes, a common temperature from that of an earlier
-fit too."""
+fit too; the covariance of displacements from the temperature, measured or given (kelvin)."""
 
 
 class Part(NamedTuple):
@@ -53,7 +55,7 @@ PARTS = (
         of_fit=True,
     ),
     Part(
-        "mode energies, temperatures and ⟨u²⟩",
+        "kinetic energies and temperatures of modes",
         lambda results: results.projection is not None,
         ("velocities",),
     ),
@@ -75,12 +77,15 @@ PARTS = (
     Part(
         "bands from displacements",
         partial(_has_bands, "displacements"),
-        ("velocities",),
+        ("kelvin",),
     ),
     Part(
-        "σ of each mode",
-        lambda results: bool(results.projection and results.projection.anharmonicity),
-        ("forces", "velocities"),
+        "σ of each mode, W from forces",
+        lambda results: (
+            (results.projection or results.displaced) is not None
+            and (results.projection or results.displaced).anharmonicity is not None
+        ),
+        ("forces",),
     ),
 )
 """Results of `run`, `fit` and `project` that not every run allows."""
@@ -237,6 +242,9 @@ def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
         yield _Cause("there are no force constants", "give --force-constants")
     elif need == "earlier":
         yield _Cause("a run of the earlier fit has no velocities", "give --temperature")
+    elif need == "kelvin" and not all(map(_has_temperature, had.runs)):
+        text = "the run has no velocities, and no temperature is given"
+        yield _Cause(text, "give --temperature, or write velocities")
     elif need == "spectra":
         yield from _without_spectra(had)
     elif need == "sets" and had.n_sets == 1:
@@ -252,6 +260,10 @@ def _without_field(need: Literal["forces", "velocities"], had: Had) -> Iterator[
             # Without velocities there are differences of positions, if these are near enough.
             also = f", and {had.reason.text}" if had.reason and need == "velocities" else ""
             yield _Cause(f"the run has no {need}{also}", _lines(run, need))
+
+
+def _has_temperature(run: Runs) -> bool:
+    return run.trajectory.has_velocities or run.job.phonons.temperature is not None
 
 
 def _without_spectra(had: Had) -> Iterator[_Cause]:

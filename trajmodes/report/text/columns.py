@@ -133,6 +133,7 @@ COLUMNS: Mapping[str, Column] = {
     "phi3-lifetime": Column("τ Φ3", "ps", ("lifetime_phi3_classical_ps",), _phi3_life),
     "phi3-linewidth": Column("Φ3 FWHM", "THz", ("linewidth_phi3_classical_thz",), _phi3_width),
     "temperature": of_variable("mode_temperature", "K", "T"),
+    "potential": of_variable("potential_mev", "meV", "U"),
     "heat-capacity": of_variable("heat_capacity_kb", "k_B", "C"),
     "anharmonicity": of_variable("anharmonicity", "", "W/U − 1"),
     "gruneisen": of_variable("gruneisen", "", "γ"),

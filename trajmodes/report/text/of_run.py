@@ -29,7 +29,7 @@ def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str
     if where:
         (name, command), more = where.pop(), f" ({rest})" if rest else ""
         where.append((name, f"{command}{more}"))
-        if results.projection is not None:
+        if (results.projection or results.displaced) is not None:
             where.append(("Modes", command.replace(" show ", " modes ")))
     rows = (
         ("Fit", _fit(results)),
@@ -67,6 +67,8 @@ def verdict_of(dataset: NamedArrays) -> str:
         parts.append(f"lifetimes of {n_known} of {counted(n_sets, 'set')} of modes resolved")
     elif "kinetic_mev" in dataset:
         parts.append("energies of all modes, no spectra")
+    elif "potential_mev" in dataset:
+        parts.append("potential energies of all modes, no kinetic ones")
     elif "force_constants" in dataset:
         parts.append("force constants fitted" if "r_squared" in dataset else "force constants")
     return ": ".join(filter(None, [f"{crystal}{kelvin}", "; ".join(parts)]))
@@ -122,7 +124,8 @@ def _fit(results: Results) -> str:
 
 
 def _anharmonicity(results: Results) -> str:
-    measured = None if results.projection is None else results.projection.anharmonicity
+    found = results.projection or results.displaced
+    measured = None if found is None else found.anharmonicity
     quality = results.constants.quality
     if measured is not None:
         sigma, value = measured.whole, plus_minus(measured.whole, measured.whole_sem)

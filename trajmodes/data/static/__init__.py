@@ -1,0 +1,1 @@
+"""Results of displacements alone, without velocities."""
