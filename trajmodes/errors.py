@@ -81,7 +81,7 @@ def reading(what: str, path: Path, *, why: str, fix: str = "") -> Iterator[None]
 
 @contextmanager
 def system_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the system that reads a file or folder into a `UsageError` naming it."""
+    """Turn a system error on reading a file or folder into a `UsageError` that names it."""
     try:
         yield
     except OSError as error:
@@ -111,6 +111,6 @@ class LockedError(TrajmodesError):
 
 
 class TimeLimitError(TrajmodesError):
-    """The time that a job may take is over; a checkpoint was written."""
+    """The time limit of a job was reached; a checkpoint was written."""
 
     exit_code = 6

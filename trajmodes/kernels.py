@@ -1,7 +1,8 @@
 """Decorators of compiled functions: without the GIL, kept in numba's cache.
 
-Numba makes an entry for Python and one for C with every function. For functions that take many
-arrays these entries take longer to compile than the function: they are left out where unused.
+Numba generates an entry point for Python and one for C with every function. For functions that
+take many arrays these entry points take longer to compile than the function itself, so that
+unused ones are left out.
 """
 
 from functools import partial

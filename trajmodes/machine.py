@@ -12,7 +12,7 @@ from threading import Lock, current_thread, main_thread
 from types import FrameType
 
 _POSITION = Lock()
-"""Held while a file is read at a position on a system without `os.preadv`."""
+"""Lock held while a file is read at a position on a system without `os.preadv`."""
 
 
 def available_processors() -> int:
@@ -30,9 +30,10 @@ _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def memory_bytes() -> int:
-    """Memory that this process may use: that of the computer, of its job, or of its shell.
+    """Memory in bytes that this process may use: the least of all limits known.
 
-    A batch system or a container limits the control group of a job, `ulimit -v` a shell.
+    They are the memory of the computer, the limits that a batch system or a container sets for
+    the control group, and the limit that ``ulimit -v`` sets in the shell.
     """
     return min([_physical_bytes(), *_group_limits(), *_shell_limits()])
 
@@ -85,14 +86,14 @@ def _group_limits() -> Iterator[int]:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of `mallopt` in the C library of GNU."""
 _REUSED_BYTES = 1 << 25
-"""Largest array whose memory is used again: the limit that the library finds by itself."""
+"""Largest array whose memory is used again; the upper limit of glibc's own adjustment."""
 
 
 def reuse_freed_memory() -> None:
-    """Let the C library keep freed memory, where something made it return all of it at once.
+    """Let the C library keep freed memory instead of returning it to the system at once.
 
-    A process that asks the system for every array spends a third of its time on that. Other
-    systems than Linux have no such setting.
+    A process that requests every array from the system spends a third of its time on that. Only
+    Linux has this setting.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -115,9 +116,9 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
 
 
 def print_any_text() -> None:
-    """Print ? for characters that the encoding of the standard output lacks.
+    """Let the standard output replace characters that its encoding lacks by ``?``.
 
-    Windows has no Greek letters where the output goes to a file or a pipe.
+    On Windows the encoding of files and pipes has no Greek letters.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -137,7 +138,7 @@ _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def _stopping_signals() -> list[int]:
-    """List the signals that the process does not ignore, as it does under nohup."""
+    """List the signals that ask for the end and are not ignored; ``nohup`` ignores SIGHUP."""
     if current_thread() is not main_thread():
         # Only the main thread receives signals.
         return []
@@ -147,7 +148,7 @@ def _stopping_signals() -> list[int]:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Raise `Stopped` where a signal asks the process to end, so that files are cleaned up."""
+    """Raise `Stopped` when a signal asks the process to end, so that files are cleaned up."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise Stopped(number)
@@ -162,7 +163,7 @@ def stopped_by_signals() -> Iterator[None]:
 
 @contextmanager
 def called_by_signals(actions: Mapping[str, Callable[[], None]]) -> Iterator[None]:
-    """Call functions when signals of these names come, where the system has the signals."""
+    """Call a function at each of the named signals that the system has."""
 
     def call(number: int, _frame: FrameType | None) -> None:
         actions[signal.Signals(number).name]()
@@ -180,7 +181,7 @@ def called_by_signals(actions: Mapping[str, Callable[[], None]]) -> Iterator[Non
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back signals that ask the process to end until the block has ended."""
+    """Delay signals that ask the process to end until the block has ended."""
     received: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:

@@ -5,8 +5,8 @@
 >>> axes.figure.savefig("bands.pdf")  # doctest: +SKIP
 
 Results are those of `trajmodes.load` or of a job, their Dataset, or the path of their folder.
-Without axes a new figure is made, which no window knows of. The figures of the program are
-drawn by the same functions.
+Without axes a new figure is made, which is not opened in a window. The program draws its own
+figures by the same functions.
 """
 
 import os
@@ -91,12 +91,12 @@ def vdos(results: Source, ax: "Axes | None" = None) -> "Axes":
 
 
 def shells(results: Source, ax: "Axes | None" = None) -> "Axes":
-    """Draw the rms force constants of the shells of neighbours by distance."""
+    """Draw the rms force constants of the neighbour shells against distance."""
     return _drawn("shells", results, ax)
 
 
 def convergence(results: Source, ax: "Axes | None" = None) -> "Axes":
-    """Draw how the fit changes with the length of the run."""
+    """Draw the change of the fit with the length of the run."""
     return _drawn("convergence", results, ax)
 
 
@@ -176,12 +176,12 @@ def anharmonicity(results: Source, ax: "Axes | None" = None) -> "Axes":
 
 
 def triplets(results: Source, ax: "Axes | None" = None) -> "Axes":
-    """Draw the third-order force constants by distance."""
+    """Draw the third-order force constants against distance."""
     return _drawn("triplets", results, ax)
 
 
 def quartets(results: Source, ax: "Axes | None" = None) -> "Axes":
-    """Draw the fourth-order force constants by distance."""
+    """Draw the fourth-order force constants against distance."""
     return _drawn("quartets", results, ax)
 
 

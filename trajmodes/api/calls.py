@@ -35,7 +35,7 @@ _READING = ("timestep_fs", "units", "lj", "box")
 def call_text(function: str, *arguments: Any, **keywords: Any) -> str:
     """Write a call, for the provenance of its results: function, arguments, keywords.
 
-    Numbers, words and paths are written out; of data in memory there is the kind and the size.
+    Numbers, words and paths are written out; data in memory are represented by type and size.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def call_text(function: str, *arguments: Any, **keywords: Any) -> str:
 
 
 class Expression(str):
-    """Text of Python that a call is written with as it stands."""
+    """Python expression that `call_text` writes without quotes."""
 
     __slots__ = ()
 
@@ -71,9 +71,9 @@ def _shown(value: Any) -> str:
 def in_memory(
     data: object, options: Mapping[str, Any], *, isolated: bool = False
 ) -> tuple[Trajectory | None, list[str]]:
-    """Trajectory that is in memory and a name for it, or None and the names of files.
+    """Trajectory in memory and its name, or None and the names of files.
 
-    ``options`` are those of the call; the time step, the units and the box are used here.
+    ``options`` are those of the call; of these, the time step, the units and the box are used.
     """
     if isinstance(data, str | os.PathLike):
         return None, [os.fspath(data)]
@@ -98,9 +98,9 @@ def in_memory(
 
 
 def cell_in_file(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options whose cell, if it is ASE Atoms, is in a file, for jobs and their records.
+    """Options with a cell of ASE Atoms written to a file and replaced by its name.
 
-    The file is in the cache of the user, and named by its content, so that the job file of the
+    The file is in the user's cache and is named by its content, so that the job file of the
     results can be used later.
 
     Raises
@@ -130,5 +130,5 @@ def cell_in_file(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def selected(frames: Trajectory | None, job: Job) -> Trajectory | None:
-    """Frames of a trajectory in memory that the job asks for."""
+    """Frames of a trajectory in memory that the job selects."""
     return None if frames is None else select_frames(frames, *job.reading.frames)

@@ -39,7 +39,7 @@ def convert(
     Returns
     -------
     Path
-        That of the new file.
+        The path of the new file.
 
     Raises
     ------

@@ -96,13 +96,13 @@ class ForceConstants(PhononProperties):
     def to_phonopy(self) -> "Phonopy":
         """Make a Phonopy object of the same crystal, supercell and force constants.
 
-        It gives the same frequencies at the commensurate q points; at every q where no pair
-        reaches beyond the Wigner–Seitz cell of the supercell.
+        It gives the same frequencies at the commensurate q points, and at every q if all pairs
+        lie within the Wigner–Seitz cell of the supercell.
         """
         return to_phonopy(self, known_supercell(self.supercell))
 
     def with_charges(self, charges: PathLike | Charges) -> "ForceConstants":
-        """Divide the second order into a dipole–dipole part of Born charges and the rest.
+        """Divide the second order into the dipole–dipole part of Born charges and the rest.
 
         Frequencies at the q points of the supercell do not change; those between them are
         interpolated from the rest. A fit with charges is better: cutoffs may be short.
@@ -175,7 +175,8 @@ class ForceConstants(PhononProperties):
         Raises
         ------
         UsageError
-            If there is no such program, or a file is in the way that trajmodes did not write.
+            If the format is unknown, or a file would be overwritten that trajmodes did not
+            write.
         DataError
             If the format cannot hold the force constants.
         """
@@ -238,7 +239,7 @@ class ForceConstants(PhononProperties):
     def movie(
         self, mode: str, output: PathLike = "mode.xyz", **options: Unpack[MovieKeywords]
     ) -> str:
-        """Write one period of a mode as extended XYZ; return what was written, in a line.
+        """Write one period of a mode as extended XYZ; return a line that describes the file.
 
         Parameters
         ----------
@@ -270,9 +271,10 @@ class ForceConstants(PhononProperties):
         Raises
         ------
         UsageError
-            If the temperature has no configurations.
+            If the temperature is negative, or zero with classical statistics.
         DataError
-            If no supercell is known, or modes are imaginary and refused.
+            If no supercell is known, or modes are imaginary and `imaginary` does not admit
+            them.
         """
         given = values_of("sample", {"temperature": temperature, **options})
         supercell = sampled_supercell(self.crystal, self.supercell, given["supercell"])

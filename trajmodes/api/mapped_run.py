@@ -46,7 +46,7 @@ class MappedRun(LoadedRun):
         Raises
         ------
         UsageError
-            If no commensurate q lies on the path, or it names a point that is not known.
+            If no commensurate q lies on the path, or the path names an unknown point.
         DataError
             If the frames are too far apart, or the run is too short for spectra.
         """
@@ -90,7 +90,7 @@ class MappedRun(LoadedRun):
         method: str,
         options: Mapping[str, Any],
     ) -> tuple[Job, Given, str]:
-        """Job of a method, what is in memory, and the text of the call.
+        """Job of a method, the data in memory, and the text of the call.
 
         Nothing is written where no output is given.
         """

@@ -16,7 +16,7 @@ from trajmodes.pipeline.potentials.quasiharmonic import qha_job
 def minimised(
     *files: str | os.PathLike[str], **options: Unpack[MinimisationKeywords]
 ) -> xr.Dataset:
-    """Minimise the Gibbs energy of a potential over cell and positions.
+    """Minimise the Gibbs free energy of a potential over cell and positions.
 
     The variables are those of the results of `trajmodes qha`, which are written if a folder is
     named.
@@ -31,7 +31,7 @@ def minimised(
     Raises
     ------
     UsageError
-        If there is no crystal, or the potential does not describe its species.
+        If no crystal is given, or the potential does not describe its species.
     DataError
         If the file is not a potential, or there is no minimum near the crystal.
     """

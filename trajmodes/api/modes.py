@@ -28,7 +28,7 @@ from trajmodes.units import THZ
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModeProperties(plain.ForceConstants):
-    """Force constants with the methods that need nothing but q points.
+    """Force constants with the methods that take q points alone.
 
     q points are reduced coordinates without 2π, or names of special points such as ``X``.
     """
@@ -49,7 +49,7 @@ class ModeProperties(plain.ForceConstants):
             The name of a special point, (3,) or (q, 3) reduced coordinates.
         direction
             (3,) Cartesian direction from which a Γ among them is approached; it matters with
-            Born charges. None: no macroscopic field at Γ, as in a periodic simulation.
+            Born charges. None for no macroscopic field at Γ, as in a periodic simulation.
 
         Returns
         -------
@@ -70,12 +70,16 @@ class ModeProperties(plain.ForceConstants):
             The name of a special point, (3,) or (q, 3) reduced coordinates.
         direction
             As for `frequencies`.
+
+        Returns
+        -------
+        ``omega`` (q, m), ``omega_sem`` (q, m) and ``vectors`` (q, m, s, 3) are the arrays.
         """
         listed = self._points(q).reshape(-1, 3)
         return modes_at(self, listed, directions=_towards(direction, listed))
 
     def group_velocities(self, q: str | npt.ArrayLike) -> Floats:
-        """Group velocities ∂ω/∂k in Å/ps, Cartesian; those of degenerate branches are split.
+        """Cartesian group velocities ∂ω/∂k in Å/ps; one for each of degenerate branches.
 
         Parameters
         ----------
@@ -84,7 +88,7 @@ class ModeProperties(plain.ForceConstants):
 
         Returns
         -------
-        (m, 3) for one q, (q, m, 3) for a list; nan for uniform shifts.
+        (m, 3) for one q, (q, m, 3) for a list; nan for uniform translations.
         """
         points = self._points(q)
         found = group_velocities(self, points.reshape(-1, 3)).velocity
@@ -100,7 +104,7 @@ class ModeProperties(plain.ForceConstants):
 
         Returns
         -------
-        (m, 3) for one q, (q, m, 3) for a list; nan for uniform shifts.
+        (m, 3) for one q, (q, m, 3) for a list; nan for uniform translations.
 
         Raises
         ------
@@ -118,6 +122,10 @@ class ModeProperties(plain.ForceConstants):
         ----------
         q
             The name of a special point, (3,) or (q, 3) reduced coordinates.
+
+        Returns
+        -------
+        ``elements`` are (q, m, m, 3); nan where a mode is a uniform translation or imaginary.
         """
         return velocity_operator(self, self._points(q).reshape(-1, 3))
 
@@ -125,7 +133,7 @@ class ModeProperties(plain.ForceConstants):
         """Irreducible representations of the modes at a q point, with Mulliken labels.
 
         Labels are those of the little co-group, from phonopy's tables. There are none on the
-        zone boundary of crystals with glide planes or screw axes, and for accidental
+        zone boundary of crystals with glide planes or screw axes, nor for accidental
         degeneracies.
 
         Parameters
@@ -145,7 +153,17 @@ class ModeProperties(plain.ForceConstants):
         q
             The name of a special point, (3,) or (q, 3) reduced coordinates.
         temperatures
-            In K.
+            (t,) in K.
+
+        Returns
+        -------
+        Arrays (t, q, m) in eV and eV/K with Bose–Einstein occupation; nan for imaginary modes
+        and the acoustic modes at Γ.
+
+        Raises
+        ------
+        UsageError
+            If a temperature is below 0 K.
         """
         return mode_functions(self.modes(q), temperatures)
 
@@ -158,9 +176,9 @@ class ModeProperties(plain.ForceConstants):
     ) -> ModeGruneisen:
         """Grüneisen parameters −(V/ω) ∂ω/∂V of modes from other volumes of the same crystal.
 
-        They are those at the volume of these force constants. With one other volume the
-        derivative is a difference, of first order in the change of volume; two, one on either
-        side, make it of second order. Errors are those of the blocks of all fits.
+        They are those at the volume of these force constants. With one other volume the error
+        of the difference quotient is of first order in the change of volume; with two, one on
+        either side, it is of second order. Standard errors follow from the blocks of all fits.
 
         Parameters
         ----------
@@ -170,6 +188,10 @@ class ModeProperties(plain.ForceConstants):
             The name of a special point, (3,) or (q, 3) reduced coordinates.
         direction
             As for `frequencies`.
+
+        Returns
+        -------
+        ``gamma`` and ``gamma_sem`` are (q, m); nan where ω² is not positive.
 
         Raises
         ------
@@ -186,7 +208,7 @@ class ModeProperties(plain.ForceConstants):
         )
         if points.ndim not in (1, 2) or points.shape[-1] != 3:
             raise UsageError(
-                f"q has shape {points.shape} where (3,) or (q, 3) is due",
+                f"q has shape {points.shape} where (3,) or (q, 3) is expected",
                 fix="give reduced coordinates, or the name of a special point",
             )
         return points

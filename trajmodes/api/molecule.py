@@ -1,4 +1,4 @@
-"""A molecule or cluster by itself: the call that finds its normal modes, and what it gives."""
+"""The normal modes of an isolated molecule or cluster, and their results."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class MoleculeResults(molecules.MoleculeResults):
-    """Normal modes of a molecule: frequencies, and what the run says of each."""
+    """Normal modes of a molecule: frequencies, and the spectra and energies of the run."""
 
     @property
     def vibrations(self) -> "pd.DataFrame":
@@ -64,7 +64,7 @@ def molecule(
     UsageError
         If a file, or information that only the user has, is missing.
     DataError
-        If the frames are not sound, or too few.
+        If the frames are damaged, inconsistent, or too few.
     """
     frames, names = in_memory(data, options, isolated=True)
     job = job_of("molecule", names, options)

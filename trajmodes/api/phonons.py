@@ -1,4 +1,4 @@
-"""What force constants alone determine: frequencies, bands, thermodynamics, elasticity."""
+"""Properties of force constants alone: frequencies, bands, thermodynamics, elasticity."""
 
 import os
 from dataclasses import dataclass
@@ -43,13 +43,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PhononProperties(ModeProperties):
-    """Force constants with the methods that need nothing else but their supercell.
+    """Force constants with the methods that need no run; some need their supercell.
 
     q points are reduced coordinates without 2π, or names of special points such as ``X``.
     """
 
     def lo_to(self, direction: npt.ArrayLike) -> Splitting:
         """Optic modes at Γ in rad/ps with and without the field of a Cartesian direction.
+
+        Parameters
+        ----------
+        direction
+            (3,) Cartesian direction from which q approaches Γ.
 
         Raises
         ------
@@ -59,12 +64,12 @@ class PhononProperties(ModeProperties):
         return lo_to_splitting(self, direction)
 
     def static_dielectric(self) -> Floats:
-        """Compute ε0 (3, 3) of electrons and lattice.
+        """Compute the static dielectric tensor ε0 (3, 3), of electrons and lattice.
 
         Raises
         ------
         DataError
-            If there are no Born charges, or an optic mode with charge is not stable.
+            If there are no Born charges, or a polar optic mode is unstable.
         """
         return static_dielectric(self)
 
@@ -95,9 +100,10 @@ class PhononProperties(ModeProperties):
         temperature
             In K.
         quantum
-            Whether modes are occupied as Bose and Einstein, or as in molecular dynamics.
+            Whether modes have Bose–Einstein occupation; otherwise classical, as in molecular
+            dynamics.
         mesh
-            Points along each reciprocal lattice vector of the sum over the zone.
+            Number of points along each reciprocal lattice vector in the sum over the zone.
         """
         divisions = mesh_of(self, values_of("thermo", {"mesh": mesh})["mesh"])
         found = thermodynamics(self, divisions, [temperature]).displacements
@@ -154,7 +160,8 @@ class PhononProperties(ModeProperties):
     def spectral_functions(self, **options: Unpack[SpectralKeywords]) -> xr.Dataset:
         """Self-energies and spectral functions of modes from third-order force constants.
 
-        As `trajmodes spectral-function` writes them, if a folder is named.
+        The variables are those of the results of `trajmodes spectral-function`, which are
+        written if a folder is named.
 
         Parameters
         ----------
@@ -187,7 +194,7 @@ class PhononProperties(ModeProperties):
         Raises
         ------
         DataError
-            If a strain has no restoring force.
+            If the crystal has no restoring force against a strain.
         """
         values = values_of("elastic", options)
         origin = call_text(f"{self.origin}.elasticity", **options)
@@ -210,7 +217,7 @@ class PhononProperties(ModeProperties):
             Potential energies: a file, see `trajmodes free-energy`, or (t,) numbers in eV, nan
             where unknown. By default those in the trajectory.
         mesh
-            Points of the mesh of the harmonic part along each direction.
+            Number of points along each reciprocal lattice vector in the harmonic part.
 
         Raises
         ------
@@ -221,6 +228,10 @@ class PhononProperties(ModeProperties):
 
     def sound_velocities(self, directions: npt.ArrayLike) -> SoundVelocities:
         """Velocities of sound in Å/ps along Cartesian directions (…, 3), with errors.
+
+        Returns
+        -------
+        ``velocity`` (…, 3), ascending, negative for unstable waves; ``polarisation`` (…, 3, 3).
 
         Raises
         ------
@@ -240,7 +251,7 @@ class PhononProperties(ModeProperties):
         Raises
         ------
         DataError
-            If the crystal is no layer.
+            If the crystal is not a layer.
         UsageError
             If a direction is not in the plane.
         """

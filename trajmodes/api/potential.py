@@ -17,10 +17,11 @@ def potential(
 ) -> ForceConstants:
     """Calculate the force constants of a potential.
 
-    They are those of all positions of the atoms, not of a supercell; those of a shell model are
-    of a mesh of q points. Energy, forces, stress and the parts of the force constants are those
-    of `trajmodes.potentials.eam.files.read_eam`; elastic, piezoelectric and dielectric tensors
-    are the ``response`` of `trajmodes.potentials.shell_model.files.read_shell_model`.
+    They are second derivatives with respect to the positions of all atoms of the infinite
+    crystal, not of a supercell; those of a shell model are obtained from a mesh of q points.
+    Energy, forces, stress and the parts of the force constants are those of
+    `trajmodes.potentials.eam.files.read_eam`; elastic, piezoelectric and dielectric tensors are
+    the ``response`` of `trajmodes.potentials.shell_model.files.read_shell_model`.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def potential(
     Raises
     ------
     UsageError
-        If there is no crystal, or the potential does not describe its species.
+        If no crystal is given, or the potential does not describe its species.
     DataError
         If the file is not a potential.
     """

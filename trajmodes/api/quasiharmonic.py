@@ -34,11 +34,11 @@ def quasiharmonic(
     ----------
     constants
         Force constants of one crystal at three volumes or more, or their files or folders.
-        Several of one volume are of runs at different temperatures.
+        Force constants of the same volume are those of runs at different temperatures.
     energies
-        (v,) energy of the crystal without vibrations for each in eV per atom, or a file with a
-        line for each; without them, U0 that `trajmodes free-energy` has written into the
-        folders.
+        (v,) energies in eV per atom of the crystal without vibrations, one for each of the
+        force constants, or a file with one line for each. By default U0 as `trajmodes
+        free-energy` has written it to the folders.
     energies_sem
         Standard errors of these energies in eV per atom.
     **options
@@ -47,7 +47,7 @@ def quasiharmonic(
     Raises
     ------
     UsageError
-        If the energies are missing.
+        If the energies are not given, and not in the folders.
     DataError
         If the volumes are too few, of different crystals, or do not enclose the equilibrium.
     """

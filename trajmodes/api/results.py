@@ -45,10 +45,10 @@ _MODE_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """Panels of the results. Each takes the matplotlib axes to draw into, and returns them.
+    """Figures of the results. Each method draws into matplotlib axes, and returns them.
 
-    Without axes a new figure is made, which no window knows of: ``ax.figure.savefig(path)``
-    writes it.
+    Without axes a new figure is made, which is not opened in a window;
+    ``ax.figure.savefig(path)`` writes it.
     """
 
     dataset: xr.Dataset
@@ -70,7 +70,7 @@ class Plots:
         return plot.temperatures(self.dataset, ax)
 
     def vdos(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the vibrational density of states per atom, whole and by species."""
+        """Draw the vibrational density of states per atom, total and by species."""
         return plot.vdos(self.dataset, ax)
 
     def spectrum(self, mode: int | str, ax: "Axes | None" = None) -> "Axes":
@@ -182,10 +182,10 @@ class Results:
 
     @property
     def modes(self) -> "pd.DataFrame":
-        """Sets of symmetry-equivalent modes, one row each: place, frequencies, lifetimes.
+        """Sets of symmetry-equivalent modes, one row each: q point, frequencies, lifetimes.
 
-        ``table("modes")`` has all columns of ``modes.csv``, and each is a variable by its name,
-        such as ``results["heat_capacity_kb"]``.
+        ``table("modes")`` has all columns of ``modes.csv``. Each is also a variable, such as
+        ``results["heat_capacity_kb"]``.
         """
         whole = self.table("modes").set_index("set")
         return whole[[one for one in whole if one.removesuffix("_sem") in _MODE_COLUMNS]]
@@ -221,8 +221,9 @@ class Results:
     def amplitudes(self, *modes: str) -> xr.Dataset:
         """Amplitudes Q(t) in √(eV) ps and velocities in √(eV) of modes, of every frame.
 
-        Those that were saved are read from the folder. Others are calculated from the
-        trajectory when they are computed; it is opened again where it is not in memory.
+        Amplitudes that were saved are read from the folder. Others are calculated from the
+        trajectory when Dask computes them; the trajectory is opened again unless it is in
+        memory.
 
         Parameters
         ----------
@@ -237,7 +238,7 @@ class Results:
         Raises
         ------
         UsageError
-            If there is no such mode, or the trajectory is not there any more.
+            If there is no such mode, or the trajectory no longer exists.
         DataError
             If the results hold no modes.
         """
@@ -259,7 +260,8 @@ class Results:
         Raises
         ------
         UsageError
-            If a file is in the way that trajmodes did not write, or it is their own folder.
+            If a file would be overwritten that trajmodes did not write, or the folder is that
+            of these results.
         StorageError
             If the system refuses to write.
         """
@@ -300,7 +302,7 @@ class Results:
         return text_of(render(self.dataset, rows=None))
 
     def __repr__(self) -> str:
-        """Say what there is, in a line."""
+        """Summarise in one line."""
         said = ", ".join(f"{name} {value}" for name, value in self._rows().items())
         return f"<Results of {self.crystal.formula}: {said}>"
 

@@ -49,13 +49,13 @@ _OF_OPEN_RUNS = of_groups(("fit", "polar", "phonons", "projection", "running"))
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Run(MappedRun):
-    """A trajectory matched to its crystal. Nothing but a sample of frames has been read yet.
+    """A trajectory matched to its crystal. Only a sample of the frames has been read.
 
     Iterate over it for blocks of motion; `arrays` gives the file as Dask arrays.
     """
 
     def check(self) -> str:
-        """Report what is right and wrong with the run, as `trajmodes check -v` prints it."""
+        """Check the run; the report is that of `trajmodes check -v`."""
         return show_check(self, verbose=True)
 
     @takes("fit")
@@ -70,7 +70,7 @@ class Run(MappedRun):
         Raises
         ------
         UsageError
-            If a cutoff is not admissible.
+            If the supercell does not admit a cutoff.
         DataError
             If the run has no forces, or too few frames for the force constants.
 
@@ -130,7 +130,7 @@ class Run(MappedRun):
         return sigma_about(job, given)
 
     def __repr__(self) -> str:
-        """Say what it is; the arrays would fill screens."""
+        """Summarise without the arrays."""
         said = ", ".join(f"{name} {value}" for name, value in self._rows().items())
         return f"<Run of {self.supercell.crystal.formula}: {said}>"
 
@@ -171,7 +171,7 @@ def open_run(
     UsageError
         If a file, or information that only the user has, is missing.
     DataError
-        If the trajectory is not sound, or not of this crystal.
+        If the trajectory is damaged, inconsistent, or not of this crystal.
 
     Examples
     --------
@@ -219,10 +219,9 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     masses_da
         (a,) in Da; the standard ones of the elements where they are not given.
     interval_ps
-        Time between frames in ps, where they are frames of one run.
+        Time between frames in ps, if they are frames of one run.
     ideal
-        (a, 3) positions in Å from which the frames are displaced, where they are snapshots
-        about a known structure.
+        (a, 3) reference positions in Å, if the frames are displacements from a known structure.
     **options
         Options of `trajmodes check`.
 
@@ -259,15 +258,16 @@ def run(
         The file or files of one run, one job file (``.toml``), frames in memory as for
         `trajmodes.open`, or a run that is open.
     **options
-        Options of `trajmodes run`. For a run that is open those that say how to read it were
-        given to `trajmodes.open`.
+        Options of `trajmodes run`. Those on reading a run belong to `trajmodes.open` if the run
+        is already open.
 
     Raises
     ------
     UsageError
         If a file, or information that only the user has, is missing.
     DataError
-        If the trajectory is not sound, not of this crystal, or too short for the constants.
+        If the trajectory is damaged, inconsistent, not of this crystal, or too short for the
+        force constants.
     """
     given = cell_in_file(options)
     command = call_text("trajmodes.run", _named(trajectory), **given)
@@ -300,15 +300,16 @@ def fit_runs(
         Trajectory files of one or several runs, a pattern such as ``T300/*.lammpstrj``, a job
         file, a list of ASE Atoms with forces, or runs that are open.
     **options
-        Options of `trajmodes fit`. For runs that are open those that say how to read them were
-        given to `trajmodes.open`.
+        Options of `trajmodes fit`. Those on reading runs belong to `trajmodes.open` if the runs
+        are already open.
 
     Raises
     ------
     UsageError
         If a file, or information that only the user has, is missing.
     DataError
-        If the frames are not sound, not of one crystal, or too few for the force constants.
+        If the frames are damaged, inconsistent, not of one crystal, or too few for the force
+        constants.
     """
     runs = _runs(data)
     given = cell_in_file(options)
@@ -341,7 +342,7 @@ def _opened(job: Job, frames: Trajectory | None, origin: str) -> Run:
 
 
 def _runs(data: object) -> list[Run]:
-    """Return the runs that are open, if all of the data are such."""
+    """Return the data if all of them are open runs."""
     if isinstance(data, Run):
         return [data]
     items = list(data) if isinstance(data, list | tuple) else []
@@ -349,7 +350,7 @@ def _runs(data: object) -> list[Run]:
 
 
 def _named(data: object) -> object:
-    """Write runs as the calls that opened them; other data as they are."""
+    """Replace runs by the calls that opened them; leave other data unchanged."""
     runs = _runs(data)
     if isinstance(data, Run):
         return Expression(data.origin)

@@ -23,10 +23,11 @@ def self_consistent(
     temperature: float,
     **options: Unpack[SelfConsistentKeywords],
 ) -> ForceConstants:
-    """Find force constants that reproduce the ensemble they are fitted in, without a run.
+    """Find force constants that are the fit to their own canonical ensemble, without a run.
 
-    Configurations are drawn from the force constants, the calculator gives their forces, and
-    force constants are fitted to these, until they settle within their errors.
+    Configurations are drawn from the canonical distribution of the force constants, the
+    calculator gives their forces, and new force constants are fitted to these. This is repeated
+    until the force constants converge within their errors.
 
     Parameters
     ----------
@@ -43,10 +44,11 @@ def self_consistent(
     Raises
     ------
     UsageError
-        If the temperature has no configurations, or a cutoff is too large.
+        If the temperature is negative or, with classical statistics, zero; or if a cutoff is
+        too large.
     DataError
-        If modes are imaginary and refused, the calculator gives no forces, or the
-        configurations do not determine the force constants.
+        If modes are imaginary and `imaginary` does not admit them, the calculator gives no
+        forces, or the configurations do not determine the force constants.
     """
     given = values_of("sctdep", {"temperature": temperature, **options})
     if isinstance(start, ForceConstants):

@@ -140,13 +140,13 @@ class Series:
         at
             Temperatures in K at which force constants are written.
         volume, ratio
-            Volume in Å³ and c/a of these; see `at`.
+            Volume in Å³ and c/a of these force constants, as in `at`.
 
         Raises
         ------
         UsageError
-            If a file is in the way that trajmodes did not write, or a temperature is outside
-            the range of the runs.
+            If a file would be overwritten that trajmodes did not write, or a temperature is
+            outside the range of the runs.
         StorageError
             If the system refuses to write.
         """
@@ -164,7 +164,7 @@ class Series:
         return show_results(self.dataset, {})
 
     def __repr__(self) -> str:
-        """Say what there is, in a line."""
+        """Summarise in one line."""
         rows = ", ".join(f"{name} {value}" for name, value in self._rows().items())
         return f"<Series of {crystal_in(self.dataset).formula}: {rows}>"
 
@@ -195,7 +195,7 @@ def series(runs: Iterable[Given], **options: Unpack[SeriesKeywords]) -> Series:
     Raises
     ------
     UsageError
-        If there are not as many temperatures as runs.
+        If the number of temperatures differs from the number of runs.
     DataError
         If the runs are of different crystals, their force constants of different pairs, or a
         temperature is unknown.

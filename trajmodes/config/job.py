@@ -55,7 +55,7 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 STANDARD_INPUT = "-"
 """Name of a trajectory that comes through a pipe."""
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
-"""How the name of an object begins that is not a file of this computer."""
+"""Pattern of the beginning of a URL, which names no file of this computer."""
 
 _HOLDS = "a few lines of the form name = value"
 
@@ -104,7 +104,7 @@ class Job:
         return {"trajectory": self.trajectory, **values}
 
     def with_options(self, **given: Any) -> "Job":
-        """Give the same job other values of some options.
+        """Copy of the job with other values of some options.
 
         Raises
         ------
@@ -139,7 +139,8 @@ def require_taken(command: str, given: Iterable[str], taken: Collection[str]) ->
     Raises
     ------
     UsageError
-        With the option that was meant, or where it belongs.
+        If there are such keywords; it names the option that was meant, or the function that
+        takes it.
     """
     for name in _by_name(dict.fromkeys(given)):
         if name in taken:
@@ -211,7 +212,7 @@ def job_of(
 
 
 def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
-    """Make a job from names and values; `where` they come from is part of error messages.
+    """Make a job from names and values; `where` is their source, for error messages.
 
     Raises
     ------
@@ -232,7 +233,7 @@ def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
 
 
 def toml_text(job: Job) -> str:
-    """Text of a job file for the same job, which may be put anywhere: its paths are absolute.
+    """Text of a job file for the same job; its paths are absolute, so that it may be moved.
 
     Options that are not set are left out.
     """
@@ -276,7 +277,7 @@ def _beside(name: str, folder: Path) -> str:
 
 
 def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options by their first names; other spellings are understood."""
+    """Given values by the names of their options, whichever spelling was used."""
     names = {also: one.name for one in job_options().values() for also in one.declared.also}
     found: dict[str, Any] = {}
     for spelling, value in given.items():
@@ -290,7 +291,7 @@ def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values by first names, each one checked."""
+    """Values by the names of their options, checked."""
     try:
         return {name: _value(name, value) for name, value in _by_name(given).items()}
     except UsageError as error:
@@ -321,7 +322,7 @@ def _at(error: UsageError, where: str) -> UsageError:
 
 
 def _instead_of(name: str, known: Collection[str]) -> str:
-    """Name the options that a word may stand for: those like it, or all."""
+    """Advice on an unknown word: the options of similar names, or all options."""
     like = get_close_matches(name, known)
     like += [one for one in known if one.startswith(f"{name}_") and one not in like]
     if like:

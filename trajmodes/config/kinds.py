@@ -1,4 +1,4 @@
-"""The kinds of values that options take: how text is read, and which values are allowed."""
+"""The kinds of values of options: how text is read, and which values are allowed."""
 
 import re
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from trajmodes.errors import UsageError
 FINE_MESH = "auto"
 
 LARGEST_MESH = 1000
-"""Most points of a mesh along an axis: a thousand million in all, more than memory holds."""
+"""Most points of a mesh along an axis: 10⁹ in all, more than memory holds."""
 
 LEAST, MOST = 1e-6, 1e9
-"""Range of a positive number in the units of its option: far beyond anything physical, and far
-from where products of such numbers overflow."""
+"""Range of a positive number in the units of its option. It exceeds all physical values, and
+products of such numbers do not overflow."""
 
 
 _MOST_NUMBERS = 10_000
@@ -29,21 +29,21 @@ class Kind:
     """Values that an option takes."""
 
     words: str
-    """What a value must be, as an error message says it."""
+    """What a value must be, in the words of an error message."""
     accepts: Callable[[Any], bool]
     """Whether a value is allowed."""
     read: Callable[[str], Any]
-    """Value of a text; raises ValueError where the text has none."""
+    """Converts a text to a value; raises ValueError if it is not one."""
     choices: tuple[str, ...] = ()
     """The words allowed, if the value is one of them or a list of them."""
     is_list: bool = False
     """Whether the value is a list whose items are given one by one."""
     from_text: bool = False
-    """Whether a text is understood in a job file and in Python too, as on the command line."""
+    """Whether job files and Python may give the value as the text of the command line."""
     is_switch: bool = False
     """Whether the option is on or off."""
     tidy: Callable[[Any], Any] = lambda value: value
-    """Brings a value of a job file or of Python into one form."""
+    """Converts a value of a job file or of Python to the standard form."""
     write: Callable[[Any], Any] = lambda value: value
     """Value as a job file has it."""
 
@@ -54,7 +54,7 @@ def kind_of(annotation: Any) -> Kind:
     Raises
     ------
     TypeError
-        If there is no kind for the type.
+        If the type has no kind.
     """
     (kind,) = (one for one in members_of(annotation) if one is not NoneType)
     if get_origin(kind) is Literal:
@@ -68,7 +68,7 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def members_of(annotation: Any) -> tuple[Any, ...]:
-    """Types of a union; a type that is none stands for itself."""
+    """Types of a union; of any other type, the type itself."""
     is_union = get_origin(annotation) in (Union, UnionType)
     return get_args(annotation) if is_union else (annotation,)
 
@@ -84,7 +84,7 @@ def number(least: float = LEAST, most: float = MOST) -> Kind:
 
 
 def whole(least: int, most: int) -> Kind:
-    """Whole numbers between bounds."""
+    """Integers between bounds."""
     accepts = partial(_is_whole, least=least, most=most)
     return Kind(f"a whole number from {least} to {most}", accepts, int)
 
@@ -118,7 +118,7 @@ def choices(*words: str) -> Kind:
 
 
 def or_word(kind: Kind, word: str) -> Kind:
-    """Values of a kind, or a word."""
+    """Values of a kind, or one fixed word."""
     return replace(
         kind,
         words=f"{kind.words}, or {word}",
@@ -173,7 +173,7 @@ def _are_frames(value: Any) -> bool:
 
 
 def _range(value: Any) -> Any:
-    """Start, stop and stride of frames, of which all but the first may be left out."""
+    """Start, stop and stride of frames; stop and stride may be left out."""
     if not isinstance(value, tuple) or len(value) not in (1, 2, 3):
         return value
     start, stop, stride = (*value, None, None)[:3]
@@ -181,7 +181,7 @@ def _range(value: Any) -> Any:
 
 
 def _nine(value: Any) -> Any:
-    """Nine numbers in a row where three vectors are given."""
+    """Nine numbers in sequence, from three vectors or nine numbers."""
     rows = value if isinstance(value, tuple) else ()
     is_matrix = len(rows) == 3 and all(isinstance(row, tuple) for row in rows)
     return tuple(x for row in rows for x in row) if is_matrix else value
@@ -197,7 +197,7 @@ def _read_multiples(text: str) -> tuple[int, ...]:
 
 
 def _row(value: Any) -> Any:
-    """Numbers in a row where one number or three vectors are given."""
+    """Numbers in sequence, from one number or three vectors."""
     return (value,) if _is_number(value) else _nine(value)
 
 

@@ -51,7 +51,7 @@ CONDITIONS = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOptions(Group):
-    """How long a simulation is watched, and what becomes of its frames."""
+    """How long a simulation is watched, and how its frames are recorded and analysed."""
 
     title: ClassVar = "Running simulation"
     commands: ClassVar = "live"

@@ -34,7 +34,7 @@ class Declared:
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Command → default on its command line."""
     bare: str = ""
-    """Value of the option on the command line when it stands without one."""
+    """Value of the option if the command line gives the option without a value."""
     keyword_type: str = ""
     """Type of the keyword in Python, where it does not follow from that of the option."""
     is_path: bool = False
@@ -74,7 +74,7 @@ class Option:
         return "" if self.default in (None, (), False) else str(self.default)
 
     def checked(self, value: Any) -> Any:
-        """Value as the option keeps it: lists become tuples, paths text, and None the default.
+        """Value in standard form: tuples for lists, text for paths, the default for None.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Option:
         raise UsageError(f"{self.name} is {value!r} but must be {self.kind.words}")
 
     def read(self, text: str) -> Any:
-        """Value that a text on the command line stands for.
+        """Convert a text of the command line to a value.
 
         Raises
         ------

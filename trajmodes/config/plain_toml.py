@@ -11,8 +11,8 @@ _LARGEST = 2**20
 """Largest size of a file in bytes."""
 
 _DEEPEST = 2
-"""Most brackets that may be open at once, and most parts of a dotted name: no file
-needs more, and tomllib takes memory that grows as the square of the depth."""
+"""Most brackets that may be open at once, and most parts of a dotted name. No file needs more,
+and the memory that tomllib takes grows as the square of the depth."""
 
 _QUOTED = re.compile(
     r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)'

@@ -1,4 +1,4 @@
-"""What is made from the declarations of the options, and kept in a file.
+"""Files that are generated from the declarations of the options.
 
 ``docs/options.md`` is for readers, ``typed_keywords.py`` for type checkers and editors.
 ``python -m trajmodes.config.reference`` writes both.
@@ -95,7 +95,7 @@ KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "LiveKeywords": ("`trajmodes.live`", "live", ()),
     "MoleculeKeywords": ("`trajmodes.molecule`", "molecule", ()),
 }
-"""Class of keywords → what takes them, its command, groups of a `Job` (empty: all)."""
+"""Class of keywords → function that takes them, command, groups of a `Job` (empty: all)."""
 
 _OWN = {
     "SedKeywords": {"force_constants"},
@@ -110,11 +110,11 @@ _OWN = {
     "SampleKeywords": {"temperature", "to", "output"},
     "SeriesKeywords": {"at", "extrapolate", "output"},
 }
-"""Class of keywords → options of the command that are no keywords: parameters of their own, and
-files that only the command writes."""
+"""Class of keywords → options of the command that are not keywords: parameters of the function,
+and files that only the command writes."""
 
 _OF_THE_TERMINAL = {one.name for one in options_in(TerminalOptions)}
-"""Options that are no keywords."""
+"""Options of the terminal, which are not keywords."""
 
 _KEYWORDS_HEAD = """\
 \"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
@@ -138,7 +138,7 @@ _WIDTH = 96
 def keywords_module() -> str:
     """Text of the module ``typed_keywords``: one class of keywords for each set of options.
 
-    A class inherits from those whose keywords it has all of.
+    A class inherits from each class all of whose keywords it has.
     """
     aliases: dict[str, str] = {}
     classes: dict[str, dict[str, str]] = {}

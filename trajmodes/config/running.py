@@ -1,4 +1,4 @@
-"""Options of the work itself: folder, threads, checkpoints, time limit."""
+"""Options of execution: folder, threads, checkpoints, time limit."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

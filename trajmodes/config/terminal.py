@@ -117,7 +117,7 @@ class PlotOptions(Group):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionOptions(Group):
-    """Completion of commands and options in a shell."""
+    """Completion of commands and options by a shell."""
 
     title: ClassVar = "Completion"
     commands: ClassVar = "completion"

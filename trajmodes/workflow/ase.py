@@ -53,7 +53,7 @@ class Phonons:
         self._fitted: ForceConstants | None = None
 
     def run(self) -> None:
-        """Run the supercell, unless its file exists."""
+        """Run molecular dynamics of the supercell, unless the file of the run exists."""
         if not self.path.exists():
             simulate(self.atoms * self.supercell, self.calc, self.dynamics, self.path)
 

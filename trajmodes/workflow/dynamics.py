@@ -15,7 +15,7 @@ from ase.md.verlet import VelocityVerlet
 from trajmodes.errors import UsageError
 
 _FRICTION_PER_PS = 5.0
-"""Of the thermostat before the run: kinetic energies are renewed in 0.2 ps."""
+"""Friction of the thermostat before the run; kinetic energies relax in 0.2 ps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Dynamics:
     """Conditions of a run."""
 
     temperature: float
-    """K, of the thermostat before the run; the run itself has constant energy."""
+    """In K, of the thermostat before the run; the run itself has constant energy."""
     steps: int = 5000
     """Number of steps of the run."""
     timestep_fs: float = 1.0
@@ -56,9 +56,10 @@ class Dynamics:
 def simulate(atoms: ase.Atoms, calculator: Any, dynamics: Dynamics, path: Path) -> None:
     """Equilibrate a supercell, run it at constant energy, and write its frames.
 
-    Positions, momenta and forces go to a ``.traj`` file of ASE, which gets its name when the
-    run is complete. Velocities begin at twice the temperature, because half of the kinetic
-    energy of a crystal on its sites becomes potential energy.
+    Positions, momenta and forces are written to a ``.traj`` file of ASE, which is given its
+    name when the run is complete. The initial velocities are those of twice the temperature,
+    because half of the kinetic energy of atoms that start on their sites becomes potential
+    energy.
     """
     moving = atoms.copy()
     moving.calc = calculator

@@ -16,10 +16,11 @@ from trajmodes.pipeline.live.watch import Watch
 
 
 class Live:
-    """A simulation that is watched; iterating over it gives the results, as they are renewed.
+    """A simulation that is watched; iteration gives the results each time they are updated.
 
-    It ends with the simulation, or when a condition of `until` is reached; the last results are
-    those of all frames. As a context manager it leaves the simulation at the end of the block.
+    Iteration ends with the simulation, or when a condition of `until` is fulfilled; the last
+    results are those of all frames. As a context manager it disconnects from the simulation at
+    the end of the block.
     """
 
     def __init__(self, watch: Watch, folder: str) -> None:
@@ -42,7 +43,7 @@ class Live:
         return self._watch.ending
 
     def pause(self) -> None:
-        """Let the simulation make no steps until `resume`, as far as it obeys (LAMMPS does)."""
+        """Pause the simulation until `resume`, if its program supports this (LAMMPS does)."""
         self._watch.pause()
 
     def resume(self) -> None:
@@ -63,7 +64,7 @@ class Live:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the simulation; results and recording remain in the folder."""
+        """Disconnect from the simulation; results and recording remain in the folder."""
         self._watch.__exit__(kind, error, trace)
 
 
@@ -72,7 +73,7 @@ def live(address: str, **options: Unpack[LiveKeywords]) -> Live:
     """Watch a running simulation, as `trajmodes live` does.
 
     Frames are received and recorded from this call on, in a thread. With ``then="pause"`` the
-    simulation is held until the end of the ``with`` block.
+    simulation is paused until the end of the ``with`` block.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def live(address: str, **options: Unpack[LiveKeywords]) -> Live:
     UsageError
         If no simulation answers, or the recording exists.
     DataError
-        If what answers does not keep to the protocol.
+        If the program that answers does not follow the protocol.
     """
     given = cell_in_file(options)
     command = call_text("trajmodes.live", address, **given)

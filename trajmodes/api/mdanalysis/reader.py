@@ -14,7 +14,7 @@ from trajmodes.formats.open import open_trajectory
 from trajmodes.units import KILOJOULE_PER_MOLE
 
 _BLOCK_BYTES = 1 << 22
-"""Of the frames that are read at once, or one frame."""
+"""Size in bytes of the frames that are read at once; at least one frame is."""
 
 
 class TrajmodesReader(ReaderBase):  # type: ignore[misc] # has no types
@@ -26,7 +26,7 @@ class TrajmodesReader(ReaderBase):  # type: ignore[misc] # has no types
     Raises
     ------
     UsageError
-        If a file, or an option that it needs, is missing.
+        If a file, or an option that its format requires, is missing.
     DataError
         If the file is damaged.
     """
@@ -70,7 +70,7 @@ class TrajmodesReader(ReaderBase):  # type: ignore[misc] # has no types
         return self._run.n_frames
 
     def close(self) -> None:
-        """Forget the frames that were read ahead; no file is open."""
+        """Discard the frames that were read ahead; no file is kept open."""
         self._block = None
 
     def _reopen(self) -> None:
