@@ -45,12 +45,18 @@ from trajmodes.matching.registration import Placement
 from trajmodes.matching.species import atom_species
 from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
+from trajmodes.symmetry.operations import (
+    SpaceGroup,
+    in_symmetric_cell,
+    invariant_part,
+    space_group,
+)
 from trajmodes.symmetry.translations import build_supercell
 
 _TOLERANCE = 1e-3
 """Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
 
+_FEWER_EQUAL = "fewer force constants and modes are equal, so that errors are larger"
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
 
@@ -224,7 +230,9 @@ def match(  # noqa: PLR0913 - each keyword is one choice
     raw, raw_by_frame = _site_means(average, placed, rotation)
     relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
     sites = crystal.sites + relaxation @ np.linalg.inv(cell)
-    strained = replace(crystal, cell=cell, sites=sites, masses=assigned.masses)
+    strained, symmetry_notes = _with_symmetry(
+        group, replace(crystal, cell=cell, sites=sites, masses=assigned.masses)
+    )
     residual = placed.offset - relaxation[placed.site] @ rotation.T
     distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
@@ -256,7 +264,7 @@ def match(  # noqa: PLR0913 - each keyword is one choice
             *volume_notes,
             *_size_notes(supercell),
             *_strain_notes(change.largest),
-            *_symmetry_notes(group, strained),
+            *symmetry_notes,
             *box_notes(average.motion),
         ),
         box_motion=average.motion,
@@ -318,12 +326,29 @@ def _strain_notes(largest: float) -> tuple[Note, ...]:
     return (Note("warning", text),)
 
 
-def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[Note, ...]:
-    lower = space_group(strained, tolerance=_TOLERANCE)
-    if lower.n_operations == group.n_operations:
-        return ()
+def _with_symmetry(group: SpaceGroup, strained: Crystal) -> tuple[Crystal, tuple[Note, ...]]:
+    """Restore the symmetry that the box lowers within the tolerance of cell files, with a note.
+
+    A crystal strained by more keeps its lower symmetry, with a warning.
+    """
+    lower = space_group(strained)
+    if lower.n_operations >= group.n_operations:
+        return strained, ()
+    symmetric = in_symmetric_cell(strained, group)
+    moved = float(np.linalg.norm(symmetric.cell - strained.cell, axis=1).max())
+    strain = float(np.abs(np.linalg.solve(symmetric.cell, strained.cell) - np.eye(3)).max())
+    fix = (
+        "scale edges that symmetry makes equal by one factor, and the tilts of the box (xy, xz,"
+        " yz) with them"
+    )
+    if moved <= _TOLERANCE and space_group(symmetric).n_operations >= group.n_operations:
+        text = (
+            f"the box of the run deviates from the symmetry {group.symbol} by a strain of "
+            f"{strain:.0e}, {moved:.0e} Å in a cell: the crystal has the full symmetry"
+        )
+        return symmetric, (Note("note", text, fix=fix),)
     text = (
         f"the box of the run lowers the symmetry from {group.symbol} to {lower.symbol}: it is "
-        "not an integer multiple of a cell of the full symmetry"
+        f"strained by {strain:.1e} from one of the full symmetry"
     )
-    return (Note("warning", text),)
+    return strained, (Note("warning", text, why=_FEWER_EQUAL, fix=fix),)

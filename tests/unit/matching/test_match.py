@@ -10,6 +10,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import DataError, UsageError
 from trajmodes.matching.match import match
+from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 
 
@@ -94,6 +95,30 @@ def test_large_shear_is_found(crystals, einstein):
     )
     assert any("strained by up to 3.8%" in str(note) for note in found.notes)
     assert any("lowers the symmetry from Fm-3m" in str(note) for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("shear", "operations", "said"),
+    [
+        (0.0, 12, ()),
+        (4e-5, 12, ("note: the box of the run deviates from the symmetry P6_3mc by a strain",)),
+        (1e-3, 2, ("warning: the box of the run lowers the symmetry from P6_3mc to P2_1",)),
+    ],
+)
+def test_a_shear_within_the_digits_of_a_cell_keeps_the_symmetry(
+    crystals, einstein, shear, operations, said
+):
+    """A tilt that is not scaled with the edges strains a hexagonal box by some 10⁻⁵."""
+    crystal = crystals["wurtzite"]
+    strain = np.eye(3)
+    strain[1, 0] = shear
+    run = einstein(replace(crystal, cell=crystal.cell @ strain), 3 * np.eye(3, dtype=int))
+    found = match(crystal, run)
+    assert space_group(found.supercell.crystal).n_operations == operations
+    texts = [f"{note.severity}: {note.text}" for note in found.notes]
+    assert all(text.startswith(start) for text, start in zip(texts, said, strict=True))
+    assert found.box == pytest.approx(run.cells[0], abs=1e-9)
+    assert found.residual_max < 0.1
 
 
 def test_free_coordinate_is_relaxed_and_no_other(crystals, einstein):
