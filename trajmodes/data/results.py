@@ -191,6 +191,8 @@ class Results:
     """⟨uu⟩ of the sites; None where the run is not projected."""
     renormalised: tuple[RenormalisedBands, ...] = ()
     conductivity: Conductivity | None = None
+    covariance_frames: int | None = None
+    """Frames from whose displacements the force constants come; None for those of forces."""
     convergence: Convergence | None = None
     fit_errors: FitErrors | None = None
     """Replicates behind the error bars of the force constants."""

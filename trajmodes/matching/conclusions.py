@@ -70,6 +70,8 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
         fix = lines("forces") if trajectory.paths else attach
         fix += "\nforce constants of another run are enough for trajmodes project"
+        known = "" if trajectory.has_velocities else " --temperature KELVIN"
+        fix += f"\ntrajmodes run{known} takes effective ones from the displacements"
         notes.append(Note("error", text, fix=fix, concerns="fit", subject="fields"))
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = (

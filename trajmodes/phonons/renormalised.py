@@ -32,8 +32,11 @@ independent samples of p components is too large by n/(n − p) (the mean of an 
 matrix). Frames are not independent, so n is not known. The jackknife over time blocks removes
 the bias to first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all blocks
 but one. The same D̂_(b) are the replicates that give error bars. Without velocities these are
-reliable only if a block is longer than the lifetimes.
+reliable only if a block is longer than the lifetimes; `with_slow_energies` widens them by the
+errors that `trajmodes.project.energies.displaced` finds for modes that keep their energy.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -43,7 +46,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.errors import DataError
-from trajmodes.symmetry.stars import set_mean
+from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.supercell_matrices import pair_list, star_mean
 from trajmodes.units import BOLTZMANN
 
@@ -218,6 +221,43 @@ def green_function_constants(
         )
     unbiased = n_blocks * plain - (n_blocks - 1) * replicates.mean(axis=0)
     return pairs.constants(unbiased, replicates, temperature)
+
+
+def with_slow_energies(
+    constants: ForceConstants, modes: Modes, supercell: Supercell, omega_sem: Floats
+) -> ForceConstants:
+    """Widen the error bars of `green_function_constants` where lifetimes exceed its blocks.
+
+    Replicates are added that shift ω² of one set of modes each, independently of the others, so
+    that the frequencies at the q points of the supercell have the larger of the two errors.
+
+    Parameters
+    ----------
+    constants
+        Force constants with replicates from blocks of time.
+    modes
+        Their modes at the q points of `half_space`.
+    omega_sem
+        (g,) standard error of each frequency in rad/ps with slow energies; nan if unknown.
+    """
+    pairs = pair_list(supercell)
+    check_commensurate(modes, pairs.space.qpoints)
+    blocks, sems = constants.replicates, modes.omega_sem
+    assert blocks is not None
+    assert sems is not None
+    missing = np.fmax(np.nan_to_num(omega_sem) ** 2 - set_mean(sems, modes) ** 2, 0.0)
+    square_sem = 2.0 * np.abs(set_omega(modes)) * np.sqrt(missing)
+    bound = max(_FEWEST, min(_MOST, _BYTES // constants.values.nbytes))
+    signs = _replicate_signs(modes.n_sets, bound)
+    shifts = [
+        pairs.values(_matrices(modes, row * square_sem)) / np.sqrt(len(signs) - 1)
+        for row in signs
+    ]
+    # The jackknife variance (B − 1)/B Σ δ² of all is the sum of those of the parts.
+    parts = (blocks - blocks.mean(axis=0), np.array(shifts))
+    whole = sum(map(len, parts))
+    scaled = [part * np.sqrt((1.0 - 1.0 / len(part)) / (1.0 - 1.0 / whole)) for part in parts]
+    return replace(constants, replicates=constants.values + np.concatenate(scaled))
 
 
 def _root_of_matrix(

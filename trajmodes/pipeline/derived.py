@@ -29,7 +29,7 @@ from trajmodes.phonons.anharmonic.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths
 from trajmodes.phonons.bands import connected, dispersion, spectral_map
 from trajmodes.phonons.irreps import irreps_at
-from trajmodes.phonons.modes import run_length, stability
+from trajmodes.phonons.modes import modes_at, run_length, stability
 from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh, spaced_mesh
 from trajmodes.phonons.renormalised import quasi_particle_constants
 from trajmodes.phonons.shells import shells_of
@@ -50,6 +50,7 @@ from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.stars import set_mean
+from trajmodes.symmetry.translations import half_space
 from trajmodes.thermo.dielectric import polar_modes
 from trajmodes.thermo.displacements import run_displacements
 from trajmodes.thermo.thermodynamics import MESH_SPACING, density_of_states
@@ -71,6 +72,29 @@ def results_of_constants(
     """Results of force constants alone, as `phonon_results`, with the options of a job."""
     provenance = Provenance(versions(), (), command, toml_text(job))
     return phonon_results(supercell, constants, modes, job.phonons.path, provenance)
+
+
+def modes_of_supercell(
+    constants: ForceConstants, supercell: Supercell, *, require_stable: bool = False
+) -> Modes:
+    """Modes of force constants at the commensurate q points.
+
+    Raises
+    ------
+    DataError
+        If `require_stable`, and a mode is imaginary or may be so within its error.
+    """
+    space = half_space(supercell)
+    modes = modes_at(constants, space.qpoints, space.weights)
+    if require_stable and (found := stability(modes)).verdict != "stable":
+        raise DataError(
+            "the force constants are not stable, and --require-stable was given",
+            where=str(found),
+            why="the crystal is unstable at this temperature and volume, the run is too short, "
+            "or the cutoff is too small",
+            fix="look at the bands without --require-stable; run longer or increase the cutoff",
+        )
+    return modes
 
 
 def phonon_results(

@@ -9,7 +9,7 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.charges import Charges
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
@@ -20,7 +20,7 @@ from trajmodes.fit.many_parameters.fit import with_scatter_of_members
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
-from trajmodes.phonons.modes import frequency_change, modes_at, stability
+from trajmodes.phonons.modes import frequency_change, modes_at
 from trajmodes.pipeline.check import (
     fitted_noise,
     require_all_frames,
@@ -33,6 +33,7 @@ from trajmodes.pipeline.check import (
 from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import (
     finished,
+    modes_of_supercell,
     results_of_constants,
     run_length_of,
     with_comparison,
@@ -55,12 +56,12 @@ from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equa
 from trajmodes.pipeline.motion_source import why_not_projected
 from trajmodes.pipeline.partial.displaced import with_displacements
 from trajmodes.pipeline.partial.not_done import with_not_done
+from trajmodes.pipeline.without_forces.constants import results_without_forces
 from trajmodes.project.agreement import disagreement_note, of_forces
 from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_bound
 from trajmodes.readers.frames_in_memory import frames_in_memory
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
-from trajmodes.symmetry.translations import half_space
 
 
 class FitData(NamedTuple):
@@ -138,14 +139,15 @@ def analyse(
     Raises
     ------
     UsageError
-        If single frames are to be left out of a run that is projected, or force constants are
-        given.
+        If single frames are to be left out of a run that is projected, force constants are
+        given, or a run with neither forces nor velocities has no temperature.
     DataError
-        If the run has no forces or too few frames, or amplitudes are to be saved and the time
+        If the run has too few frames, or amplitudes are to be saved and the time
         between frames is unknown.
     """
     require_no_constants(run.job)
-    require_usable(run, ["all", "fit", "spectra"], partly=True)
+    fitted_to = ["fit"] if run.trajectory.has_forces else []
+    require_usable(run, ["all", "spectra", *fitted_to], partly=True)
     if run.trajectory.has_velocities:
         require_all_frames(run)
     require_known_modes(run)
@@ -153,31 +155,48 @@ def analyse(
     _require_triplets(run.job)
     whole = run.trajectory
     with input_files(run.files) as hashes, frames_in_memory(whole, run.blocks) as frames:
-        fitted = fit_runs([replace(run, trajectory=frames)], log=log, bars=bars)
-        (run,) = fitted.runs
-        results = _of_constants(fitted, command, log)
+        run = replace(run, trajectory=frames)
+        equations = None
+        if whole.has_forces:
+            run, results, equations = _fitted(run, command, log, bars)
+        else:
+            results = results_without_forces(run, command=command, log=log, bars=bars)
         extra: Mapping[str, Writer] = {}
         reason = why_not_projected(run, results.modes)
+        noise = fitted_noise(results.constants, run.supercell)
         if reason is None:
-            fitted = fitted._replace(covariances=())  # not needed any more, and large
             results, extra = with_projection(
-                run,
-                results,
-                log=log,
-                bars=bars,
-                scratch=scratch,
-                force_noise=fitted_noise(results.constants, run.supercell),
+                run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
             )
         else:
-            noise = fitted_noise(results.constants, run.supercell)
-            results = _with_static_check(results, fitted)
             results = with_displacements(run, results, log=log, bars=bars, force_noise=noise)
         results = with_comparison(results)
         results = with_not_done(results, [run], fits=True, projects=True, reason=reason)
         inputs = hashes.result()
     run = replace(run, trajectory=whole)
     results = finished(_with_checked_errors(run, results), inputs, log)
-    return Analysis(results, fitted.equations, extra, run)
+    return Analysis(results, equations, extra, run)
+
+
+class _FirstPass(NamedTuple):
+    """A run, results of force constants fitted to it, and the normal equations."""
+
+    run: LoadedRun
+    results: Results
+    equations: NormalEquationBlocks | None
+
+
+def _fitted(run: LoadedRun, command: str, log: Log, bars: StartBar) -> _FirstPass:
+    """Fit force constants; those of a run that is not projected are compared with static ones.
+
+    The covariances of the fit are large, and are not kept.
+    """
+    fitted = fit_runs([run], log=log, bars=bars)
+    (run,) = fitted.runs
+    results = _of_constants(fitted, command, log)
+    if why_not_projected(run, results.modes) is not None:
+        results = _with_static_check(results, fitted)
+    return _FirstPass(run, results, fitted.equations)
 
 
 @on_scheduler
@@ -282,7 +301,9 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
     job, equations = runs[0].job, fitted.equations
     supercell = runs[0].supercell if equations is None else equations.supercell
     with log.stage("phonons"):
-        modes = _modes_of(fit, supercell, require_stable=job.fit.require_stable)
+        modes = modes_of_supercell(
+            fit.constants, supercell, require_stable=job.fit.require_stable
+        )
         results = results_of_constants(job, supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     of_runs = (note for run in runs for note in run.notes)
@@ -304,27 +325,6 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),
     )
     return with_perturbation(results, job, log)
-
-
-def _modes_of(fit: Fit, supercell: Supercell, *, require_stable: bool = False) -> Modes:
-    """Modes of fitted force constants at the commensurate q points.
-
-    Raises
-    ------
-    DataError
-        If `require_stable`, and a mode is imaginary or may be so within its error.
-    """
-    space = half_space(supercell)
-    modes = modes_at(fit.constants, space.qpoints, space.weights)
-    if require_stable and (found := stability(modes)).verdict != "stable":
-        raise DataError(
-            "the force constants are not stable, and --require-stable was given",
-            where=str(found),
-            why="the crystal is unstable at this temperature and volume, the run is too short, "
-            "or the cutoff is too small",
-            fix="look at the bands without --require-stable; run longer or increase the cutoff",
-        )
-    return modes
 
 
 def _with_static_check(results: Results, fitted: Fitted) -> Results:

@@ -8,7 +8,7 @@ the cache. Velocities give Q̇. Forces, divided by √M instead of multiplied, g
 𝓕.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,21 @@ def cartesian_modes(space: HalfSpace) -> Modes:
         omega_sem=None,
         sets=np.repeat(stars[:, None], n_branches, axis=1),
     )
+
+
+def moving_modes(space: HalfSpace) -> Modes:
+    """Return `cartesian_modes`, but at Γ with uniform shifts apart from all other motion.
+
+    The three shifts are labelled −1, as the acoustic modes at Γ of force constants are.
+    """
+    modes, masses = cartesian_modes(space), space.supercell.crystal.masses
+    # The columns of Q span first the shifts √M, then what is orthogonal to them.
+    shifts = np.sqrt(np.repeat(masses, 3))[:, None] * np.tile(np.eye(3), (len(masses), 1))
+    orthonormal, _ = np.linalg.qr(np.hstack([shifts, np.eye(3 * len(masses))]))
+    vectors, sets = modes.vectors.copy(), modes.sets.copy()
+    for q in np.flatnonzero((space.qpoints == 0.0).all(axis=1)):
+        vectors[q], sets[q, :3] = orthonormal.T.reshape(-1, len(masses), 3), -1
+    return replace(modes, vectors=vectors, sets=sets)
 
 
 _BATCH_BYTES = 1 << 19

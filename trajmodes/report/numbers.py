@@ -143,3 +143,9 @@ def point_label(name: str) -> str:
     return greek.get(letter.upper(), letter) + index.translate(
         str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
     )
+
+
+def from_displacements(n_frames: int) -> str:
+    """Say where force constants of a run without forces come from."""
+    frames = counted(n_frames, "frame")
+    return f"no forces: from the covariance of the displacements of {frames}"

@@ -9,7 +9,13 @@ from rich.text import Text
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
-from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
+from trajmodes.report.numbers import (
+    counted,
+    mesh_of,
+    order_name,
+    plus_minus,
+    point_label,
+)
 from trajmodes.report.numbers import strength_of as strength
 from trajmodes.report.text.fitted_table import FittedTable
 from trajmodes.report.text.overview import grid_of
@@ -26,56 +32,10 @@ _MANY_RATES = 0.2
 """Share of sets with several decay rates that is reported; 0.05 is expected by chance."""
 _SAME_PLACE = 1e-5
 """Points on the path that are closer than this, in 1/Å, are the same."""
-_CLUSTERS = {2: "pairs", 3: "triplets", 4: "quartets"}
+
 _ISOTROPIC = 1e-6
 _ANISOTROPIC = 2.0
 """κ along x, y, z is printed separately if it differs by more than this many errors."""
-
-
-def fit_in_one_line(dataset: NamedArrays) -> str:
-    """State the size and quality of the fit."""
-    if "r_squared" not in dataset:
-        return "given force constants" if "force_constants" in dataset else ""
-    free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
-    full = "full rank" if rank == free else f"RANK {rank} ONLY"
-    # Only a fit to this run has the run's mean positions.
-    other = "" if "reference_shift" in dataset else "given force constants, fitted earlier: "
-    return (
-        f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
-        f"{int(dataset['n_frames'])} frames; "
-        f"R² = {float(dataset['r_squared']):.5f}{_other_measures(dataset)}, "
-        f"rms residual {float(dataset['rms_residual']):.3g} eV/Å, "
-        f"rms force {float(dataset['rms_force']):.3g} eV/Å without the net force"
-    )
-
-
-def _other_measures(dataset: NamedArrays) -> str:
-    """R² of frames left out of the fit, and without the constant force, where there is one."""
-    names = {
-        "r_squared_predicted": "of frames left out of the fit",
-        "r_squared_without_constant": "without the constant force Φ1",
-    }
-    known = {name: text for name, text in names.items() if name in dataset}
-    parts = [f"{float(dataset[name]):.5f} {text}" for name, text in known.items()]
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _cutoffs(dataset: NamedArrays) -> str:
-    if "order_cutoff" in dataset:
-        pairs = zip(dataset["order"].values, dataset["order_cutoff"].values, strict=True)
-        cutoffs = {int(order): str(text) for order, text in pairs}
-    else:
-        names = {2: "cutoff", 3: "cutoff3", 4: "cutoff4"}
-        given = {order: name for order, name in names.items() if name in dataset}
-        cutoffs = {order: f"{float(dataset[name]):.4g}" for order, name in given.items()}
-        cutoffs = {2: "supercell"} | cutoffs
-    whole = {n: f"all {name} of the supercell" for n, name in _CLUSTERS.items()}
-    texts = {n: whole[n] if text == "supercell" else f"{text} Å" for n, text in cutoffs.items()}
-    if len(texts) > 1:
-        named = (f"{text} ({order_name(order)})" for order, text in texts.items())
-        return f"cutoffs {', '.join(named)}"
-    (text,) = texts.values()
-    return text if text.startswith("all ") else f"cutoff {text}"
 
 
 def fit_rows(dataset: NamedArrays) -> list[tuple[str, str]]:

@@ -23,7 +23,6 @@ from trajmodes.report.sections import (
     conductivity_line,
     empty_sections_line,
     equipartition_line,
-    fit_in_one_line,
     fit_section,
     lifetimes_line,
     thermostat_line,
@@ -31,6 +30,7 @@ from trajmodes.report.sections import (
 from trajmodes.report.series import series_lines, series_parts
 from trajmodes.report.shells import shell_lines, shell_parts
 from trajmodes.report.text.brief import Row, file_lines
+from trajmodes.report.text.fit_line import fit_in_one_line
 from trajmodes.report.text.mode_table import (
     OPTIONAL,
     list_sets,

@@ -168,3 +168,25 @@ def test_displacements_have_the_energies_that_do_not_need_velocities(fitted, tmp
     np.testing.assert_allclose(potential, found["potential_mev"].values, rtol=1e-12)
     assert "virial_mev" not in bare.dataset
     assert "freq_displacement_thz" not in bare.dataset
+
+
+@pytest.mark.parametrize("fields", ["rv", "r"])
+def test_a_run_without_forces_has_constants_that_agree_with_those_of_forces(
+    fitted, tmp_path, fields
+):
+    path = dump(tmp_path / "run.lammpstrj", fields, WHOLE)
+    kelvin = None if "v" in fields else float(fitted["temperature"])
+    found = tm.run(path, cell=CELL, timestep_fs=1.0, temperature=kelvin)
+    freq, sem = (
+        [np.sort(one[name].values, axis=1) for one in (found, fitted)]
+        for name in ("mode_freq_thz", "mode_freq_thz_sem")
+    )
+    moving = freq[1] > 1.0
+    z = ((freq[0] - freq[1])[moving]) / np.hypot(*sem)[moving]
+    assert np.sqrt(np.mean(z**2)) < 1.5
+    assert int(found["covariance_frames"]) == len(WHOLE)
+    missing = law(found.analysis.results, fits=True)
+    of_forces = {part.name for part in PARTS if "forces" in part.needs}
+    alone = {part.name for part in PARTS if "velocities" in part.needs and not part.of_fit}
+    assert missing == (of_forces if "v" in fields else of_forces | alone)
+    assert found["u2_measured"].values == pytest.approx(fitted["u2_measured"].values, rel=1e-3)

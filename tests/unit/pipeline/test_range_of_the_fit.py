@@ -8,7 +8,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.report.sections import fit_in_one_line
+from trajmodes.report.text.fit_line import fit_in_one_line
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import THZ
 

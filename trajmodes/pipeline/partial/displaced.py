@@ -57,9 +57,8 @@ def with_displacements(
             workers=run.job.running.workers,
             progress=bars("projection on modes", n),
         )
-    return replace(
+    results = replace(
         results,
-        displaced=StaticProjection(found["energies"], found.get("sigma")),
         run_displacements=run_displacements(
             found["displacements"],
             modes,
@@ -67,6 +66,13 @@ def with_displacements(
             space_group(modes.crystal),
             run.occupied,
         ),
+    )
+    if results.covariance_frames is not None:
+        # By construction every mode has k_BT/2, and bands from displacements are the bands.
+        return results
+    return replace(
+        results,
+        displaced=StaticProjection(found["energies"], found.get("sigma")),
         renormalised=()
         if kelvin is None
         else displacement_bands(results, found["displacements"], kelvin),

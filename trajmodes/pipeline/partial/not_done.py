@@ -6,7 +6,6 @@ of what was not done.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from trajmodes.data.results import Results
@@ -50,8 +49,14 @@ PARTS = (
     ),
     Part(
         "error bars of the force constants",
-        lambda results: results.fit_errors is not None,
+        lambda results: results.fit_errors is not None or results.covariance_frames is not None,
         ("frames",),
+        of_fit=True,
+    ),
+    Part(
+        "fit to forces with its R² and choice of range, higher orders",
+        lambda results: results.covariance_frames is None,
+        ("forces",),
         of_fit=True,
     ),
     Part(
@@ -76,7 +81,9 @@ PARTS = (
     ),
     Part(
         "bands from displacements",
-        partial(_has_bands, "displacements"),
+        lambda results: (
+            _has_bands("displacements", results) or results.covariance_frames is not None
+        ),
         ("kelvin",),
     ),
     Part(

@@ -9,7 +9,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Results
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.notes import Note
-from trajmodes.report.numbers import counted, plus_minus, strength_of
+from trajmodes.report.numbers import counted, from_displacements, plus_minus, strength_of
 from trajmodes.report.text.brief import Brief, counts, file_rows
 from trajmodes.report.text.overview import crystal_line, run_line, unresolved_lines
 from trajmodes.units import THZ, W_MK
@@ -113,6 +113,8 @@ _UNDISTURBED = (EnsembleVerdict.NVE, EnsembleVerdict.UNKNOWN)
 
 def _fit(results: Results) -> str:
     quality = results.constants.quality
+    if results.covariance_frames is not None:
+        return from_displacements(results.covariance_frames)
     if quality is None:
         return "given force constants"
     given = "given force constants, " * (results.convergence is None)

@@ -1,0 +1,1 @@
+"""Force constants of runs without forces."""
