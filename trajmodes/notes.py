@@ -16,6 +16,7 @@ Subject = Literal[
     "temperature",
     "time-step",
     "volume",
+    "structure",
     "masses",
     "periodic",
     "net-force",
@@ -24,8 +25,9 @@ Subject = Literal[
 ]
 """Properties of the input on which code depends: missing velocities or forces, rounded
 coordinates, the box and its periodicity, the temperatures, the time between frames, the volume
-of the cell, the masses on equivalent sites, a molecule bonded to its images, forces that do not
-add up to zero, data sets of the file that are not read, results that are not computed."""
+of the cell, the arrangement of the atoms, the masses on equivalent sites, a molecule bonded to
+its images, forces that do not add up to zero, data sets of the file that are not read, results
+that are not computed."""
 
 
 @dataclass(frozen=True, slots=True)

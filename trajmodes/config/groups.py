@@ -41,7 +41,7 @@ FOLDERS = {
 
 LammpsUnits = Literal["metal", "real", "si", "lj", "electron", "micro", "nano", "cgs"]
 ProgramUnits = Literal["ase", "gpumd", "quip"]
-Acceptable = Literal["temperature", "time-step", "volume", "masses", "periodic"]
+Acceptable = Literal["temperature", "time-step", "volume", "structure", "masses", "periodic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +160,10 @@ class MatchOptions(Group):
     accept: tuple[Acceptable, ...] = option(
         "Use a run although its temperatures disagree, of velocities and forces or of the "
         "species; although its motion shows another time step; although its volume is far "
-        "from that of the cell file, which is scaled to it; although atoms on equivalent sites "
-        "differ in mass, of which the mean is taken; or although a molecule is bonded to its "
-        "periodic images. May be repeated; the results say so.",
+        "from that of the cell file, which is scaled to it; although its atoms are far from "
+        "the sites; although atoms on equivalent sites differ in mass, of which the mean is "
+        "taken; or although a molecule is bonded to its images. May be repeated; the results "
+        "say so.",
         default=(),
         commands=f"{CRYSTAL} molecule",
     )

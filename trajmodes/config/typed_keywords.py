@@ -24,7 +24,7 @@ Units = Literal[
     "gpumd",
     "quip",
 ]
-Accept = Literal["temperature", "time-step", "volume", "masses", "periodic"]
+Accept = Literal["temperature", "time-step", "volume", "structure", "masses", "periodic"]
 Scheme = Literal["sequential", "joint"]
 Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]

@@ -21,6 +21,11 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.translations import atom_at, build_supercell
 
+_LINDEMANN = 0.2
+"""Rms displacement relative to the distance of neighbours at which any crystal has melted."""
+_BEYOND = 3.0
+"""Mean distance from the sites relative to that of the frames from their mean that no
+fluctuation of the mean reaches."""
 _MANY_SITES = 32
 """Number of sites above which a registration without a rotation is tried first."""
 _ANGLE = 0.02
@@ -222,6 +227,33 @@ def require_near_sites(distance: Floats, spacing: float, ids: Ints) -> None:
             why="the atom hopped during the run, or the structure is different",
             fix="check the cell file; diffusing atoms cannot be used",
         )
+
+
+def require_structure(
+    distance: Floats, deviations: Floats, spacing: float, accept: Collection[Subject]
+) -> tuple[Note, ...]:
+    """Refuse mean positions (a,) in Å from their sites, as of another phase or polytype.
+
+    Vibration explains an rms distance of a fifth of the ``spacing``, at which crystals melt
+    (Lindemann, Phys. Z. 11, 609, 1910), or a few times that of the frames from their mean,
+    ``deviations`` (t, a, 3). A single frame shows no mean.
+    """
+    if len(deviations) < 2:
+        return ()
+    off = float(np.sqrt((distance**2).mean()))
+    thermal = float(np.sqrt((deviations**2).sum(axis=2).mean()))
+    if off <= max(_LINDEMANN * spacing, _BEYOND * thermal):
+        return ()
+    other = Note(
+        "error",
+        "the structure of the run is not that of the cell file: mean positions are "
+        f"{off:.2f} Å (rms) from its sites, and atoms vibrate by {thermal:.2f} Å about them",
+        why="another phase or polytype of the same composition and volume",
+        fix="give the cell file of the simulated crystal; without one it is found in the run; "
+        "--accept structure uses the run as it is",
+        subject="structure",
+    )
+    return refuse(other, accept)
 
 
 def _masses(

@@ -25,6 +25,7 @@ from trajmodes.matching.assignment import (
     assigned_atoms,
     registered,
     require_near_sites,
+    require_structure,
     require_whole_cells,
 )
 from trajmodes.matching.average import (
@@ -191,8 +192,8 @@ def match(  # noqa: PLR0913 - each keyword is one choice
         stay at the reduced coordinates of the crystal. For snapshots about a known structure
         the sites are those of that structure.
     accept
-        Errors that become warnings: of the ``volume``, to which the crystal is then scaled, and
-        of the ``masses``, whose mean each site then has.
+        Errors that become warnings: of the ``volume``, to which the crystal is then scaled, of
+        the ``structure``, and of the ``masses``, whose mean each site then has.
     imperfect
         Whether sites may have other elements or masses, or be empty, and atoms may be on no
         site.
@@ -237,6 +238,8 @@ def match(  # noqa: PLR0913 - each keyword is one choice
     distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
     require_near_sites(distance, spacing, assigned.ids)
+    deviations = average.deviations[:0] if imperfect else average.deviations
+    structure_notes = require_structure(distance, deviations, spacing, accept)
     supercell = build_supercell(strained, placing.matrix)
     occupation = None if assigned.occupants is None else assigned.occupants.on(supercell)
     of_means = occupation is not None and not (occupation.only_isotopes or average.exact)
@@ -262,6 +265,7 @@ def match(  # noqa: PLR0913 - each keyword is one choice
             *occupation_notes(occupation, assigned),
             *vacuum_notes,
             *volume_notes,
+            *structure_notes,
             *_size_notes(supercell),
             *_strain_notes(change.largest),
             *symmetry_notes,

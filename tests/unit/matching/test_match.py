@@ -121,6 +121,24 @@ def test_a_shear_within_the_digits_of_a_cell_keeps_the_symmetry(
     assert found.residual_max < 0.1
 
 
+def test_another_polytype_is_refused(crystals, einstein):
+    """Wurtzite and zinc blende differ in the stacking alone, and have equal volumes."""
+    wurtzite = crystals["wurtzite"]
+    edge = (wurtzite.volume / wurtzite.n_sites) ** (1 / 3)
+    blende = replace(
+        wurtzite,
+        cell=edge * (np.ones((3, 3)) - np.eye(3)),
+        sites=np.array([[0.0] * 3, [0.25] * 3]),
+        species=("Ga", "N"),
+        masses=wurtzite.masses[[0, 2]],
+    )
+    run = einstein(wurtzite, np.diag([6, 6, 4]))
+    with pytest.raises(DataError, match=r"mean positions are 0\.\d+ Å \(rms\) from its sites"):
+        match(blende, run)
+    found = match(blende, run, accept=("structure",))
+    assert any("accepted (--accept structure)" in str(note) for note in found.notes)
+
+
 def test_free_coordinate_is_relaxed_and_no_other(crystals, einstein):
     """Wurtzite's u is free along c; the x and y of its sites are not."""
     crystal = crystals["wurtzite"]
