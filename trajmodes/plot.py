@@ -245,6 +245,11 @@ def slopes(results: Source, ax: "Axes | None" = None) -> "Axes":
     return _drawn("slopes", results, ax)
 
 
+def shifts(results: Source, ax: "Axes | None" = None) -> "Axes":
+    """Draw the shifts of force constants and lines from the coldest run to the hottest."""
+    return _drawn("shifts", results, ax)
+
+
 def soft_modes(results: Source, ax: "Axes | None" = None) -> "Axes":
     """Draw the squared frequencies of the softest modes by temperature."""
     return _drawn("soft-modes", results, ax)

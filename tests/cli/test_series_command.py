@@ -83,6 +83,9 @@ def test_frequencies_soften_as_the_force_constants_do(written):
     slope = -0.5 * 2e-4 * middle / (1.0 - 2e-4 * 750.0)
     error = dataset["freq_slope_thz_k_sem"].values
     assert (np.abs(dataset["freq_slope_thz_k"].values - slope) < 5.0 * error).all()
+    shift, wrong = (dataset[f"series_shift_thz{x}"].values for x in ("", "_sem"))
+    assert (np.abs(shift - freq[:, 0] * (scale[-1] / scale[0] - 1.0)) < 5.0 * wrong).all()
+    np.testing.assert_allclose(wrong, np.hypot(sem[:, 0], sem[:, -1]), rtol=1e-12)
     assert float(dataset["linear_expansion"][0]) == pytest.approx(1e-5, rel=0.02)
     assert "4 runs, 300 to 1200 K" in text
     assert "average of 1, T (" in text
@@ -231,6 +234,11 @@ def test_runs_that_were_projected_on_one_fit_give_a_series_of_their_lines(
     known = np.isfinite(line).all(axis=1)
     assert known.sum() > 5
     np.testing.assert_allclose(line[known, 2], 0.95 * line[known, 0])
+    shift = series["series_line_shift_thz"].values
+    np.testing.assert_allclose(shift[known], -0.05 * line[known, 0])
+    assert np.isnan(shift[~np.isfinite(line[:, [0, 2]]).all(axis=1)]).all()
+    assert "series_shift_thz" not in series.dataset
+    assert "line shift" in str(series)
     # Softening of 2 % in 100 K and 3 % in 150 K is a straight line.
     at, sem = series["freq_slope_thz_k"].values, series["freq_slope_thz_k_sem"].values
     np.testing.assert_allclose(at[known], -2e-4 * line[known, 0], rtol=1e-6)

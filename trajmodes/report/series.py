@@ -18,6 +18,8 @@ _COLUMNS = {
     "linewidth_exponent": "n of FWHM ∝ Tⁿ",
 }
 """Headings of results that not every series has."""
+_SHIFTS = {"series_shift_thz": "shift\nTHz", "series_line_shift_thz": "line shift\nTHz"}
+"""Headings of the shifts of force constants and lines from the coldest run to the hottest."""
 _ROWS = 16
 """Sets of modes in the table of the summary."""
 _BASES = 3
@@ -44,17 +46,19 @@ def series_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
 
 
 def series_parts(dataset: NamedArrays) -> list[RenderableType]:
-    """Table of frequencies at both ends of the temperatures, and slopes."""
+    """Table of frequencies at both ends of the temperatures, their shifts, and slopes."""
     if "series_run" not in dataset.dims:
         return []
     table = FittedTable()
     kelvin = dataset["run_temperature"].values
     headings = ["set", "q", "branch"]
     headings += [f"f at {kelvin[r]:.4g} K\nTHz" for r in (0, -1)]
+    shifts, more = (
+        [name for name in names if name in dataset and np.isfinite(dataset[name].values).any()]
+        for names in (_SHIFTS, _COLUMNS)
+    )
+    headings += [_SHIFTS[name] for name in shifts]
     headings += ["∂f/∂T\nTHz/1000 K"]
-    more = [
-        name for name in _COLUMNS if name in dataset and np.isfinite(dataset[name].values).any()
-    ]
     headings += [_COLUMNS[name] for name in more]
     for name in headings:
         table.add_column(name, justify="left" if name == "q" else "right", no_wrap=True)
@@ -62,6 +66,7 @@ def series_parts(dataset: NamedArrays) -> list[RenderableType]:
     for g in chosen.tolist():
         cells = [str(g), _place(dataset, g), _branches(dataset, g)]
         cells += [_end(dataset, g, r) for r in (0, -1)]
+        cells += [_cell(dataset, name, (g,)) for name in shifts]
         cells.append(_cell(dataset, "freq_slope_thz_k", (g,), 1e3))
         cells += [_cell(dataset, name, (g,)) for name in more]
         table.add_row(*map(Text, cells))

@@ -26,6 +26,7 @@ def series_dataset(series: TemperatureSeries) -> xr.Dataset:
         "series": series,
         "series_lattice": lattice,
         "series_modes": trends,
+        **_shifts(trends, series.lattice.kind),
         "series_names": [run.name for run in series.runs],
         "series_elastic": series.elastic,
         "strain_names": None if series.elastic is None else list(strain_names(6)),
@@ -70,6 +71,7 @@ def line_series_dataset(series: LineSeries) -> xr.Dataset:
         "series_lines": SimpleNamespace(
             **{name: _turned(getattr(lines, name)) for name in names}
         ),
+        **_shift("series_line_shift", lines.line, lines.line_sem),
         "provenance": series.provenance,
         "notes": [str(note) for note in series.notes],
     }
@@ -107,6 +109,25 @@ def _mode_roots(trends: ModeTrends) -> dict[str, Any]:
         "series_curve_sem": curve_sem,
         "series_lines": SimpleNamespace(**parts),
     }
+
+
+def _shifts(trends: ModeTrends, kind: str) -> dict[str, Any]:
+    """Shifts of force constants and lines; none if volumes differ at one temperature."""
+    if kind == "separable":
+        return {}
+    omega = _frequencies(trends.squared, trends.squared_sem)
+    return {
+        **_shift("series_shift", *omega),
+        **_shift("series_line_shift", trends.line, trends.line_sem),
+    }
+
+
+def _shift(name: str, omega: Floats | None, sem: Floats | None) -> dict[str, Any]:
+    """Shift (g,) of frequencies (r, g) from the first run to the last; runs are independent."""
+    if omega is None:
+        return {}
+    error = None if sem is None else np.hypot(sem[-1], sem[0])
+    return {name: omega[-1] - omega[0], f"{name}_sem": error}
 
 
 def _turned(values: Floats | None) -> Floats | None:

@@ -86,7 +86,7 @@ SERIES_TABLES = (
     Output(
         "tables/series.csv",
         (
-            ("", "frequencies of the sets of modes in all runs, slopes"),
+            ("", "frequencies of the sets of modes in all runs, shifts, slopes"),
             ("soft_verdict", ", soft modes"),
             ("series_linewidth_thz", ", linewidths"),
             ("series_gruneisen", ", Grüneisen parameters"),
@@ -99,7 +99,8 @@ SERIES_TABLES = (
             names=(
                 *("series_set", "series_q", "series_point", "series_star_size"),
                 *("series_degeneracy", "series_branch_first", "series_branch_last"),
-                *("series_freq_thz", "freq_slope_thz_k", "series_probability"),
+                *("series_freq_thz", "series_shift_thz", "freq_slope_thz_k"),
+                "series_probability",
                 *(
                     "series_gruneisen",
                     "series_axial_gruneisen",
@@ -107,7 +108,8 @@ SERIES_TABLES = (
                     "soft_order",
                     "soft_verdict",
                 ),
-                *("series_line_freq_thz", "series_linewidth_thz", "linewidth_exponent"),
+                *("series_line_freq_thz", "series_line_shift_thz"),
+                *("series_linewidth_thz", "linewidth_exponent"),
             ),
         ),
     ),

@@ -21,6 +21,7 @@ from trajmodes.report.figures.style import (
     RED,
     branch_colours,
     figure_of_panels,
+    legend_above,
     letter_panels,
     line_entry,
     marker_entry,
@@ -146,6 +147,32 @@ def slopes_panel(axes: Axes, dataset: NamedArrays) -> None:
     points(axes, freq, 1e3 * slope, error, color=BLUE, marker="o", markersize=3.2)
     axes.axhline(0.0, color=GREY, linewidth=0.7)
     axes.set(xlabel="Frequency (THz)", ylabel="∂f/∂T (THz per 1000 K)", title="all sets")
+
+
+def shifts_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the shifts of force constants and lines of all sets against the frequency."""
+    freq = dataset[_frequency(dataset)].values[:, 0]
+    looks: dict[str, dict[str, Any]] = {
+        "series_shift_thz": {"color": BLUE, "marker": "o", "label": "force constants"},
+        "series_line_shift_thz": {
+            "color": RED,
+            "markeredgecolor": RED,
+            "marker": "s",
+            "label": "spectral lines",
+            **_OPEN,
+        },
+    }
+    for name, look in looks.items():
+        if name in dataset:
+            value, sem = dataset[name].values, sem_of(dataset, name)
+            points(axes, freq, value, sem, markersize=3.2, **look)
+    axes.axhline(0.0, color=GREY, linewidth=0.7)
+    kelvin = dataset["run_temperature"].values
+    axes.set(
+        xlabel=f"Frequency at {kelvin[0]:.4g} K (THz)",
+        ylabel=f"Shift at {kelvin[-1]:.4g} K (THz)",
+    )
+    legend_above(axes, ncols=2)
 
 
 def draw_bands(dataset: NamedArrays) -> Figure:

@@ -223,6 +223,11 @@ PANELS: Mapping[str, Panel] = {
         "figures.series.slopes_panel",
         "freq_slope_thz_k",
     ),
+    "shifts": Panel(
+        "shifts of the frequencies from the coldest run to the hottest",
+        "figures.series.shifts_panel",
+        "series_shift_thz|series_line_shift_thz",
+    ),
     "soft-modes": Panel(
         "squared frequencies of the softest modes by temperature",
         "figures.series.soft_panel",
