@@ -148,7 +148,7 @@ def test_check_lists_the_commensurate_points():
     assert sum(int(word[1:]) for word in points.split() if word[0] == "×" != word) == 32
 
 
-def test_a_plain_xyz_file_needs_its_box_and_its_positions_alone_fit_nothing(tmp_path):
+def test_a_plain_xyz_file_needs_its_box_and_its_positions_alone_a_temperature(tmp_path):
     run = open_run(DATA / "copper.lammpstrj.xz", cell=DATA / "copper.POSCAR", timestep_fs=2.0)
     path = tmp_path / "run.xyz"
     lines = []
@@ -163,8 +163,9 @@ def test_a_plain_xyz_file_needs_its_box_and_its_positions_alone_fit_nothing(tmp_
     result = call("check", *words, "--box", box)
     assert "supercell matrix [[3, -1, 1], [0, 4, -1], [-1, 0, 4]]" in result.stdout
     refused = call("run", *words, "--box", box, "--output", tmp_path / "out")
-    assert refused.exit_code == 3
-    assert "no forces" in refused.stderr
+    assert refused.exit_code == 2
+    assert "the run has positions alone" in refused.stderr
+    assert "--temperature" in refused.stderr
 
 
 def test_wrong_units_are_refused_with_the_likely_ones():

@@ -12,13 +12,15 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.without_forces.constants import constants_of_displacements
+from trajmodes.project.checks import oscillator_frequency
 from trajmodes.project.projector import Projector, moving_modes
 from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.thermo.sampling import harmonic_ensemble
-from trajmodes.units import DALTON
+from trajmodes.units import BOLTZMANN, DALTON
 
 KELVIN, CUBE = 100.0, 5.43
+STEP_PS, EVERY = 1e-3, 4
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def silicon(springs, tmp_path_factory):
     return springs(crystal, 4.0), build_supercell(crystal, np.diag([2, 2, 2])), path
 
 
-def run_of(silicon, u_tax, v_tax=None, temperature=KELVIN):
+def run_of(silicon, u_tax, v_tax=None, temperature=KELVIN, interval_ps=None):
     _, supercell, path = silicon
     run = tm.from_arrays(
         supercell.positions + u_tax,
@@ -40,16 +42,21 @@ def run_of(silicon, u_tax, v_tax=None, temperature=KELVIN):
         supercell.species,
         velocities=v_tax,
         masses_da=supercell.masses / DALTON,
+        interval_ps=interval_ps,
         cell=path,
     )
     return replace(run, job=run.job.with_options(temperature=temperature))
 
 
-def deviations(silicon, run):
-    """Frequencies of the sets against the truth, in standard errors."""
+def modes_of(silicon):
     constants, supercell, _ = silicon
     space = half_space(supercell)
-    truth = modes_at(constants, space.qpoints, space.weights)
+    return modes_at(constants, space.qpoints, space.weights)
+
+
+def deviations(silicon, run):
+    """Frequencies of the sets against the truth, in standard errors."""
+    truth, space = modes_of(silicon), half_space(silicon[1])
     found = constants_of_displacements(run, log=Log()).constants
     modes = modes_at(found, space.qpoints, space.weights)
     assert modes.omega_sem is not None
@@ -96,6 +103,61 @@ def test_lifetimes_longer_than_blocks_do_not_spoil_the_errors(silicon):
     assert 0.75 < np.sqrt(np.mean(np.square(z))) < 1.35
 
 
+@pytest.fixture(scope="module")
+def integrated(silicon, hessian_of):
+    """Velocity Verlet of the crystal of springs, whose modes keep their energies for ever."""
+    constants, supercell, _ = silicon
+    minus = -hessian_of(constants, supercell) / np.repeat(supercell.masses, 3)[:, None]
+    start = harmonic_ensemble(constants, supercell, KELVIN).draw(1, np.random.default_rng(3))
+    u, v = start.displacements.ravel(), start.velocities.ravel()
+    a, frames = minus @ u, []
+    for step in range(20_000):
+        if step % EVERY == 0:
+            frames.append((u, v))
+        v_half = v + 0.5 * STEP_PS * a
+        u = u + STEP_PS * v_half
+        a = minus @ u
+        v = v_half + 0.5 * STEP_PS * a
+    shape = (len(frames), supercell.n_atoms, 3)
+    return tuple(np.array(field).reshape(shape) for field in zip(*frames, strict=True))
+
+
+@pytest.mark.parametrize("has_velocities", [False, True])
+def test_modes_that_keep_their_energies_have_their_frequencies(
+    silicon, integrated, has_velocities
+):
+    """k_BT⟨uu⟩⁻¹ would give the initial energies; the step of Verlet would show by 0.2 %."""
+    u_tax, v_tax = integrated
+    run = run_of(silicon, u_tax, v_tax if has_velocities else None, interval_ps=EVERY * STEP_PS)
+    axis = replace(run.trajectory.time, steps=EVERY * np.arange(len(u_tax)), numbered=True)
+    run = replace(run, trajectory=replace(run.trajectory, time=axis))
+    assert run.trajectory.time.timestep_ps == pytest.approx(STEP_PS)
+    z, omega = deviations(silicon, run)
+    truth = modes_of(silicon)
+    np.testing.assert_allclose(omega, set_omega(truth), rtol=1e-3)
+    assert np.sqrt(np.mean(z**2)) < 2.0
+
+
+@pytest.mark.parametrize("apart", [None, 1, 4])
+def test_ratios_of_velocity_verlet_give_the_frequency_of_the_springs(apart):
+    omega, step = 90.0, 1.5e-3
+    x, v, rows = 1.0, 0.3, []
+    for _ in range(400_000):
+        rows.append((x, v))
+        half = v - 0.5 * step * omega**2 * x
+        x += step * half
+        v = half - 0.5 * step * omega**2 * x
+    x_t, v_t = np.array(rows).T
+    span = None
+    if apart is not None:
+        span = apart * step
+        v_t = (x_t[2 * apart :] - x_t[: -2 * apart]) / (2.0 * span)
+        x_t = x_t[apart:-apart]
+    ratio = np.sqrt(np.mean(v_t**2) / np.mean(x_t**2))
+    assert oscillator_frequency(ratio, span, step) == pytest.approx(omega, rel=2e-5)
+    assert oscillator_frequency(ratio, span, None) != pytest.approx(omega, rel=5e-4)
+
+
 def test_frequencies_go_with_the_root_of_the_temperature(silicon):
     constants, supercell, _ = silicon
     sampler = harmonic_ensemble(constants, supercell, KELVIN)
@@ -103,6 +165,16 @@ def test_frequencies_go_with_the_root_of_the_temperature(silicon):
     _, one = deviations(silicon, run_of(silicon, u_tax))
     _, other = deviations(silicon, run_of(silicon, u_tax, temperature=4.0 * KELVIN))
     np.testing.assert_allclose(other, 2.0 * one, rtol=1e-9)
+
+
+def test_the_temperature_is_that_of_the_motion(silicon):
+    constants, supercell, _ = silicon
+    drawn = harmonic_ensemble(constants, supercell, KELVIN).draw(400, np.random.default_rng(4))
+    run = run_of(silicon, drawn.displacements, drawn.velocities, temperature=None)
+    found = constants_of_displacements(run, log=Log()).constants
+    squares = np.einsum("tax,tax,a->t", drawn.velocities, drawn.velocities, supercell.masses)
+    freedom = 3.0 * (supercell.n_atoms - 1)
+    assert found.temperature == pytest.approx(squares.mean() / freedom / BOLTZMANN, rel=0.01)
 
 
 def test_uniform_shifts_are_apart_and_the_basis_is_orthonormal(silicon):

@@ -24,8 +24,8 @@ In a run not much longer than the lifetimes the energy of each mode is far from 
 blocks do not reveal this. If velocities are available, their covariances V = ⟨ẇ ẇ†⟩ replace
 k_BT: D = G² with G ⟨w w†⟩ G = V, the geometric mean of V and ⟨w w†⟩⁻¹. For uncorrelated modes
 this is ⟨|Q̇|²⟩/⟨|Q|²⟩ of each mode, which does not depend on its energy; with V = k_BT it is the
-formula above. The discretisation error of the velocities remains: with velocity Verlet ω is too
-low by ω (ωΔt)²/8.
+formula above. With velocity Verlet and the time step Δt the eigenvalues of G are too low by
+ω (ωΔt)²/8; `with_frequencies` converts them.
 
 The covariances are first averaged over the space group. The inverse of a mean over n
 independent samples of p components is too large by n/(n − p) (the mean of an inverse Wishart
@@ -36,6 +36,7 @@ reliable only if a block is longer than the lifetimes; `with_slow_energies` wide
 errors that `trajmodes.project.energies.displaced` finds for modes that keep their energy.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.errors import DataError
+from trajmodes.phonons.modes import modes_at
 from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.supercell_matrices import pair_list, star_mean
 from trajmodes.units import BOLTZMANN
@@ -138,7 +140,11 @@ def _squares(
 
 def _matrices(modes: Modes, square_g: Floats) -> Complexes:
     """D = Σ_m ω² e e† (q, 3s, 3s), without the acoustic modes at Γ."""
-    square_qm = np.where(modes.sets >= 0, square_g[modes.sets], 0.0)
+    return _spectral_sum(modes, np.where(modes.sets >= 0, square_g[modes.sets], 0.0))
+
+
+def _spectral_sum(modes: Modes, square_qm: Floats) -> Complexes:
+    """D = Σ_m ω² e e† (q, 3s, 3s) of ω² (q, m)."""
     e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
     return (e_qmk * square_qm[:, :, None]).swapaxes(1, 2) @ e_qmk.conj()
 
@@ -221,6 +227,28 @@ def green_function_constants(
         )
     unbiased = n_blocks * plain - (n_blocks - 1) * replicates.mean(axis=0)
     return pairs.constants(unbiased, replicates, temperature)
+
+
+def with_frequencies(
+    constants: ForceConstants, supercell: Supercell, frequency: Callable[[Floats], Floats]
+) -> ForceConstants:
+    """Convert the frequencies of all waves of a supercell, those of replicates too.
+
+    `frequency` converts positive frequencies in rad/ps; imaginary ones are kept.
+    """
+    pairs = pair_list(supercell)
+
+    def values(plain: Floats) -> Floats:
+        bare = replace(constants, values=plain, replicates=None)
+        modes = modes_at(bare, pairs.space.qpoints, pairs.space.weights)
+        own = np.where(modes.oscillating, frequency(np.abs(modes.omega)), modes.omega)
+        squares = np.where(modes.sets >= 0, own * np.abs(own), 0.0)
+        return pairs.values(_spectral_sum(modes, squares))
+
+    replicates = constants.replicates
+    if replicates is not None:
+        replicates = np.array([values(one) for one in replicates])
+    return replace(constants, values=values(constants.values), replicates=replicates)
 
 
 def with_slow_energies(

@@ -33,7 +33,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import NOTABLE, SAME_CRYSTAL, CrystalDifference, crystal_difference
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.sampling import LARGEST_PHASE, LEAST_KEPT
+from trajmodes.project.sampling import LARGEST_PHASE, LEAST_KEPT, frequency_from_ratio
 from trajmodes.units import DALTON, FEMTOSECOND, THZ
 
 _MOST_PERMUTATIONS = 5040
@@ -202,6 +202,38 @@ def verlet_ratio(omega: Floats, timestep_ps: float) -> Floats:
     square = 1.0 - 0.25 * timestep_ps**2 * omega * np.abs(omega)
     frequency: Floats = omega * np.sqrt(np.where(square >= 0.0, square, np.nan))
     return frequency
+
+
+def oscillator_frequency(
+    ratio: Floats, differenced_ps: float | None, timestep_ps: float | None
+) -> Floats:
+    """Frequency √(Φ/M) (…) in rad/ps of an oscillator from its √(⟨|Q̇|²⟩/⟨|Q|²⟩).
+
+    It is the inverse of `verlet_ratio`; of `verlet_frequency` where velocities are differences,
+    after `frequency_from_ratio`. A ratio that no motion has is taken as the largest one.
+
+    Parameters
+    ----------
+    differenced_ps
+        Time between positions whose central differences are the velocities; None for true ones.
+    timestep_ps
+        Time step of the simulation; None if unknown.
+    """
+    if differenced_ps is not None:
+        moving: Floats = np.nan_to_num(
+            frequency_from_ratio(ratio, np.ones(()), differenced_ps),
+            nan=0.5 * np.pi / differenced_ps,
+        )
+        if timestep_ps is None:
+            return moving
+        own: Floats = 2.0 * np.sin(0.5 * timestep_ps * moving) / timestep_ps
+        return own
+    if timestep_ps is None:
+        return ratio
+    square = np.minimum(ratio * timestep_ps, 1.0) ** 2
+    # 1 − √(1 − x) without the difference of nearly equal numbers
+    exact: Floats = np.sqrt(2.0 * square / (1.0 + np.sqrt(1.0 - square))) / timestep_ps
+    return exact
 
 
 def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:

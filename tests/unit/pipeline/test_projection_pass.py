@@ -6,6 +6,7 @@ the harmonic frequency for that of the motion shows.
 """
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -274,10 +275,13 @@ def _bands(world: World):
 
 
 def _renormalised(world: World, projected):
-    return {
-        one.kind: one
-        for one in renormalised_bands(projected, world.modes, world.supercell, _bands(world))
-    }
+    results = SimpleNamespace(
+        modes=world.modes,
+        supercell=world.supercell,
+        bands=_bands(world),
+        constants=SimpleNamespace(charges=None),
+    )
+    return {one.kind: one for one in renormalised_bands(projected, results)}
 
 
 def _at(bands, qpoint):

@@ -5,8 +5,8 @@ Of a classical crystal Φ = k_BT⟨uu⟩⁻¹, by symmetry and with all pairs of
 projected on unit vectors at the q points of the supercell.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,18 +19,25 @@ from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.renormalised import green_function_constants, with_slow_energies
+from trajmodes.phonons.renormalised import (
+    green_function_constants,
+    with_frequencies,
+    with_slow_energies,
+)
 from trajmodes.pipeline.check import warnings_of
 from trajmodes.pipeline.derived import modes_of_supercell, results_of_constants
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.motion_source import Source, source_of
+from trajmodes.project.checks import oscillator_frequency
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
     DisplacementCovarianceReduction,
 )
 from trajmodes.project.energies.displaced import PotentialReduction
-from trajmodes.project.projector import Amplitudes, Projector, moving_modes
-from trajmodes.streaming.reduction import Reduction, Result, State, Transformed
+from trajmodes.project.projector import Projector, moving_modes
+from trajmodes.project.spectra.plan import highest_from_bound
+from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import BOLTZMANN
@@ -41,6 +48,15 @@ class FoundConstants(NamedTuple):
 
     constants: ForceConstants
     notes: tuple[Note, ...]
+
+
+class _Measured(NamedTuple):
+    """Force constants, and the covariances that they come from."""
+
+    constants: ForceConstants
+    covariance: DisplacementCovariance
+    source: Source | None
+    """Motion with velocities; None where every mode has k_BT."""
 
 
 def results_without_forces(
@@ -69,19 +85,36 @@ def constants_of_displacements(
 ) -> FoundConstants:
     """Effective force constants of second order, with replicates from blocks of time.
 
-    The temperature is that of the velocities, or the one that the job gives. Velocities also
-    give the energy that each mode has in a short run, in place of k_BT.
+    Velocities give the energy that each mode has, and the temperature. Without them every mode
+    has k_BT, with the temperature of the job; if the frequencies then found show that frames
+    are near enough, differences of positions take the place of velocities.
 
     Raises
     ------
     UsageError
-        If the run has no velocities and the job no temperature, or cutoffs are given.
+        If there are no velocities and the job has no temperature, or cutoffs are given.
     DataError
         If atoms are not those of the perfect crystal, or the frames are too few.
     """
-    given = run.job.phonons.temperature
     _require_applicable(run)
-    if given is None and not run.trajectory.has_velocities:
+    with log.stage("first pass: displacements", has_bars=True):
+        if run.trajectory.has_velocities:
+            bound = run.diagnosis.sample.omega_bound
+            highest = 0.0 if bound is None else highest_from_bound(bound)
+            found = _by_velocities(run, source_of(run, highest, is_timed=False), bars)
+        else:
+            found = _by_temperature(run, bars)
+    constants = found.constants
+    charges = charges_of_data(run.job.polar, run.supercell.crystal, run.trajectory.paths)
+    if charges.charges is not None:
+        constants = with_charges(constants, run.supercell, charges.charges)
+    return FoundConstants(constants, (*charges.notes, _method_note(run, found)))
+
+
+def _by_temperature(run: LoadedRun, bars: StartBar) -> _Measured:
+    """Take k_BT⟨uu⟩⁻¹ at the temperature of the job, or differences if these are possible."""
+    given, space = run.job.phonons.temperature, half_space(run.supercell)
+    if given is None:
         raise UsageError(
             "the run has positions alone, and its temperature is not known",
             where=run.trajectory.file_names,
@@ -89,52 +122,57 @@ def constants_of_displacements(
             "k_BT⟨uu⟩⁻¹",
             fix="give --temperature, or write velocities or forces",
         )
-    space = half_space(run.supercell)
+    basis, advance = moving_modes(space), bars("covariance of displacements", run.n_frames)
+    projector = Projector(space, basis)
+    covariances = DisplacementCovarianceReduction(projector, run.n_frames)
+    workers = run.job.running.workers
+    whole = Transformed(projector.project, covariances)
+    found = stream(run.motion, run.blocks, whole, workers=workers, progress=advance)
+    constants = green_function_constants(
+        basis, run.supercell, found.covariance, found.frames, given
+    )
+    modes = modes_at(constants, space.qpoints, space.weights)
+    try:
+        return _by_velocities(run, source_of(run, float(modes.omega.max())), bars)
+    except DataError:
+        # Frames are too far apart, or at unknown or unequal times.
+        projector = Projector(space, modes)
+    energies = PotentialReduction(projector, run.n_frames, given)
+    slow = stream(
+        run.motion, run.blocks, Transformed(projector.project, energies), workers=workers
+    ).omega_displacement_sem
+    assert slow is not None
+    constants = with_slow_energies(constants, modes, run.supercell, slow)
+    return _Measured(constants, found, None)
+
+
+def _by_velocities(run: LoadedRun, source: Source, bars: StartBar) -> _Measured:
+    """Take velocities of the run, or differences; the time step of Verlet is corrected for."""
+    space, n_frames = half_space(run.supercell), source.motion.n_frames
     basis = moving_modes(space)
     projector = Projector(space, basis)
-    with log.stage("first pass: displacements", has_bars=True):
-        covariance = DisplacementCovarianceReduction(projector, run.n_frames)
-        advance = bars("first pass: displacements", run.n_frames)
-        found = _streamed(run, projector, covariance, advance)
-    kelvin = given or kinetic_temperature(found, basis)
-    with log.stage("solve"):
-        constants = green_function_constants(
-            *(basis, run.supercell, found.covariance, found.frames, kelvin), found.kinetic
-        )
-        if found.kinetic is None:
-            constants = _with_slow_energies(run, constants, kelvin)
-        charges = charges_of_data(run.job.polar, run.supercell.crystal, run.trajectory.paths)
-        if charges.charges is not None:
-            constants = with_charges(constants, run.supercell, charges.charges)
-    return FoundConstants(constants, (*charges.notes, _method_note(run, found)))
-
-
-def _streamed(
-    run: LoadedRun,
-    projector: Projector,
-    reduction: Reduction[Amplitudes, State, Result],
-    advance: Callable[[int], None] | None = None,
-) -> Result:
-    return stream(
-        run.motion,
-        run.blocks,
-        Transformed(projector.project, reduction),
+    covariances = DisplacementCovarianceReduction(projector, n_frames)
+    found = stream(
+        source.motion,
+        source.blocks,
+        Transformed(projector.project, covariances),
         workers=run.job.running.workers,
-        progress=advance,
+        progress=bars("covariance of velocities", n_frames),
     )
-
-
-def _with_slow_energies(
-    run: LoadedRun, constants: ForceConstants, kelvin: float
-) -> ForceConstants:
-    """Widen the error bars by a pass over the potential energies of the modes."""
-    space = half_space(run.supercell)
-    modes = modes_at(constants, space.qpoints, space.weights)
-    projector = Projector(space, modes)
-    energies = _streamed(run, projector, PotentialReduction(projector, run.n_frames, kelvin))
-    assert energies.omega_displacement_sem is not None
-    slow = energies.omega_displacement_sem
-    return with_slow_energies(constants, modes, run.supercell, slow)
+    frequency = partial(
+        oscillator_frequency,
+        differenced_ps=source.differenced_ps,
+        timestep_ps=run.trajectory.time.timestep_ps,
+    )
+    plain = green_function_constants(
+        *(basis, run.supercell, found.covariance, found.frames, np.nan), found.kinetic
+    )
+    constants = with_frequencies(plain, run.supercell, frequency)
+    kelvin = run.job.phonons.temperature
+    if kelvin is None:
+        modes = modes_at(constants, space.qpoints, space.weights)
+        kelvin = potential_temperature(found, basis, modes)
+    return _Measured(replace(constants, temperature=kelvin), found, source)
 
 
 def _require_applicable(run: LoadedRun) -> None:
@@ -156,28 +194,39 @@ def _require_applicable(run: LoadedRun) -> None:
         )
 
 
-def kinetic_temperature(found: DisplacementCovariance, basis: Modes) -> float:
-    """Kinetic temperature in K of the modes of a basis, without the centre of mass."""
-    assert found.kinetic is not None
+def potential_temperature(found: DisplacementCovariance, basis: Modes, modes: Modes) -> float:
+    """Temperature in K of ½ω²⟨|Q|²⟩ of modes, from covariances of amplitudes on a basis."""
     portions = found.frames / found.frames.sum()
-    twice_qm = np.einsum("b,bqmm->qm", portions, found.kinetic).real
-    freedom = float(basis.weights @ (basis.sets >= 0).sum(axis=1))
-    return float(basis.weights @ twice_qm.sum(axis=1)) / freedom / BOLTZMANN
+    to_modes_qmn = modes.vectors.reshape(*modes.omega.shape, -1).conj() @ basis.vectors.reshape(
+        *modes.omega.shape, -1
+    ).swapaxes(1, 2)
+    whole_qmn = np.tensordot(portions, found.covariance, axes=1)
+    square_qm = np.einsum(
+        "qmn,qnk,qmk->qm", to_modes_qmn, whole_qmn, to_modes_qmn.conj(), optimize=True
+    ).real
+    moving_qm = modes.sets >= 0
+    total = modes.weights @ (np.abs(modes.omega) * modes.omega * square_qm * moving_qm).sum(
+        axis=1
+    )
+    return float(total / (modes.weights @ moving_qm.sum(axis=1)) / BOLTZMANN)
 
 
-def _method_note(run: LoadedRun, found: DisplacementCovariance) -> Note:
+def _method_note(run: LoadedRun, found: _Measured) -> Note:
     """Say how the force constants were found, and what their errors rest on."""
-    interval_ps, n_blocks = run.trajectory.interval_ps, len(found.frames)
-    blocks = f"{n_blocks} blocks of {found.frames.mean():.4g} frames"
-    if interval_ps is not None:
-        blocks += f", {found.frames.mean() * interval_ps:.3g} ps"
+    source, frames = found.source, found.covariance.frames
+    interval_ps = run.trajectory.interval_ps if source is None else source.interval_ps
+    blocks = f"{len(frames)} blocks of {frames.mean():.4g} frames"
+    if interval_ps is not None and np.isfinite(interval_ps):
+        blocks += f", {frames.mean() * interval_ps:.3g} ps each"
     text = (
         "the run has no forces: effective force constants of second order are those of a "
         "classical harmonic crystal with the covariance of the displacements of the run; error "
-        f"bars are from {blocks} each"
+        f"bars are from {blocks}"
     )
-    if found.kinetic is not None:
-        return Note("note", text)
-    text += ", and from potential energies of modes that keep them for longer"
-    fix = "write velocities: they give the energy that each mode has, and smaller errors"
-    return Note("note", text, fix=fix)
+    if source is None:
+        text += ", and from potential energies of modes that keep them for longer"
+        fix = "write velocities: they give the energy that each mode has, and smaller errors"
+        return Note("note", text, fix=fix)
+    if source.differenced_ps is not None:
+        text += "; velocities are corrected differences of positions"
+    return Note("note", text)
