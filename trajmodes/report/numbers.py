@@ -135,10 +135,12 @@ def size_of(n_bytes: int) -> str:
 
 
 def point_label(name: str) -> str:
-    """Format the name of a special point: GAMMA as Γ, SIGMA_0|X as Σ₀|X."""
+    """Format the name of a special point: GAMMA as Γ, SIGMA_0|X and SIGMA0|X as Σ₀|X."""
     if "|" in name:
         return "|".join(point_label(part) for part in name.split("|"))
-    letter, _, index = name.strip("$\\").partition("_")
+    plain = name.strip("$\\").replace("_", "")
+    letter = plain.rstrip("0123456789")
+    index = plain[len(letter) :]
     greek = {"GAMMA": "Γ", "G": "Γ", "DELTA": "Δ", "LAMBDA": "Λ", "SIGMA": "Σ"}
     return greek.get(letter.upper(), letter) + index.translate(
         str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -219,7 +219,10 @@ def test_no_window_is_opened():
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("GAMMA", "Γ"), ("X", "X"), ("SIGMA_0", "Σ₀"), ("X_1", "X₁"), ("U|K", "U|K"), ("G", "Γ")],
+    [
+        *(("GAMMA", "Γ"), ("X", "X"), ("SIGMA_0", "Σ₀"), ("X_1", "X₁"), ("U|K", "U|K")),
+        *(("G", "Γ"), ("C0|SIGMA0", "C₀|Σ₀")),
+    ],
 )
 def test_names_of_points(name, shown):
     assert point_label(name) == shown
