@@ -7,6 +7,15 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.force_constants import jackknife_sem
 
+LEAST_KEPT = 0.7
+"""Smallest attenuation of the amplitude that is corrected. There an error of 1 % in the
+frequency is one of 1.5 % in the kinetic energy; at ωΔ = π/2 the differences of fast and slow
+motion become indistinguishable."""
+LARGEST_PHASE = 1.410185376648158
+"""ωΔ at which sin(ωΔ)/(ωΔ) is `LEAST_KEPT`."""
+HEADROOM = 1.1
+"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameBlock:

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from trajmodes.data.motion import HEADROOM, LARGEST_PHASE
 from trajmodes.matching.match import Match
 from trajmodes.matching.sample import CORRELATED, ENOUGH, Interval, RunSample, mean_and_error
 from trajmodes.matching.temperatures import two_temperatures_note
@@ -74,11 +75,7 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
         fix += f"\ntrajmodes run{known} takes effective ones from the displacements"
         notes.append(Note("error", text, fix=fix, concerns="fit", subject="fields"))
     if not trajectory.has_velocities and trajectory.ideal is None:
-        text = (
-            "no velocities: kinetic energies and spectra come from differences of positions if "
-            "the time between frames is short enough"
-        )
-        notes.append(Note("warning", text, fix=lines("velocities"), subject="fields"))
+        notes.append(_no_velocities(trajectory, sample, lines("velocities")))
     rounding = trajectory.rounding
     if rounding > _COARSE * sample.displacement_rms:
         text = (
@@ -89,6 +86,24 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
         fix = lines() if of_lammps else "write positions with more digits"
         notes.append(Note("warning", text, fix=fix))
     return notes
+
+
+def _no_velocities(trajectory: Trajectory, sample: RunSample, fix: str) -> Note:
+    """Say whether differences of positions can replace the velocities."""
+    apart_ps, correlation = trajectory.interval_ps, sample.correlation
+    # The correlation is a mean of cos ωΔ: at least one mode has this phase.
+    phase = 0.0 if correlation is None else float(np.arccos(np.clip(correlation, -1.0, 1.0)))
+    if apart_ps is not None and HEADROOM * phase > LARGEST_PHASE:
+        text = (
+            f"no velocities, and frames are {1e3 * apart_ps:.3g} fs apart, too far to compute "
+            "them from positions: no kinetic energies, no spectra, no lifetimes"
+        )
+        return Note("error", text, fix=fix, concerns="spectra", subject="not-done")
+    text = (
+        "no velocities: kinetic energies and spectra come from differences of positions if "
+        "the time between frames is short enough"
+    )
+    return Note("warning", text, fix=fix, subject="fields")
 
 
 def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:

@@ -31,9 +31,10 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import NOTABLE, SAME_CRYSTAL, CrystalDifference, crystal_difference
+from trajmodes.data.motion import HEADROOM, LARGEST_PHASE, LEAST_KEPT
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.sampling import LARGEST_PHASE, LEAST_KEPT, frequency_from_ratio
+from trajmodes.project.sampling import frequency_from_ratio
 from trajmodes.units import DALTON, FEMTOSECOND, THZ
 
 _MOST_PERMUTATIONS = 5040
@@ -176,8 +177,6 @@ def _mass_notes(
 
 _REPORTED_SHIFT = 5e-4
 """Relative shift of the highest frequency above which it is reported."""
-_HEADROOM = 1.1
-"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
 
 
 def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
@@ -288,10 +287,10 @@ def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
     tenth is left for anharmonic shifts of the highest one; else None.
     """
     nyquist, highest = np.pi / interval_ps, float(omega.max())
-    if _HEADROOM * highest < nyquist:
+    if HEADROOM * highest < nyquist:
         return None
     # Rounded down, so that the advised interval suffices.
-    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest)) / 10.0
+    densest_fs = np.floor(1e4 * np.pi / (HEADROOM * highest)) / 10.0
     sampling = (
         f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
         f"crystal has modes up to {highest / THZ:.4g} THz"
@@ -321,11 +320,11 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
         If the fastest motion is attenuated to less than 0.7, or lies above the Nyquist
         frequency.
     """
-    phase = _HEADROOM * highest_omega * interval_ps
+    phase = HEADROOM * highest_omega * interval_ps
     if phase <= LARGEST_PHASE:
         return
     # Rounded down, so that the advised interval suffices.
-    densest_fs = np.floor(1e4 * LARGEST_PHASE / (_HEADROOM * highest_omega)) / 10.0
+    densest_fs = np.floor(1e4 * LARGEST_PHASE / (HEADROOM * highest_omega)) / 10.0
     if phase >= np.pi:
         lost = f"the frames resolve no more than {np.pi / interval_ps / THZ:.3g} THz"
     else:

@@ -40,20 +40,13 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.energies import ModeEnergies
-from trajmodes.data.motion import MotionBlock
+from trajmodes.data.motion import LARGEST_PHASE, MotionBlock
 from trajmodes.data.spectra import (
     BandSpectra,
     MaximumEntropySpectra,
     PowerSpectra,
 )
 from trajmodes.errors import DataError
-
-LEAST_KEPT = 0.7
-"""Smallest attenuation of the amplitude that is corrected. There an error of 1 % in the
-frequency is one of 1.5 % in the kinetic energy; at ωΔ = π/2 the differences of fast and slow
-motion become indistinguishable."""
-LARGEST_PHASE = 1.410185376648158
-"""ωΔ at which sin(ωΔ)/(ωΔ) is `LEAST_KEPT`."""
 
 
 def attenuation(omega: Floats, interval_ps: float) -> Floats:

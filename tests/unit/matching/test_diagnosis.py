@@ -125,6 +125,15 @@ def test_dump_lines_for_missing_forces_and_velocities_are_given(run, found):
         assert lines[1].endswith("element Si")
 
 
+def test_spectra_without_velocities_need_frames_close_together(run, coarse, found):
+    """At 8 THz a phase of 0.25 between frames is small enough, and one of 3.0 is not."""
+    near, far = (diagnose(replace(one, velocities=None), found) for one in (run, coarse))
+    note = note_with(near, "no velocities")
+    assert (note.severity, note.subject) == ("warning", "fields")
+    note = note_with(far, "no velocities, and frames are 60 fs apart")
+    assert (note.severity, note.subject, note.concerns) == ("error", "not-done", "spectra")
+
+
 def test_files_of_other_programs_get_no_lines_for_lammps(run, coarse, found):
     """A file of positions that VASP wrote."""
     bare = replace(
