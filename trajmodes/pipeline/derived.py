@@ -342,8 +342,9 @@ def renormalised_bands(
     if projected.differenced:
         if given is None:
             return found
-        return (*found, *displacement_bands(results, covariance, given))
-    return (*found, *displacement_bands(results, covariance, kelvin, covariance.kinetic))
+        return (*found, *displacement_bands(results, covariance, given, energies))
+    moved = displacement_bands(results, covariance, kelvin, energies, has_velocities=True)
+    return (*found, *moved)
 
 
 def _conductivity(

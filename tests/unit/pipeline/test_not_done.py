@@ -163,6 +163,16 @@ def test_displacements_have_the_energies_that_do_not_need_velocities(fitted, tmp
     assert law(found.analysis.results, fits=False) == {
         part.name for part in PARTS if "velocities" in part.needs and not part.of_fit
     }
+    results = found.analysis.results
+    (moved,), energies, modes = results.renormalised, results.displaced.energies, results.modes
+    at = [np.abs(moved.bands.path.qpoints - q).max(axis=1).argmin() for q in modes.qpoints]
+    for q, place in enumerate(at):
+        if np.allclose(moved.bands.path.qpoints[place], modes.qpoints[q], atol=1e-6):
+            own = modes.sets[q][modes.sets[q] >= 0]
+            slow = (energies.omega_displacement_sem / energies.omega_displacement)[own]
+            bands = moved.bands.omega_sem[place] / moved.bands.omega[place]
+            # Of blocks alone the errors are a fifth of these.
+            assert (bands[modes.sets[q] >= 0] > 0.5 * slow).all()
     bare = tm.open(dump(path, "r", WHOLE), timestep_fs=step_fs).project(fitted.force_constants)
     potential = bare["potential_mev"].values
     np.testing.assert_allclose(potential, found["potential_mev"].values, rtol=1e-12)

@@ -3,14 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
-from trajmodes.arrays import Complexes
+import numpy as np
+
 from trajmodes.data.bands import RenormalisedBands
+from trajmodes.data.energies import ModeEnergies
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import Results
-from trajmodes.data.static.energies import StaticProjection
+from trajmodes.data.static.energies import PotentialEnergies, StaticProjection
 from trajmodes.errors import DataError
 from trajmodes.formats.dipoles import with_charges
 from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.renormalised import green_function_constants
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.renormalised import green_function_constants, with_slow_energies
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.motion_source import Runs
 from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
@@ -23,6 +27,7 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.translations import half_space
 from trajmodes.thermo.displacements import run_displacements
 
@@ -75,7 +80,7 @@ def with_displacements(
         displaced=StaticProjection(found["energies"], found.get("sigma")),
         renormalised=()
         if kelvin is None
-        else displacement_bands(results, found["displacements"], kelvin),
+        else displacement_bands(results, found["displacements"], kelvin, found["energies"]),
     )
 
 
@@ -83,24 +88,42 @@ def displacement_bands(
     results: Results,
     covariance: DisplacementCovariance,
     kelvin: float,
-    kinetic: Complexes | None = None,
+    energies: ModeEnergies | PotentialEnergies,
+    *,
+    has_velocities: bool = False,
 ) -> tuple[RenormalisedBands, ...]:
     """Bands from covariances of the displacements; none if the frames are too few.
 
-    `kinetic` are covariances of the velocities, (b, q, m, m') in eV, if they are known. The
-    dipole–dipole part is taken off before and added after interpolation.
+    Without velocities that are not differences of positions, modes have k_BT, and the errors of
+    frequencies from `energies` widen those of blocks of time. The dipole–dipole part is taken
+    off before and added after interpolation.
     """
-    supercell, charges = results.supercell, results.constants.charges
+    modes, supercell, charges = results.modes, results.supercell, results.constants.charges
+    kinetic = covariance.kinetic if has_velocities else None
     try:
         constants = green_function_constants(
-            *(results.modes, supercell, covariance.covariance, covariance.frames),
-            kelvin,
-            kinetic,
+            *(modes, supercell, covariance.covariance, covariance.frames), kelvin, kinetic
         )
     except DataError:
         # Fewer independent frames than branches.
         return ()
+    if not has_velocities:
+        constants = _with_slow_energies(constants, results, energies)
     if charges is not None:
         constants = with_charges(constants, supercell, charges)
     along = dispersion(constants, results.bands.path)
     return (RenormalisedBands("displacements", along),)
+
+
+def _with_slow_energies(
+    constants: ForceConstants, results: Results, energies: ModeEnergies | PotentialEnergies
+) -> ForceConstants:
+    """Widen errors of the frequencies to the relative ones that mode by mode energies have."""
+    modes, sems = results.modes, energies.omega_displacement_sem
+    if energies.omega_displacement is None or sems is None:
+        return constants
+    relative_g = sems / energies.omega_displacement
+    relative_qm = np.where(modes.sets >= 0, relative_g[modes.sets], 0.0)
+    own = modes_at(constants, modes.qpoints, modes.weights)
+    omega_sem = set_omega(own) * set_mean(relative_qm, own)
+    return with_slow_energies(constants, own, results.supercell, omega_sem)

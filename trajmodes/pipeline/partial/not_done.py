@@ -36,8 +36,15 @@ class Part(NamedTuple):
     """Whether it is a result of a fit, or else of a projection."""
 
 
-def _has_bands(kind: str, results: Results) -> bool:
-    return any(one.kind == kind for one in results.renormalised)
+def _has_sigma(results: Results) -> bool:
+    projected = results.projection or results.displaced
+    return projected is not None and projected.anharmonicity is not None
+
+
+def _has_displacement_bands(results: Results) -> bool:
+    kinds = [one.kind for one in results.renormalised]
+    # Force constants of displacements have no other bands.
+    return "displacements" in kinds or results.covariance_frames is not None
 
 
 PARTS = (
@@ -81,17 +88,12 @@ PARTS = (
     ),
     Part(
         "bands from displacements",
-        lambda results: (
-            _has_bands("displacements", results) or results.covariance_frames is not None
-        ),
+        _has_displacement_bands,
         ("kelvin",),
     ),
     Part(
         "σ of each mode, W from forces",
-        lambda results: (
-            (results.projection or results.displaced) is not None
-            and (results.projection or results.displaced).anharmonicity is not None
-        ),
+        _has_sigma,
         ("forces",),
     ),
 )
