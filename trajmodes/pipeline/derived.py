@@ -338,6 +338,9 @@ def renormalised_bands(
             particles = with_charges(particles, supercell, charges)
         along = dispersion(particles, results.bands.path)
         found = (RenormalisedBands("quasi-particles", along, own),)
+    if results.covariance_frames is not None:
+        # The bands of the force constants are those of the displacements.
+        return found
     covariance = projected.displacements
     if projected.differenced:
         if given is None:

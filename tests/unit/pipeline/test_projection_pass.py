@@ -280,6 +280,7 @@ def _renormalised(world: World, projected):
         supercell=world.supercell,
         bands=_bands(world),
         constants=SimpleNamespace(charges=None),
+        covariance_frames=None,
     )
     return {one.kind: one for one in renormalised_bands(projected, results)}
 

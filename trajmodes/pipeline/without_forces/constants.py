@@ -28,7 +28,7 @@ from trajmodes.pipeline.check import warnings_of
 from trajmodes.pipeline.derived import modes_of_supercell, results_of_constants
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.motion_source import Source, source_of
+from trajmodes.pipeline.motion_source import Source, source_of, why_not_projected
 from trajmodes.project.checks import oscillator_frequency
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
@@ -132,11 +132,10 @@ def _by_temperature(run: LoadedRun, bars: StartBar) -> _Measured:
         basis, run.supercell, found.covariance, found.frames, given
     )
     modes = modes_at(constants, space.qpoints, space.weights)
-    try:
+    if why_not_projected(run, modes) is None:
         return _by_velocities(run, source_of(run, float(modes.omega.max())), bars)
-    except DataError:
-        # Frames are too far apart, or at unknown or unequal times.
-        projector = Projector(space, modes)
+    # Frames are too far apart, or at unknown times.
+    projector = Projector(space, modes)
     energies = PotentialReduction(projector, run.n_frames, given)
     slow = stream(
         run.motion, run.blocks, Transformed(projector.project, energies), workers=workers
