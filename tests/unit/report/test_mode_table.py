@@ -61,6 +61,16 @@ def test_a_row_has_all_values(full):
         assert float(row[8]) == pytest.approx(classical, rel=0.01)
 
 
+def test_a_large_error_of_a_resolved_width_is_explained(full):
+    """It is not, where no value that is given has an error of more than half."""
+    for factor, expected in ((0.1, False), (0.6, True)):
+        errors = {
+            f"{one}_sem": factor * full[one] for one in ("linewidth_thz", "lifetime_energy_ps")
+        }
+        text = " ".join(printed(full.assign(errors)).split())
+        assert ("an error of more than half: the value is near the limit" in text) == expected
+
+
 def test_lifetimes_limits_and_verdicts(full):
     starred = 0
     for g, row in cells(printed(full)).items():

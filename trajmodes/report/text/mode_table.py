@@ -197,6 +197,7 @@ def _legend(dataset: NamedArrays, titles: Sequence[str], hidden: int) -> Table:
         lines.append(f"τ: energy lifetime, 1/(2π FWHM), from {', from '.join(methods)}")
     if "verdict" in dataset:
         lines.append("< and > are limits: the line is narrower than twice the resolution")
+    lines += _corrected_lines(dataset)
     if "lifetime_disagreement" in dataset:
         apart = np.abs(dataset["lifetime_disagreement"].values)
         count, known = int((apart > DISAGREE).sum()), int(np.isfinite(apart).sum())
@@ -211,6 +212,20 @@ def _legend(dataset: NamedArrays, titles: Sequence[str], hidden: int) -> Table:
     for line in lines:
         grid.add_row("  -", Text(line))
     return grid
+
+
+def _corrected_lines(dataset: NamedArrays) -> list[str]:
+    """Say why a value with an error of more than half of it is resolved, where there is one."""
+    values = ("linewidth_thz", "lifetime_energy_ps")
+    pairs = [
+        (dataset[one].values, dataset[f"{one}_sem"].values) for one in values if one in dataset
+    ]
+    if not any((sem > 0.5 * value).any() for value, sem in pairs):
+        return []
+    return [
+        "an error of more than half: the value is near the limit of what the run resolves, and "
+        "is corrected for the choice of those above it"
+    ]
 
 
 def columns_of_sets(

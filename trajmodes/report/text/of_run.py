@@ -170,7 +170,8 @@ def _lifetimes(dataset: NamedArrays) -> str:
             values += dataset[name].values[known].tolist()
     if not values:
         return f"none resolved of {of}"
-    return f"{min(values):.2g} to {max(values):.2g} ps; {' and '.join(parts)}, of {of}"
+    span = " to ".join(dict.fromkeys(f"{one:.2g}" for one in (min(values), max(values))))
+    return f"{span} ps; {' and '.join(parts)}, of {of}"
 
 
 _METHODS = (
