@@ -10,6 +10,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.pipeline.partial.not_done import PARTS, Had, not_done
 from trajmodes.results.netcdf import read_results
 
@@ -45,7 +46,10 @@ def dump(path: Path, fields: str, frames) -> Path:
 
 WHOLE = range(300)
 RANDOM = np.sort(np.random.default_rng(1).choice(1500, 150, replace=False))
-NO_VELOCITIES = {part.name for part in PARTS if {"velocities", "kelvin"} & {*part.needs}}
+NEED_MOTION = {part.name for part in PARTS if "motion" in part.needs}
+NO_VELOCITIES = NEED_MOTION | {
+    part.name for part in PARTS if {"velocities", "kelvin"} & {*part.needs}
+}
 VARIANTS = {
     "whole": ("rvf", WHOLE, 1.0, set()),
     "no time": ("rvf", WHOLE, None, {SPECTRA, "thermostat"}),
@@ -160,9 +164,7 @@ def test_displacements_have_the_energies_that_do_not_need_velocities(fitted, tmp
         left, right = (one[name].values for one in (found, fitted))
         np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-9, err_msg=name)
     assert "kinetic_mev" not in found.dataset
-    assert law(found.analysis.results, fits=False) == {
-        part.name for part in PARTS if "velocities" in part.needs and not part.of_fit
-    }
+    assert law(found.analysis.results, fits=False) == NEED_MOTION
     results = found.analysis.results
     (moved,), energies, modes = results.renormalised, results.displaced.energies, results.modes
     at = [np.abs(moved.bands.path.qpoints - q).max(axis=1).argmin() for q in modes.qpoints]
@@ -197,6 +199,28 @@ def test_a_run_without_forces_has_constants_that_agree_with_those_of_forces(
     assert int(found["covariance_frames"]) == len(WHOLE)
     missing = law(found.analysis.results, fits=True)
     of_forces = {part.name for part in PARTS if "forces" in part.needs}
-    alone = {part.name for part in PARTS if "velocities" in part.needs and not part.of_fit}
-    assert missing == (of_forces if "v" in fields else of_forces | alone)
+    assert missing == (of_forces if "v" in fields else of_forces | NEED_MOTION)
     assert found["u2_measured"].values == pytest.approx(fitted["u2_measured"].values, rel=1e-3)
+
+
+def test_differences_of_positions_are_not_the_reason_why_there_are_no_spectra():
+    """The run has no velocities and needs none: its frames are uneven."""
+    trajectory = SimpleNamespace(
+        has_velocities=False, segments=((0, 40), (40, 90)), paths=(), interval_ps=0.005
+    )
+    run = SimpleNamespace(trajectory=trajectory, n_frames=90)
+    short = Note("warning", "the run is too short for spectra", subject="not-done")
+    parts = [part for part in PARTS if part.name == SPECTRA]
+    results = SimpleNamespace(projection=SimpleNamespace(lines=None))
+    (missing,) = not_done(results, parts, Had(runs=[run], refusal=short))
+    assert "unequal intervals: of 90 frames at most 50 follow" in missing.text
+    (missing,) = not_done(results, parts, Had(runs=[run], reason=short))
+    assert "the run has no velocities, and the run is too short" in missing.text
+
+
+def test_frames_beyond_the_nyquist_frequency_are_advised_nearer(fitted, tmp_path):
+    path = dump(tmp_path / "run.lammpstrj", "r", range(0, 300, 3))
+    found = tm.open(path, timestep_fs=1.0).project(fitted.force_constants)
+    first = str(found.analysis.results.not_done[0])
+    highest = fitted.analysis.results.modes.omega.max()
+    assert f"dump d all custom {int(500.0 * np.pi / highest)} " in first

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError
 from trajmodes.matching.conclusions import better_file
@@ -17,11 +19,20 @@ from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.programs.settings import Missing
 
 Need = Literal[
-    "forces", "velocities", "constants", "earlier", "kelvin", "spectra", "sets", "frames"
+    "forces",
+    "velocities",
+    "motion",
+    "constants",
+    "earlier",
+    "kelvin",
+    "spectra",
+    "sets",
+    "frames",
 ]
-"""What a result is computed from: spectra from frames at equal, short and known intervals, a
-test of equipartition from several sets of modes, a common temperature from that of an earlier
-fit too; the covariance of displacements from the temperature, measured or given (kelvin)."""
+"""What a result is computed from: motion from velocities or differences of positions, spectra
+from frames at equal, short and known intervals, a test of equipartition from several sets of
+modes, a common temperature from that of an earlier fit too; the covariance of displacements
+from the temperature, measured or given (kelvin)."""
 
 
 class Part(NamedTuple):
@@ -69,22 +80,22 @@ PARTS = (
     Part(
         "kinetic energies and temperatures of modes",
         lambda results: results.projection is not None,
-        ("velocities",),
+        ("motion",),
     ),
     Part(
         "test of equipartition",
         lambda results: bool(results.projection and results.projection.equipartition),
-        ("velocities", "sets"),
+        ("motion", "sets"),
     ),
     Part(
         "spectra, linewidths and lifetimes",
         lambda results: bool(results.projection and results.projection.lines),
-        ("velocities", "spectra"),
+        ("motion", "spectra"),
     ),
     Part(
         "thermostat",
         lambda results: bool(results.projection and results.projection.ensemble),
-        ("velocities", "spectra"),
+        ("motion", "spectra"),
     ),
     Part(
         "bands from displacements",
@@ -131,22 +142,22 @@ MOLECULE_PARTS = (
     Part(
         "mode energies and temperatures",
         lambda found: found.projection is not None,
-        ("velocities", "spectra"),
+        ("motion", "spectra"),
     ),
     Part(
         "test of equipartition",
         lambda found: bool(found.projection and found.projection.equipartition),
-        ("velocities", "spectra", "sets"),
+        ("motion", "spectra", "sets"),
     ),
     Part(
         "spectra, linewidths and lifetimes",
         lambda found: bool(found.projection and found.projection.lines),
-        ("velocities", "spectra"),
+        ("motion", "spectra"),
     ),
     Part(
         "W, the potential energy from forces",
         lambda found: bool(found.projection and found.projection.energies.virial is not None),
-        ("forces", "velocities", "spectra"),
+        ("forces", "motion", "spectra"),
     ),
 )
 """Those of `molecule`."""
@@ -161,6 +172,8 @@ class Had:
     """Whether force constants are given or fitted."""
     n_sets: int | None = None
     """Number of sets of modes; None if it does not matter."""
+    highest: float | None = None
+    """Highest frequency of the modes in rad/ps, if it is known."""
     reason: Note | None = None
     """Why the run was not projected, if it was not."""
     refusal: Note | None = None
@@ -202,6 +215,7 @@ def with_not_done(
     had = Had(
         runs=runs,
         n_sets=results.modes.n_sets,
+        highest=float(results.modes.omega.max()),
         reason=reason,
         refusal=refusal_among(results.warnings),
     )
@@ -247,6 +261,8 @@ def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
     """Give the reason why a need is not met; nothing if it is."""
     if need in ("forces", "velocities"):
         yield from _without_field(need, had)
+    elif need == "motion" and had.reason is not None:
+        yield from _without_field("velocities", had)
     elif need == "constants" and not had.has_constants:
         yield _Cause("there are no force constants", "give --force-constants")
     elif need == "earlier":
@@ -268,7 +284,7 @@ def _without_field(need: Literal["forces", "velocities"], had: Had) -> Iterator[
         if not getattr(run.trajectory, f"has_{need}"):
             # Without velocities there are differences of positions, if these are near enough.
             also = f", and {had.reason.text}" if had.reason and need == "velocities" else ""
-            yield _Cause(f"the run has no {need}{also}", _lines(run, need))
+            yield _Cause(f"the run has no {need}{also}", _lines(run, need, had.highest))
 
 
 def _has_temperature(run: Runs) -> bool:
@@ -291,9 +307,13 @@ def _without_spectra(had: Had) -> Iterator[_Cause]:
     yield _Cause(refusal.text, refusal.fix)
 
 
-def _lines(run: Runs, missing: Missing) -> str:
-    """Say how the program of the run writes what is missing."""
+def _lines(run: Runs, missing: Missing, highest: float | None = None) -> str:
+    """Say how the program of the run writes what is missing, as often as modes need."""
     if not run.trajectory.paths:
         return f"give {missing} with the positions"
-    species = run.supercell.crystal.species
-    return better_file(run.trajectory, species, missing)
+    species, interval_ps = run.supercell.crystal.species, run.trajectory.interval_ps
+    apart_ps = None
+    if highest and interval_ps is not None and interval_ps * highest > np.pi:
+        # The Nyquist frequency is then twice that of the fastest mode.
+        apart_ps = 0.5 * np.pi / highest
+    return better_file(run.trajectory, species, missing, apart_ps=apart_ps)
