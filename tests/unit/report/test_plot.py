@@ -12,6 +12,7 @@ from matplotlib.image import imread
 
 import trajmodes.plot
 from trajmodes.errors import DataError, UsageError
+from trajmodes.report.figures import spectral_map
 from trajmodes.report.plot import files
 from trajmodes.report.plot.draw import set_of
 from trajmodes.report.plot.files import Look, plot_job
@@ -183,6 +184,17 @@ def test_panels_of_a_figure_are_put_below_each_other_in_a_column(full, name):
             assert box.x1 < figure.bbox.width + 2.0
             # A legend or label must not take the place of the data.
             assert axes.get_window_extent().width > 0.55 * figure.bbox.width
+
+
+def test_a_legend_leaves_the_width_to_a_panel_beside_a_colour_scale(full, monkeypatch):
+    """Where a section of the path has no q of the supercell the legend has one entry more."""
+    whole = (float(full["tick_distance"][0]), float(full["tick_distance"][1]))
+    monkeypatch.setattr(spectral_map, "empty_sections", lambda _: [whole])
+    with files._style(Look()):
+        known = full.drop_vars("band_freq_thz_sem")
+        figure = files._figure(known, ["bands"], (), Look(width=85.0))
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_window_extent().width > 0.65 * figure.bbox.width
 
 
 def test_panels_stand_side_by_side_where_there_is_room(full):

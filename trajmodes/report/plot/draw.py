@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _WIDEST_LEGEND = 1.05
 """Largest width of a legend in one row, in units of that of its panel."""
+_BESIDE_SCALE = 0.87
+"""Width of a panel with a colour scale beside it, relative to one without."""
 _WIDEST_TEXT = 0.9
 """The same of a legend whose entries have a row each."""
 _LEAST_CHARACTERS = 12
@@ -50,25 +52,29 @@ def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any
             why="this part of the analysis was not asked for",
             fix="project the run on its modes: run.project(force_constants)",
         )
+    from matplotlib.cm import ScalarMappable  # noqa: PLC0415 - loads slowly
+
     module, _, function = panel.maker.rpartition(".")
     drawn = getattr(import_module(f"trajmodes.report.{module}"), function)(axes, dataset, *more)
     if panel.xlabel:
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
-    _put_legend(axes)
+    has_scale = isinstance(drawn, ScalarMappable)
+    _put_legend(axes, _BESIDE_SCALE if has_scale else 1.0)
     _break_labels(axes)
     return drawn
 
 
-def _put_legend(axes: "Axes") -> None:
+def _put_legend(axes: "Axes", share: float) -> None:
     """Put a legend above a panel that has none; stack entries that are wider than the panel.
 
-    A layout that is made later would leave room for wide legends by narrow panels.
+    The panel will have this share of its present width. A layout that is made later would leave
+    room for wide legends by narrow panels.
     """
     legend = axes.get_legend()
     handles, texts = axes.get_legend_handles_labels()
     if legend is None and len(texts) < 2:
         return
-    wide = axes.get_window_extent().width
+    wide = share * axes.get_window_extent().width
     if legend is not None:
         if legend.get_window_extent().width < _WIDEST_LEGEND * wide:
             return
