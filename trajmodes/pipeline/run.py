@@ -308,7 +308,8 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     of_runs = (note for run in runs for note in run.notes)
     notes = [*of_runs, *fitted.notes, *fit.notes, *results.notes]
-    warned = [note for note in (*fit.notes, *fitted.notes) if note.severity == "warning"]
+    # What the fit leaves out, such as dipoles, matters more than how well it is known.
+    warned = [note for note in (*fitted.notes, *fit.notes) if note.severity == "warning"]
     known = {note.subject for note in warned if note.subject}
     checked = [note for run in runs for note in warnings_of(run) if note.subject not in known]
     results = replace(

@@ -13,7 +13,9 @@ from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
 from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit import fit
 from trajmodes.formats.open import charges_of_data
+from trajmodes.notes import Note
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON, THZ
@@ -65,6 +67,14 @@ def test_numbers_and_a_file_give_the_same_fit(model, frames, tmp_path):
     assert plain.quality.rms_residual > 1e3 * one.quality.rms_residual
     notes = one.record.results.notes
     assert any("mean Born charges of the sites: " in note.text for note in notes)
+
+
+def test_forces_that_are_left_out_are_named_before_their_errors(frames, monkeypatch):
+    short = Note("warning", "errors are lower bounds")
+    monkeypatch.setattr(fit, "lower_bounds", lambda *_: (short,))
+    found = tm.from_arrays(**frames).fit(cutoff2=3.2).record.results.warnings
+    dipoles = next(note for note in found if "like that of dipoles" in note.text)
+    assert found.index(dipoles) < found.index(short)
 
 
 def test_higher_orders_are_fitted_beside_dipoles(model, frames):
