@@ -47,6 +47,7 @@ from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.fit_choices import Plan, cutoffs_of, fit_options, plan_of
 from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.motion_source import leaves_out_frames
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
 from trajmodes.readers.frames_in_memory import bytes_in_memory
@@ -127,7 +128,7 @@ def require_thickness(run: LoadedRun) -> None:
 
 def require_all_frames(run: LoadedRun) -> None:
     """Refuse to leave out single frames of a run that is to be projected."""
-    if run.job.matching.hops != "refuse" or run.job.matching.outliers != "refuse":
+    if leaves_out_frames(run):
         raise UsageError(
             "single frames cannot be left out of a run that is projected on modes",
             why="spectra need frames at equal intervals of time",

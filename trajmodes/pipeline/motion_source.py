@@ -134,6 +134,12 @@ def source_of(
     )
 
 
+def leaves_out_frames(run: Runs) -> bool:
+    """Whether the job allows single frames of a run to be left out."""
+    options = run.job.matching
+    return options.hops != "refuse" or options.outliers != "refuse"
+
+
 def why_not_projected(run: Runs, modes: Modes) -> Note | None:
     """Note why positions do not give the velocities that a run lacks; None if they do."""
     if run.trajectory.has_velocities:

@@ -53,7 +53,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
-from trajmodes.pipeline.motion_source import why_not_projected
+from trajmodes.pipeline.motion_source import leaves_out_frames, why_not_projected
 from trajmodes.pipeline.partial.displaced import with_displacements
 from trajmodes.pipeline.partial.not_done import with_not_done
 from trajmodes.pipeline.without_forces.constants import results_without_forces
@@ -148,7 +148,7 @@ def analyse(
     require_no_constants(run.job)
     fitted_to = ["fit"] if run.trajectory.has_forces else []
     require_usable(run, ["all", "spectra", *fitted_to], partly=True)
-    if run.trajectory.has_velocities:
+    if run.trajectory.has_velocities or not run.trajectory.has_forces:
         require_all_frames(run)
     require_known_modes(run)
     require_thickness(run)
@@ -168,7 +168,7 @@ def analyse(
             results, extra = with_projection(
                 run, results, log=log, bars=bars, scratch=scratch, force_noise=noise
             )
-        else:
+        elif not leaves_out_frames(run):
             results = with_displacements(run, results, log=log, bars=bars, force_noise=noise)
         results = with_comparison(results)
         results = with_not_done(results, [run], fits=True, projects=True, reason=reason)

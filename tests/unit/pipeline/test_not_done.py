@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.pipeline.partial.not_done import PARTS, Had, not_done
 from trajmodes.results.netcdf import read_results
@@ -224,3 +224,17 @@ def test_frames_beyond_the_nyquist_frequency_are_advised_nearer(fitted, tmp_path
     first = str(found.analysis.results.not_done[0])
     highest = fitted.analysis.results.modes.omega.max()
     assert f"dump d all custom {int(500.0 * np.pi / highest)} " in first
+
+
+def test_a_fit_that_leaves_out_frames_is_not_projected(tmp_path):
+    path, job = dump(tmp_path / "run.lammpstrj", "rf", WHOLE), tmp_path / "job.toml"
+    text = f'trajectory = ["{path}"]\ncell = "{CELL}"\ntemperature = 1139.0\nhops = "exclude"\n'
+    job.write_text(text)
+    results = tm.run(job).analysis.results
+    of_all = {part.name for part in PARTS if {"motion", "whole"} & {*part.needs}}
+    assert law(results, fits=True) == of_all
+    (missing,) = (note for note in results.not_done if "σ of each mode" in note.text)
+    assert "single frames are left out of the fit" in missing.text
+    dump(path, "r", WHOLE)
+    with pytest.raises(UsageError, match="single frames cannot be left out"):
+        tm.run(job)

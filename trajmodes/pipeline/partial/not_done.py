@@ -14,7 +14,7 @@ from trajmodes.data.results import Results
 from trajmodes.errors import DataError
 from trajmodes.matching.conclusions import better_file
 from trajmodes.notes import Note
-from trajmodes.pipeline.motion_source import Runs
+from trajmodes.pipeline.motion_source import Runs, leaves_out_frames
 from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.programs.settings import Missing
 
@@ -27,12 +27,13 @@ Need = Literal[
     "kelvin",
     "spectra",
     "sets",
+    "whole",
     "frames",
 ]
 """What a result is computed from: motion from velocities or differences of positions, spectra
 from frames at equal, short and known intervals, a test of equipartition from several sets of
-modes, a common temperature from that of an earlier fit too; the covariance of displacements
-from the temperature, measured or given (kelvin)."""
+modes, a common temperature from that of an earlier fit too, the covariance of displacements
+from the temperature, measured or given (kelvin); a projection from all frames (whole)."""
 
 
 class Part(NamedTuple):
@@ -100,12 +101,12 @@ PARTS = (
     Part(
         "bands from displacements",
         _has_displacement_bands,
-        ("kelvin",),
+        ("kelvin", "whole"),
     ),
     Part(
         "σ of each mode, W from forces",
         _has_sigma,
-        ("forces",),
+        ("forces", "whole"),
     ),
 )
 """Results of `run`, `fit` and `project` that not every run allows."""
@@ -274,6 +275,9 @@ def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
         yield from _without_spectra(had)
     elif need == "sets" and had.n_sets == 1:
         yield _Cause("the supercell has one set of modes", "simulate a larger supercell")
+    elif need == "whole" and any(map(leaves_out_frames, had.runs)):
+        text = "single frames are left out of the fit, and a projection needs all of them"
+        yield _Cause(text, "give --frames without these, and neither --hops nor --outliers")
     elif need == "frames":
         count = sum(run.n_frames for run in had.runs)
         yield _Cause(f"the run has too few frames, {count}", "run longer")
