@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import trajmodes as tm
 from embedded_atom.alloy import tables
+from program_files.columns import check_figures_in_a_column
 from trajmodes.cli.program import main
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.potentials.eam.functions import Functions
@@ -132,6 +133,8 @@ def test_a_series_and_other_minima_are_put_beside(file):
     drawn = {line.get_marker(): line.get_xdata() for line in figure.axes[0].lines}
     assert drawn["D"].tolist() == [50.0, 100.0, 150.0]
     assert drawn["v"].tolist() == [100.0]
+    panels = check_figures_in_a_column(data)
+    assert {f"cell-{x}" for x in ("lengths", "expansion", "modulus", "gruneisen")} <= panels
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import trajmodes as tm
+import trajmodes.plot
+from program_files.columns import check_figures_in_a_column
 from trajmodes.cli.program import main
+from trajmodes.errors import UsageError
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 
@@ -37,8 +41,26 @@ def test_sqw_prints_what_it_found_and_where_it_is(fitted, tmp_path):
     for name in ("tables/sqw.csv", "tables/one_phonon.csv", "figures/sqw_spectra.png"):
         assert (tmp_path / "sqw" / name).exists()
     assert "one-phonon scattering of the force constants" in " ".join(found.output.split())
+    drawn = check_figures_in_a_column(tm.load(tmp_path / "sqw").to_dataset())
+    assert {"structure-factor", "structure-factor-spectrum"} <= drawn
     shown = _invoked("show", tmp_path / "sqw" / "results.nc")
     assert "9 on a line" in shown.output
+
+
+def test_cuts_through_a_plane_are_drawn_one_by_one(fitted, tmp_path):
+    found = _invoked(
+        *("one-phonon", fitted, "--to", "4,0,0", "--across", "0,4,0", "--points", "7"),
+        *("-o", tmp_path / "plane"),
+    )
+    assert found.exit_code == 0, found.output
+    dataset = tm.load(tmp_path / "plane").to_dataset()
+    drawn = check_figures_in_a_column(dataset)
+    assert "structure-factor" not in drawn
+    axes = trajmodes.plot.structure_factor_cut(dataset, number=1)
+    (tiles,) = axes.collections
+    assert len(tiles.get_array()) == dataset.sizes["wavevector"]
+    with pytest.raises(UsageError, match="no panel 6"):
+        trajmodes.plot.structure_factor_cut(dataset, number=6)
 
 
 def test_one_phonon_of_neutrons_by_given_lengths(fitted, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import trajmodes as tm
+from program_files.columns import check_figures_in_a_column
 from silicon.results import make_results
 from trajmodes.cli.program import main
 from trajmodes.data.force_constants import ForceConstants
@@ -73,6 +74,8 @@ def written(stored, tmp_path_factory) -> tuple[Path, str]:
 def test_frequencies_soften_as_the_force_constants_do(written):
     folder, text = written
     dataset = tm.load(folder).to_dataset()
+    drawn = check_figures_in_a_column(dataset)
+    assert {"point-frequencies", "slopes", "lattice", "series-bands"} <= drawn
     np.testing.assert_allclose(dataset["run_temperature"], KELVIN)
     assert int(dataset["series_order"]) == 1
     freq, sem = dataset["series_freq_thz"].values, dataset["series_freq_thz_sem"].values

@@ -9,6 +9,7 @@ from ase.spacegroup import crystal as with_space_group
 from click.testing import CliRunner
 
 import trajmodes as tm
+from program_files.columns import check_figures_in_a_column
 from trajmodes.cli.program import main
 from trajmodes.config.job import values_of
 from trajmodes.data.crystal import Crystal
@@ -150,6 +151,7 @@ def test_shells_end_before_the_first_that_is_not_whole(copper, table):
     np.testing.assert_allclose(found["bvk_value_n_per_m"][:, 0], VALUES[:3], rtol=1e-9)
     assert any("only 67 % of the bonds of shell 2" in text for text in found["warnings"].values)
     beside = _found(str(table), cut, shells=2)
+    assert {"shell-constants", "model-bands"} <= check_figures_in_a_column(beside)
     assert np.isnan(beside["bvk_value_n_per_m"].values[3:, 1]).all()
     assert any("67 % of the bonds" in text for text in beside["warnings"].values)
     is_first = np.abs(np.linalg.norm(ends, axis=1) - 3.604 / np.sqrt(2.0)) < 1e-6

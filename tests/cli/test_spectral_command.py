@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import trajmodes as tm
+from program_files.columns import check_figures_in_a_column
 from silicon.crystal import CRYSTAL, TEMPERATURE, born_constants
 from silicon.results import make_results
 from trajmodes.api.force_constants import ForceConstants
@@ -290,3 +291,5 @@ def test_figures_draw_the_results(written):
     assert np.isclose(known[:, None], np.asarray(marked), rtol=1e-9).any(axis=1).all()
     panels = draw_function_map(dataset).axes
     assert [axes.get_title() for axes in panels[::2]] == ["third order", "run"]
+    drawn = check_figures_in_a_column(dataset)
+    assert {"predicted-line", "predicted-map", "predicted-widths", "predicted-shifts"} <= drawn

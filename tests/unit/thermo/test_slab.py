@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from ase.build import bulk, fcc111
 
+import trajmodes as tm
+from program_files.columns import check_figures_in_a_column
 from trajmodes.config.job import values_of
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
@@ -137,3 +139,5 @@ def test_thermo_writes_layers_and_surface_modes(tmp_path):
     assert ((modes["lower"] + modes["upper"]) > 0.5).all()
     assert len(modes) > 0
     assert (tmp_path / "figures" / "slab.png").exists()
+    drawn = check_figures_in_a_column(tm.load(tmp_path).to_dataset())
+    assert {"layer-dos", "surface-bands"} <= drawn

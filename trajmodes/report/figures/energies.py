@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays
@@ -32,6 +33,8 @@ _SHOWN = 0.995
 _NOISE = 0.1
 """Smaller correlations are drawn pale: in a short run they are as large by chance."""
 _PALE = 0.35
+_PER_NUMBER = 0.55
+"""Inches of an axis for each of its numbers."""
 _LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha": 0.6}
 
 
@@ -148,6 +151,17 @@ def _mark_outliers(axes: Axes, freq: Floats, value: Floats) -> None:
 
 
 def draw_covariance(dataset: NamedArrays) -> Figure:
+    """Draw the correlation of the energies of all pairs of sets, with its colours."""
+    figure = new_figure(5.9)
+    tall = 0.74 * 7.0 / 5.9
+    image = covariance_panel(figure.add_axes((0.11, 0.09, 0.74, tall)), dataset)
+    place = figure.add_axes((0.875, 0.09, 0.02, tall))
+    bar = figure.colorbar(image, cax=place, extend="both")
+    bar.set_label(f"Correlation of energies; pale below ±{_NOISE:g}")
+    return figure
+
+
+def covariance_panel(axes: Axes, dataset: NamedArrays) -> AxesImage:
     """Draw the correlation of the energies of all pairs of sets, sorted by frequency."""
     freq = dataset["freq_harmonic_thz"].values
     order = np.argsort(freq, kind="stable")
@@ -155,9 +169,6 @@ def draw_covariance(dataset: NamedArrays) -> Figure:
     apart = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
     known = apart[np.isfinite(apart)]
     limit = max(float(np.quantile(known, _SHOWN)) if known.size else 0.0, 1e-3)
-    figure = new_figure(5.9)
-    tall = 0.74 * 7.0 / 5.9
-    axes = figure.add_axes((0.11, 0.09, 0.74, tall))
     image = axes.imshow(
         matrix,
         vmin=-limit,
@@ -167,11 +178,10 @@ def draw_covariance(dataset: NamedArrays) -> Figure:
         interpolation="none",
         alpha=np.where(np.abs(matrix) < _NOISE, _PALE, 1.0),
     )
-    shown = np.unique(np.linspace(0, len(order) - 1, min(len(order), 9)).round().astype(int))
+    inches = axes.get_window_extent().width / axes.figure.dpi
+    count = min(len(order), max(2, int(inches / _PER_NUMBER)))
+    shown = np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(shown, [f"{freq[order[k]]:.1f}" for k in shown])
         axis.set_label_text("Frequency of the set of modes (THz)")
-    place = figure.add_axes((0.875, 0.09, 0.02, tall))
-    bar = figure.colorbar(image, cax=place, extend="both")
-    bar.set_label(f"Correlation of energies; pale below ±{_NOISE:g}")
-    return figure
+    return image

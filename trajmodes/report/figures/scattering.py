@@ -34,7 +34,7 @@ _FAINT = 1e-3
 """One-phonon lines weaker than this part of the strongest are not drawn."""
 _STRONG_CUT = 0.98
 """The same for the cells of cuts through a plane."""
-_COLUMNS = 3
+_COLUMNS, _ROWS = 3, 2
 _SPECTRA = 6
 _COLOURS = "magma_r"
 _LABEL = "S(Q, f) (1/THz)"
@@ -42,36 +42,41 @@ _TICKS = (5, 6, 4, 3)
 """Numbers of ticks, the best one first."""
 
 
-class _Map(NamedTuple):
+class Map(NamedTuple):
     """A structure factor and the name of its source."""
 
     name: str
     title: str
 
 
-def _maps(dataset: NamedArrays) -> list[_Map]:
+class Cut(NamedTuple):
+    """A cut through a plane."""
+
+    source: Map
+    band: slice
+    """Bins of frequency that are averaged."""
+
+
+def maps_of(dataset: NamedArrays) -> list[Map]:
+    """Name the sources of structure factors that the results have."""
     kind = (
         "quantum" if "sqw_quantum" in dataset and dataset["sqw_quantum"].item() else "classical"
     )
     texts = {"sqw": "run", "one_phonon_sqw": f"force constants, one phonon, {kind}"}
-    return [_Map(name, text) for name, text in texts.items() if name in dataset]
+    return [Map(name, text) for name, text in texts.items() if name in dataset]
 
 
 def draw_line(dataset: NamedArrays) -> Figure:
     """Draw S(Q, f) along the line; of run and force constants below each other."""
-    shown = _maps(dataset)
+    shown = maps_of(dataset)
     tall = 2.4
     height = 0.45 + (tall + 0.3) * len(shown)
     figure = new_figure(height)
-    norm = _norm(dataset, shown)
     panels = []
     for k, one in enumerate(shown):
         foot = 1.0 - (0.3 + tall) * (k + 1) / height
         axes = figure.add_axes((0.085, foot, 0.78, tall / height))
-        mesh = _draw_columns(axes, dataset, one.name, norm)
-        axes.set_title(one.title, loc="right")
-        if k == 0 and "line_one_phonon_freq_thz" in dataset:
-            _draw_dispersion(axes, dataset)
+        mesh = line_panel(axes, dataset, one)
         panels.append(axes)
         place = figure.add_axes((0.885, foot, 0.02, tall / height))
         bar = figure.colorbar(mesh, cax=place, extend="both")
@@ -83,7 +88,18 @@ def draw_line(dataset: NamedArrays) -> Figure:
     return figure
 
 
-def _norm(dataset: NamedArrays, shown: list[_Map]) -> LogNorm:
+def line_panel(axes: Axes, dataset: NamedArrays, one: Map) -> QuadMesh:
+    """Draw S(Q, f) of a source along the line; the lines of force constants over the first."""
+    mesh = _draw_columns(axes, dataset, one.name, _norm(dataset))
+    axes.set_title(one.title, loc="right")
+    if one == maps_of(dataset)[0] and "line_one_phonon_freq_thz" in dataset:
+        _draw_dispersion(axes, dataset)
+    return mesh
+
+
+def _norm(dataset: NamedArrays) -> LogNorm:
+    """Colours of both sources."""
+    shown = maps_of(dataset)
     highest = [np.nanmax(_inelastic(dataset, one.name), axis=1) for one in shown]
     top = max(float(np.quantile(one, _STRONG)) for one in highest)
     return LogNorm(10.0**-_DECADES * top, top)
@@ -163,48 +179,73 @@ def _draw_dispersion(axes: Axes, dataset: NamedArrays) -> None:
 
 def draw_plane(dataset: NamedArrays) -> Figure:
     """Draw cuts at constant frequency through the plane, a row for run and force constants."""
-    shown = _maps(dataset)
-    rows = 2
-    windows = _windows(dataset, _COLUMNS * rows // len(shown))
-    waves, tile = _tiles(dataset)
-    cuts = [
-        (one, band, dataset[one.name].values[:, band].mean(axis=1))
-        for one in shown
-        for band in windows
-    ]
-    top = float(np.quantile(np.concatenate([cut for *_, cut in cuts]), _STRONG_CUT))
-    norm = LogNorm(10.0**-_DECADES * top, top)
-    corners = waves[:, None] + tile
-    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    corners = _corners(dataset)
+    width, depth = np.ptp(corners, axis=(0, 1))
     wide = 1.8
-    tall = float(np.clip(wide * (high - low)[1] / (high - low)[0], 0.5, 3.0))
-    height = 0.45 + (tall + 0.32) * rows
+    tall = float(np.clip(wide * depth / width, 0.5, 3.0))
+    height = 0.45 + (tall + 0.32) * _ROWS
     figure = new_figure(height)
-    freq = dataset["scattering_freq_thz"].values
-    for k, (one, band, cut) in enumerate(cuts):
+    for k, cut in enumerate(cuts_of(dataset)):
         row, column = divmod(k, _COLUMNS)
         foot = 1.0 - (tall + 0.32) * (row + 1) / height
         box = (0.085 + column * (wide + 0.1) / 7.0, foot, wide / 7.0, tall / height)
         axes = figure.add_axes(box)
-        drawn = PolyCollection(list(corners), norm=norm, cmap=_COLOURS, linewidths=0.0)
-        drawn.set_array(np.maximum(cut, norm.vmin or 0.0))
-        drawn.set_rasterized(True)
-        axes.add_collection(drawn)
-        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        axes.set_title(f"{freq[band][0]:.3g}–{freq[band][-1]:.3g} THz")
+        drawn = plane_panel(axes, dataset, cut)
         if column:
-            axes.set_yticklabels([])
-        else:
-            axes.set_ylabel(f"{one.title.split(',')[0]}\nq⊥ (1/Å)")
-        if row < rows - 1:
-            axes.set_xticklabels([])
-        elif column == 1:
-            axes.set_xlabel(_axis_text(dataset))
+            axes.set(ylabel="", yticklabels=[])
+        if row < _ROWS - 1:
+            axes.set(xlabel="", xticklabels=[])
+        elif column != 1:
+            axes.set_xlabel("")
     foot = 0.45 / height
     place = figure.add_axes((0.9, foot, 0.02, 1.0 - foot - 0.32 / height))
     bar = figure.colorbar(drawn, cax=place, extend="both")
     bar.set_label(f"mean {_LABEL}")
     return figure
+
+
+def cuts_of(dataset: NamedArrays) -> list[Cut]:
+    """Cuts through the plane at constant frequencies, of all sources."""
+    shown = maps_of(dataset)
+    return [
+        Cut(one, band)
+        for one in shown
+        for band in _windows(dataset, _COLUMNS * _ROWS // len(shown))
+    ]
+
+
+def plane_panel(axes: Axes, dataset: NamedArrays, cut: Cut) -> PolyCollection:
+    """Draw a cut through the plane, with the colours of all cuts."""
+    every = [_mean(dataset, one) for one in cuts_of(dataset)]
+    top = float(np.quantile(np.concatenate(every), _STRONG_CUT))
+    norm = LogNorm(10.0**-_DECADES * top, top)
+    corners = _corners(dataset)
+    drawn = PolyCollection(list(corners), norm=norm, cmap=_COLOURS, linewidths=0.0)
+    drawn.set_array(np.maximum(_mean(dataset, cut), norm.vmin or 0.0))
+    drawn.set_rasterized(True)
+    axes.add_collection(drawn)
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    freq = dataset["scattering_freq_thz"].values[cut.band]
+    axes.set(
+        xlim=(low[0], high[0]),
+        ylim=(low[1], high[1]),
+        title=f"{freq[0]:.3g}–{freq[-1]:.3g} THz",
+        xlabel=_axis_text(dataset),
+        ylabel=f"{cut.source.title.split(',')[0]}\nq⊥ (1/Å)",
+    )
+    return drawn
+
+
+def _mean(dataset: NamedArrays, cut: Cut) -> Floats:
+    mean: Floats = dataset[cut.source.name].values[:, cut.band].mean(axis=1)
+    return mean
+
+
+def _corners(dataset: NamedArrays) -> Floats:
+    """Corners (k, n, 2) in 1/Å of the cells around all points of the plane."""
+    waves, tile = _tiles(dataset)
+    corners: Floats = waves[:, None] + tile
+    return corners
 
 
 def _axis_text(dataset: NamedArrays) -> str:
@@ -244,41 +285,47 @@ def _tiles(dataset: NamedArrays) -> tuple[Floats, Floats]:
 
 def draw_spectra(dataset: NamedArrays) -> Figure:
     """Draw the spectra at single Q with error bars, and one-phonon scattering beside them."""
-    known = np.flatnonzero(dataset["sqw_length"].values > 1e-6)
-    chosen = known[_spread(len(known), _SPECTRA)]
+    chosen = waves_of(dataset)
     rows = -(-len(chosen) // _COLUMNS)
     figure = new_figure(0.45 + 1.75 * rows)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True)
     height = figure.get_figheight()
     figure.subplots_adjust(0.1, 0.42 / height, 0.985, 1.0 - 0.42 / height, 0.27, 0.22)
-    freq, sem = dataset["scattering_freq_thz"].values, sem_of(dataset, "sqw")
-    top = _highest(dataset)
-    for axes, k in zip(grid.ravel(), chosen.tolist(), strict=False):
-        power = dataset["sqw"].values[k]
-        shown = (freq <= top) & (np.arange(len(freq)) >= 2)
-        if sem is not None:
-            low = np.maximum(power - sem[k], 0.1 * power)
-            axes.fill_between(freq, low, power + sem[k], color=BLUE, alpha=0.25, linewidth=0.0)
-        axes.plot(freq, power, color=BLUE, linewidth=1.0)
-        highest = float(power[shown].max())
-        if "one_phonon_sqw" in dataset:
-            one = dataset["one_phonon_sqw"].values[k]
-            axes.plot(freq, one, color=RED, linewidth=0.9, linestyle="--")
-            highest = max(highest, float(one[shown].max()))
-        axes.set_yscale("log")
-        axes.set(xlim=(0.0, top), ylim=(3e-5 * highest, 2.0 * highest))
-        axes.set_title(f"Q = {_hkl(dataset['sqw_hkl'].values[k])}")
+    for axes, k in zip(grid.ravel(), chosen, strict=False):
+        wave_panel(axes, dataset, k)
     for axes in grid.ravel()[len(chosen) :]:
         axes.set_visible(False)
-    handles = [line_entry("run ± standard error", BLUE)]
-    if "one_phonon_sqw" in dataset:
-        handles.append(
-            line_entry("force constants, one phonon", RED, linestyle="--", linewidth=0.9)
-        )
+    handles, _ = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.09, 1.0), ncols=2)
     figure.supxlabel("Frequency (THz)", y=0.01, fontsize=9.0)
     figure.supylabel(_LABEL, x=0.005, fontsize=9.0)
     return figure
+
+
+def waves_of(dataset: NamedArrays) -> list[int]:
+    """Numbers of the wave vectors Q that `wave_panel` draws."""
+    known = np.flatnonzero(dataset["sqw_length"].values > 1e-6)
+    chosen: list[int] = known[_spread(len(known), _SPECTRA)].tolist()
+    return chosen
+
+
+def wave_panel(axes: Axes, dataset: NamedArrays, k: int) -> None:
+    """Draw the spectrum at a Q, without labels of the axes and a legend."""
+    freq, sem = dataset["scattering_freq_thz"].values, sem_of(dataset, "sqw")
+    top, power = _highest(dataset), dataset["sqw"].values[k]
+    shown = (freq <= top) & (np.arange(len(freq)) >= 2)
+    if sem is not None:
+        low = np.maximum(power - sem[k], 0.1 * power)
+        axes.fill_between(freq, low, power + sem[k], color=BLUE, alpha=0.25, linewidth=0.0)
+    axes.plot(freq, power, color=BLUE, linewidth=1.0, label="run ± standard error")
+    highest = float(power[shown].max())
+    if "one_phonon_sqw" in dataset:
+        one, label = dataset["one_phonon_sqw"].values[k], "force constants, one phonon"
+        axes.plot(freq, one, color=RED, linewidth=0.9, linestyle="--", label=label)
+        highest = max(highest, float(one[shown].max()))
+    axes.set_yscale("log")
+    axes.set(xlim=(0.0, top), ylim=(3e-5 * highest, 2.0 * highest))
+    axes.set_title(f"Q = {_hkl(dataset['sqw_hkl'].values[k])}")
 
 
 def _spread(count: int, most: int) -> Ints:

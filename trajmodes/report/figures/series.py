@@ -34,7 +34,11 @@ from trajmodes.results.series_outputs import elastic_places
 
 _MOST_POINTS = 5
 """Named points whose modes are drawn."""
+_PARAMETERS = {"series_gruneisen": "−∂ln ω/∂ln V", "series_axial_gruneisen": "−∂ln ω/∂ln(c/a)"}
+"""Grüneisen parameters, and their labels."""
 _MOST_SOFT = 4
+_MOST_NAMED = 6
+"""With more runs than this the bands have no legend of temperatures."""
 _MOST_WIDTHS = 6
 _SHADE = 0.22
 _DASHES = (0, (4, 2))
@@ -44,11 +48,7 @@ _OPEN: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 0.9}
 
 def draw_frequencies(dataset: NamedArrays) -> Figure:
     """Draw the frequencies at named points with their fits, and the slopes of all sets."""
-    known = np.isfinite(dataset[_frequency(dataset)].values).any(axis=1)
-    named = dict.fromkeys(_names(dataset)[known])
-    names = [name for name in named if name][:_MOST_POINTS]
-    groups = [np.flatnonzero(known & (_names(dataset) == name)) for name in names]
-    groups = groups or [_softest(dataset, _MOST_SOFT)]
+    groups = groups_of(dataset)
     n_panels = len(groups) + 1
     columns = 2 if n_panels in (2, 4) else 3
     rows = -(-n_panels // columns)
@@ -77,6 +77,15 @@ def draw_frequencies(dataset: NamedArrays) -> Figure:
         ]
         figure.legend(handles=entries, loc="upper right", ncols=2, borderaxespad=0.2)
     return figure
+
+
+def groups_of(dataset: NamedArrays) -> list[Ints]:
+    """Choose the sets at each named point, or the softest ones, for `frequencies_panel`."""
+    known = np.isfinite(dataset[_frequency(dataset)].values).any(axis=1)
+    named = dict.fromkeys(_names(dataset)[known])
+    names = [name for name in named if name][:_MOST_POINTS]
+    groups = [np.flatnonzero(known & (_names(dataset) == name)) for name in names]
+    return groups or [_softest(dataset, _MOST_SOFT)]
 
 
 def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
@@ -112,21 +121,28 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
 
 def draw_gruneisen(dataset: NamedArrays) -> Figure:
     """Draw the Grüneisen parameters of volume and c/a of all sets against the frequency."""
-    middle = dataset["curve_freq_thz"].values
-    freq = middle[len(middle) // 2]
-    labels = {"series_gruneisen": "−∂ln ω/∂ln V", "series_axial_gruneisen": "−∂ln ω/∂ln(c/a)"}
-    names = [name for name in labels if name in dataset]
+    names = parameters_of(dataset)
     figure = new_figure(2.9)
     wide = 0.99 / len(names)
     for panel, name in enumerate(names):
         shape = (0.09 + panel * wide, 0.16, (wide if len(names) > 1 else 0.7) - 0.12, 0.76)
-        axes = figure.add_axes(shape)
-        value, sem = dataset[name].values, sem_of(dataset, name)
-        points(axes, freq, value, sem, color=BLUE, marker="o", markersize=3.2)
-        if np.nanmin(value) < 0.0:
-            axes.axhline(0.0, color=GREY, linewidth=0.7)
-        axes.set(xlabel="Frequency (THz)", ylabel=labels[name])
+        gruneisen_panel(figure.add_axes(shape), dataset, name)
     return figure
+
+
+def parameters_of(dataset: NamedArrays) -> list[str]:
+    """Name the Grüneisen parameters that the results have."""
+    return [name for name in _PARAMETERS if name in dataset]
+
+
+def gruneisen_panel(axes: Axes, dataset: NamedArrays, name: str) -> None:
+    """Draw a Grüneisen parameter of all sets against the frequency."""
+    middle = dataset["curve_freq_thz"].values
+    freq, value, sem = middle[len(middle) // 2], dataset[name].values, sem_of(dataset, name)
+    points(axes, freq, value, sem, color=BLUE, marker="o", markersize=3.2)
+    if np.nanmin(value) < 0.0:
+        axes.axhline(0.0, color=GREY, linewidth=0.7)
+    axes.set(xlabel="Frequency (THz)", ylabel=_PARAMETERS[name])
 
 
 def _frequency(dataset: NamedArrays) -> str:
@@ -197,7 +213,11 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> None:
         for number in np.unique(segment):
             inside = segment == number
             colour = colours(norm(kelvin[r]))
-            axes.plot(place[inside], freq[inside, :, r], color=colour, linewidth=0.9)
+            (first, *_) = axes.plot(
+                place[inside], freq[inside, :, r], color=colour, linewidth=0.9
+            )
+        if len(kelvin) <= _MOST_NAMED:
+            first.set_label(f"{kelvin[r]:.0f} K")
     frame_path(axes, dataset, frequency_span(freq))
 
 
@@ -321,31 +341,39 @@ def elastic_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 def draw_lattice(dataset: NamedArrays) -> Figure:
     """Draw the lattice parameters against temperature."""
-    kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
-    length = dataset["lattice_parameter"].values
-    curve, sem = (
-        dataset["curve_lattice_parameter"].values,
-        sem_of(dataset, "curve_lattice_parameter"),
-    )
-    different = [
-        k
-        for k in range(3)
-        if not any(np.allclose(length[:, k], length[:, j]) for j in range(k))
-    ]
+    different = lengths_of(dataset)
     figure = new_figure(2.8)
     wide = 0.99 / len(different)
     for panel, k in enumerate(different):
         axes = figure.add_axes((0.1 + panel * wide, 0.16, wide - 0.13, 0.74))
-        same = ["abc"[j] for j in range(3) if np.allclose(length[:, k], length[:, j])]
-        _line(axes, curve_t, curve[:, k], None if sem is None else sem[:, k], BLUE)
-        points(axes, kelvin, length[:, k], color=BLACK, marker="o")
-        expansion = _expansion(dataset, k)
-        axes.set(xlabel="Temperature (K)", ylabel=f"{' = '.join(same)} (Å)", title=expansion)
-        axes.ticklabel_format(axis="y", useOffset=False)
-        axes.set_xlim(_span(kelvin))
-        if np.ptp(length[:, k]) < 1e-4 * length[0, k]:
-            axes.set_ylim(0.999 * length[0, k], 1.001 * length[0, k])
+        length_panel(axes, dataset, k)
     return figure
+
+
+def lengths_of(dataset: NamedArrays) -> list[int]:
+    """Vectors of the cell of different lengths."""
+    length = dataset["lattice_parameter"].values
+    return [
+        k
+        for k in range(3)
+        if not any(np.allclose(length[:, k], length[:, j]) for j in range(k))
+    ]
+
+
+def length_panel(axes: Axes, dataset: NamedArrays, k: int) -> None:
+    """Draw the length of a vector of the cell, and the fit to it."""
+    kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
+    length = dataset["lattice_parameter"].values
+    curve, sem = dataset["curve_lattice_parameter"], sem_of(dataset, "curve_lattice_parameter")
+    same = ["abc"[j] for j in range(3) if np.allclose(length[:, k], length[:, j])]
+    _line(axes, curve_t, curve.values[:, k], None if sem is None else sem[:, k], BLUE)
+    points(axes, kelvin, length[:, k], color=BLACK, marker="o")
+    expansion = _expansion(dataset, k)
+    axes.set(xlabel="Temperature (K)", ylabel=f"{' = '.join(same)} (Å)", title=expansion)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.set_xlim(_span(kelvin))
+    if np.ptp(length[:, k]) < 1e-4 * length[0, k]:
+        axes.set_ylim(0.999 * length[0, k], 1.001 * length[0, k])
 
 
 def _expansion(dataset: NamedArrays, axis: int) -> str:

@@ -1,9 +1,11 @@
 """Spectral functions from three-phonon scattering: lines, map along the path, widths."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from trajmodes.arrays import Bools, Floats
@@ -38,7 +40,7 @@ _SEEN_BINS = 6.0
 """Half of a panel in bins of the spectrum of the run, at least."""
 
 
-def _chosen(dataset: NamedArrays) -> list[tuple[int, int, int]]:
+def levels_shown(dataset: NamedArrays) -> list[tuple[int, int, int]]:
     """Choose up to twelve levels over all frequencies; measured or named ones if there are."""
     levels = levels_of(dataset)
     names = dataset["spectral_name"].values
@@ -56,24 +58,33 @@ def _chosen(dataset: NamedArrays) -> list[tuple[int, int, int]]:
 
 def draw_lines(dataset: NamedArrays) -> Figure:
     """Draw up to twelve spectral functions, over the spectra of the run where there are any."""
-    measured = "measured_line_power" in dataset
-    chosen = _chosen(dataset)
-    ylabel = "Power spectrum (meV/THz)" if measured else "Spectral function (1/THz)"
-    figure, panels = small_panels(len(chosen), "Frequency (THz)", ylabel)
+    chosen = levels_shown(dataset)
+    figure, panels = small_panels(len(chosen), "Frequency (THz)", line_label(dataset))
     for axes, level in zip(panels, chosen, strict=True):
-        _line_panel(axes, dataset, level)
+        line_panel(axes, dataset, level)
+    figure.legend(handles=line_entries(dataset), loc="upper center", ncols=5, borderaxespad=0.2)
+    return figure
+
+
+def line_label(dataset: NamedArrays) -> str:
+    """Label of the vertical axes."""
+    measured = "measured_line_power" in dataset
+    return "Power spectrum (meV/THz)" if measured else "Spectral function (1/THz)"
+
+
+def line_entries(dataset: NamedArrays) -> list[Artist]:
+    """Legend entries of `line_panel`."""
     classical = line_entry("third order, classical", RED)
-    if measured:
+    if "measured_line_power" in dataset:
         bare = line_entry("without the resolution of the run", RED, **_BARE)
         entries = [line_entry("run", BLUE, linewidth=0.9), classical, bare]
     else:
         entries = [classical, line_entry("quantum", GREEN)]
-    entries.append(line_entry("harmonic", BLACK, linewidth=0.7, linestyle=_DASHES))
-    figure.legend(handles=entries, loc="upper center", ncols=5, borderaxespad=0.2)
-    return figure
+    return [*entries, line_entry("harmonic", BLACK, linewidth=0.7, linestyle=_DASHES)]
 
 
-def _line_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -> None:
+def line_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -> None:
+    """Draw the spectral function of a level, without labels of the axes and a legend."""
     row, first, last = level
     at = row, first
     harmonic = float(dataset["spectral_harmonic_thz"].values[at])
@@ -97,6 +108,12 @@ def _line_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -
         *("\n".join(texts), (0.03, 0.95)), xycoords="axes fraction", va="top", fontsize=7.0,
         bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0.0, "pad": 1.0},
     )  # fmt: skip
+
+
+def level_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -> None:
+    """Draw the spectral function of a level, with labels of the axes."""
+    line_panel(axes, dataset, level)
+    axes.set(xlabel="Frequency (THz)", ylabel=line_label(dataset))
 
 
 def _window(dataset: NamedArrays, at: tuple[int, int]) -> tuple[float, float]:
@@ -147,25 +164,13 @@ def _width_text(dataset: NamedArrays, name: str, at: tuple[int, int]) -> str:
 
 def draw_function_map(dataset: NamedArrays) -> Figure:
     """Draw the classical spectral functions along the path, and the spectra of the run."""
-    kelvin = float(dataset["spectral_temperature"])
-    function = dataset["spectral_function_classical"].values
-    whole = 0.5 * BOLTZMANN * kelvin * np.nansum(function, axis=1)
-    views = [("third order", _map_view(dataset, "spectral_freq_thz"), whole)]
-    if "measured_power" in dataset:
-        power = dataset["measured_power"].values
-        known = np.isfinite(power).all(axis=1)
-        if known.any():
-            views.append(("run", _map_view(dataset, "measured_freq_thz", known), power[known]))
+    views = views_of(dataset)
     figure = new_figure(3.9)
-    span = frequency_span(dataset["band_freq_thz"].values)
     wide = 0.775 if len(views) == 1 else 0.345
-    for k, (title, view, power) in enumerate(views):
+    for k, view in enumerate(views):
         left = 0.08 + 0.46 * k
         axes = figure.add_axes((left, 0.1, wide, 0.82))
-        mesh = draw_map(axes, view, power, span, float(power.max()))
-        draw_branches(axes, dataset, over_map=True)
-        frame_path(axes, dataset, span)
-        axes.set_title(title)
+        mesh = map_panel(axes, dataset, view)
         bar = figure.colorbar(mesh, cax=figure.add_axes((left + wide + 0.01, 0.1, 0.015, 0.82)))
         bar.ax.tick_params(labelsize=7.0)
         if k == len(views) - 1:
@@ -173,6 +178,40 @@ def draw_function_map(dataset: NamedArrays) -> Figure:
         if k:
             axes.set_ylabel("")
     return figure
+
+
+class View(NamedTuple):
+    """A map along the path."""
+
+    title: str
+    arrays: PlainArrays
+    power: Floats
+    """(row, frequency) in meV/THz."""
+
+
+def views_of(dataset: NamedArrays) -> list[View]:
+    """Give the maps of the spectral functions, and of the run if it was given."""
+    kelvin = float(dataset["spectral_temperature"])
+    function = dataset["spectral_function_classical"].values
+    whole = 0.5 * BOLTZMANN * kelvin * np.nansum(function, axis=1)
+    views = [View("third order", _map_view(dataset, "spectral_freq_thz"), whole)]
+    if "measured_power" in dataset:
+        power = dataset["measured_power"].values
+        known = np.isfinite(power).all(axis=1)
+        if known.any():
+            arrays = _map_view(dataset, "measured_freq_thz", known)
+            views.append(View("run", arrays, power[known]))
+    return views
+
+
+def map_panel(axes: Axes, dataset: NamedArrays, view: View) -> QuadMesh:
+    """Draw a map under the branches of the force constants."""
+    span = frequency_span(dataset["band_freq_thz"].values)
+    mesh = draw_map(axes, view.arrays, view.power, span, float(view.power.max()))
+    draw_branches(axes, dataset, over_map=True)
+    frame_path(axes, dataset, span)
+    axes.set_title(view.title)
+    return mesh
 
 
 def _map_view(dataset: NamedArrays, axis: str, known: Bools | None = None) -> PlainArrays:

@@ -92,7 +92,8 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
     if has_map:
         power = dataset["map_power"].values
         mesh = draw_map(axes, dataset, power, span, float(power.max()))
-        handles = _mark_points(axes, dataset)
+        _mark_points(axes, dataset)
+        handles = _point_entries(dataset)
     if has_bands:
         draw_branches(axes, dataset, over_map=has_map)
         if is_visible(sem_of(dataset, "band_freq_thz"), span[1] - span[0]):
@@ -140,20 +141,11 @@ def draw_energy_density(dataset: NamedArrays) -> Figure:
     figure = new_figure(height)
     left, wide, step = 0.075, 0.235, 0.285
     tall = (_ROW - 0.55) / height
-    powers = dataset["map_branch_power"].values
-    place = dataset["path_distance"].values
-    # One axis of frequency for all branches, so that widths and slopes can be compared.
-    span = frequency_span(dataset["band_freq_thz"].values, highest_map_freq_thz(dataset))
-    for m in range(n_branches):
+    for m in branches_of(dataset):
         row, column = divmod(m, _COLUMNS)
         foot = 1.0 - (_HEAD + 0.18 + _ROW * row) / height - tall
         axes = figure.add_axes((left + column * step, foot, wide, tall))
-        axes.set(xlim=(place[0], place[-1]), ylim=span, title=f"branch {m + 1}")
-        mesh = draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
-        draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
-        handles = [_bands_entry(), *_mark_points(axes, dataset)]
-        name_points(axes, dataset, _SMALL_NAME_SIZE)
-        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        mesh = branch_panel(axes, dataset, m)
         axes.tick_params(axis="y", labelsize=7.0)
         if column == 0:
             axes.set_ylabel("Frequency (THz)")
@@ -161,14 +153,33 @@ def draw_energy_density(dataset: NamedArrays) -> Figure:
     bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
     # A short label if there is a single row.
     bar.set_label("Energy (meV/THz)" if n_rows == 1 else "Spectral kinetic energy (meV/THz)")
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(left, 1.0),
-        ncols=len(handles),
-        borderaxespad=0.3,
-    )
+    place = {"bbox_to_anchor": (left, 1.0), "borderaxespad": 0.3}
+    figure.legend(handles=branch_entries(dataset), loc="upper left", ncols=3, **place)
     return figure
+
+
+def branches_of(dataset: NamedArrays) -> range:
+    """Numbers of the branches that `branch_panel` draws."""
+    return range(dataset.sizes["branch"])
+
+
+def branch_panel(axes: Axes, dataset: NamedArrays, m: int) -> QuadMesh:
+    """Draw the spectra of a branch along the path, without a legend."""
+    powers, place = dataset["map_branch_power"].values, dataset["path_distance"].values
+    # One axis of frequency for all branches, so that widths and slopes can be compared.
+    span = frequency_span(dataset["band_freq_thz"].values, highest_map_freq_thz(dataset))
+    axes.set(xlim=(place[0], place[-1]), ylim=span, title=f"branch {m + 1}")
+    mesh = draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
+    draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
+    _mark_points(axes, dataset)
+    name_points(axes, dataset, _SMALL_NAME_SIZE)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return mesh
+
+
+def branch_entries(dataset: NamedArrays) -> list[Artist]:
+    """Legend entries of `branch_panel`."""
+    return [_bands_entry(), *_point_entries(dataset)]
 
 
 class Segment(NamedTuple):
@@ -332,19 +343,22 @@ def _bins_per_row(axes: Axes, step: float, span: float) -> int:
     return max(1, math.ceil(_PIXELS * span / step / axes.get_window_extent().height))
 
 
-def _mark_points(axes: Axes, dataset: NamedArrays) -> list[Artist]:
-    """Draw a tick at each point of the map, hatch empty sections; return legend entries."""
+def _mark_points(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw a tick at each point of the map, and hatch empty sections."""
     places = np.unique([patch.place for patch in patches(dataset)])
     axes.set_xticks(places.tolist(), minor=True)
     # Keep minor ticks at named points: not every named point is a point of the map.
     axes.xaxis.remove_overlapping_locs = False
     axes.tick_params(axis="x", which="minor", top=False, direction="out", length=3.0)
+    for low, high in empty_sections(dataset):
+        axes.axvspan(low, high, zorder=-1, **_EMPTY)
+
+
+def _point_entries(dataset: NamedArrays) -> list[Artist]:
+    """Legend entries of what `_mark_points` draws."""
     look = {"markersize": 5.0, "markeredgewidth": 0.7}
     handles: list[Artist] = [marker_entry("q of the supercell", BLACK, "|", **look)]
-    empty = empty_sections(dataset)
-    for low, high in empty:
-        axes.axvspan(low, high, zorder=-1, **_EMPTY)
-    if empty:
+    if empty_sections(dataset):
         handles.append(Swatch(**_EMPTY, label="no q of the supercell here"))
     return handles
 

@@ -3,13 +3,15 @@
 import textwrap
 from functools import partial
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.project.selected_modes import parse_modes
-from trajmodes.report.plot.panels import PANELS, missing
+from trajmodes.report.plot.panel import Panel, missing
+from trajmodes.report.plot.panels import PANELS
 from trajmodes.results.contents import modes_in
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ _BESIDE_SCALE = 0.87
 """Width of a panel with a colour scale beside it, relative to one without."""
 _WIDEST_TEXT = 0.9
 """The same of a legend whose entries have a row each."""
+_POINTS = 72.0
+"""In an inch."""
+_APART = 2.0
+"""Distance in points of a title from the legend below it."""
 _LEAST_CHARACTERS = 12
 """A long text is not broken into shorter lines than this."""
 
@@ -38,7 +44,8 @@ def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any
     axes
         The axes of matplotlib.
     *more
-        Number of the set of modes, if the panel is of one.
+        Number of the set of modes, if the panel is of one; number of the panel, if there are
+        several.
 
     Raises
     ------
@@ -52,16 +59,39 @@ def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any
             why="this part of the analysis was not asked for",
             fix="project the run on its modes: run.project(force_constants)",
         )
-    from matplotlib.cm import ScalarMappable  # noqa: PLC0415 - loads slowly
+    home, function = _home(panel), panel.maker.rpartition(".")[2]
+    if panel.each:
+        parts = getattr(home, panel.each)(dataset)
+        (number,) = more or (0,)
+        if not 0 <= number < len(parts):
+            raise UsageError(
+                f"there is no panel {number} of {name}",
+                fix=f"they count from 0 to {len(parts) - 1}",
+            )
+        more = (parts[number],)
+    drawn = getattr(home, function)(axes, dataset, *more)
+    labels = {"xlabel": panel.xlabel, "ylabel": panel.ylabel}
+    axes.set(**{name: text for name, text in labels.items() if text})
+    entries = getattr(home, panel.entries)(dataset) if panel.entries else ()
+    if len(entries) > 1:
+        from trajmodes.report.figures.style import legend_above  # noqa: PLC0415 - loads slowly
 
-    module, _, function = panel.maker.rpartition(".")
-    drawn = getattr(import_module(f"trajmodes.report.{module}"), function)(axes, dataset, *more)
-    if panel.xlabel:
-        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
-    has_scale = isinstance(drawn, ScalarMappable)
-    _put_legend(axes, _BESIDE_SCALE if has_scale else 1.0)
+        legend_above(axes, entries, ncols=3)
+    _put_legend(axes, _BESIDE_SCALE if panel.colours and drawn is not None else 1.0)
     _break_labels(axes)
+    _lift_titles(axes)
     return drawn
+
+
+def numbers_of(name: str, dataset: NamedArrays) -> range:
+    """Return the numbers of the panels of a name, which are drawn each by itself."""
+    panel = PANELS[name]
+    return range(len(getattr(_home(panel), panel.each)(dataset)) if panel.each else 1)
+
+
+def _home(panel: Panel) -> ModuleType:
+    """Import the module of the functions of a panel."""
+    return import_module(f"trajmodes.report.{panel.maker.rpartition('.')[0]}")
 
 
 def _put_legend(axes: "Axes", share: float) -> None:
@@ -84,7 +114,7 @@ def _put_legend(axes: "Axes", share: float) -> None:
             texts = [text.get_text() for text in legend.get_texts()]
     for n_columns in (3, 2, 1):
         made = axes.legend(
-            *(handles[::-1], texts[::-1]),
+            *(handles, texts),
             ncols=n_columns,
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
@@ -113,6 +143,18 @@ def _break_labels(axes: "Axes") -> None:
         # The panel itself, and its second scale.
         if one.get_position().bounds == here:
             _break(one.yaxis.label, panel.height)
+
+
+def _lift_titles(axes: "Axes") -> None:
+    """Put the titles above a legend that stands above the panel."""
+    legend = axes.get_legend()
+    if legend is None:
+        return
+    height = legend.get_window_extent().y1 - axes.get_window_extent().y1
+    if legend.get_window_extent().y0 > axes.get_window_extent().y1 - 1.0:
+        for place in ("left", "center", "right"):
+            if text := axes.get_title(place):
+                axes.set_title(text, loc=place, pad=height * _POINTS / axes.figure.dpi + _APART)
 
 
 def _break(text: "Text", room: float) -> None:

@@ -11,7 +11,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import UsageError
 from trajmodes.report.figures.catalogue import Drawing
 from trajmodes.report.numbers import counted
-from trajmodes.report.plot.draw import draw_panel, set_of
+from trajmodes.report.plot.draw import draw_panel, numbers_of, set_of
 from trajmodes.report.plot.panels import PANELS, parts_of, possible_panels
 from trajmodes.report.write import outputs_of
 from trajmodes.results.netcdf import read_arrays
@@ -145,13 +145,7 @@ def _figure(
         return drawing.draw()
     panels: list[str] = []
     for name in names:
-        parts = [name] if name in PANELS else parts_of(name, dataset)
-        if not parts and name in whole:
-            raise UsageError(
-                f"{name} is drawn alone, in one size and one range",
-                fix="leave out --width, --height, --xlim and --ylim, or take panels: "
-                f"{', '.join(possible_panels(dataset))}",
-            )
+        parts = parts_of(name, dataset) if name in whole or name not in PANELS else [name]
         if not parts:
             known = ", ".join([*possible_panels(dataset), *whole])
             raise UsageError(
@@ -172,10 +166,12 @@ def _of_panels(
 
     _require_consistent(names, modes, look)
     drawn = [
-        (name, more)
+        (name, number)
         for name in names
-        for more in (
-            [(set_of(dataset, one),) for one in modes] if PANELS[name].of_a_mode else [()]
+        for number in (
+            [set_of(dataset, one) for one in modes]
+            if PANELS[name].of_a_mode
+            else numbers_of(name, dataset)
         )
     ]
     wide = (look.width or _WIDTH) / MM_PER_INCH
@@ -186,13 +182,14 @@ def _of_panels(
     tall = natural if look.height is None else look.height / MM_PER_INCH
     figure = Figure(figsize=(wide, tall), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, (name, more) in enumerate(drawn, 1):
+    for place, (name, number) in enumerate(drawn, 1):
         axes = figure.add_subplot(n_rows, n_columns, place)
-        mesh = draw_panel(name, dataset, axes, *more)
+        one = PANELS[name]
+        more = (number,) if one.of_a_mode or one.each else ()
+        drawing = draw_panel(name, dataset, axes, *more)
         _set_limits(axes, look)
-        if name in ("bands", "bands-dos") and mesh is not None:
-            bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=35)
-            bar.set_label("Spectral kinetic energy (meV/THz)")
+        if one.colours and drawing is not None:
+            figure.colorbar(drawing, ax=axes, pad=0.02, aspect=35).set_label(one.colours)
         if len(names) > 1:
             letter_panels((axes,), place - 1)
     return figure
@@ -250,7 +247,8 @@ def _whole_figures(dataset: NamedArrays) -> dict[str, Output]:
         for one in outputs_of(dataset)
         if one.name.endswith(".png") and one.is_possible(dataset)
     }
-    return {name: one for name, one in figures.items() if name not in PANELS}
+    panels = possible_panels(dataset)
+    return {name: one for name, one in figures.items() if name not in panels}
 
 
 def _listed(dataset: NamedArrays) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trajmodes.arrays import Ints
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.potentials.shells import (
     Bars,
@@ -12,7 +13,7 @@ from trajmodes.report.figures.potentials.shells import (
     model_colours,
     rows_of,
 )
-from trajmodes.report.figures.style import GREY, line_entry, new_figure, sem_of
+from trajmodes.report.figures.style import GREY, new_figure, sem_of
 
 _ROW, _TITLE, _LEGEND_ROW = 2.7, 0.1, 0.2
 """Heights in inches."""
@@ -20,18 +21,8 @@ _ROW, _TITLE, _LEGEND_ROW = 2.7, 0.1, 0.2
 
 def draw_differences(dataset: NamedArrays) -> Figure:
     """Draw the differences of constants as bars, and those of frequencies below."""
-    change = dataset["bvk_value_n_per_m"].values - dataset["bvk_reference_n_per_m"].values
-    compared = np.flatnonzero(np.isfinite(change).any(axis=0))
-    names = [str(dataset["bvk_model"].values[k]) for k in compared]
-    every = model_colours(dataset.sizes["bvk_model"])
-    sem = sem_of(dataset, "bvk_value_n_per_m")
-    shown = Bars(
-        change[:, compared],
-        None if sem is None else sem[:, compared],
-        [every[k] for k in compared],
-    )
-    rows = rows_of(dataset, shown.values)
-    with_modes = "bvk_mode" in dataset.dims
+    rows, with_modes = rows_of_differences(dataset), "bvk_mode" in dataset.dims
+    names = _changes(dataset).names
     columns = columns_of(names)
     head = _TITLE + _LEGEND_ROW * -(-len(names) // columns)
     height = head + _ROW * (len(rows) + with_modes)
@@ -40,22 +31,41 @@ def draw_differences(dataset: NamedArrays) -> Figure:
         foot = 1.0 - (head + _ROW * (k + 1) - 0.65) / height
         axes = figure.add_axes((0.1, foot, 0.885, 1.85 / height))
         if k < len(rows):
-            constants_panel(axes, dataset, shown, rows[k])
-            axes.set_ylabel("Difference (N/m)")
+            shells_panel(axes, dataset, rows[k])
         else:
-            _frequencies(axes, dataset)
-    entries = [
-        line_entry(name, colour, linewidth=5.0)
-        for name, colour in zip(names, shown.colours, strict=True)
-    ]
+            frequencies_panel(axes, dataset)
+    entries = figure.axes[0].get_legend_handles_labels()
     title = f"minus {dataset['bvk_reference'].values}"
-    figure.legend(
-        handles=entries, title=title, loc="upper right", ncols=columns, borderaxespad=0.2
-    )
+    figure.legend(*entries, title=title, loc="upper right", ncols=columns, borderaxespad=0.2)
     return figure
 
 
-def _frequencies(axes: Axes, dataset: NamedArrays) -> None:
+def _changes(dataset: NamedArrays) -> Bars:
+    """Constants minus those of the reference, of the models that have one."""
+    change = dataset["bvk_value_n_per_m"].values - dataset["bvk_reference_n_per_m"].values
+    compared = np.flatnonzero(np.isfinite(change).any(axis=0))
+    every = model_colours(dataset.sizes["bvk_model"])
+    sem = sem_of(dataset, "bvk_value_n_per_m")
+    return Bars(
+        [str(dataset["bvk_model"].values[k]) for k in compared],
+        change[:, compared],
+        None if sem is None else sem[:, compared],
+        [every[k] for k in compared],
+    )
+
+
+def rows_of_differences(dataset: NamedArrays) -> list[Ints]:
+    """Constants that `shells_panel` draws together."""
+    return rows_of(dataset, _changes(dataset).values)
+
+
+def shells_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
+    """Draw some constants minus those of the reference, without a legend."""
+    constants_panel(axes, dataset, _changes(dataset), chosen)
+    axes.set_ylabel("Difference (N/m)")
+
+
+def frequencies_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the differences of frequencies over the frequency of the reference, with errors."""
     freq, reference = (dataset[f"bvk_mode_{x}_thz"].values for x in ("freq", "reference"))
     sem = sem_of(dataset, "bvk_mode_freq_thz")

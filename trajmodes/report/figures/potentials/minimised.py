@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data.named_arrays import NamedArrays
@@ -30,13 +31,19 @@ def draw_minimised(dataset: NamedArrays) -> Figure:
     figure = new_figure(5.2)
     places = [(0.095 + 0.33 * k, foot) for foot in (0.54, 0.09) for k in range(3)]
     panels = [figure.add_axes((left, foot, 0.225, 0.35)) for left, foot in places]
-    length_panel(panels[0], dataset, 0)
-    length_panel(panels[1], dataset, _other_vector(dataset))
+    for axes, vector in zip(panels, lengths_of(dataset), strict=False):
+        length_panel(axes, dataset, vector)
     expansion_panel(panels[2], dataset)
-    _panel(panels[3], dataset, "minimum_modulus_gpa", "K$_T$ (GPa)")
-    _panel(panels[4], dataset, "minimum_capacity_p_kb", "C$_P$ of a primitive cell (k$_B$)")
-    _panel(panels[5], dataset, "minimum_gruneisen", "γ")
+    modulus_panel(panels[3], dataset)
+    capacity_panel(panels[4], dataset)
+    gruneisen_panel(panels[5], dataset)
     letter_panels(panels)
+    figure.legend(handles=entries_of(dataset), loc="upper right", ncols=8, borderaxespad=0.2)
+    return figure
+
+
+def entries_of(dataset: NamedArrays) -> list[Line2D]:
+    """Legend entries of schemes, pressures and compared results."""
     schemes = dataset["scheme"].values
     entries = [
         line_entry(
@@ -55,8 +62,12 @@ def draw_minimised(dataset: NamedArrays) -> Figure:
     entries += [
         marker_entry(name, GREY, mark, markersize=3.5) for name, mark, _ in _others(dataset)
     ]
-    figure.legend(handles=entries, loc="upper right", ncols=8, borderaxespad=0.2)
-    return figure
+    return entries
+
+
+def lengths_of(dataset: NamedArrays) -> list[int | None]:
+    """Vectors of the conventional cell whose lengths are drawn; None is the volume."""
+    return [0, _other_vector(dataset)]
 
 
 def length_panel(axes: Axes, dataset: NamedArrays, vector: int | None) -> None:
@@ -117,6 +128,21 @@ def expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
                 textcoords="offset points", va="center", fontsize=7.5, annotation_clip=False,
             )  # fmt: skip
     axes.set_ylabel("α (10⁻⁶/K)")
+
+
+def modulus_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the isothermal bulk modulus."""
+    _panel(axes, dataset, "minimum_modulus_gpa", "K$_T$ (GPa)")
+
+
+def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the heat capacity at constant pressure."""
+    _panel(axes, dataset, "minimum_capacity_p_kb", "C$_P$ of a primitive cell (k$_B$)")
+
+
+def gruneisen_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the thermodynamic Grüneisen parameter."""
+    _panel(axes, dataset, "minimum_gruneisen", "γ")
 
 
 def _other_vector(dataset: NamedArrays) -> int | None:

@@ -1,6 +1,6 @@
 """Born–von Kármán constants of several models: bars by shell, and bands."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,6 @@ from trajmodes.report.figures.style import (
     BLACK,
     GREY,
     branch_colours,
-    line_entry,
     new_figure,
     sem_of,
 )
@@ -26,29 +25,37 @@ _SMALL = 0.25
 """Shells whose constants are below this part of the largest have a panel of their own."""
 _ROW, _LEGEND_ROW = 2.6, 0.2
 """Heights in inches."""
+_WHOLE = "all force constants"
+_DASHED: dict[str, Any] = {"linestyle": "--", "linewidth": 0.9, "zorder": 1.5}
 
 
 def draw_constants(dataset: NamedArrays) -> Figure:
     """Draw the constants of the shells side by side; small ones again on their own scale."""
-    names = [str(name) for name in dataset["bvk_model"].values]
-    values, sem = dataset["bvk_value_n_per_m"].values, sem_of(dataset, "bvk_value_n_per_m")
-    shown = Bars(values, sem, model_colours(len(names)))
-    rows = rows_of(dataset, values)
-    columns = columns_of(names)
-    head = _LEGEND_ROW * (-(-len(names) // columns) - 1)
+    rows = rows_of_constants(dataset)
+    columns = columns_of([str(name) for name in dataset["bvk_model"].values])
+    head = _LEGEND_ROW * (-(-dataset.sizes["bvk_model"] // columns) - 1)
     height = _ROW * len(rows) + 0.2 + head
     figure = new_figure(height)
     for k, row in enumerate(rows):
         foot = 1.0 - (head + _ROW * (k + 1) - 0.55) / height
         axes = figure.add_axes((0.085, foot, 0.9, 1.8 / height))
-        constants_panel(axes, dataset, shown, row)
-        axes.set_ylabel("Constant (N/m)")
-    entries = [
-        line_entry(name, colour, linewidth=5.0)
-        for name, colour in zip(names, model_colours(len(names)), strict=True)
-    ]
-    figure.legend(handles=entries, loc="upper right", ncols=columns, borderaxespad=0.2)
+        shells_panel(axes, dataset, row)
+    entries = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*entries, loc="upper right", ncols=columns, borderaxespad=0.2)
     return figure
+
+
+def rows_of_constants(dataset: NamedArrays) -> list[Ints]:
+    """Constants that `shells_panel` draws together."""
+    return rows_of(dataset, dataset["bvk_value_n_per_m"].values)
+
+
+def shells_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
+    """Draw some constants of all models, without a legend."""
+    names = [str(name) for name in dataset["bvk_model"].values]
+    values, sem = dataset["bvk_value_n_per_m"].values, sem_of(dataset, "bvk_value_n_per_m")
+    constants_panel(axes, dataset, Bars(names, values, sem, model_colours(len(names))), chosen)
+    axes.set_ylabel("Constant (N/m)")
 
 
 def rows_of(dataset: NamedArrays, values: Floats) -> list[Ints]:
@@ -77,6 +84,7 @@ def columns_of(names: list[str]) -> int:
 class Bars(NamedTuple):
     """Values of the constants (n) of some models (k)."""
 
+    names: list[str]
     values: Floats
     """(n, k) in N/m."""
     sem: Floats | None
@@ -94,7 +102,8 @@ def constants_panel(axes: Axes, dataset: NamedArrays, shown: Bars, chosen: Ints)
         own = place + (k - 0.5 * (len(shown.colours) - 1)) * width
         error = None if shown.sem is None else np.nan_to_num(shown.sem[chosen, k])
         axes.bar(
-            *(own, np.nan_to_num(values[:, k]), width), color=colour, yerr=error,
+            *(own, np.nan_to_num(values[:, k]), width),
+            color=colour, yerr=error, label=shown.names[k],
             error_kw={"elinewidth": 0.9, "capsize": 1.5, "ecolor": BLACK},
         )  # fmt: skip
     axes.axhline(0.0, color=GREY, linewidth=0.7)
@@ -116,18 +125,16 @@ def constants_panel(axes: Axes, dataset: NamedArrays, shown: Bars, chosen: Ints)
 def draw_bands(dataset: NamedArrays) -> Figure:
     """Draw the bands of all models, of all force constants, and measured frequencies."""
     names = [str(name) for name in dataset["bvk_model"].values]
-    entries = [
-        line_entry(name, colour)
-        for name, colour in zip(names, model_colours(len(names)), strict=True)
-    ]
     if "bvk_whole_freq_thz" in dataset:
-        entries.append(line_entry("all force constants", GREY, linestyle="--"))
-    columns = columns_of([str(one.get_label()) for one in entries])
-    head = 0.1 + _LEGEND_ROW * -(-len(entries) // columns)
+        names.append(_WHOLE)
+    columns = columns_of(names)
+    head = 0.1 + _LEGEND_ROW * -(-len(names) // columns)
     height = 3.6 + head
     figure = new_figure(height)
-    bands_panel(figure.add_axes((0.085, 0.39 / height, 0.9, 3.16 / height)), dataset)
-    figure.legend(handles=entries, loc="upper right", ncols=columns, borderaxespad=0.3)
+    axes = figure.add_axes((0.085, 0.39 / height, 0.9, 3.16 / height))
+    bands_panel(axes, dataset)
+    entries = axes.get_legend_handles_labels()
+    figure.legend(*entries, loc="upper right", ncols=columns, borderaxespad=0.3)
     return figure
 
 
@@ -136,14 +143,21 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> None:
     place, segment = dataset["path_distance"].values, dataset["path_segment"].values
     freq = dataset["bvk_band_freq_thz"].values
     drawn = [freq.ravel()]
-    for number in np.unique(segment):
-        inside = segment == number
-        if "bvk_whole_freq_thz" in dataset:
-            whole = dataset["bvk_whole_freq_thz"].values
-            drawn.append(whole.ravel())
-            axes.plot(place[inside], whole[inside], color=GREY, linestyle="--", linewidth=0.9)
-        for k, colour in enumerate(model_colours(freq.shape[2])):
-            axes.plot(place[inside], freq[inside, :, k], color=colour, linewidth=1.0)
+    lines: list[tuple[str, Floats, dict[str, Any]]] = [
+        (str(name), freq[:, :, k], {"color": colour, "linewidth": 1.0})
+        for k, (name, colour) in enumerate(
+            zip(dataset["bvk_model"].values, model_colours(freq.shape[2]), strict=True)
+        )
+    ]
+    if "bvk_whole_freq_thz" in dataset:
+        whole = dataset["bvk_whole_freq_thz"].values
+        drawn.append(whole.ravel())
+        lines.append((_WHOLE, whole, {"color": GREY, **_DASHED}))
+    for name, branches, style in lines:
+        for number in np.unique(segment):
+            inside = segment == number
+            (first, *_) = axes.plot(place[inside], branches[inside], **style)
+        first.set_label(name)
     frame_path(axes, dataset, frequency_span(np.concatenate(drawn)))
 
 

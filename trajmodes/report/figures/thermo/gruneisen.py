@@ -40,12 +40,13 @@ def draw_gruneisen(dataset: NamedArrays) -> Figure:
     low, high = gruneisen_limits(dataset)
     draw_along_path(axes, dataset)
     has_errors = is_visible(sem_of(dataset, "band_gruneisen"), high - low)
-    errors, n_branches = "±2 standard errors; " * has_errors, dataset.sizes["branch"]
+    errors, n_branches = "±2 standard errors" * has_errors, dataset.sizes["branch"]
     if n_branches <= _MOST_NAMED:
         look: dict[str, Any] = {"columnspacing": 0.9, "handlelength": 1.2, "alignment": "left"}
-        legend_above(axes, title=f"{errors}branch", ncols=n_branches, **look)
+        legend_above(axes, title=errors or None, ncols=min(n_branches, 3), **look)
     else:
-        axes.set_title(f"{errors}branches from low (dark) to high (bright)")
+        note = [errors] * has_errors + ["branches from low (dark) to high (bright)"]
+        axes.set_title("; ".join(note))
     sets_panel(side, dataset)
     for panel in (axes, side):
         panel.set_ylim(low, high)
@@ -77,7 +78,7 @@ def draw_along_path(axes: Axes, dataset: NamedArrays) -> None:
         for m in range(n_branches):
             branch = followed[:, m]
             line = gamma[inside, branch]
-            label = f"{m + 1}" if k == 0 and n_branches <= _MOST_NAMED else None
+            label = f"branch {m + 1}" if k == 0 and n_branches <= _MOST_NAMED else None
             axes.plot(place[inside], line, color=colours[m], label=label, zorder=3)
             if sem is not None:
                 double = 2.0 * sem[inside, branch]

@@ -135,32 +135,16 @@ def draw_sound(dataset: NamedArrays) -> Figure:
 
     Where a wave is unstable its line is dotted, at the absolute value of the velocity.
     """
-    planes = [str(one) for one in dataset["sound_plane"].values]
-    angle = np.radians(dataset["sound_angle_deg"].values)
-    velocity, sem = dataset["sound_km_s"].values, sem_of(dataset, "sound_km_s")
-    highest = max(float(np.abs(velocity).max()), 1e-3)
-    widest = np.abs(velocity) + (0.0 if sem is None else 2.0 * sem)
-    top = 1.12 * min(float(widest.max()), _MOST_WIDE * highest)
+    planes = planes_of(dataset)
     inches = 1.9 if len(planes) > 1 else 3.2
     figure = new_figure(inches + 0.95)
     width, height = inches / figure.get_figwidth(), inches / figure.get_figheight()
-    for k, plane in enumerate(planes):
+    for k in planes:
         place = (0.075 + k * (width + 0.05), 0.42 / figure.get_figheight())
         axes = figure.add_axes((*place, width, height))
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6))
-        axes.axhline(0.0, color=GREY, linewidth=0.5)
-        axes.axvline(0.0, color=GREY, linewidth=0.5)
-        for wave, colour in enumerate(_WAVES.values()):
-            error = None if sem is None else sem[k, :, wave]
-            _draw_wave(axes, angle, velocity[k, :, wave], error, colour, highest)
-        axes.set(xlim=(-top, top), ylim=(-top, top), title=f"{plane} plane")
-        axes.set_xlabel(f"along {plane[0]} (km/s)")
-        axes.set_ylabel(f"along {plane[1]} (km/s)", labelpad=1.0)
+        sound_panel(axes, dataset, k)
         axes.tick_params(labelleft=k == 0)
-    handles = _wave_entries(velocity / highest)
-    if is_visible(sem, 2.0 * top):
-        handles.append(error_entry(GREY, _SHADE))
+    handles = sound_entries(dataset)
     if len(planes) > 1:
         right = 0.075 + len(planes) * width + (len(planes) - 1) * 0.05
         look = {"ncols": len(handles), "columnspacing": 1.2, "borderaxespad": 0.0}
@@ -168,6 +152,48 @@ def draw_sound(dataset: NamedArrays) -> Figure:
     else:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.03, 1.0))
     return figure
+
+
+def planes_of(dataset: NamedArrays) -> range:
+    """Numbers of the planes that `sound_panel` draws."""
+    return range(dataset.sizes["sound_plane"])
+
+
+def sound_panel(axes: Axes, dataset: NamedArrays, k: int) -> None:
+    """Draw the velocities of sound in a plane, without a legend."""
+    plane, angle = (
+        str(dataset["sound_plane"].values[k]),
+        np.radians(dataset["sound_angle_deg"].values),
+    )
+    velocity, sem = dataset["sound_km_s"].values, sem_of(dataset, "sound_km_s")
+    highest, top = _sound_limits(velocity, sem)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6))
+    axes.axhline(0.0, color=GREY, linewidth=0.5)
+    axes.axvline(0.0, color=GREY, linewidth=0.5)
+    for wave, colour in enumerate(_WAVES.values()):
+        error = None if sem is None else sem[k, :, wave]
+        _draw_wave(axes, angle, velocity[k, :, wave], error, colour, highest)
+    axes.set(xlim=(-top, top), ylim=(-top, top), title=f"{plane} plane", aspect="equal")
+    axes.set_xlabel(f"along {plane[0]} (km/s)")
+    axes.set_ylabel(f"along {plane[1]} (km/s)", labelpad=1.0)
+
+
+def _sound_limits(velocity: Floats, sem: Floats | None) -> tuple[float, float]:
+    """Highest velocity, and the largest one that is shown."""
+    highest = max(float(np.abs(velocity).max()), 1e-3)
+    widest = np.abs(velocity) + (0.0 if sem is None else 2.0 * sem)
+    return highest, 1.12 * min(float(widest.max()), _MOST_WIDE * highest)
+
+
+def sound_entries(dataset: NamedArrays) -> list[Artist]:
+    """Legend entries of the waves."""
+    velocity, sem = dataset["sound_km_s"].values, sem_of(dataset, "sound_km_s")
+    highest, top = _sound_limits(velocity, sem)
+    handles = _wave_entries(velocity / highest)
+    if is_visible(sem, 2.0 * top):
+        handles.append(error_entry(GREY, _SHADE))
+    return handles
 
 
 def _draw_wave(

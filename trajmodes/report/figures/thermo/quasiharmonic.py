@@ -44,30 +44,50 @@ def draw_axes(dataset: NamedArrays) -> Figure:
     figure = new_figure(4.6)
     places = [(0.1 + 0.5 * k, foot) for foot in (0.57, 0.1) for k in range(2)]
     panels = [figure.add_axes((left, foot, 0.375, 0.34)) for left, foot in places]
+    length_panel(panels[0], dataset, 0)
+    length_panel(panels[1], dataset, 2)
+    ratio_panel(panels[2], dataset)
+    axial_expansion_panel(panels[3], dataset)
+    if handles := pressure_entries(dataset):
+        legend_above(panels[0], handles, ncols=3, columnspacing=0.7, handletextpad=0.4)
+    letter_panels(panels)
+    return figure
+
+
+def lengths_of(_dataset: NamedArrays) -> tuple[int, int]:
+    """Return the vectors a and c, which `length_panel` draws."""
+    return 0, 2
+
+
+def length_panel(axes: Axes, dataset: NamedArrays, vector: int) -> None:
+    """Draw the length of a vector of a uniaxial crystal by temperature."""
     kelvin = dataset["qha_temperature"].values
-    for axes, vector, label in ((panels[0], 0, "a (Å)"), (panels[1], 2, "c (Å)")):
-        values, sem = dataset["qha_length"].values, sem_of(dataset, "qha_length")
-        for p, colour in enumerate(branch_colours(min(len(values), _MOST_PRESSURES))):
-            axes.plot(kelvin, values[p, :, vector], color=colour, linewidth=1.1)
-            if sem is not None:
-                _band(axes, kelvin, values[p, :, vector], 2.0 * sem[p, :, vector], colour)
-        _temperature_axis(axes, kelvin)
-        axes.set_ylabel(label)
-    _by_pressure(panels[2], dataset, "qha_ratio")
-    panels[2].set_ylabel("c/a")
-    _by_pressure(panels[3], dataset, "qha_expansion_a", scale=1e6)
-    _by_pressure(panels[3], dataset, "qha_expansion_c", scale=1e6, dashed=True)
-    panels[3].axhline(0.0, color=GREY, linewidth=0.6)
-    panels[3].set_ylabel("α (10⁻⁶/K)")
+    values, sem = dataset["qha_length"].values, sem_of(dataset, "qha_length")
+    for p, colour in enumerate(branch_colours(min(len(values), _MOST_PRESSURES))):
+        axes.plot(kelvin, values[p, :, vector], color=colour, linewidth=1.1)
+        if sem is not None:
+            _band(axes, kelvin, values[p, :, vector], 2.0 * sem[p, :, vector], colour)
+    _temperature_axis(axes, kelvin)
+    axes.set_ylabel(f"{'abc'[vector]} (Å)")
+
+
+def ratio_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw c/a by temperature."""
+    _by_pressure(axes, dataset, "qha_ratio")
+    axes.set_ylabel("c/a")
+
+
+def axial_expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the linear thermal expansions of a uniaxial crystal."""
+    _by_pressure(axes, dataset, "qha_expansion_a", scale=1e6)
+    _by_pressure(axes, dataset, "qha_expansion_c", scale=1e6, dashed=True)
+    axes.axhline(0.0, color=GREY, linewidth=0.6)
+    axes.set_ylabel("α (10⁻⁶/K)")
     kinds = (
         line_entry("normal to the axis", BLACK),
         line_entry("along it", BLACK, linestyle=_DASHED),
     )
-    legend_above(panels[3], kinds, ncols=2, columnspacing=0.7, handletextpad=0.4)
-    if handles := _pressure_entries(dataset):
-        legend_above(panels[0], handles, ncols=3, columnspacing=0.7, handletextpad=0.4)
-    letter_panels(panels)
-    return figure
+    legend_above(axes, kinds, ncols=2, columnspacing=0.7, handletextpad=0.4)
 
 
 def draw_mode_gruneisen(dataset: NamedArrays) -> Figure:
@@ -130,7 +150,7 @@ def volume_panel(axes: Axes, dataset: NamedArrays) -> None:
         axes.plot(kelvin, other[0], color=GREY, linestyle=_DOTTED, linewidth=1.0)
     axes.set_ylabel("Volume (Å³)")
     handles = [line_entry("other forms of F", GREY, linestyle=_DOTTED)] if len(others) else []
-    handles += _pressure_entries(dataset)
+    handles += pressure_entries(dataset)
     if handles:
         legend_above(axes, handles, ncols=2, columnspacing=0.7, handletextpad=0.4)
 
@@ -201,7 +221,7 @@ def _temperature_axis(axes: Axes, kelvin: Floats) -> None:
         axes.set_xlim(kelvin[0], kelvin[-1])
 
 
-def _pressure_entries(dataset: NamedArrays) -> list[Line2D]:
+def pressure_entries(dataset: NamedArrays) -> list[Line2D]:
     """Entries of a legend of pressures, where there are several."""
     pressures = dataset["pressure_gpa"].values[:_MOST_PRESSURES]
     if len(pressures) < 2:
