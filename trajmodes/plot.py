@@ -5,8 +5,8 @@
 >>> axes.figure.savefig("bands.pdf")  # doctest: +SKIP
 
 Results are those of `trajmodes.load` or of a job, their Dataset, or the path of their folder.
-Without axes a new figure is made, which no window knows of. The figures of the program are
-drawn by the same functions. ``number`` chooses one of several panels of a figure.
+Without axes a new figure is made, which is not opened in a window. The program draws its own
+figures by the same functions. ``number`` chooses one of several panels of a figure.
 """
 
 import os

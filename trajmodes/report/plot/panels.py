@@ -107,7 +107,10 @@ PANELS: Mapping[str, Panel] = {
         "vdos",
     ),
     "shells": Panel(
-        "force constants by distance", "figures.fit.shells_panel", "shell_norm", figure="fit"
+        "force constants against distance",
+        "figures.fit.shells_panel",
+        "shell_norm",
+        figure="fit",
     ),
     "convergence": Panel(
         "convergence of the fit with the length of the run",
@@ -116,13 +119,13 @@ PANELS: Mapping[str, Panel] = {
         figure="fit",
     ),
     "triplets": Panel(
-        "third-order force constants by distance",
+        "third-order force constants against distance",
         "figures.fit.triplets_panel",
         "triplet_shell_norm",
         figure="orders",
     ),
     "quartets": Panel(
-        "fourth-order force constants by distance",
+        "fourth-order force constants against distance",
         "figures.fit.quartets_panel",
         "quartet_shell_norm",
         figure="orders",
