@@ -278,14 +278,14 @@ SERIES_OUTPUTS = (
         "figures/elastic.png",
         "elastic constants as functions of temperature",
         ("curve_stiffness_gpa",),
-        _drawn("series.draw_elastic"),
+        _drawn("lattice.draw_elastic"),
         lambda dataset: dataset.sizes["curve_temperature"] > 1,
     ),
     Output(
         "figures/lattice.png",
         "lattice parameters as functions of temperature",
         ("lattice_parameter",),
-        _drawn("series.draw_lattice"),
+        _drawn("lattice.draw_lattice"),
     ),
 )
 """Files of `trajmodes series`, apart from results.nc and interpolated force constants."""

@@ -1,4 +1,4 @@
-"""Runs at several temperatures: frequencies, bands, soft modes, linewidths, lattice."""
+"""Runs at several temperatures: frequencies, bands, soft modes, linewidths."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ from trajmodes.data.modes import signed_squares
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import frame_path, frequency_span
 from trajmodes.report.figures.style import (
-    BLACK,
     BLUE,
     GREY,
     RED,
@@ -29,8 +28,7 @@ from trajmodes.report.figures.style import (
     points,
     sem_of,
 )
-from trajmodes.report.numbers import branches, plus_minus, point_label
-from trajmodes.results.series_outputs import elastic_places
+from trajmodes.report.numbers import branches, point_label
 
 _MOST_POINTS = 5
 """Named points whose modes are drawn."""
@@ -97,7 +95,7 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     order = chosen[np.argsort(curve[len(curve) // 2, chosen])]
     for g, colour in zip(order, branch_colours(len(order)), strict=True):
         error = None if curve_sem is None else curve_sem[:, g]
-        _line(axes, curve_t, curve[:, g], error, colour)
+        draw_line(axes, curve_t, curve[:, g], error, colour)
         points(
             *(axes, kelvin, freq[g], None if sem is None else sem[g]),
             color=colour, marker="o", label=_label(dataset, int(g)),
@@ -114,7 +112,7 @@ def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
     names = {str(name) for name in _names(dataset)[chosen]}
     title = point_label(names.pop()) if len(names) == 1 else "softest modes"
     axes.set(xlabel="Temperature (K)", ylabel="Frequency (THz)", title=title)
-    axes.set(ylim=(low - margin, high + margin), xlim=_span(kelvin))
+    axes.set(ylim=(low - margin, high + margin), xlim=temperature_span(kelvin))
     if low < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
 
@@ -197,7 +195,7 @@ def draw_bands(dataset: NamedArrays) -> Figure:
     axes = figure.add_axes((0.085, 0.1, 0.79, 0.85))
     bands_panel(axes, dataset)
     kelvin = dataset["run_temperature"].values
-    scale = ScalarMappable(Normalize(*_span(kelvin, margin=0.0)), _temperatures())
+    scale = ScalarMappable(Normalize(*temperature_span(kelvin, margin=0.0)), _temperatures())
     bar = figure.colorbar(scale, cax=figure.add_axes((0.895, 0.1, 0.02, 0.85)))
     bar.set_label("Temperature (K)")
     bar.set_ticks(np.unique(kelvin.round()).tolist())
@@ -208,7 +206,7 @@ def bands_panel(axes: Axes, dataset: NamedArrays) -> None:
     """Draw the bands of all runs on given axes."""
     place, segment = dataset["path_distance"].values, dataset["path_segment"].values
     freq, kelvin = dataset["series_band_freq_thz"].values, dataset["run_temperature"].values
-    norm, colours = Normalize(*_span(kelvin, margin=0.0)), _temperatures()
+    norm, colours = Normalize(*temperature_span(kelvin, margin=0.0)), _temperatures()
     for r in np.argsort(-kelvin):
         for number in np.unique(segment):
             inside = segment == number
@@ -226,7 +224,7 @@ def draw_soft_modes(dataset: NamedArrays) -> Figure:
     figure = new_figure(3.6)
     axes = figure.add_axes((0.085, 0.13, 0.6, 0.8))
     soft_panel(axes, dataset)
-    _legend_beside(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -253,7 +251,7 @@ def soft_panel(axes: Axes, dataset: NamedArrays) -> None:
         most = max(kelvin.max(), zero[g]) if is_resolved else kelvin.max()
         inside = (grid >= least - 1e-9) & (grid <= most + 1e-9)
         error = None if curve_sem is None else curve_sem[inside, g]
-        _line(axes, grid[inside], curve[inside, g], error, colour)
+        draw_line(axes, grid[inside], curve[inside, g], error, colour)
         own = None if square_sem is None else square_sem[g]
         points(axes, kelvin, square[g], own, color=colour, marker="o", label=label)
     axes.axhline(0.0, color=GREY, linewidth=0.7)
@@ -312,75 +310,9 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
     axes.legend(handles=handles, loc="best", borderaxespad=0.3)
 
 
-def draw_elastic(dataset: NamedArrays) -> Figure:
-    """Draw the elastic constants that are different against temperature."""
-    figure = new_figure(3.2)
-    axes = figure.add_axes((0.1, 0.145, 0.78, 0.78))
-    elastic_panel(axes, dataset)
-    _legend_beside(axes)
-    return figure
-
-
-def _legend_beside(axes: Axes) -> None:
+def legend_beside(axes: Axes) -> None:
+    """Put the legend to the right of a panel."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-
-
-def elastic_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the elastic constants that are different, without a legend."""
-    kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
-    value, sem = dataset["series_stiffness_gpa"].values, sem_of(dataset, "series_stiffness_gpa")
-    curve, band = dataset["curve_stiffness_gpa"].values, sem_of(dataset, "curve_stiffness_gpa")
-    places = elastic_places(dataset)
-    for (i, j), colour in zip(places, branch_colours(len(places)), strict=True):
-        _line(axes, curve_t, curve[:, i, j], None if band is None else band[:, i, j], colour)
-        own = None if sem is None else sem[:, i, j]
-        label = f"C$_{{{i + 1}{j + 1}}}$"
-        points(axes, kelvin, value[:, i, j], own, color=colour, marker="o", label=label)
-    axes.set(xlabel="Temperature (K)", ylabel="Elastic constant (GPa)", xlim=_span(kelvin))
-
-
-def draw_lattice(dataset: NamedArrays) -> Figure:
-    """Draw the lattice parameters against temperature."""
-    different = lengths_of(dataset)
-    figure = new_figure(2.8)
-    wide = 0.99 / len(different)
-    for panel, k in enumerate(different):
-        axes = figure.add_axes((0.1 + panel * wide, 0.16, wide - 0.13, 0.74))
-        length_panel(axes, dataset, k)
-    return figure
-
-
-def lengths_of(dataset: NamedArrays) -> list[int]:
-    """Vectors of the cell of different lengths."""
-    length = dataset["lattice_parameter"].values
-    return [
-        k
-        for k in range(3)
-        if not any(np.allclose(length[:, k], length[:, j]) for j in range(k))
-    ]
-
-
-def length_panel(axes: Axes, dataset: NamedArrays, k: int) -> None:
-    """Draw the length of a vector of the cell, and the fit to it."""
-    kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
-    length = dataset["lattice_parameter"].values
-    curve, sem = dataset["curve_lattice_parameter"], sem_of(dataset, "curve_lattice_parameter")
-    same = ["abc"[j] for j in range(3) if np.allclose(length[:, k], length[:, j])]
-    _line(axes, curve_t, curve.values[:, k], None if sem is None else sem[:, k], BLUE)
-    points(axes, kelvin, length[:, k], color=BLACK, marker="o")
-    expansion = _expansion(dataset, k)
-    axes.set(xlabel="Temperature (K)", ylabel=f"{' = '.join(same)} (Å)", title=expansion)
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.set_xlim(_span(kelvin))
-    if np.ptp(length[:, k]) < 1e-4 * length[0, k]:
-        axes.set_ylim(0.999 * length[0, k], 1.001 * length[0, k])
-
-
-def _expansion(dataset: NamedArrays, axis: int) -> str:
-    value, sem = dataset["linear_expansion"].values[axis], sem_of(dataset, "linear_expansion")
-    text = plus_minus(1e6 * value, None if sem is None else 1e6 * sem[axis])
-    text = f"({text})" if "±" in text else text
-    return f"∂ln {'abc'[axis]}/∂T = {text}·10⁻⁶/K"
 
 
 def _names(dataset: NamedArrays) -> Floats:
@@ -408,7 +340,9 @@ def _label(dataset: NamedArrays, g: int) -> str:
     return f"{point_label(name)} {branches(first, last)}"
 
 
-def _line(axes: Axes, place: Floats, value: Floats, sem: Floats | None, colour: str) -> None:
+def draw_line(
+    axes: Axes, place: Floats, value: Floats, sem: Floats | None, colour: str
+) -> None:
     """Draw a line with a band of ±2 standard errors, where they are known."""
     axes.plot(place, value, color=colour, linewidth=1.0)
     if sem is not None:
@@ -416,7 +350,8 @@ def _line(axes: Axes, place: Floats, value: Floats, sem: Floats | None, colour: 
         axes.fill_between(place, *band, color=colour, alpha=_SHADE, linewidth=0)
 
 
-def _span(kelvin: Floats, margin: float = 0.05) -> tuple[float, float]:
+def temperature_span(kelvin: Floats, margin: float = 0.05) -> tuple[float, float]:
+    """Return the limits of an axis of temperature."""
     low, high = float(kelvin.min()), float(kelvin.max())
     pad = margin * (high - low) if high > low else 1.0
     return low - pad, high + pad

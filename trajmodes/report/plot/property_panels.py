@@ -155,7 +155,7 @@ PROPERTY_PANELS: Mapping[str, Panel] = {
     ),
     "lattice": Panel(
         "lattice parameters by temperature",
-        "figures.series.length_panel",
+        "figures.lattice.length_panel",
         "lattice_parameter curve_lattice_parameter",
         each="lengths_of",
     ),
@@ -191,7 +191,7 @@ PROPERTY_PANELS: Mapping[str, Panel] = {
     ),
     "elastic": Panel(
         "elastic constants by temperature",
-        "figures.series.elastic_panel",
+        "figures.lattice.elastic_panel",
         "curve_stiffness_gpa",
     ),
     "helmholtz": Panel(
