@@ -149,5 +149,5 @@ def test_converted_runs_beside_the_text(tmp_path, digits):
         f"{ratios[1, 0]:.1f} × its frames/s on 2 threads, {ratios[0, 1]:.1f} × by processor"
     )
     assert size < 0.5
+    # By processor: seconds on two threads depend on what else the computer does.
     assert ratios[0, 1] > 5.0
-    assert ratios[1, 0] > 4.0  # the machine may be busy
