@@ -40,7 +40,7 @@ class MeanGruneisen:
 class GruneisenParameters:
     """Mode Grüneisen parameters γ = −(V/ω) ∂ω/∂V from third-order force constants.
 
-    Those of a layer are by its area: γ = −(A/ω) ∂ω/∂A.
+    Those of a layer refer to its area A: γ = −(A/ω) ∂ω/∂A.
     """
 
     path: Floats
@@ -91,7 +91,7 @@ class PerturbativeWidths:
 class SelfEnergies:
     """Self-energies Δ − iΓ of three-phonon scattering at a list of q points.
 
-    Γ is linear between the frequencies of the grid. Beyond its end Γ is zero.
+    Γ is linear between the frequencies of the grid, and zero beyond its end.
     """
 
     temperature: float
@@ -162,7 +162,7 @@ class SpectralFunctions:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSpectra:
-    """Velocity spectra of a run beside spectral functions; nan at q that the run has not."""
+    """Velocity spectra of a run beside spectral functions; nan at q that are not in the run."""
 
     temperature: float
     """Kinetic temperature of the run in K."""
@@ -204,7 +204,7 @@ class ModeSpectra:
     names: tuple[str, ...]
     """(q,) names of special points; empty for other q points."""
     bands: Bands | None = None
-    """Bands along the path that the q points are on; None where they are on none."""
+    """Bands along the path on which the q points lie; None without a path."""
     distance: Floats | None = None
     """(q,), unit: 1/Å. Distance along the path; None without a path."""
     measured: MeasuredSpectra | None = None
@@ -219,7 +219,8 @@ class WidthComparison:
     """Linewidths of a run compared with perturbation theory, for the widest modes."""
 
     ratio: float
-    """Mean width of the run over the mean perturbative width of the same sets; nan for none."""
+    """Mean width in the run over the mean perturbative width of the same sets; nan without
+    sets."""
     ratio_sem: float
     n_sets: int
     """Number of sets compared."""
@@ -238,9 +239,9 @@ class HeatFlow:
     """(3, 3), unit: eV/(K Å ps). κ with lifetimes interpolated by frequency alone. Its
     difference from κ is a part of the standard error."""
     isotropic: float
-    """Trace over `dimensions` in eV/(K Å ps): the average over orientations."""
+    """Trace of κ over `dimensions` in eV/(K Å ps): the average over orientations."""
     isotropic_sem: float
-    """In eV/(K Å ps)."""
+    """Its standard error in eV/(K Å ps)."""
     long_wave_share: float
     """Fraction of the trace from linewidths extrapolated to Γ from the longest waves of the
     supercell."""

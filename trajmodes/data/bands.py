@@ -52,7 +52,7 @@ class BandPath:
 
     @property
     def corners(self) -> Floats:
-        """(k, 3) q points of the ticks; at a jump the first of its two."""
+        """(k, 3) q points of the ticks; at a jump the first of its two points."""
         found: Floats = self.qpoints[np.concatenate([self.offsets[:1], self.offsets[1:] - 1])]
         return found
 

@@ -23,7 +23,7 @@ class Crystal:
     Raises
     ------
     DataError
-        If shapes disagree, a mass is not positive, or the cell is left-handed or flat.
+        If shapes disagree, a mass is not positive, or the cell is left-handed or has no volume.
     """
 
     cell: Floats
@@ -78,7 +78,7 @@ class Crystal:
 
     @classmethod
     def from_ase(cls, atoms: "Atoms") -> "Crystal":
-        """Take cell, sites, species and masses of ASE Atoms as they stand."""
+        """Take cell, sites, species and masses of ASE Atoms unchanged."""
         return cls(
             cell=atoms.cell.array,
             sites=atoms.get_scaled_positions(wrap=False),
@@ -199,7 +199,7 @@ class Occupation:
 
     @property
     def by_site(self) -> Floats | None:
-        """(s,) fraction of the sites of each kind that have an atom; None without vacancies."""
+        """(s,) occupied fraction of each site of the primitive cell; None without vacancies."""
         if not self.n_vacancies:
             return None
         fraction: Floats = self.occupied.reshape(self.supercell.n_cells, -1).mean(axis=0)
@@ -251,7 +251,7 @@ class Occupation:
     def composition(self) -> dict[str, dict[str, int]]:
         """Number of atoms of each element on the sites of each element of the crystal.
 
-        Empty sites are counted under an empty text.
+        Empty sites are counted under the empty text.
         """
         counts: dict[str, dict[str, int]] = {}
         for own, found in zip(self.supercell.species, self.species, strict=True):

@@ -156,7 +156,7 @@ class Equipartition:
     temperature_sem: float
     """Standard error in K."""
     z: Floats
-    """(g,) deviation in standard errors, transformed to a normal variate; nan without error."""
+    """(g,) deviation in standard errors, transformed to a normal variate; nan if unknown."""
     probability: Floats
     """(g,) two-sided p-value of each set under equipartition."""
     chi_squared: float
@@ -235,7 +235,7 @@ class Ensemble:
 
 @dataclass(frozen=True, slots=True)
 class EnergyDifferences:
-    """Potential energies U of frames (t) of a run beyond those of its force constants."""
+    """Potential energies of frames (t) of a run minus those of its force constants."""
 
     harmonic: Floats
     """(t,), unit: eV. U − U_h in order of time, of the frames with an energy."""
@@ -294,7 +294,7 @@ class AnharmonicReference:
     """Free energy of a run about second-, third- and fourth-order constants, per atom."""
 
     orders: tuple[int, ...]
-    """Those of the force constants beyond the second."""
+    """Orders of the force constants above the second."""
     model: FreeEnergyTerms
     """Terms of F_34 − F_h, by sampling the harmonic crystal."""
     rest: FreeEnergyTerms
@@ -324,7 +324,7 @@ class FreeEnergy:
     order: int
     """Highest order that the run resolves; 0 if none."""
     left_out: float
-    """Part of the modes of the mesh that are left out because they are imaginary."""
+    """Fraction of the modes of the mesh that are left out because they are imaginary."""
     energies: EnergyDifferences
     """Those of all frames, for the supercell."""
     anharmonic: AnharmonicReference | None = None
@@ -355,7 +355,7 @@ class FreeEnergy:
 
     @property
     def anharmonic_total(self) -> Floats | None:
-        """(2, 3), unit: eV per atom. The same about force constants of all orders."""
+        """(2, 3), unit: eV per atom. As `total`, about force constants of all orders."""
         if self.anharmonic is None:
             return None
         both = self.anharmonic.model.sums + self.anharmonic.rest.sums
@@ -393,7 +393,7 @@ class FreeEnergy:
 
 
 def _with_error(value: float, error: float) -> str:
-    """Value with a digit of its error, and four decimals or more."""
+    """Value to the first digit of its error, with at least four decimals."""
     if not error > 0.0:
         return f"{value:.4f} ± {error:.0f}"
     digits = max(4, -int(np.floor(np.log10(error))))

@@ -16,13 +16,13 @@ ErrorMethod = Literal["jackknife", "sandwich"]
 ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
 
 LOWER_BOUND = 1.25
-"""Factor by which a standard error may be larger, from which it is called a lower bound."""
+"""A standard error that may be larger by this factor or more is called a lower bound."""
 
 
 def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
     """Compute the jackknife standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] (Tukey 1958).
 
-    The replicates (…) are taken one at a time by Welford's recurrence: they differ little.
+    Replicates (…) differ little: the sum of squares is accumulated by Welford's recurrence.
     """
     count = 0
     mean = spread = np.zeros(())
@@ -183,8 +183,8 @@ class ForceConstants:
 
     Both (i, j, R) and (j, i, −R) are listed. The sum over p for one first site is zero
     (acoustic sum rule). Equally near periodic images share the value. Higher orders are
-    optional. With charges Φ is the rest of second order beside the dipole–dipole part, which
-    `trajmodes.coulomb` computes from them.
+    optional. With charges Φ is the second order minus the dipole–dipole part, which
+    `trajmodes.coulomb` computes from the charges.
     """
 
     crystal: Crystal
@@ -261,16 +261,16 @@ class FitErrors:
     block_frames: float
     """Mean number of frames in one block."""
     inefficiency: float
-    """Variance relative to that of independent force components: frames per independent one."""
+    """Variance relative to independent force components: frames per independent frame."""
     levelled: bool
-    """Whether the error stops growing with the length of the blocks, or equivalent modes show
-    what these do not; without those, whether blocks last four mean lifetimes, if known."""
+    """Whether errors no longer grow with the length of blocks, or equivalent modes show the
+    rest. Without these: whether a block lasts four mean lifetimes, if known."""
     method: ErrorMethod = "jackknife"
     """Jackknife, or sandwich: its first order."""
     coherence: float | None = None
     """Variance of the mean over equivalent modes, relative to that of independent ones."""
     may_exceed: Floats | None = None
-    """(q, m) factor by which errors of frequencies may be larger, which this scatter shows."""
+    """(q, m) factor by which errors of frequencies may be larger, from equivalent modes."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, parameters="b n", may_exceed="q m")
@@ -288,7 +288,7 @@ class FitErrors:
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """Convergence of the fit with run length; parts that do not determine it are left out."""
+    """Convergence of the fit with run length, from parts that determine the parameters."""
 
     fraction: Floats
     """(c,) fraction of the run used, ascending to 1."""

@@ -45,7 +45,7 @@ def _fraction(x: float) -> str:
 
 
 def coordinates(text: str) -> list[float]:
-    """Read numbers and fractions between blanks or commas; none if a word is neither.
+    """Read numbers and fractions between blanks or commas; an empty list if a word is neither.
 
     Examples
     --------

@@ -33,7 +33,8 @@ _SAME_POINT = 1e-6
 """Distance in Å below which two points coincide."""
 
 _SAME_HEIGHT = 1e-6
-"""Difference of reduced coordinates along the normal of a layer below which two are equal."""
+"""Difference of reduced coordinates along the normal of a layer below which two heights are
+equal."""
 
 
 class ReducedCell(NamedTuple):
@@ -84,7 +85,7 @@ def common_shift(reduced: Floats) -> Floats:
 
 
 def relative_displacements(apart: Floats, box: Floats) -> Floats:
-    """Fold differences (a, 3) in Å to nearest images about their common shift, less their mean.
+    """Fold differences (a, 3) in Å about their common shift, and subtract their mean.
 
     The common shift is the circular mean over the atoms and may be of any length.
     """
@@ -95,7 +96,7 @@ def relative_displacements(apart: Floats, box: Floats) -> Floats:
 
 
 def cells_within(cell: Floats, radius: float, *, half: float = 0.5) -> Ints:
-    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−half, half]³, and more."""
+    """(c, 3) vectors with all n of |(x + n) cell| ≤ radius for some x in [−half, half]³."""
     # Component i of a vector r is r · (column i of the inverse).
     reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + half).astype(int)
     axes = (np.arange(-n, n + 1) for n in reach)

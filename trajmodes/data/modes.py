@@ -47,7 +47,7 @@ class Modes:
         freeze(self, sizes, int, sets="q m")
 
     def __repr__(self) -> str:
-        """Say what they are; the arrays would fill screens."""
+        """Summarise without the arrays."""
         n_q, n_branches = self.omega.shape
         counts = f"{n_q} q points, {n_branches} branches, {self.n_sets} sets"
         return f"<Modes of {self.crystal.formula}: {counts}>"

@@ -85,7 +85,7 @@ class MotionBlock:
         return len(self.displacements)
 
     def part(self, frames: slice) -> "MotionBlock":
-        """Select frames of the block, as views."""
+        """Select frames of the block; the arrays are views."""
         indices = self.indices[frames]
         return MotionBlock(
             int(indices[0]) if indices.size else self.first_frame,
@@ -103,11 +103,11 @@ class BoxMotion:
     mean: Floats
     """(3, 3), unit: Å. Mean box vectors, as rows, in the Cartesian axes of the file."""
     means: Floats
-    """(b, 3, 3), unit: Å. The same without one part of the frames each."""
+    """(b, 3, 3), unit: Å. The same with one part of the frames left out each."""
     strain_rms: Floats
     """(3, 3) root mean square of each component of the strain from the mean box."""
     strain_rms_parts: Floats
-    """(b, 3, 3) The same without one part of the frames each."""
+    """(b, 3, 3) the same with one part of the frames left out each."""
     n_frames: int
     largest: float
     """Largest component of the strain of a frame."""

@@ -34,10 +34,10 @@ class NamedArrays(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
     def get(self, name: str, /) -> Any:
-        """Return an array, or None if there is none of the name."""
+        """Return the array of a name, or None if there is none."""
 
     def isel(self, **places: Any) -> Self:
-        """Pick one element along each of the named axes, or several by a list."""
+        """Select one element along each of the named axes, or several by a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class PlainArrays:
         return self.variables[name]
 
     def get(self, name: str) -> PlainArray | None:
-        """Return an array, or None if there is none of the name."""
+        """Return the array of a name, or None if there is none."""
         return self.variables.get(name)
 
     def isel(self, **places: Any) -> "PlainArrays":
-        """Pick one element along each of the named axes, or several by a list."""
+        """Select one element along each of the named axes, or several by a list."""
         picked = {}
         for name, one in self.variables.items():
             index = tuple(places.get(axis, slice(None)) for axis in one.dims)

@@ -35,7 +35,7 @@ class VolumeFunctions:
 
 @dataclass(frozen=True, slots=True)
 class Equilibrium:
-    """A crystal in equilibrium at pressures (p) and temperatures (t), by primitive cell."""
+    """A crystal in equilibrium at pressures (p) and temperatures (t), per primitive cell."""
 
     volume: Floats
     """(p, t), unit: Å³."""
@@ -46,7 +46,7 @@ class Equilibrium:
     adiabatic_modulus: Floats
     """(p, t), unit: eV/Å³. Bulk modulus at constant entropy."""
     capacity_v: Floats
-    """(p, t), unit: eV/K. Heat capacity at the volume of equilibrium, which is held."""
+    """(p, t), unit: eV/K. Heat capacity at constant volume, that of equilibrium."""
     capacity_p: Floats
     """(p, t), unit: eV/K. Heat capacity at constant pressure."""
     entropy: Floats
@@ -87,7 +87,7 @@ class AxisEquilibrium:
 
 @dataclass(frozen=True, slots=True)
 class EquationComparison:
-    """How forms of the free energy (e) describe the same values."""
+    """How well several forms of the free energy (e) describe the same values."""
 
     names: tuple[str, ...]
     """(e,) the first one is that of the results."""
@@ -224,7 +224,7 @@ class PhaseBoundary:
     temperatures: Floats
     """(t,), unit: K."""
     difference: Floats
-    """(p, t), unit: eV per atom. G of the first phase less that of the second."""
+    """(p, t), unit: eV per atom. G of the first phase minus that of the second."""
     difference_sem: Floats
     """(p, t) standard error; nan where that of a phase is not known."""
     crossings: tuple[Crossing, ...]

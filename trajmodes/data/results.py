@@ -1,6 +1,6 @@
 """All results of a run, and their provenance.
 
-The stages make the parts, the pipeline combines them, and the report shows them.
+The stages compute the parts, the pipeline combines them, and the report shows them.
 """
 
 from collections.abc import Mapping
@@ -195,7 +195,7 @@ class Results:
     """Frames from whose displacements the force constants come; None for those of forces."""
     convergence: Convergence | None = None
     fit_errors: FitErrors | None = None
-    """Replicates behind the error bars of the force constants."""
+    """Replicates from which the error bars of the force constants are computed."""
     reference: Reference | None = None
     scheme_omega_distance: float | None = None
     """Root mean square difference in rad/ps between the commensurate frequencies of joint and
@@ -302,7 +302,7 @@ class Scattering:
     """Coherent dynamic structure factor of a run, of force constants, or of both."""
 
     waves: Wavevectors
-    """The Q; with a run those that its supercell admits."""
+    """The scattering vectors Q; with a run, those that its supercell admits."""
     weights: Weights
     axes: str
     """Reciprocal lattice units of hkl: primitive or conventional."""
@@ -318,7 +318,7 @@ class Scattering:
     temperature: float | None = None
     """In K, of the occupations and of the Debye–Waller factor of the force constants."""
     quantum: bool | None = None
-    """Whether these are those of Bose and Einstein; None without force constants."""
+    """Whether the occupations are those of Bose and Einstein; None without force constants."""
     lines: OnePhonon | None = None
     """One-phonon lines at the Q; None without force constants."""
     power: Floats | None = None

@@ -120,7 +120,7 @@ class LineData:
 
 @dataclass(frozen=True, slots=True)
 class EnergyLifetimes:
-    """Decay of the energy autocorrelation of each set (g) of modes."""
+    """Decay of the energy autocorrelation function of each set (g) of modes."""
 
     lifetime_ps: Floats
     """(g,), unit: ps. 1/γ of e^{−γt}; nan where not resolved."""
@@ -176,7 +176,8 @@ class LineFits:
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
-    """(g,) advice for resolving it; where resolved, on a shape that fits better, or empty."""
+    """(g,) advice on how to resolve the line; for a resolved line, on a shape that fits better,
+    or empty."""
     segment_ps: Floats
     """(g,), unit: ps. Length of the segments of the fitted spectrum."""
     resolution: Floats

@@ -47,7 +47,7 @@ class PhononDensity:
     total: Floats
     """(w,), unit: ps/rad. Its integral is the number of branches."""
     number: Floats
-    """(w,) number of branches below each frequency."""
+    """(w,) mean number of branches below each frequency."""
     sites: Floats
     """(s, 3, w), unit: ps/rad. Part of each site along each Cartesian direction."""
     species: Floats
@@ -73,7 +73,7 @@ class PhononDensity:
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """A slab by its atomic layers (l), counted from the lower surface."""
+    """The atomic layers (l) of a slab, counted from the lower surface."""
 
     layers: Ints
     """(s,) layer of each site, from 0."""
@@ -211,10 +211,10 @@ class Thermodynamics:
     zero_point_energy: float
     """In eV for one primitive cell."""
     left_out: float
-    """Part of the modes that are left out because they are imaginary."""
+    """Fraction of the modes that are left out because they are imaginary."""
     zero_point_energy_sem: float | None = None
     notes: tuple[Note, ...] = ()
-    """On what is not known."""
+    """Notes on properties that could not be determined."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, temperatures="t")
@@ -249,7 +249,7 @@ class Moduli:
 
 
 ZERO_VELOCITY = 1e-3
-"""Velocities of sound below this part of the highest one are zero up to rounding."""
+"""Velocities of sound below this fraction of the highest one are zero up to rounding."""
 
 
 def strain_names(count: int) -> tuple[str, ...]:
@@ -263,7 +263,7 @@ class Elasticity:
 
     crystal: Crystal
     axes: Floats
-    """(d, 3) Cartesian directions that strain refers to: x, y, z, or two in a layer."""
+    """(d, 3) Cartesian directions to which strain refers: x, y, z, or two in a layer."""
     stiffness: Floats
     """(c, c), unit: eV/Å³. C_ij in the order xx, yy, zz, yz, xz, xy, or xx, yy, xy of a layer,
     in eV/Å²."""
@@ -282,8 +282,8 @@ class Elasticity:
     debye_temperature: float
     """In K; nan for a layer or an unstable crystal."""
     symmetric: Floats
-    """(c, c) mean of the stiffness over the point group of the crystal, equal to it if the
-    force constants have this symmetry."""
+    """(c, c) mean of the stiffness over the point group of the crystal. Both are equal if the
+    force constants have the symmetry of the crystal."""
     stiffness_sem: Floats | None = None
     """(c, c) standard error; None where the force constants have none."""
     symmetric_sem: Floats | None = None
@@ -315,7 +315,8 @@ class Bending:
     rigidity: Floats
     """(k,), unit: eV. Bending rigidity κ."""
     tension: Floats
-    """(k,), unit: eV/Å². σ; flexural waves are unstable below −σ/κ of q² if it is negative."""
+    """(k,), unit: eV/Å². Tension σ; if it is negative, flexural waves with q² < −σ/κ are
+    unstable."""
     rigidity_sem: Floats | None = None
     """(k,), unit: eV. Standard error; None where the force constants have none."""
     tension_sem: Floats | None = None

@@ -86,14 +86,14 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
 
 
 def bands_dataset(bands: Bands) -> xr.Dataset:
-    """Put bands alone into a Dataset, with the variables that results have of them."""
+    """Put bands alone into a Dataset, with the same variables as in results."""
     return filled({**path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
 
 
 def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
     """Put spectra, lines and energies of the vibrations of a molecule into a Dataset.
 
-    Branches are numbered as the modes in the table of the molecule, from 0.
+    Branches are numbered from 0, in the order of the modes in the table of the molecule.
     """
     places = _set_roots(modes, ())
     places |= {"branch_first": places["branch_first"] - 1, "set_qpoints": None}
@@ -103,7 +103,7 @@ def molecule_dataset(modes: Modes, projection: Projection) -> xr.Dataset:
 
 
 def filled(roots: _Roots, attributes: dict[str, str | int]) -> xr.Dataset:
-    """Dataset of all variables that have a source."""
+    """Make a Dataset of all variables that have a source."""
     values: dict[str, npt.NDArray[Any]] = {}
     for name, variable in VARIABLES.items():
         value = _follow(roots, variable.source)
@@ -393,7 +393,7 @@ def amplitudes_dataset(
 
 
 def amplitude_batches(series: AmplitudeSeries) -> Iterator[xr.Dataset]:
-    """Yield the dataset of stored amplitudes in batches of frames, while their file exists."""
+    """Yield the Dataset of stored amplitudes in batches of frames, read from their file."""
     whole = amplitudes_dataset(series.values, series.chosen, series.times_ps, series.omega)
     batch = max(1, _BATCH_BYTES // (16 * series.fields * len(series.chosen)))
     for start in range(0, len(series.times_ps), batch):

@@ -132,7 +132,7 @@ def _stamp(root: Path) -> tuple[int, int] | None:
 
 
 def _read_file_list(root: Path) -> _FileList:
-    """File list of a folder; empty if there is none."""
+    """Read the file list of a folder; empty if there is none."""
     path = root / _CONTENTS
     try:
         with system_errors(path):

@@ -1,8 +1,8 @@
 """The NetCDF-4 files of trajmodes: kinds, versions and checks, reading and writing.
 
 The same content gives the same bytes: the files contain no time stamps and no library versions.
-Results can be read as plain arrays without xarray, which takes longer to load than the results
-to print; functions that need xarray import it.
+Results can be read as plain arrays without xarray, because the import of xarray takes longer
+than printing results; functions that need xarray import it.
 """
 
 import os
@@ -178,7 +178,7 @@ def _create_variables(file: netCDF4.Dataset, block: "xr.Dataset") -> None:
 
 @contextmanager
 def readable(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
-    """Yield the file; an exception of the NetCDF library in the block means damage."""
+    """Yield the file; turn exceptions of the NetCDF library in the block into a `DataError`."""
     source = Path(path)
     with whole_results(source):
         if source.is_dir():

@@ -1,4 +1,4 @@
-"""normal_equations.nc: normal equations as a Dataset, to fit again, extend or pool later.
+"""normal_equations.nc: normal equations as a Dataset, for later fits, extensions and pooling.
 
 The columns of the design matrix are not stored: they are rebuilt from crystal, supercell and
 cutoffs. The tensors of the orbit representatives are stored to check that they are the same.
@@ -19,7 +19,7 @@ from trajmodes.symmetry.translations import build_supercell
 
 _SUPERCELL = "supercell"
 _SAME = 1e-6
-"""Largest difference of tensor components that are rebuilt on another machine."""
+"""Largest difference between tensor components rebuilt on different machines."""
 
 
 def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:

@@ -30,8 +30,8 @@ def quasiharmonic_dataset(
 ) -> xr.Dataset:
     """Collect quasiharmonic properties in one Dataset, with units.
 
-    The Grüneisen parameters are those at the points of the path; the expansion of third order
-    is that of the crystal of reference.
+    The Grüneisen parameters are those at the points of the path. The expansion from third-order
+    force constants is that of the reference crystal.
     """
     bands = Bands(path, gruneisen.omega, None)
     roots: dict[str, Any] = {

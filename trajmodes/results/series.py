@@ -79,7 +79,7 @@ def line_series_dataset(series: LineSeries) -> xr.Dataset:
 
 
 def _only(kind: type[ModeTrends] | type[TemperatureSeries], **known: Any) -> SimpleNamespace:
-    """Results of a kind of which only some are known."""
+    """Values that only some of the runs have."""
     return SimpleNamespace(**({one.name: None for one in fields(kind)} | known))
 
 

@@ -10,7 +10,7 @@ from trajmodes.results.schema import variable_of
 from trajmodes.results.tables import Table, table_of
 
 _ROUNDING = 1e-3
-"""Part of the largest elastic constant below which two are equal."""
+"""Fraction of the largest elastic constant below which two constants are equal."""
 
 
 def curves_table(dataset: NamedArrays) -> Table:
@@ -28,7 +28,7 @@ def curves_table(dataset: NamedArrays) -> Table:
 
 
 def elastic_places(dataset: NamedArrays) -> list[tuple[int, int]]:
-    """Elastic constants that differ from zero and from those before them."""
+    """List the elastic constants that differ from zero and from those listed before."""
     curve = dataset["curve_stiffness_gpa"].values
     found: list[tuple[int, int]] = []
     for i, j in zip(*np.triu_indices(6), strict=True):
@@ -41,7 +41,7 @@ def elastic_places(dataset: NamedArrays) -> list[tuple[int, int]]:
 
 
 def elastic_table(dataset: NamedArrays) -> Table:
-    """One row for each temperature: fitted elastic constants that are different."""
+    """One row for each temperature: the distinct fitted elastic constants."""
     columns = {"curve_temperature": dataset["curve_temperature"].values}
     for i, j in elastic_places(dataset):
         for end in ("", "_sem"):

@@ -34,7 +34,7 @@ _FIXES = {
 }
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _ANY = (errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE)
-"""Errors that a file system may raise when a file is written, and at any time."""
+"""Errors that a file system may raise when a file is written."""
 _INTACT = "earlier results are intact"
 _LONGEST_WAIT_S = 0.2
 """A lock whose file another process is removing can be taken after this time."""
@@ -45,7 +45,7 @@ def storage_error(
 ) -> StorageError:
     """Error for a file that could not be written, with the remedy for its `errno`.
 
-    The state is that in which the folder is left.
+    `state` describes the state in which the folder is left.
     """
     unknown = "check that the disk has space and the folder is writable"
     fix = _FIXES.get(error.errno or 0, unknown)
@@ -58,7 +58,7 @@ def storage_error(
 
 
 def system_error(error: OSError) -> StorageError | None:
-    """Error for a call of the system that failed anywhere; None if the program may be wrong."""
+    """Error for a system call that failed; None if the cause may be an error of the program."""
     if error.errno not in (*_WRITING, *_ANY):
         return None
     path = Path(str(error.filename or "a temporary file"))
@@ -67,7 +67,7 @@ def system_error(error: OSError) -> StorageError | None:
 
 
 def is_replaced(path: Path, kind: str, is_own: Callable[[Path], bool]) -> bool:
-    """Whether a file is there that a new one of its kind, such as "report", replaces.
+    """Whether a file exists that a new file of the same kind, such as "report", replaces.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; the file is renamed to `path` after the block.
+    """Yield a temporary name to write to; the file is renamed to `path` after the block.
 
     If the block under ``with`` fails, an existing file stays unchanged, and the unfinished one
     is removed.
@@ -160,7 +160,7 @@ def holder_file(lock: Path) -> Path:
 
 
 def _acquire(lock: BaseFileLock, named: Path) -> bool:
-    """Lock; False if the file system has no locks."""
+    """Take the lock; return False if the file system has no locks."""
     try:
         lock.acquire()
     except Timeout:
@@ -182,7 +182,7 @@ def _read_holder(named: Path) -> dict[str, str]:
 
 
 def _may_be_running(holder: dict[str, str], *, locks_work: bool) -> bool:
-    """Whether the holder of a lock that we could take may still be running."""
+    """Whether the holder of a lock that could be taken may still be running."""
     if not holder:
         return False
     if holder.get("host") != socket.gethostname():

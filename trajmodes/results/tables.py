@@ -15,7 +15,7 @@ from trajmodes.data.named_arrays import NamedArrays, PlainArray, PlainArrays
 from trajmodes.results.schema import variable_of
 
 _SHOWN = 0.99
-"""Maps show at least this part of the kinetic energy of every q point."""
+"""Maps show at least this fraction of the kinetic energy of every q point."""
 _MARGIN = 1.1
 """Highest frequency in the data of a map, over the highest one drawn."""
 _ROWS = 4096
@@ -56,7 +56,7 @@ class Table:
             file.writelines(self._parts())
 
     def _parts(self) -> Iterator[str]:
-        """Head of the file, then blocks of rows: whole, they take many times the memory."""
+        """Yield the head of the file, then blocks of rows, which keeps the memory small."""
         lines = [f"# {self.title}"]
         lines += [f"#   {name}: {text}" for name, text in self.meanings.items()]
         lines.append(",".join(self.columns))
@@ -86,7 +86,7 @@ def _quoted(text: str) -> str:
 
 
 def _filled_in(title: str, dataset: NamedArrays) -> str:
-    """Title with the values of the variables that it names."""
+    """Insert into a title the values of the variables that it names."""
     names = [name for _, name, _, _ in Formatter().parse(title) if name]
     return title.format(**{name: dataset[name].values.item() for name in names})
 

@@ -101,12 +101,12 @@ class MinimisedCrystal:
 
 @dataclass(frozen=True, slots=True)
 class ZoneGruneisen:
-    """Mode Grüneisen parameters of symmetric strains (e) on a mesh (q) of the zone."""
+    """Mode Grüneisen parameters for symmetric strains (e) on a mesh (q) of the zone."""
 
     qpoints: Floats
     """(q, 3) reduced coordinates."""
     weights: Floats
-    """(q,) parts of the zone."""
+    """(q,) fractions of the zone."""
     strains: Floats
     """(e, 3, 3) patterns of the strains."""
     omega: Floats
@@ -131,7 +131,7 @@ class ComparedLattice(NamedTuple):
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float) -> Floats:
-    """Quotient; another value where the divisor is zero."""
+    """Quotient; where the divisor is zero, the given value."""
     found = np.full(above.shape, otherwise)
     value: Floats = np.divide(above, below, out=found, where=below != 0.0)
     return value

@@ -27,7 +27,7 @@ class ShellConstants:
     sites: Ints
     """(h, 2) sites of its ends."""
     lattice: Ints
-    """(h, 3) cell of its second end, counted from that of the first."""
+    """(h, 3) cell of its second end relative to that of the first."""
     distances: Floats
     """(h,), unit: Å. Length of the bond."""
     multiplicity: Floats
@@ -164,8 +164,8 @@ class ShellModels:
     temperatures: tuple[float | None, ...]
     """(k,), unit: K. Temperatures of the force constants; None where there is none."""
     whole_omega: Floats | None = None
-    """(p, b), unit: rad/ps. Bands of the force constants in which the first were found, with
-    all pairs and without the average over stars; None where there are none."""
+    """(p, b), unit: rad/ps. Bands of the force constants from which the first model was found,
+    with all pairs and without the average over stars; None where there are none."""
     measured: MeasuredFit | None = None
     """Quality of the fit of the first; None where it was not fitted to frequencies."""
     reference_label: str | None = None

@@ -38,7 +38,7 @@ class SeriesSets:
 
 @dataclass(frozen=True, slots=True)
 class ModeTrends:
-    """Frequencies and linewidths of sets of modes (g) in runs (r), and their fits."""
+    """Frequencies and linewidths of sets of modes (g) in runs (r), with fits in temperature."""
 
     sets: SeriesSets
     squared: Floats
@@ -60,7 +60,8 @@ class ModeTrends:
     gruneisen_sem: Floats | None
     """(g,)."""
     axial_gruneisen: Floats | None
-    """(g,) −∂ln ω/∂ln(c/a) at constant T and V; None unless c/a differs at one of both."""
+    """(g,) −∂ln ω/∂ln(c/a) at constant T and V; None unless runs at one T and V differ in
+    c/a."""
     axial_gruneisen_sem: Floats | None
     """(g,)."""
     soft: Floats
@@ -72,9 +73,9 @@ class ModeTrends:
     soft_verdict: tuple[str, ...]
     """(g,) resolved, or the reason why not; empty without a zero."""
     soft_grid: Floats
-    """(k,), unit: K. Temperatures within which zeros are sought."""
+    """(k,), unit: K. Temperatures over which zeros are searched for."""
     soft_curve: Floats
-    """(k, g), unit: (rad/ps)². ω² of the polynomials of the zeros."""
+    """(k, g), unit: (rad/ps)². ω² of the polynomials from which the zeros are found."""
     soft_curve_sem: Floats | None
     """(k, g)."""
     line: Floats | None = None
@@ -181,7 +182,7 @@ class TemperatureSeries:
     """(r, n, m), unit: rad/ps. Bands of each run along the same path."""
     provenance: Provenance
     elastic: ElasticTrend | None = None
-    """None for a layer, and where a strain has no restoring force."""
+    """None for a layer, and where the crystal has no restoring force against a strain."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 

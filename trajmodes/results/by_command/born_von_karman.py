@@ -47,7 +47,7 @@ def shells_dataset(found: ShellModels) -> xr.Dataset:
 
 
 def _constants(found: ShellModels) -> dict[str, Any]:
-    """Arrays (n, …) of the constants of the first model, and (n, k) of all models."""
+    """Arrays of the constants: (n, …) of the first model, and (n, k) of all models."""
     first = found.models[0]
     shell = first.shell
     values = [(one, _padded(one.values, first), one.values_sem) for one in found.models]
@@ -63,7 +63,7 @@ def _constants(found: ShellModels) -> dict[str, Any]:
 
 
 def _shells(found: ShellModels) -> dict[str, Any]:
-    """Arrays (h, …) of the shells of the first model, and (h, k) of all models."""
+    """Arrays of the shells: (h, …) of the first model, and (h, k) of all models."""
     first, models = found.models[0], found.models
     count = first.n_shells
     residuals = [None if one.residual is None else _cut(one.residual, count) for one in models]

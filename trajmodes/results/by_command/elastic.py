@@ -22,7 +22,7 @@ def elastic_table(dataset: NamedArrays) -> Table:
 
 
 def _quantities(dataset: NamedArrays) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Labels of the rows, with the variable and the place in it that each is read from."""
+    """Labels of the rows, with the variable and the index from which each is read."""
     strains, waves = len(dataset["strain"].values), dataset.get("bending_direction")
     for name in ("stiffness_gpa", "layer_stiffness"):
         for i, j in combinations_with_replacement(range(strains), 2):
@@ -47,7 +47,7 @@ def _quantities(dataset: NamedArrays) -> Iterator[tuple[str, str, tuple[int, ...
 def _row(
     dataset: NamedArrays, label: str, name: str, place: tuple[int, ...]
 ) -> tuple[str, str, float, float]:
-    """Label, unit, value and error; zero without error where symmetry makes a constant zero."""
+    """Label, unit, value and error; a constant that is zero by symmetry has no error."""
     values, sem = dataset[name].values, dataset.get(f"{name}_sem")
     error = np.nan if sem is None else float(sem.values[place])
     is_zero = abs(values[place]) < 1e-9 * np.abs(values).max() and not error > 1e-9

@@ -35,7 +35,7 @@ _PROPERTIES = (
 )
 _LABELS = {"vector": ["a", "b", "c"], "xyz": ["x", "y", "z"]}
 REACHED = "all temperatures reached"
-"""Verdict on a ramp without an end."""
+"""Verdict on a series of temperatures that all have a minimum."""
 
 
 def minimised_dataset(
@@ -77,7 +77,7 @@ def minimised_dataset(
 
 
 def _angles(vectors: Floats, lengths: Floats) -> Floats:
-    """Angles (…, 3) in degrees between the second and third vector, and so on."""
+    """Angles α, β and γ (…, 3) of the cells in degrees."""
     unit = vectors / lengths[..., None]
     cosines = np.sum(np.roll(unit, -1, axis=-2) * np.roll(unit, -2, axis=-2), axis=-1)
     angles: Floats = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))

@@ -45,7 +45,7 @@ def differences_table(dataset: NamedArrays) -> Table:
     for name in (names[2], f"{names[2]}_sem"):
         columns[name] = PlainArray(("row",), dataset[name].values.ravel())
     first, second = dataset["phase"].values.tolist()
-    title = f"Gibbs free energy of {first} less that of {second}"
+    title = f"Gibbs free energy of {first} minus that of {second}"
     return table_of(PlainArrays(columns, {}), title, names)
 
 

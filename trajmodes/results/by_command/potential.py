@@ -77,7 +77,7 @@ def _constants(dataset: NamedArrays) -> Iterator[tuple[str, str, float, float]]:
 
 
 def _clamped(name: str) -> str:
-    """Name of the same constants of clamped atoms."""
+    """Name of the same constants with clamped atoms."""
     return "potential_clamped_gpa" if name.endswith("_gpa") else f"{name}_clamped"
 
 

@@ -56,7 +56,7 @@ def displacements_table(dataset: NamedArrays) -> Table:
 
 
 _SURFACE = 0.5
-"""A mode is one of the surfaces if a larger part of it is in the outer layers."""
+"""A mode is a surface mode if a larger part of it is in the outer layers."""
 
 
 def layers_table(dataset: NamedArrays) -> Table:
@@ -77,7 +77,7 @@ def layers_table(dataset: NamedArrays) -> Table:
 
 
 def surface_table(dataset: NamedArrays) -> Table:
-    """One row for each mode along the path that is one of the surfaces."""
+    """One row for each surface mode along the path."""
     weight = dataset["surface_weight"].values
     q, m = np.nonzero(weight.sum(axis=2) > _SURFACE)
     columns = {
