@@ -15,7 +15,7 @@ _NAMES = ("first", "second", "third", "fourth")
 
 
 def free_energy_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of the free energy of a run: verdict, parts, and what is left out."""
+    """Names and texts on the free energy of a run: verdict, parts, modes left out."""
     yield "Free energy", str(dataset["run_verdict"].item())
     kelvin, frames = (
         float(dataset["free_energy_temperature"]),
@@ -35,7 +35,7 @@ def free_energy_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
     classical, quantum = (f"{1e3 * shift:+.2g}" for shift in own - whole)
     yield (
         "Finite size",
-        f"F_h is that of a mesh of {mesh_of(dataset['run_mesh'].values)} points; the q points "
+        f"F_h is from a mesh of {mesh_of(dataset['run_mesh'].values)} points; the q points "
         f"of the supercell alone would change it by {classical} meV (classical) and {quantum} "
         "meV (quantum) per atom. U0 and its fluctuations are those of the supercell",
     )

@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 def minimum_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of the quasiharmonic crystal, where there is one."""
+    """Names and texts on the quasiharmonic crystal, if there is one."""
     if "minimum_volume" not in dataset:
         return
     statistics = str(dataset["qha_statistics"].values.item())
@@ -78,7 +78,7 @@ def _table(dataset: NamedArrays, n: int, p: int) -> Group:
 
 
 def _compared(dataset: NamedArrays) -> str:
-    """Largest difference in volume from the first scheme at the lowest pressure beside 0."""
+    """Largest difference in volume from the first scheme, at the pressure closest to 0."""
     p = int(np.abs(dataset["pressure_gpa"].values).argmin())
     kelvin, volume = dataset["qha_temperature"].values, dataset["minimum_volume"].values[0, p]
     known = np.isfinite(volume)

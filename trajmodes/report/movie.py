@@ -181,7 +181,7 @@ def make_movie(
 
 
 def _shown_vector(wave: Wave) -> Complexes:
-    """Polarisation vector (s, 3); for a standing wave one that is real up to q·r phases."""
+    """Polarisation vector (s, 3); for a standing wave real up to the phases q·r."""
     if not wave.is_standing:
         return wave.vector
     turns = np.exp(2j * np.pi * wave.crystal.sites @ wave.qpoint)[:, None]
@@ -199,7 +199,7 @@ def _largest_displacement(shape_ax: Complexes) -> float:
 
 
 def _thermal_factor(wave: Wave, supercell: Supercell, temperature: float) -> float:
-    """Factor of the displacements that gives ⟨|Q|²⟩ = k_BT/ω² over the period."""
+    """Factor of the displacements for which ⟨|Q|²⟩ over the period is k_BT/ω²."""
     if not wave.has_period:
         raise UsageError(
             "a mode without a period has no thermal amplitude",
@@ -245,7 +245,7 @@ def write_movie(movie: Movie, path: Path) -> Path:
 
 
 def is_movie(path: Path) -> bool:
-    """Whether a file begins like one written by `write_movie`."""
+    """Whether a file was written by `write_movie`, from its first lines."""
     try:
         with path.open("rb") as file:
             _, head = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)

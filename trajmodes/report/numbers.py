@@ -59,7 +59,7 @@ _SMALL, _LARGE = 0.2, 0.4
 
 
 def strength_of(sigma: float) -> str:
-    """Word for the anharmonicity σ.
+    """Describe the anharmonicity σ by a word.
 
     Examples
     --------

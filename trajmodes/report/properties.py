@@ -27,7 +27,7 @@ _TITLES = {
 
 
 def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of the properties of force constants alone, where there are any."""
+    """Names and texts on the properties of force constants alone, if there are any."""
     if "thermo_mesh" in dataset:
         divisions = dataset["thermo_mesh"].values
         finer = ", finer around Γ" if divisions.min() > 2 else ""
@@ -58,7 +58,7 @@ def property_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
 
 
 def scattering_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of structure factors, where there are any."""
+    """Names and texts on structure factors, if there are any."""
     if "sqw_hkl" not in dataset:
         return
     hkl, freq = dataset["sqw_hkl"].values, dataset["scattering_freq_thz"].values
@@ -88,7 +88,7 @@ def scattering_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
 
 
 def _multiphonon(dataset: NamedArrays) -> str:
-    """Part of the intensity of the run that one-phonon scattering does not have."""
+    """Fraction of the intensity of the run that is not one-phonon scattering."""
     # At reciprocal lattice points the acoustic modes are left out.
     q = dataset["sqw_q"].values
     inside = np.abs(q - np.rint(q)).max(axis=1) > 1e-6
@@ -97,7 +97,7 @@ def _multiphonon(dataset: NamedArrays) -> str:
     both = dataset["one_phonon_created"].values + dataset["one_phonon_annihilated"].values
     one, static = both[inside].sum(), float(dataset["sqw_static"].values[inside].sum())
     error = float(np.sqrt((dataset["sqw_static_sem"].values[inside] ** 2).sum()))
-    return f"{plus_minus(1.0 - one / static, error / static)} of S(Q) is not of one phonon"
+    return f"{plus_minus(1.0 - one / static, error / static)} of S(Q) is not from one phonon"
 
 
 def property_parts(dataset: NamedArrays) -> list[RenderableType]:
@@ -128,7 +128,7 @@ def _text(
 def _known(
     dataset: NamedArrays, name: str, scale: float, place: tuple[int, ...]
 ) -> tuple[float, float | None]:
-    """Value and error of a variable; an error that is rounding counts as none."""
+    """Value and error of a variable; an error at the level of rounding is none."""
     value, sem = scale * float(dataset[name].values[place]), dataset.get(f"{name}_sem")
     error = np.nan if sem is None else scale * float(sem.values[place])
     is_rounding = error < _ROUNDING * max(abs(value), float(np.abs(dataset[name].values).max()))
@@ -136,7 +136,7 @@ def _known(
 
 
 def _scattering(dataset: NamedArrays) -> str:
-    """Temperature and mesh of the sum over scattering, and what becomes of the static part."""
+    """Temperature and mesh of three-phonon scattering, and the use of the static part."""
     kelvin, mesh = float(dataset["spectral_temperature"]), dataset["spectral_mesh"].values
     part = dataset["spectral_static_part"].item()
     return (
@@ -155,7 +155,7 @@ def _debye(dataset: NamedArrays) -> str:
 
 
 def _own_temperature(dataset: NamedArrays) -> tuple[int, float]:
-    """Place and value of the temperature of the force constants, or of the highest."""
+    """Index and value of the temperature of the force constants, or of the highest one."""
     kelvin = dataset["thermo_temperature"].values
     known = "fit_temperature" in dataset
     place = int(np.abs(kelvin - float(dataset["fit_temperature"])).argmin()) if known else -1
@@ -163,7 +163,7 @@ def _own_temperature(dataset: NamedArrays) -> tuple[int, float]:
 
 
 def _b_iso(dataset: NamedArrays) -> str:
-    """Isotropic displacement parameters; those of equal sites once."""
+    """Isotropic displacement parameters, once for equivalent sites."""
     place, kelvin = _own_temperature(dataset)
     species = dataset["species"].values.tolist()
     texts = [
@@ -256,7 +256,7 @@ def _functions(dataset: NamedArrays) -> Group:
 
 
 def _tensor(dataset: NamedArrays, name: str, title: str) -> Group:
-    """Table of a matrix by components of strain, in rows too unless they are directions."""
+    """Table of a matrix; columns are components of strain, rows are these or directions."""
     table = FittedTable()
     rows, columns = dataset[name].dims
     titles = [str(one) for one in dataset[columns.removesuffix("_2")].values]

@@ -35,7 +35,7 @@ _AXES = (
 
 
 def volume_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of quasiharmonic properties, where there are any."""
+    """Names and texts on quasiharmonic properties, if there are any."""
     if "qha_volume" not in dataset:
         return
     volumes = dataset["qha_run_volume"].values
@@ -76,7 +76,7 @@ def volume_parts(dataset: NamedArrays) -> list[RenderableType]:
 
 
 def _cells(dataset: NamedArrays) -> str:
-    """Ranges of a and c."""
+    """Ranges of a and c of the cells."""
     a, _, c = dataset["qha_run_length"].values.T
     return (
         f"{counted(len(a), 'cell')} with a from {a.min():.4f} to {a.max():.4f} Å and c from "
@@ -89,7 +89,7 @@ _ROUND_OFF = 1e-9
 
 
 def _equations(dataset: NamedArrays) -> str:
-    """Errors of each form, with which the volumes left out are predicted."""
+    """Errors with which each form of F predicts volumes left out of its fit."""
     parts = []
     for k, name in enumerate(dataset["equation"].values.tolist()):
         residual = 1e3 * float(dataset["equation_residual"].values[k])
@@ -103,7 +103,7 @@ def _equations(dataset: NamedArrays) -> str:
 
 
 def _spread(dataset: NamedArrays) -> str:
-    """Largest spread over the equations of state, relative, and against the errors."""
+    """Largest relative spread over the equations of state, compared with the errors."""
     volume, spread = dataset["qha_volume"].values, dataset["qha_volume_spread"].values
     modulus, soft = dataset["qha_modulus_gpa"].values, dataset["qha_modulus_spread_gpa"].values
     forms = "forms of F" if "qha_ratio" in dataset else "equations of state"
@@ -119,7 +119,7 @@ def _spread(dataset: NamedArrays) -> str:
 
 
 def _expansions(dataset: NamedArrays) -> str:
-    """Thermal expansion of both origins at the temperature nearest to 300 K."""
+    """Thermal expansion from volumes and from third order, at a temperature near 300 K."""
     place = int(np.abs(dataset["qha_temperature"].values - 300.0).argmin())
     texts = []
     for name, index in (("qha_expansion", (0, place)), ("qha_expansion_phi3", (place,))):
@@ -139,7 +139,7 @@ def _table(
     columns: tuple[tuple[str, str, float], ...],
     note: str,
 ) -> Group:
-    """One row for each of some temperatures; of lengths, that which the title names."""
+    """Table with one row for each of some temperatures; lengths are those of the title."""
     table = FittedTable()
     for label in ("T\nK", *(column[0] for column in columns)):
         table.add_column(label, justify="right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""Lines of the summary on the fit (orders, errors, stability) and the projection."""
+"""Lines of the summary: the fit (orders, errors, stability) and the projection."""
 
 from itertools import pairwise
 
@@ -39,7 +39,7 @@ _ANISOTROPIC = 2.0
 
 
 def fit_rows(dataset: NamedArrays) -> list[tuple[str, str]]:
-    """Name and text of each line on a fit beyond its quality."""
+    """Name and text of each line on a fit, other than its quality."""
     rows = (
         ("Anharmonicity", _anharmonicity(dataset)),
         ("Error bars", _error_bars(dataset)),
@@ -54,7 +54,7 @@ def fit_rows(dataset: NamedArrays) -> list[tuple[str, str]]:
 
 
 def fit_section(dataset: NamedArrays) -> list[RenderableType]:
-    """Results of the fit beyond its quality: orders, errors, stability, properties from Φ3."""
+    """Results of the fit besides its quality: orders, errors, stability, properties from Φ3."""
     rows = fit_rows(dataset)
     has_orders = dataset.sizes.get("order", 0) > 1
     orders: list[RenderableType] = [Text(), _orders(dataset)] if has_orders else []
@@ -115,7 +115,7 @@ def _anharmonicity(dataset: NamedArrays) -> str:
 
 
 def _sigma(dataset: NamedArrays) -> str:
-    """State σ about the force constants of the modes: whole, by species and set."""
+    """State σ about the force constants of the modes: for all atoms, by species and by set."""
     whole, whole_sem = float(dataset["sigma"]), float(dataset["sigma_sem"])
     names, each = dataset["element"].values, dataset["sigma_species"].values
     sets = dataset["sigma_set"].values
@@ -230,7 +230,7 @@ def _perturbation(dataset: NamedArrays) -> str:
 
 
 def _width_comparison(dataset: NamedArrays) -> str:
-    """Compare the mean linewidth of the run with the perturbative one of the same sets."""
+    """Compare the mean linewidth in the run with the perturbative one of the same sets."""
     if "phi3_ratio" not in dataset:
         return ""
     ratio, ratio_sem = float(dataset["phi3_ratio"]), float(dataset["phi3_ratio_sem"])
@@ -332,7 +332,7 @@ def conductivity_line(dataset: NamedArrays) -> str:
 
 
 def conducting_axes(dataset: NamedArrays, kind: str) -> tuple[str, Floats, Floats]:
-    """Axes, κ along them and its errors; without the normal of a layer if that is an axis."""
+    """Axes, κ along them and its errors; the normal of a layer is left out if it is an axis."""
     value, sem = (np.diag(dataset[f"kappa_{kind}_w_mk{end}"].values) for end in ("", "_sem"))
     shown = value > _ISOTROPIC * value.max()
     if "kappa_thickness" not in dataset:

@@ -29,7 +29,7 @@ _SOFT = 4
 
 
 def series_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of the results of a series, where there is one."""
+    """Names and texts on the results of a series, if there is one."""
     if "series_run" not in dataset.dims:
         return
     kelvin = dataset["run_temperature"].values
@@ -46,7 +46,7 @@ def series_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
 
 
 def series_parts(dataset: NamedArrays) -> list[RenderableType]:
-    """Table of frequencies at both ends of the temperatures, their shifts, and slopes."""
+    """Table of frequencies at the lowest and highest temperature, their shifts, and slopes."""
     if "series_run" not in dataset.dims:
         return []
     table = FittedTable()
@@ -89,7 +89,7 @@ def _frequency(dataset: NamedArrays) -> str:
 
 
 def _chosen(dataset: NamedArrays) -> Ints:
-    """Choose sets at named points first, then others, evenly; by frequency."""
+    """Choose sets at named points first, then others at even spacing; sort by frequency."""
     named = np.array([bool(str(one)) for one in dataset["series_point"].values])
     every = dataset[_frequency(dataset)].values
     known = np.isfinite(every).any(axis=1)

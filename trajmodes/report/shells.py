@@ -15,7 +15,7 @@ _ROWS, _MODELS = 40, 4
 
 
 def shell_lines(dataset: NamedArrays) -> Iterator[tuple[str, str]]:
-    """Names and texts of the results, where there are constants of shells."""
+    """Names and texts on the constants of shells, if there are any."""
     if "potential_energy_ev" in dataset:
         yield "Potential", _state(dataset)
     if "bvk_shell" not in dataset.dims:

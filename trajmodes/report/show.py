@@ -1,4 +1,4 @@
-"""What `trajmodes show` and `trajmodes modes` print of a results folder."""
+"""The text that `trajmodes show` and `trajmodes modes` print on a results folder."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def show(path: str, table: str | None, values: dict[str, Any]) -> str:
     Raises
     ------
     DataError
-        If it is not a results file, or has no such data.
+        If the file is not a results file, or lacks the data.
     UsageError
         If there is no such table, column or q.
     """

@@ -38,7 +38,7 @@ def lines_of_modes(dataset: NamedArrays) -> Group:
 
 
 def levels_of(dataset: NamedArrays) -> list[tuple[int, int, int]]:
-    """Row, first and last branch of each level that has a line; each q once."""
+    """Row, first and last branch of each level that has a line; each q is listed once."""
     found, seen = [], set()
     freq = dataset["spectral_harmonic_thz"].values
     width = dataset["spectral_width_classical_thz"].values

@@ -56,7 +56,7 @@ WIDTH = 100
 
 
 def text_of(part: RenderableType) -> str:
-    """Render for the terminal, at most 100 columns wide, without blanks at ends of lines."""
+    """Render for the terminal, at most 100 columns wide, without trailing blanks."""
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     # Nothing is printed here, not even an empty text: the disk of the output may be full.
     text = StringIO()
@@ -73,9 +73,9 @@ def show_results(
     *,
     verbose: bool = False,
 ) -> str:
-    """Brief summary of a run, or the summary of other results, and where the files are.
+    """Brief summary of a run, or the summary of other results, with the names of the files.
 
-    ``files``: path → description. Verbose: the whole summary, with each file.
+    `files` is path → description. If verbose, the whole summary with each file is returned.
     """
     if verbose:
         return text_of(render(results, files=files))
@@ -174,7 +174,7 @@ def overview_rows(dataset: NamedArrays) -> list[Row]:
 
 
 def unresolved_rows(dataset: NamedArrays) -> list[str]:
-    """List what is imaginary or not resolved, and what would resolve it."""
+    """List imaginary and unresolved modes, and what would resolve them."""
     return [*_imaginary(dataset), *unresolved_lines(dataset)]
 
 
@@ -244,7 +244,7 @@ projection; modes.csv has more."""
 
 
 def _choose_sets(dataset: NamedArrays, count: int) -> Ints:
-    """Choose sets to list: those with a lifetime first, spread evenly over the frequencies."""
+    """Choose sets to list: those with a lifetime first, evenly spaced in frequency."""
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
     resolved = np.zeros(len(order), dtype=bool)
     for name in ("resolved", "energy_resolved"):

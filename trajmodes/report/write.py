@@ -3,8 +3,8 @@
 The second process, ``python -m trajmodes.report.figures.catalogue``, is started while the run
 is read, so that matplotlib is loaded when the results arrive. It draws the figures from the
 last to the first. The first process goes through them from the first to the last: it takes
-those that are complete and draws the others itself. It never waits. If the second process
-fails, the first one draws the figure and raises the error.
+those that are complete and draws the others itself. It never waits for the second process. If
+that fails, the first process draws the figure itself, and raises the error.
 """
 
 import os
@@ -117,9 +117,9 @@ class _Shared:
 
 @contextmanager
 def second_painter(folder: Path) -> Iterator[Painter | None]:
-    """Start the second process if there are two processors, and end it with the block.
+    """Start the second process if there are two processors; end it after the block.
 
-    The folder for complete figures must be on the disk of the results.
+    The folder for complete figures must be on the same disk as the results.
     """
     if available_processors() < 2:
         yield None
@@ -146,12 +146,12 @@ def second_painter(folder: Path) -> Iterator[Painter | None]:
 
 
 def is_map(dataset: NamedArrays) -> bool:
-    """Whether these are the spectral energy along a path, and no results of a run."""
+    """Whether these are the spectral energy along a path, rather than results of a run."""
     return "map_power" in dataset and "set" not in dataset.dims
 
 
 def is_property(dataset: NamedArrays) -> bool:
-    """Whether these are properties of force constants alone, and no results of a run."""
+    """Whether these are properties of force constants alone, rather than results of a run."""
     axes = {"thermo_temperature", "strain", "spectral_point", "expansion_order"}
     return not axes.isdisjoint(dataset.dims)
 
@@ -162,12 +162,12 @@ def is_series(dataset: NamedArrays) -> bool:
 
 
 def is_scattering(dataset: NamedArrays) -> bool:
-    """Whether these are dynamic structure factors, and no results of a run."""
+    """Whether these are dynamic structure factors, rather than results of a run."""
     return "wavevector" in dataset.dims
 
 
 def outputs_of(dataset: NamedArrays) -> tuple[Output, ...]:
-    """Files that results of this kind may have."""
+    """Files that may be written for results of this kind."""
     kinds = (
         (is_series(dataset), SERIES_OUTPUTS),
         (is_property(dataset), PROPERTY_OUTPUTS),

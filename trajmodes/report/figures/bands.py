@@ -70,7 +70,7 @@ def frequency_span(freq: Floats, highest: float = 0.0) -> tuple[float, float]:
 
 
 def frame_path(axes: Axes, dataset: NamedArrays, span: tuple[float, float]) -> None:
-    """Set limits and labels of a panel of frequencies along the path; name the points."""
+    """Set the axes of a panel of frequencies along the path; name the points."""
     place = dataset["path_distance"].values
     axes.set(xlim=(place[0], place[-1]), ylim=span, ylabel="Frequency (THz)")
     if span[0] < 0.0:
@@ -153,7 +153,7 @@ def name_points(axes: Axes, dataset: NamedArrays, size: float = _NAME_SIZE) -> N
 
 
 def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
-    """Move names that would overlap to a lower row; middles and size in points."""
+    """Move names that would overlap to a lower row; positions and size are in points."""
     font = FontProperties(size=size)
     ends = [-np.inf] * _NAME_ROWS
     placed = []

@@ -351,12 +351,12 @@ SCATTERING_OUTPUTS = (
 
 
 def place_of_drawing(folder: Path, output: Output) -> Path:
-    """Path in the folder of complete figures at which a second process puts a figure."""
+    """Path of a figure in the folder for complete figures of the second process."""
     return folder / Path(output.name).name
 
 
 def _draw_all() -> None:
-    """Import matplotlib, read the results from stdin, draw the figures from the last on."""
+    """Import matplotlib, read the results from stdin, draw the figures from last to first."""
     style = import_module("trajmodes.report.figures.style")
     # The first figure of a process takes longer, because it loads the fonts.
     with style.sheet():

@@ -114,7 +114,7 @@ def anharmonicity_panel(axes: Axes, dataset: NamedArrays) -> None:
 def _draw_deviation_from_harmonic(
     axes: Axes, dataset: NamedArrays, name: str, expected: float, most: float
 ) -> None:
-    """Draw a quantity of each set around its harmonic value, at most this far from it."""
+    """Draw a quantity of each set around its harmonic value, up to a largest deviation."""
     freq = dataset["freq_harmonic_thz"].values
     value, sem = dataset[name].values, dataset[f"{name}_sem"].values
     known = np.isfinite(value)

@@ -49,7 +49,7 @@ def draw_fit(dataset: NamedArrays) -> Figure:
 
 
 def shells_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the rms force constants of the shells of neighbours by distance."""
+    """Draw the rms force constants of the neighbour shells against distance."""
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem, kinds = sem_of(dataset, "shell_norm"), dataset["shell_species"].values
     for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
@@ -72,7 +72,7 @@ def shells_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def convergence_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw how parameters and frequencies change if a part of the run is fitted."""
+    """Draw the change of parameters and frequencies if a part of the run is fitted."""
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = dataset["fit_change"].values[:-1]
@@ -107,7 +107,7 @@ _MOST_KINDS = 5
 
 
 def draw_orders(dataset: NamedArrays) -> Figure:
-    """Draw force constants of higher orders by distance, residuals and convergence by order."""
+    """Draw higher-order force constants by distance, and residuals and convergence by order."""
     names = [name for name in _CLUSTERS if f"{name}_shell_norm" in dataset]
     upper = [_CLUSTER_PANELS[name] for name in names]
     lower: list[_Panel] = []
@@ -131,12 +131,12 @@ def draw_orders(dataset: NamedArrays) -> Figure:
 
 
 def triplets_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw third-order force constants by the largest distance in a triplet."""
+    """Draw third-order force constants against the largest distance in a triplet."""
     _draw_clusters(axes, dataset, "triplet")
 
 
 def quartets_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw fourth-order force constants by the largest distance in a quartet."""
+    """Draw fourth-order force constants against the largest distance in a quartet."""
     _draw_clusters(axes, dataset, "quartet")
 
 
@@ -262,7 +262,7 @@ def residuals_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def order_convergence_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw how the parameters of each order change if a part of the run is fitted."""
+    """Draw the change of the parameters of each order if a part of the run is fitted."""
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = 100.0 * dataset["fit_order_change"].values[:-1]

@@ -275,7 +275,7 @@ def _draw_kinds(axes: Axes, dataset: NamedArrays, place: Floats, name: str) -> N
 
 
 def cumulative_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the conductivity of mean free paths up to each length."""
+    """Draw the contribution to the conductivity of mean free paths up to each length."""
     path = dataset["kappa_path"].values / 10.0
     _draw_kinds(axes, dataset, path, "kappa_cumulative_{}_w_mk")
     total = dataset["kappa_cumulative_classical_w_mk"].values

@@ -42,7 +42,7 @@ _OPEN: dict[str, Any] = {"markerfacecolor": "none"}
 def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
     """Draw residuals and the lowest frequency against cutoffs, orders and run length.
 
-    Constraints and ridges are in the table only.
+    Fits with other constraints or ridges are in the table only.
     """
     kinds: dict[str, list[list[ScanPoint]]] = {"cutoff": [], "order": [], "time": []}
     for _, group in groups_of(rows):
@@ -69,7 +69,7 @@ def _panel_at(figure: Figure, left: float, foot: float, wide: float, tall: float
 
 
 def _draw_cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
-    """One column for each order: residuals above, the lowest frequency below."""
+    """Draw one column for each order: residuals above, the lowest frequency below."""
     wide = (WIDTH - _LEFT - _RIGHT - _TIGHT * (len(groups) - 1)) / len(groups)
     foot = figure.get_figheight() - _LEGEND - _TALL
     uppers, lowers = [], []
@@ -102,7 +102,7 @@ def _draw_cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list
 
 
 def _draw_others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
-    """Residuals by order and by run length, and the lowest frequency by run length."""
+    """Draw residuals by order and by run length, and the lowest frequency by run length."""
     last = groups[-1]
     has_squares = last[0].kind == "time" and np.isfinite([r.lowest_squared for r in last]).any()
     n_panels = len(groups) + int(has_squares)
@@ -179,7 +179,7 @@ def _draw_residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
 
 
 def _include_all(axes: Axes, values: Floats) -> None:
-    """Limits around the values, at least one percent of them apart."""
+    """Limits that enclose the values and differ by at least one percent."""
     known = values[np.isfinite(values)]
     if not known.size:
         return

@@ -138,7 +138,7 @@ def _draw_columns(axes: Axes, dataset: NamedArrays, name: str, norm: LogNorm) ->
 
 
 def _highest(dataset: NamedArrays) -> float:
-    """Highest frequency shown: above the phonons, or where the signal ends."""
+    """Highest frequency shown: above the phonons, or at the end of the signal."""
     freq = dataset["scattering_freq_thz"].values
     for name in ("line_one_phonon_freq_thz", "one_phonon_freq_thz"):
         if name in dataset:
@@ -149,7 +149,7 @@ def _highest(dataset: NamedArrays) -> float:
 
 
 def _draw_dispersion(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the branches of the force constants, as strong as they scatter."""
+    """Draw the branches of the force constants, with a strength given by their intensity."""
     place = dataset["line_place"].values[:, 0]
     freq, strength = (
         dataset[f"line_one_phonon_{name}"].values for name in ("freq_thz", "created")
@@ -256,7 +256,7 @@ def _axis_text(dataset: NamedArrays) -> str:
 
 
 def _windows(dataset: NamedArrays, count: int) -> list[slice]:
-    """Ranges of frequencies from zero to the highest, as wide as each other."""
+    """Ranges of frequencies of equal width from zero to the highest."""
     freq = dataset["scattering_freq_thz"].values
     stop = int(np.searchsorted(freq, _highest(dataset) / 1.1))
     edges = np.linspace(2, max(stop, count + 2), count + 1).astype(int)
@@ -329,7 +329,7 @@ def wave_panel(axes: Axes, dataset: NamedArrays, k: int) -> None:
 
 
 def _spread(count: int, most: int) -> Ints:
-    """At most ``most`` of ``count`` places, evenly spread, with both ends."""
+    """At most ``most`` of ``count`` places, evenly spaced, with both ends."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 

@@ -87,7 +87,7 @@ def groups_of(dataset: NamedArrays) -> list[Ints]:
 
 
 def frequencies_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
-    """Draw frequencies of some sets in all runs, and their fits."""
+    """Draw frequencies of selected sets in all runs, and their fits."""
     kelvin, curve_t = dataset["run_temperature"].values, dataset["curve_temperature"].values
     name = _frequency(dataset)
     freq, sem = dataset[name].values, sem_of(dataset, name)
@@ -269,7 +269,7 @@ def draw_linewidths(dataset: NamedArrays) -> Figure:
 
 
 def widths_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw linewidths of some sets, and lines of Γ ∝ T through them."""
+    """Draw linewidths of selected sets, and lines Γ ∝ T through them."""
     kelvin = dataset["run_temperature"].values
     width, sem = (dataset[f"series_linewidth_thz{x}"].values for x in ("", "_sem"))
     known = np.isfinite(width).sum(axis=1)
@@ -332,7 +332,7 @@ def _softest(dataset: NamedArrays, count: int) -> Ints:
 
 
 def _label(dataset: NamedArrays, g: int) -> str:
-    """Point and branches of a set."""
+    """Name of a set: its q point and branches."""
     name = str(dataset["series_point"].values[g])
     if not name:
         name = f"({point(dataset['series_q'].values[g])})"
@@ -358,5 +358,5 @@ def temperature_span(kelvin: Floats, margin: float = 0.05) -> tuple[float, float
 
 
 def _temperatures() -> Colormap:
-    """Colours from dark to bright, without the palest ones."""
+    """Colours of temperatures from dark to bright, without the palest ones."""
     return ListedColormap(colormaps["plasma"](np.linspace(0.0, 0.88, 256)))

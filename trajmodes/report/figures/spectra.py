@@ -48,7 +48,7 @@ _ANISOTROPIC = 0.03
 
 
 def choose_sets(dataset: NamedArrays, resolved: Bools) -> Ints:
-    """Choose up to twelve sets evenly spread over the frequencies, some of them unresolved."""
+    """Choose up to twelve sets evenly spaced in frequency, some of them unresolved."""
     room = _COLUMNS * _ROWS
     n_unresolved = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
@@ -87,7 +87,7 @@ def small_panels(count: int, xlabel: str, ylabel: str) -> tuple[Figure, list[Axe
 
 
 def annotate_panel(axes: Axes, one: NamedArrays, text: str, *, resolved: bool) -> None:
-    """Write the name of the set as the title, and the result or verdict into the corner."""
+    """Write the name of the set as the title, and the result or verdict in a corner."""
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
     is_crystal = "set_q" in one.variables
     title = f"q = {place_of(one.variables)}, branch {name}" if is_crystal else f"mode {name}"
@@ -164,7 +164,7 @@ def _line_text(one: NamedArrays) -> str:
 
 
 def draw_correlations(dataset: NamedArrays) -> Figure:
-    """Draw up to twelve energy autocorrelations with the decays, by increasing frequency."""
+    """Draw up to twelve energy autocorrelations with fitted decays, by increasing frequency."""
     resolved = dataset["energy_resolved"].values.astype(bool)
     chosen = choose_sets(dataset, resolved)
     figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy autocorrelation")
@@ -274,7 +274,7 @@ def density_panel(axes: Axes, dataset: NamedArrays) -> None:
 def densities(
     dataset: NamedArrays,
 ) -> tuple[Floats, Floats, dict[str, Floats], dict[str, Floats]]:
-    """Read frequencies; total density, that of each of several species, that along x, y, z."""
+    """Read frequencies and densities: total, of each of several species, and along x, y, z."""
     columns = density_table(dataset).columns
     species = dict.fromkeys(dataset["species"].values.tolist())
     kinds = {name: columns[f"density_{name}"] for name in species} if len(species) > 1 else {}

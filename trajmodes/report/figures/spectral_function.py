@@ -117,7 +117,7 @@ def level_panel(axes: Axes, dataset: NamedArrays, level: tuple[int, int, int]) -
 
 
 def _window(dataset: NamedArrays, at: tuple[int, int]) -> tuple[float, float]:
-    """Centre and half the width in THz of the frequencies that are shown."""
+    """Centre and half-width in THz of the range of frequencies shown."""
     peak = float(dataset["spectral_peak_classical_thz"].values[at])
     width = float(dataset["spectral_width_classical_thz"].values[at])
     harmonic = float(dataset["spectral_harmonic_thz"].values[at])
@@ -215,7 +215,7 @@ def map_panel(axes: Axes, dataset: NamedArrays, view: View) -> QuadMesh:
 
 
 def _map_view(dataset: NamedArrays, axis: str, known: Bools | None = None) -> PlainArrays:
-    """Arrays that a map needs, with the names of `trajmodes.report.figures.spectral_map`."""
+    """Arrays for a map, with the names of `trajmodes.report.figures.spectral_map`."""
     names = ("path_distance", "path_q", "path_segment", "tick_distance", "cell")
     rows: Any = slice(None) if known is None else known
     arrays = {name: PlainArray(dataset[name].dims, dataset[name].values) for name in names}

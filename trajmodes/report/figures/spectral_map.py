@@ -1,7 +1,7 @@
-"""Maps of the spectral energy density along the band path, whole and branch by branch.
+"""Maps of the spectral energy density along the band path, in total and branch by branch.
 
-The map has a patch at each commensurate q of the path. A segment of the path is continuous, a
-section lies between two named points. Sections without a commensurate q are hatched.
+The map has a patch at each commensurate q of the path. A segment is a continuous part of the
+path; a section lies between two named points. Sections without a commensurate q are hatched.
 """
 
 import math
@@ -69,7 +69,7 @@ _SMALL_NAME_SIZE = 7.0
 
 
 def draw_bands(dataset: NamedArrays) -> Figure:
-    """Draw frequencies along the band path over the measured spectra, whichever are present."""
+    """Draw frequencies along the band path over the measured spectra, or one of both."""
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
     axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
@@ -237,7 +237,7 @@ def patches(dataset: NamedArrays) -> list[Patch]:
 def _rows_on(
     dataset: NamedArrays, segment: Segment, others: list[Segment], near: float
 ) -> Iterator[tuple[float, int]]:
-    """Places on a segment, and the row of the map for each."""
+    """Positions on a segment, and the row of the map for each."""
     place = dataset["map_distance"].values
     order = np.argsort(place, kind="stable")
     for rows in np.split(order, 1 + np.flatnonzero(np.diff(place[order]) > near)):
@@ -253,7 +253,7 @@ def _rows_on(
 
 
 def _jumps(segment: Segment, others: list[Segment]) -> Iterator[tuple[float, Floats, Floats]]:
-    """Places of the jumps at both ends of a segment; q on this side and on the other."""
+    """Positions of the jumps at both ends of a segment, with the q on either side."""
     for other in others:
         if other.low < segment.low:
             yield segment.low, segment.first_q, other.last_q
@@ -264,11 +264,11 @@ def _jumps(segment: Segment, others: list[Segment]) -> Iterator[tuple[float, Flo
 def _rows_on_this_side(
     dataset: NamedArrays, rows: Ints, own_q: Floats, other_q: Floats
 ) -> Ints:
-    """Points of the map at a jump that are equivalent to its end on this side.
+    """Points of the map that belong to this side of a jump.
 
-    Equivalent q have the same distances to the reciprocal lattice points around them. If the
-    two ends of the jump are equivalent, as at U|K, the points belong to both sides. The end
-    itself comes first.
+    They are equivalent to the end of the path on this side: equivalent q have the same
+    distances to the reciprocal lattice points around them. If the two ends of the jump are
+    equivalent, as at U|K, the points belong to both sides. The end itself comes first.
     """
     q = dataset["map_q"].values[rows]
     shortest = _shortest(dataset["cell"].values, np.vstack([q, own_q, other_q]))
@@ -301,8 +301,8 @@ def draw_map(
 ) -> QuadMesh:
     """Draw the patches of all commensurate points on the path.
 
-    Spectra (k, w) and the strongest one, which ends the colour scale, are in eV/THz, the limits
-    of the axis in THz.
+    Spectra (k, w) and the maximum of the colour scale are in eV/THz, the limits of the axis in
+    THz.
     """
     freq = dataset["map_freq_thz"].values
     step = float(freq[1] - freq[0])

@@ -82,7 +82,7 @@ def sheet() -> Iterator[None]:
 
 
 def new_figure(height: float) -> Figure:
-    """Make an empty figure of full width, height in inches, without a window."""
+    """Make an empty figure of full width and a height in inches, without a window."""
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     return figure
@@ -90,7 +90,7 @@ def new_figure(height: float) -> Figure:
 
 @contextmanager
 def new_axes(ax: Axes | None) -> Iterator[Axes]:
-    """Give the axes back, or those of a new figure, drawn in the style of the package."""
+    """Yield the given axes, or those of a new figure in the style of the package."""
     with sheet() if ax is None else nullcontext():
         yield new_figure(3.6).add_axes((0.1, 0.13, 0.87, 0.79)) if ax is None else ax
 
@@ -201,7 +201,7 @@ def figure_of_panels(
     panels: Iterable[Callable[[Axes, NamedArrays], None]],
     dataset: NamedArrays,
 ) -> Figure:
-    """Draw panels with letters at places (left, foot, width, height) of a new figure."""
+    """Draw panels with letters at positions (left, bottom, width, height) of a new figure."""
     figure = new_figure(height)
     drawn = [figure.add_axes(place) for place in places]
     for axes, panel in zip(drawn, panels, strict=True):

@@ -29,7 +29,7 @@ _HOVERED = (
 
 
 def plain(values: npt.ArrayLike, digits: int = _DIGITS) -> list[Any]:
-    """Nested lists of numbers with some digits; None for what is not finite."""
+    """Convert to nested lists of rounded numbers; None for numbers that are not finite."""
     array = np.asarray(values, dtype=float)
     if array.ndim > 1:
         return [plain(row, digits) for row in array]
@@ -58,7 +58,7 @@ def _bands(dataset: NamedArrays) -> Chart:
 
 
 def _map(dataset: NamedArrays) -> Chart:
-    """Bars of logarithmic power about each commensurate q of the path, white between them."""
+    """Bars of logarithmic power about each commensurate q of the path, with white gaps."""
     place, power = dataset["map_distance"].values, dataset["map_power"].values
     order = np.argsort(place, kind="stable")
     place, power = place[order], power[order]
@@ -77,7 +77,7 @@ def _map(dataset: NamedArrays) -> Chart:
 
 
 def _modes(dataset: NamedArrays) -> Chart:
-    """List what each set of modes shows, and where it lies on the path."""
+    """List the data of each set of modes, and its positions on the path."""
     n_sets = dataset.sizes["set"]
     heads, columns = columns_of_sets(dataset, range(n_sets), _HOVERED)
     names = [f"{head.title}, {head.unit}" if head.unit else head.title for head in heads]
@@ -111,7 +111,7 @@ def _is_resolved(dataset: NamedArrays) -> Bools:
 
 
 def _best_known(dataset: NamedArrays) -> int:
-    """Set whose lifetime has the smallest relative error, which is shown first."""
+    """Choose the set that is shown first: that with the most precise lifetime."""
     if "lifetime_ps" not in dataset:
         return 0
     relative = dataset["lifetime_ps_sem"].values / dataset["lifetime_ps"].values

@@ -1,4 +1,4 @@
-"""What differs between the results of two or more folders of one crystal."""
+"""Differences between the results of two or more folders of one crystal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def _have_same_modes(first: NamedArrays, other: NamedArrays) -> bool:
 def _shifts(
     first: NamedArrays, other: NamedArrays
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...]]:
-    """Heads and rows: each shift with its error, and in units of it."""
+    """Headings and rows: each shift with its error, and in units of the error."""
     known = [one for one in _COMPARED if one[1] in first and one[1] in other]
     heads = [("q", ""), ("br.", "")]
     columns: list[list[str]] = [_places(first), [str(b) for b in first["branch_first"].values]]

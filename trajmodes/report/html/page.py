@@ -45,7 +45,7 @@ _LEGEND = "1.234(56) means 1.234 ± 0.056; FWHM is the linewidth, τ the lifetim
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Results, and where they are."""
+    """Results and their location."""
 
     name: str
     dataset: NamedArrays
@@ -96,13 +96,13 @@ def _read(name: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """Write JSON that may stand within a script element: no tag begins or ends in it."""
+    """Write JSON for a script element: without characters that begin or end a tag."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c")
 
 
 def _run(source: Source) -> Mapping[str, Any]:
-    """Collect what the template shows of one folder."""
+    """Collect the content of one folder for the template."""
     dataset = source.dataset
     return {
         "name": source.name,
@@ -119,7 +119,7 @@ def _run(source: Source) -> Mapping[str, Any]:
 
 
 def _title(source: Source) -> str:
-    """Give the verdict; where there is none, the crystal and what the first file holds."""
+    """Return the verdict; without one, the crystal and the content of the first file."""
     dataset = source.dataset
     verdict = verdict_of(dataset) if "species" in dataset else source.name
     if ": " in verdict:
@@ -129,7 +129,7 @@ def _title(source: Source) -> str:
 
 
 def _figures(source: Source) -> list[tuple[str, str]]:
-    """List description and data URI of each figure that no chart of the page replaces."""
+    """List description and data URI of each figure whose content no chart shows."""
     charts = charts_of_figures(source.dataset)
     return [
         (describe(one.text, source.dataset), _data_uri(one, source))
@@ -141,13 +141,13 @@ def _figures(source: Source) -> list[tuple[str, str]]:
 
 
 def charts_of_figures(dataset: NamedArrays) -> frozenset[str]:
-    """Figures whose content the charts show; of a series or of a potential none."""
+    """Figures whose content the charts show; none for a series or a potential."""
     is_run = any(name in dataset for name in ("mode_temperature", "r_squared", "map_power"))
     return frozenset(DRAWN) if is_run and "series_run" not in dataset.dims else frozenset()
 
 
 def _data_uri(output: Output, source: Source) -> str:
-    """Give a figure at 150 dots per inch, half of those of the folder: it is for a screen."""
+    """Encode a figure at 150 dots per inch, half those of the folder: enough on a screen."""
     path = None if source.folder is None else source.folder / output.name
     stream = BytesIO()
     if path is not None and path.is_file():
@@ -163,7 +163,7 @@ def _data_uri(output: Output, source: Source) -> str:
 
 
 def _tables(dataset: NamedArrays) -> list[Mapping[str, Any]]:
-    """Name, title, heads and rows of the tables; of large ones the name alone."""
+    """Name, title, headings and rows of the tables; of large tables the name alone."""
     found = []
     if "mode_temperature" in dataset or "freq_harmonic_thz" in dataset:
         found.append(_modes(dataset))
@@ -185,7 +185,7 @@ def _tables(dataset: NamedArrays) -> list[Mapping[str, Any]]:
 
 
 def _head(name: str, table: Table) -> tuple[str, str, str]:
-    """Name, unit and meaning of a column; one of ``x_a``, ``x_b`` has those of ``x``."""
+    """Name, unit and meaning of a column; those of ``x_a`` and ``x_b`` are taken from ``x``."""
     base = name
     while base and base.removesuffix("_sem") not in VARIABLES:
         base = base.rpartition("_")[0]

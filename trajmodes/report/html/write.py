@@ -23,8 +23,8 @@ def write_report(paths: Sequence[str | os.PathLike[str]], output: str | None = N
     paths
         Results folders, or their ``results.nc``, of one crystal.
     output
-        The file; None: ``report.html`` in the first folder, where the next results of the
-        folder remove it.
+        The file; by default ``report.html`` in the first folder, which is removed when the
+        folder gets new results.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def write_report(paths: Sequence[str | os.PathLike[str]], output: str | None = N
 def report_of(dataset: NamedArrays, folder: Path | None, output: str) -> str:
     """Write the report of results in memory; return a text about the file.
 
-    ``folder``: where they were read from, if they were.
+    `folder` is the folder from which they were read, if any.
     """
     place = folder or Path(output).parent
     return _written(page_of([Source(place.resolve().name, dataset, folder)]), place, output)
@@ -66,7 +66,7 @@ def _written(text: str, folder: Path, output: str | None) -> str:
         with atomic_file(target) as partial:
             partial.write_text(text, encoding="utf-8")
     size = size_of(len(text.encode()))
-    return f"{target}: {size}, one file for any browser, which needs no network\n"
+    return f"{target}: {size}, one self-contained file for any browser\n"
 
 
 def _folder(path: Path) -> Path:
@@ -74,7 +74,7 @@ def _folder(path: Path) -> Path:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Names of the folders; whole paths where two have one name."""
+    """Names of the folders; whole paths if two names are the same."""
     names = [one.resolve().name for one in folders]
     return names if len(set(names)) == len(names) else [str(one) for one in folders]
 

@@ -1,4 +1,4 @@
-"""Bands with the densities of states at their side, on one axis of frequency."""
+"""Bands and densities of states side by side, on one axis of frequency."""
 
 from typing import TYPE_CHECKING
 

@@ -158,7 +158,7 @@ def _lift_titles(axes: "Axes") -> None:
 
 
 def _break(text: "Text", room: float) -> None:
-    """Break a text that is longer than the room, in pixels."""
+    """Break a text that is longer than the available length in pixels."""
     words, extent = text.get_text(), text.get_window_extent()
     length = max(extent.width, extent.height)
     if length > room and "\n" not in words:
@@ -167,7 +167,7 @@ def _break(text: "Text", room: float) -> None:
 
 
 def set_of(dataset: NamedArrays, mode: int | str) -> int:
-    """Find the number of the set that a mode belongs to.
+    """Find the number of the set to which a mode belongs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`trajmodes plot`: one figure of a results folder in a size and format of one's own."""
+"""`trajmodes plot`: one figure of a results folder in a chosen size and format."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ def plot_job(
     modes
         Modes such as ``X:4``, for panels of a mode.
     output
-        The file; None: the names in the working folder.
+        The file; by default it is named after the panels, in the working folder.
     look
         Size, ranges and format.
 
@@ -158,7 +158,7 @@ def _figure(
 def _of_panels(
     dataset: NamedArrays, names: Sequence[str], modes: Sequence[str], look: Look
 ) -> "Figure":
-    """Put panels together; those of a mode are drawn for each of several modes."""
+    """Combine panels in one figure; panels of a mode are drawn for each of several modes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads slowly
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -222,7 +222,7 @@ def _set_limits(axes: "Axes", look: Look) -> None:
 
 @contextmanager
 def _style(look: Look) -> Iterator[None]:
-    """Use the style of the package at the size of a journal, and the user's own on top."""
+    """Use the style of the package at the size of a journal; the user's style overrides it."""
     import matplotlib as mpl  # noqa: PLC0415 - loads slowly
     from matplotlib import style  # noqa: PLC0415
 

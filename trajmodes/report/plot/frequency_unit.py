@@ -26,7 +26,7 @@ def per_thz(unit: str) -> float:
 
 
 def factor_of(axis: "Axis", unit: str) -> float:
-    """Factor of the numbers of an axis whose label has THz, or states per THz; 1 for others."""
+    """Factor for the numbers of an axis in THz or in states per THz; 1 for other axes."""
     label = axis.get_label_text()
     if "/THz" in label:
         return 1.0 / per_thz(unit)
@@ -34,7 +34,7 @@ def factor_of(axis: "Axis", unit: str) -> float:
 
 
 def set_unit(figure: "Figure", unit: str) -> None:
-    """Write all axes of frequency of a figure in a unit, with round numbers in it."""
+    """Convert all axes of frequency of a figure to a unit, with ticks at round numbers."""
     for axes in all_axes(figure.axes):
         for axis in (axes.xaxis, axes.yaxis):
             label = axis.get_label_text()
@@ -50,14 +50,14 @@ def in_unit(label: str, unit: str) -> str:
 
 
 def all_axes(several: "Iterable[_AxesBase]") -> "Iterator[_AxesBase]":
-    """Give axes, each followed by those inside it."""
+    """Iterate over axes, each followed by its inset axes."""
     for axes in several:
         yield axes
         yield from all_axes(axes.child_axes)
 
 
 def _set_ticks(axis: "Axis", factor: float) -> None:
-    """Put about as many ticks as there were."""
+    """Set ticks at round numbers, about as many as before."""
     first, last = axis.get_view_interval()
     low, high = sorted((first * factor, last * factor))
     before = axis.get_majorticklocs()

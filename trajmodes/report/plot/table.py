@@ -1,4 +1,4 @@
-"""What a figure shows, as a table: its curves, points, shaded bands and maps."""
+"""The data of a figure as a table: its curves, points, shaded bands and maps."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _NEAR = 1e-6
 
 
 class _Row(NamedTuple):
-    """A point that is drawn; what it does not have is NaN."""
+    """A point that is drawn; quantities that it does not have are nan."""
 
     curve: str
     x: float
@@ -38,9 +38,10 @@ class _Row(NamedTuple):
 
 
 def table_of(figure: "Figure", dataset: NamedArrays, unit: str) -> str:
-    """Write what a figure in THz shows as CSV; frequencies have the given unit.
+    """Write the data of a figure in THz as CSV, with frequencies in the given unit.
 
-    Comments at the head give the axes of each panel. Points of the band path have their names.
+    Comments at the head of the file give the axes of each panel. Points of the band path are
+    given by name.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -103,7 +104,7 @@ def _name_at(place: float, names: list[tuple[float, str]]) -> str:
 
 
 def _drawn(axes: "_AxesBase") -> Iterator[_Row]:
-    """Give what is drawn at coordinates of the axes."""
+    """Iterate over the elements that are drawn in data coordinates."""
     with_bars = []
     for one in axes.containers:
         if isinstance(one, ErrorbarContainer):

@@ -30,10 +30,10 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """A verdict, rows that support it, the warnings, and where to look.
+    """A verdict, rows that support it, warnings, and the files to read.
 
-    Of 20 lines, the verdict, the first warning and where to look come first, then rows and
-    further warnings, as many as there is room for.
+    Of the 20 lines, the verdict, the first warning and the names of the files take precedence.
+    Rows and further warnings follow as far as there is room.
     """
 
     verdict: str
@@ -82,7 +82,7 @@ def loud(notes: Iterable[Note]) -> list[Note]:
 
 
 def counts(notes: Iterable[Note]) -> str:
-    """Count the notes by severity, without those that are fine: ``2 warnings, 1 note``."""
+    """Count the notes by severity, without passed checks: ``2 warnings, 1 note``."""
     known = Counter(note.severity for note in notes)
     return ", ".join(
         counted(known[word], word) for word in STYLES if known[word] and word != "ok"
@@ -90,7 +90,7 @@ def counts(notes: Iterable[Note]) -> str:
 
 
 def file_rows(files: Mapping[str, str]) -> list[Row]:
-    """Say in two rows which files hold the results, and which commands show them."""
+    """State in two rows which files hold the results, and which commands show them."""
     if not files:
         return []
     folder = next((Path(one).parent for one in files if Path(one).name == "results.nc"), None)

@@ -50,7 +50,7 @@ def brief_of_check(rows: Sequence[CheckRow], notes: Sequence[Note]) -> Brief:
 
 
 def _suited(notes: Iterable[Note]) -> str:
-    """Say for which results the run is suited."""
+    """State for which results the run is suited."""
     errors = {note.concerns for note in notes if note.severity == "error"}
     if "all" in errors:
         return "The run cannot be used as it is"

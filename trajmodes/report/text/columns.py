@@ -53,12 +53,12 @@ def number(name: str) -> Callable[[Cells], str]:
 
 
 def of_variable(name: str, unit: str = "", title: str = "") -> Column:
-    """Make a column of a variable with its errors; any variable of sets can be one."""
+    """Make a column of any variable of the sets, with its errors."""
     return Column(title or name, unit, (name,), number(name))
 
 
 def words(one: Cells) -> str:
-    """Verdicts on the line and on the energy autocorrelation."""
+    """Words for the verdicts on the line and on the energy autocorrelation."""
     names = [name for name in ("verdict", "energy_verdict") if name in one]
     verdicts = [Verdict(str(one[name])) for name in names]
     line, energy = verdicts[0], verdicts[-1]

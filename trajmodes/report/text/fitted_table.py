@@ -11,7 +11,7 @@ _MORE = "tables/ and results.nc have them"
 
 
 class FittedTable(Table):
-    """A table without lines, for one-line cells, that leaves out columns without room."""
+    """A table without rules, with one-line cells, that leaves out columns if it is too wide."""
 
     def __init__(
         self,
@@ -26,10 +26,10 @@ class FittedTable(Table):
         Parameters
         ----------
         gap
-            Blanks between columns; one where there is little room.
+            Blanks between columns; one if there is little room.
         optional
-            First lines of the headings of columns that are left out first, in this order; then
-            columns are left out from the right, but for the first one.
+            First lines of the headings of columns that are left out first, in this order.
+            Further columns are left out from the right; the first one is kept.
         wrapped
             First lines of the headings of columns whose words are wrapped instead, before
             columns that are not optional are left out.

@@ -70,9 +70,9 @@ def render_modes(dataset: NamedArrays, choice: Choice = Choice()) -> Group:  # n
 def chosen_sets(dataset: NamedArrays, choice: Choice) -> Ints:
     """Labels of the sets that are printed, in their order.
 
-    Lifetimes and linewidths are sorted from the longest and the broadest; sets without one
-    come last. The lifetime of a set is that of the line if it is resolved, otherwise that of
-    the energy autocorrelation.
+    Lifetimes and linewidths are sorted in descending order; sets without one come last. The
+    lifetime of a set is that of the line if it is resolved, otherwise that of the energy
+    autocorrelation.
     """
     _require_projection(dataset)
     sets = np.argsort(_key(dataset, choice.sort), kind="stable")
@@ -140,7 +140,7 @@ _SAME_Q = 1e-5
 
 
 def _column(dataset: NamedArrays, name: str) -> Column:
-    """Column of a name: one that is declared, or any number of a set in the results."""
+    """Column of a name: a declared one, or any numerical variable of the sets."""
     column = COLUMNS.get(name)
     if column is None and name in dataset and dataset[name].dims == ("set",):
         column = of_variable(name)
@@ -159,7 +159,7 @@ def variables_of(dataset: NamedArrays, columns: Iterable[str]) -> list[str]:
 
 
 def lower_bounds(dataset: NamedArrays) -> list[str]:
-    """Explain the sign before errors that are lower bounds, if there are any."""
+    """Explain the sign in front of errors that are lower bounds, if there are any."""
     factors = dataset.get("freq_harmonic_error_factor")
     if factors is None or not (factors.values > LOWER_BOUND).any():
         return []
@@ -231,7 +231,7 @@ def _corrected_lines(dataset: NamedArrays) -> list[str]:
 def columns_of_sets(
     dataset: NamedArrays, sets: Iterable[int], names: Iterable[str] = _ALL
 ) -> tuple[tuple[Column, ...], tuple[tuple[str, ...], ...]]:
-    """Columns of the names that have data, and the cells of each for the given sets."""
+    """Columns of these names that have data, and their cells for the given sets."""
     heads = tuple(
         _column(dataset, name)
         for name in names
@@ -254,10 +254,10 @@ def list_sets(
     *,
     optional: Iterable[str] = (),
 ) -> tuple[FittedTable, tuple[str, ...]]:
-    """Make a table with one row for each of the sets, given by their labels; and its titles.
+    """Make a table with one row for each of the sets, given by their labels, and its titles.
 
-    Columns of `COLUMNS` without data are left out, and on a narrow terminal the optional ones,
-    in this order.
+    Columns of `COLUMNS` without data are left out. On a narrow terminal, so are the optional
+    columns, in this order.
     """
     heads, columns = columns_of_sets(dataset, sets, names)
     titles = tuple(head.title for head in heads)

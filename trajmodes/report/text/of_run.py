@@ -19,7 +19,7 @@ _CHANCE = 0.2
 
 
 def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str]) -> Brief:
-    """Make the brief summary of results, given as a Dataset too, and of their files."""
+    """Make the brief summary of results and their files; the Dataset is that of the results."""
     # What keeps a run from having results matters most.
     first, other = results.not_done, _problems(results)
     found = (*first, *other, *results.warnings, *results.notes)
@@ -46,7 +46,7 @@ def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str
 
 
 def verdict_of(dataset: NamedArrays) -> str:
-    """State in one line what was found: the crystal, its temperature, stability, lifetimes."""
+    """State the findings in one line: the crystal, its temperature, stability, lifetimes."""
     crystal = crystal_line(dataset).partition(",")[0]
     kelvin = ""
     if "temperature" in dataset:

@@ -1,4 +1,4 @@
-"""Lines of the summary on the run, its crystal, and what it did not resolve."""
+"""Lines of the summary on the run, its crystal, and unresolved modes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -136,7 +136,7 @@ def map_line(dataset: NamedArrays) -> str:
 
 
 def unresolved_lines(dataset: NamedArrays) -> Iterable[str]:
-    """One line for each reason: number of sets, and what would resolve them."""
+    """One line for each reason: the number of unresolved sets, and what would resolve them."""
     for kind, method in (("", "spectral line"), ("energy_", "energy autocorrelation")):
         verdicts, advice = (texts_in(dataset, kind + name) for name in ("verdict", "advice"))
         for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):

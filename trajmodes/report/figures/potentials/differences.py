@@ -1,4 +1,4 @@
-"""Models minus what they are compared with: constants of the shells, and frequencies."""
+"""Differences of models from their references: constants of the shells, and frequencies."""
 
 import numpy as np
 from matplotlib.axes import Axes

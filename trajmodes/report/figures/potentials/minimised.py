@@ -71,7 +71,7 @@ def lengths_of(dataset: NamedArrays) -> list[int | None]:
 
 
 def length_panel(axes: Axes, dataset: NamedArrays, vector: int | None) -> None:
-    """Draw the length of a vector of the conventional cell, or the volume, with others."""
+    """Draw the length of a conventional cell vector, or the volume, beside other results."""
     if vector is None:
         _panel(axes, dataset, "minimum_volume", "V of a primitive cell (Å³)")
     else:
@@ -95,7 +95,7 @@ def length_panel(axes: Axes, dataset: NamedArrays, vector: int | None) -> None:
 
 
 def _others(dataset: NamedArrays) -> list[tuple[str, str, Bools]]:
-    """Label, marker and points of the compared results; of more than three, all together."""
+    """Label, marker and points of the compared results; more than three share one label."""
     if "compared_volume" not in dataset:
         return []
     name = dataset["compared_name"].values
@@ -106,7 +106,7 @@ def _others(dataset: NamedArrays) -> list[tuple[str, str, Bools]]:
 
 
 def expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw α by direction, or β if all directions are alike."""
+    """Draw α by direction, or β if all directions are equivalent."""
     tensor = 1e6 * np.diagonal(dataset["minimum_expansion"].values, axis1=-2, axis2=-1)
     known = tensor[np.isfinite(tensor[..., 0])]
     chosen = [
@@ -161,7 +161,7 @@ def _panel(
 
 
 def _lines(axes: Axes, dataset: NamedArrays, values: Floats) -> None:
-    """Draw values (scheme, pressure, temperature), with a mark where a ramp ended."""
+    """Draw values (scheme, pressure, temperature), and mark where the minima end."""
     kelvin = dataset["qha_temperature"].values
     shown = min(values.shape[1], _MOST_PRESSURES)
     colours = branch_colours(shown) if shown > 1 else [BLACK]

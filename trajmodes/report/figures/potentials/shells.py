@@ -59,7 +59,7 @@ def shells_panel(axes: Axes, dataset: NamedArrays, chosen: Ints) -> None:
 
 
 def rows_of(dataset: NamedArrays, values: Floats) -> list[Ints]:
-    """Constants of each row of values (n, k): whole shells."""
+    """Divide the constants of values (n, k) into rows of whole shells."""
     shell = dataset["bvk_constant_shell"].values
     own = [np.flatnonzero(shell == h) for h in np.unique(shell)]
     if len(shell) <= _IN_ROW:
@@ -77,7 +77,7 @@ def rows_of(dataset: NamedArrays, values: Floats) -> list[Ints]:
 
 
 def columns_of(names: list[str]) -> int:
-    """Columns of a legend that is not wider than the figure."""
+    """Column count of a legend that is not wider than the figure."""
     return max(1, min(4, len(names), 100 // (max(map(len, names)) + 8)))
 
 

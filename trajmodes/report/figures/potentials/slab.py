@@ -27,7 +27,7 @@ _COLOURS = LinearSegmentedColormap.from_list("surface", _STOPS)
 
 
 def draw_slab(dataset: NamedArrays) -> Figure:
-    """Draw the density of states of each layer, and bands by their part in the surfaces."""
+    """Draw the density of states of each layer, and bands by their weight in the surfaces."""
     figure = new_figure(_HEIGHT)
     left = figure.add_axes((0.075, 0.115, 0.33, 0.82))
     right = figure.add_axes((0.49, 0.115, 0.40, 0.82))
@@ -40,7 +40,7 @@ def draw_slab(dataset: NamedArrays) -> Figure:
 
 
 def layers_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the densities above each other, the upper surface at the top."""
+    """Draw the densities of states one above the other, the upper surface at the top."""
     freq, density = dataset["dos_freq_thz"].values, dataset["layer_dos"].values
     n_layers = len(density)
     count = min(n_layers, _MOST_LAYERS)
@@ -60,7 +60,7 @@ def layers_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def surface_panel(axes: Axes, dataset: NamedArrays) -> LineCollection:
-    """Draw bands whose colour is their part in the outer layers of both surfaces."""
+    """Draw bands whose colour is their weight in the outer layers of both surfaces."""
     place, segment = dataset["path_distance"].values, dataset["path_segment"].values
     freq = dataset["band_freq_thz"].values
     weight = dataset["surface_weight"].values.sum(axis=2)

@@ -1,4 +1,4 @@
-"""Free energy of a run: by order, with the length of the run, and the energies behind it."""
+"""Free energy of a run: by order, with the length of the run; distribution of energies."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def draw_free_energy(dataset: NamedArrays) -> Figure:
 
 
 def orders_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the classical free energy to each order, from that of first order."""
+    """Draw the classical free energy to each order, relative to first order."""
     order = dataset["expansion_order"].values
     zero = float(dataset["run_free_energy"].values[0, 0])
     for name, colour, label, shift in (
@@ -58,7 +58,7 @@ def orders_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def length_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw U0 of the growing run, from that of the whole, with its error of ±2 sem."""
+    """Draw U0 and ±2 standard errors with the length of the run, relative to the whole run."""
     scale = 1e3 / float(dataset["free_energy_atoms"])
     block = scale * dataset["run_difference_moment"].values[:, 0]
     part = np.arange(1, len(block) + 1)
@@ -73,7 +73,7 @@ def length_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def distribution_panel(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw the distributions of the energy differences, and the Gaussian."""
+    """Draw the distributions of the energy differences, and a Gaussian."""
     place = dataset["difference_deviation"].values
     for name, colour, label in (
         ("difference", BLUE, r"$U - U_h$"),

@@ -56,7 +56,7 @@ def draw_gruneisen(dataset: NamedArrays) -> Figure:
 
 
 def gruneisen_limits(dataset: NamedArrays) -> tuple[float, float]:
-    """Limits that include nearly all values; close to Γ some are large and inaccurate."""
+    """Limits that include nearly all values; some close to Γ are large and inaccurate."""
     names = (n for n in ("band_gruneisen", "gruneisen") if n in dataset)
     value = np.concatenate([dataset[n].values.ravel() for n in names])
     known = value[np.isfinite(value)]

@@ -131,9 +131,9 @@ def displacements_panel(axes: Axes, dataset: NamedArrays) -> None:
 
 
 def draw_sound(dataset: NamedArrays) -> Figure:
-    """Draw the velocities of sound in planes, as the distance from the centre.
+    """Draw the velocities of sound in planes, as distances from the centre.
 
-    Where a wave is unstable its line is dotted, at the absolute value of the velocity.
+    The line of an unstable wave is dotted, at the absolute value of its velocity.
     """
     planes = planes_of(dataset)
     inches = 1.9 if len(planes) > 1 else 3.2
@@ -238,7 +238,7 @@ def _wave_entries(velocity: Floats) -> list[Artist]:
 
 
 def _legend(axes: Axes, *, has_errors: bool = False) -> None:
-    """Put a legend above a panel, or into it if the entries are many."""
+    """Put a legend above a panel, or inside it if it has many entries."""
     handles, _ = axes.get_legend_handles_labels()
     handles += [error_entry(GREY, _SHADE)] if has_errors else []
     if len(handles) > _MOST_ABOVE:
