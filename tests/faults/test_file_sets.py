@@ -140,7 +140,7 @@ def test_motion_goes_on_over_a_frame_that_stands_twice(tmp_path):
         found = open_trajectory(paths, ReadOptions(units="metal"))
         assert found.segments == ((0, 12),)
         assert np.array_equal(found.read(0, 12).velocities, whole.read(0, 12).velocities)
-        assert any("spectra go on over it" in note.text for note in found.notes)
+        assert any("spectra continue over it" in note.text for note in found.notes)
 
 
 @pytest.mark.parametrize("changed", ["positions", "velocities"])

@@ -5,15 +5,15 @@ Written: an XML file, given as FCSXML or FCSFILE in anphon's input.
 Its layout follows alm's writer (alm/writer.cpp) and anphon's readers (fcs_phonon.cpp,
 system.cpp), in Rydberg units: supercell vectors in bohr, reduced positions, and for each pure
 translation and primitive atom the translated atom of the supercell. A force constant names its
-first atom among the primitive ones, and the others among those of the supercell with the image
-that they lie in: image 1 is the supercell itself, 2 to 27 are its neighbours, the third vector
-fastest. All second-order force constants are written. Of third and fourth order, only those
-whose members after the first, as 3·atom + direction, do not decrease are written: anphon
-generates the others by permuting members that differ in this number.
+first atom among the primitive ones, and the others among those of the supercell, each with its
+image: image 1 is the supercell itself, 2 to 27 are its neighbours, the third vector fastest.
+All second-order force constants are written. Of third and fourth order, only those whose
+members after the first, as 3·atom + direction, do not decrease are written: anphon generates
+the others by permuting members that differ in this number.
 
-The force constants are those by lattice vector, image by image, so nothing is divided among
-images, except a dipole–dipole part, which anphon expects in them and takes off by itself. A
-cluster that extends beyond the 27 supercells cannot be written.
+The force constants are those by lattice vector, image by image, so that nothing is divided
+among images. The exception is a dipole–dipole part, which anphon expects in them and subtracts.
+A cluster that extends beyond the 27 supercells cannot be written.
 
 BORNINFO holds ε∞ and Z* of each site, three rows each, in the order of the primitive atoms of
 the XML file: anphon reads them number by number (dielec.cpp, load_born). Rows of Z* are
@@ -143,7 +143,7 @@ def _elements(supercell: Supercell, clusters: Clusters) -> Iterator[str]:
 def _atoms_and_images(
     supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints
 ) -> tuple[Ints, Ints]:
-    """Atom of the supercell and number of its image, for each member of each cluster."""
+    """Atom of the supercell and number of its image for each member of each cluster."""
     atoms = canonical_order(supercell).atoms(sites_cn, lattice_cnx)
     places = _wrapped_positions(supercell)
     reduced = (lattice_cnx + supercell.crystal.sites[sites_cn]) @ np.linalg.inv(

@@ -1,12 +1,12 @@
 """Cell files: a crystal or a supercell, from POSCAR, CIF, LAMMPS data or what ASE reads.
 
 A conventional cell or a supercell is reduced to the standard primitive cell (of spglib, and of
-phonopy's ``auto``) in the Cartesian frame of the file. So q points are those of phonopy, and
-results are in the frame that the user knows. Sites move only within the rounding of the file,
-to the positions that the space group requires.
+phonopy's ``auto``) in the Cartesian frame of the file. The q points are therefore those of
+phonopy, and results are in the frame of the user. Sites are moved only within the rounding of
+the file, to the positions that the space group requires.
 
-POSCAR is VASP's format and also TDEP's, in infile.ucposcar and infile.ssposcar. It is written
-here, and read here where exactly one crystal is expected.
+POSCAR is VASP's format, and also TDEP's in infile.ucposcar and infile.ssposcar. It is written
+here, and read here if exactly one crystal is expected.
 """
 
 import os
@@ -78,7 +78,7 @@ def reduce_cell(whole: Crystal, file: Path, tolerance: float = ROUNDING) -> Redu
     """Reduce the cell of a file to the primitive crystal, with a note if it was reduced.
 
     A primitive cell is kept as it is. Any other cell is reduced to the standard primitive cell
-    by its pure translations; sites are means over the atoms that become one. Sites within the
+    by its pure translations; each site is the mean over the equivalent atoms. Sites within the
     tolerance in Å of their symmetric position are moved to it, and lattice vectors too if the
     tolerance exceeds rounding. The masses are those of the file, or the standard masses if it
     gives none.
@@ -109,9 +109,10 @@ def reduce_cell(whole: Crystal, file: Path, tolerance: float = ROUNDING) -> Redu
 
 
 def has_no_symmetry(whole: Crystal) -> bool:
-    """Whether no operation maps the cell of a file on itself, within rounding.
+    """Whether no operation maps the cell of a file onto itself, within rounding.
 
-    Of a cell with many atoms only the translations are tried: the space group takes too long.
+    For a cell with many atoms only translations are tried, because the space group takes too
+    long.
     """
     if whole.n_sites > _LARGE:
         return without_noise(whole, ROUNDING) is None
@@ -139,7 +140,7 @@ def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
 def named_by_cell(
     trajectory: Trajectory, file: str | None, species: tuple[str, ...]
 ) -> tuple[Trajectory, tuple[Note, ...]]:
-    """Name atoms without elements, types and masses by a cell file of the same atoms.
+    """Name atoms without elements, types and masses after a cell file of the same atoms.
 
     ``species`` are as in `read_atoms`. The note says that the file names them.
     """
@@ -177,9 +178,9 @@ def _from_ase(file: Path) -> "Atoms":
 
 
 def _plain_poscar(file: Path) -> "Atoms | None":
-    """Read a POSCAR exactly as ASE does, whose readers load slowly.
+    """Read a POSCAR exactly as ASE does, but without its slow import.
 
-    None unless it is plain: one positive scale, elements named, no selective dynamics.
+    None unless the file is simple: one positive scale, named elements, no selective dynamics.
     """
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
 

@@ -8,10 +8,11 @@
 | infile.lotosplitting | TDEP: ε∞ and Z* of all sites, with infile.ucposcar beside it |
 | force_constants.h5 | force constants with charges, and quadrupoles if they have any |
 
-Rows of Z* are the direction of the polarisation or field, columns that of the displacement, in
-all of them. Where a file has a structure, charges are assigned to sites by position; otherwise
-in the order of the sites. Z* and ε∞ are dimensionless, so the unit factor of BORN is not used.
-Charges are returned with the symmetry of the crystal and with zero sum (`coulomb.charges`).
+In all of them rows of Z* are the direction of the polarisation or field, columns that of the
+displacement. If a file has a structure, charges are assigned to sites by position; otherwise in
+the order of the sites. Z* and ε∞ are dimensionless, so that the unit factor of BORN is not
+used. Charges are returned with the symmetry of the crystal and with zero sum
+(`coulomb.charges`).
 """
 
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def _has_charges(path: Path) -> bool:
 
 
 def read_charges(path: Path, crystal: Crystal) -> tuple[Charges, tuple[Note, ...]]:
-    """Read the charges of a crystal, with notes on what symmetry and sum rule changed.
+    """Read the charges of a crystal, with notes on the changes by symmetry and sum rule.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def charges_given(options: PolarOptions, crystal: Crystal) -> GivenCharges:
 def charges_of_earlier(
     options: PolarOptions, crystal: Crystal, earlier: Charges | None
 ) -> GivenCharges:
-    """Charges of a fit that runs are added to; given ones are compared with them on pooling."""
+    """Charges of a fit to which runs are added; pooling compares given charges with them."""
     if options.no_charges and earlier is not None:
         raise UsageError(
             "the earlier fit has Born charges, and the runs are to be fitted without",
@@ -153,7 +154,7 @@ def charges_of_numbers(
             by_species[symbol] = _tensor([float(word) for word in words])
         except ValueError:
             raise UsageError(
-                f'"{text}" is no Born charge',
+                f'"{text}" is not a Born charge',
                 fix='give a species and one, three or nine numbers, such as "Na 1.1"',
             ) from None
     unknown = set(by_species) ^ set(crystal.species)
@@ -179,7 +180,7 @@ def _tensor(numbers: Sequence[float]) -> Floats:
 def _checked(
     charges: Charges, crystal: Crystal, where: str
 ) -> tuple[Charges, tuple[Note, ...]]:
-    """Impose symmetry and sum rule, and say which charge each site has."""
+    """Impose symmetry and sum rule, and note the charge of each site."""
     try:
         found, notes = symmetric_charges(charges, space_group(crystal))
     except DataError as error:
@@ -294,7 +295,7 @@ def _of_tdep(path: Path) -> _Found:
 
 
 def _on_sites(found: _Found, crystal: Crystal, path: Path) -> Ints:
-    """(s,) atoms of the structure that are on the sites of a crystal."""
+    """(s,) index in the structure of the atom on each site of a crystal."""
     whole = found.structure
     if whole is None or len(found.born) != whole.n_sites:
         raise DataError(

@@ -1,4 +1,4 @@
-"""CIF files with the mean square displacements U_ij of the sites, written only."""
+"""CIF files with the mean square displacements U_ij of the sites (written only)."""
 
 from math import floor, isfinite, log10
 
@@ -16,7 +16,7 @@ def cif_text(crystal: Crystal, tensors: Floats, sem: Floats | None, temperature:
     Parameters
     ----------
     tensors
-        (s, 3, 3) U^{ij} in Å², in the basis that CIF files have.
+        (s, 3, 3) U^{ij} in Å², in the basis of CIF files.
     sem
         (s, 3, 3) standard errors, written in brackets; None if unknown.
     temperature

@@ -1,7 +1,7 @@
 """Move the dipole–dipole part of second-order force constants into the pairs, or out of them.
 
-Other programs store whole force constants between the atoms of a supercell, and take the
-dipole–dipole part off by themselves. Force constants with charges have it apart.
+Other programs store total force constants between the atoms of a supercell, and subtract the
+dipole–dipole part themselves. Force constants with charges store it separately.
 """
 
 from dataclasses import replace
@@ -30,9 +30,9 @@ def without_dipoles(
 def with_charges(
     constants: ForceConstants, supercell: Supercell, charges: Charges
 ) -> ForceConstants:
-    """Divide whole second-order force constants into a dipole–dipole part and the rest.
+    """Divide total second-order force constants into the dipole–dipole part and the rest.
 
-    The rest acts at nearest images in the supercell. At its q points nothing changes.
+    The rest acts at nearest images in the supercell. Frequencies at its q points do not change.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def with_charges(
 def whole_in(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
     """Add the dipole–dipole part in a supercell to the rest, each pair at its nearest images.
 
-    The charges are kept, for programs that take this part off by themselves.
+    The charges are kept, for programs that subtract this part themselves.
     """
     if constants.charges is None:
         return constants
@@ -66,7 +66,7 @@ def whole_in(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
 def without_quadrupoles(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
     """Move the forces of quadrupoles into the pairs of a supercell, at nearest images.
 
-    For programs that know Born charges and ε∞ only.
+    This is for programs that use Born charges and ε∞ only.
     """
     charges = constants.charges
     if charges is None or charges.quadrupoles is None:

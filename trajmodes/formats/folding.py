@@ -10,8 +10,8 @@ atom. Spreading divides the sum among the nearest images (`trajmodes.symmetry.im
 always undoes spreading; spreading undoes folding for force constants that act at nearest images
 only.
 
-The dipole–dipole part of a crystal with charges is folded with the rest, and taken off again
-before the rest is spread: other programs store the whole second order.
+The dipole–dipole part of a crystal with charges is folded with the rest, and subtracted before
+the rest is spread, because other programs store the total second order.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ class AtomOrder:
             )
 
     def atoms(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
-        """Numbers, in this order, of the atoms at sites (…,) and lattice vectors (…, 3)."""
+        """Numbers in this order of the atoms at sites (…,) and lattice vectors (…, 3)."""
         # The inverse of the permutation to the canonical order.
         place = np.argsort(atom_at(self.supercell, self.sites, self.cells))
         numbers: Ints = place[atom_at(self.supercell, sites, cells)]
@@ -98,7 +98,7 @@ class Clusters(NamedTuple):
 
 
 def clusters_by_order(constants: ForceConstants) -> dict[int, Clusters]:
-    """Force constants of the orders 2, 3 and 4, as far as there are any, in one form."""
+    """Force constants of the orders 2, 3 and 4 that exist, in one form."""
     sites = np.stack([constants.first, constants.second], axis=1)
     lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
     found = {2: Clusters(sites, lattice, constants.values)}
@@ -111,8 +111,8 @@ def clusters_by_order(constants: ForceConstants) -> dict[int, Clusters]:
 def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
     """Names of the orders whose force constants are not those of nearest images.
 
-    They are so if the sum over the images of each cluster of atoms of the supercell, shared
-    among its nearest images, gives them back.
+    Those of nearest images are reproduced if the sum over the images of each cluster of atoms
+    of the supercell is divided among its nearest images.
     """
     images, names = images_of_pairs(supercell, _TIE), {2: "pairs", 3: "triplets", 4: "quartets"}
     by_order = clusters_by_order(constants).items()
@@ -179,7 +179,7 @@ def fold_triplets(
 ) -> Iterator[tuple[int, int, Floats]]:
     """Third-order force constants of two atoms with all atoms, summed over images.
 
-    Pairs of atoms without any are skipped.
+    Pairs of atoms without force constants are skipped.
 
     Yields
     ------

@@ -100,7 +100,7 @@ def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> N
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
     """Make an HDF5 file in memory, and write it when it is complete.
 
-    The HDF5 library may end the process where the disk takes no more.
+    The HDF5 library may end the process if it writes to a full disk.
     """
     memory = BytesIO()
     # Metadata of this version of the format carry checksums.

@@ -1,10 +1,11 @@
 """Data files of LAMMPS (`read_data`, `write_data`) as cell files: box, atoms by id, masses.
 
 The header may give an orthogonal, a restricted triclinic or a general triclinic box. The atom
-style is the word behind ``Atoms #``; without it, it is concluded from the columns. Elements are
-those that the user names for the atom types, the type labels or the comments beside the masses
-if these are chemical symbols, or else those of nearest standard mass. Lengths and masses are in
-the units that `write_data` names in the first line, by default those of the style metal.
+style is the word after ``Atoms #``; without it, the style is inferred from the columns.
+Elements are those that the user names for the atom types, the type labels or the comments
+beside the masses if these are chemical symbols, or else those of nearest standard mass. Lengths
+and masses are in the units that `write_data` names in the first line, by default those of the
+style metal.
 """
 
 import re
@@ -210,13 +211,13 @@ def _columns(file: Path, style: str, rows: list[list[str]]) -> tuple[int, int]:
 
 
 def _labels(sections: Lines) -> Iterator[tuple[str, str]]:
-    """Type and its label."""
+    """Type and label of a line."""
     for _, words in sections.get("Atom Type Labels", ("", []))[1]:
         yield words[0], words[1]
 
 
 def _masses(file: Path, sections: Lines) -> Iterator[tuple[str, float]]:
-    """Type and its mass in the unit of the file."""
+    """Type and mass of a line, in the unit of the file."""
     labels = {label: number for number, label in _labels(sections)}
     for number, words in sections.get("Masses", ("", []))[1]:
         try:

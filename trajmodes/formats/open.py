@@ -5,12 +5,13 @@ about a known structure are in the registry.
 
 Files are parts of one run if they lie in one folder, contain the same atoms, and each continues
 where the others end: its steps follow theirs. A file whose steps start again is another run,
-and so is a file in another folder. Where steps occur twice, the atoms decide: after a restart
-they are, at the first common step, where they were before; in another run they are elsewhere. A
+and so is a file in another folder. Where steps occur twice, positions decide: after a restart
+they are the same as before at the first common step; in another run they are different. A
 restarted run may therefore have written some steps again, and independent runs may overlap in
-steps. If a file could continue several runs, it belongs to the run whose last frame is nearest.
+steps. If a file could continue several runs, it belongs to the run with the nearest last frame.
 
-Snapshots about one known structure have no order in time: they are one run, in any folder.
+Snapshots about one known structure have no order in time; they are one run, whatever their
+folders.
 """
 
 import os
@@ -76,7 +77,7 @@ def open_trajectory(
     Raises
     ------
     UsageError
-        If a file cannot be read, or an option is missing that the file needs.
+        If a file cannot be read, or an option that it requires is missing.
     DataError
         If a file is invalid.
     """
@@ -96,7 +97,7 @@ def open_trajectory(
 
 
 def _with_forces(run: Trajectory, options: ReadOptions) -> Trajectory:
-    """Add the fields of the files that the options name, if they name any."""
+    """Add the fields of further files, if the options name any."""
     if options.forces_from is None:
         return run
     files = input_paths([options.forces_from])
@@ -139,7 +140,7 @@ def given_box(options: ReadOptions) -> Floats | None:
 def source_path(path: Path) -> Path:
     """Find the path to open for a file: its folder, if the format reads folders.
 
-    For a file with one quantity of a run of CP2K or cp.x it is that of the positions.
+    For a file of CP2K or cp.x with one quantity of a run, it is the file of the positions.
     """
     return path.parent if not path.is_dir() and _folder_format(path) else positions_file(path)
 
@@ -214,7 +215,7 @@ def _folder_format(path: Path) -> str | None:
 
 
 def _recognise(path: Path) -> str:
-    """Recognise a format by name or first lines; “other” is left to ASE and MDAnalysis."""
+    """Recognise a format by name or first lines; “other” means ASE or MDAnalysis."""
     folder = "other" if is_zarr(path) else _folder_format(path)
     if folder is not None:
         return folder
@@ -290,7 +291,7 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     if options.forces_from is not None:
         if len(runs) > 1:
             raise UsageError(
-                f"forces from other files are given, but the files are of {len(runs)} runs",
+                f"forces from other files are given, but the files belong to {len(runs)} runs",
                 where=", ".join(run.file_names for run in runs),
                 fix="fit each run separately with --forces-from, and join them by --append",
             )
@@ -313,10 +314,10 @@ def _other_sets(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]
 
 
 def _open_pieces(files: Sequence[tuple[Path, ...]], options: ReadOptions) -> list[Trajectory]:
-    """Open files one by one, those of single processors together.
+    """Open files one by one; those of the processors of one run are opened together.
 
-    Units that some of them do not name are not copied from others: it is unknown, before they
-    are open, which files belong to one run.
+    Units of one file are not copied to others that name none: before files are open, it is
+    unknown which of them belong to one run.
     """
     pieces: list[Trajectory] = []
     unnamed: list[tuple[Path, UnitsError]] = []

@@ -3,7 +3,7 @@
 The layout follows phono3py's documentation (“Input / Output files”): fc3 (s, a, a, 3, 3, 3) in
 eV/Å³ and force_constants (s, a, 3, 3) in eV/Å², with rows for the primitive atoms given by
 p2s_map (compact format). h5py reads and writes them; phono3py is not needed. fc3 is stored in
-compressed pieces, and pieces of zeros take no space on the disk; phono3py itself keeps s·a²·27
+compressed pieces, and pieces of zeros take no space on the disk; phono3py itself holds s·a²·27
 numbers in memory.
 
 `phono3py-load phono3py_params.yaml` in the folder reads all three. Without third order there is
@@ -75,7 +75,7 @@ def _notes(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
 
 
 def _write_third_order(triplets: ClusterConstants, cells: PhonopyCells, path: Path) -> None:
-    """Write fc3 in pieces: the force constants of two atoms with all atoms at a time."""
+    """Write fc3 in pieces, each with the force constants of two atoms with all atoms."""
     n_sites, n_atoms = len(cells.rows), cells.order.supercell.n_atoms
     mask = np.zeros((n_sites, n_atoms, n_atoms), dtype=np.int8)
     with new_hdf5(path) as file:
@@ -148,10 +148,10 @@ def _is_third_order(path: Path) -> bool:
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     """Read force constants of second and third order from fc2.hdf5 and fc3.hdf5 in one folder.
 
-    They are divided among nearest images as in phono3py. Third order is read as it is in the
-    file. If it comes from finite displacements, let phono3py symmetrise it first. phono3py
-    would order the atoms of the ``supercell`` in the same way; None reads it from the
-    phono3py.yaml-like file in the folder.
+    They are divided among nearest images as in phono3py. Third order is read unchanged. If it
+    comes from finite displacements, it should be symmetrised by phono3py first. The atoms of
+    ``supercell`` are taken in the order of phono3py; None reads it from the phono3py.yaml-like
+    file in the folder.
     """
     cubic = path if path.name != "fc2.hdf5" else path.parent / "fc3.hdf5"
     pairs = path.parent / "fc2.hdf5"

@@ -1,14 +1,14 @@
 """phonopy: FORCE_CONSTANTS, force_constants.hdf5 and phonopy_params.yaml, of second order.
 
 phonopy stores force constants between the primitive atoms and all atoms of the supercell,
-summed over periodic images. When it needs a phase it divides each of them among the nearest
-images. Those of trajmodes are folded onto the supercell in the same way, by lattice vector.
-phonopy therefore gives the frequencies of the given force constants at the commensurate q, and
-at every q if they do not reach beyond the Wigner–Seitz cell of the supercell. `PhonopyCells`
-relates phonopy's order of the atoms of a supercell to sites and lattice vectors.
+summed over periodic images. To compute phases it divides each of them among the nearest images.
+The force constants of trajmodes are folded onto the supercell in the same way, by lattice
+vector. phonopy therefore gives the frequencies of the given force constants at the commensurate
+q, and at every q if they do not reach beyond the Wigner–Seitz cell of the supercell.
+`PhonopyCells` relates phonopy's order of the atoms of a supercell to sites and lattice vectors.
 
-They are whole with Born charges too: phonopy takes its dipole–dipole part off when it needs a
-phase (Gonze and Lee), and so does the reader here.
+With Born charges they are still total force constants: phonopy subtracts the dipole–dipole part
+before it computes phases (Gonze and Lee), and so does the reader here.
 
 phonopy's THz uses older values of e and u, which lowers its frequencies by a relative 1.2e-7.
 """
@@ -65,7 +65,7 @@ class PhonopyCells:
 
 
 def phonopy_object(supercell: Supercell) -> "Phonopy":
-    """Make the same supercell in phonopy, whose matrix has trajmodes' rows as columns."""
+    """Make the same supercell in phonopy, whose supercell matrix is the transpose."""
     from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
     from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def phonopy_object(supercell: Supercell) -> "Phonopy":
 
 
 def cells_of(phonon: "Phonopy", supercell: Supercell) -> PhonopyCells:
-    """Order the atoms of a supercell as in phonopy's object, which must be of the same."""
+    """Order the atoms of a supercell as in phonopy's object of the same supercell."""
     crystal, theirs = supercell.crystal, phonon.supercell
     rows = np.asarray(phonon.primitive.p2s_map, dtype=np.int64)
     site_of = {int(atom): site for site, atom in enumerate(rows)}
@@ -216,7 +216,7 @@ def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write phonopy_params.yaml, which has all, FORCE_CONSTANTS, and BORN with charges."""
+    """Write phonopy_params.yaml, which is complete, FORCE_CONSTANTS, and BORN with charges."""
     from phonopy.file_IO import write_BORN, write_FORCE_CONSTANTS  # noqa: PLC0415 - slow
 
     phonon = to_phonopy(constants, supercell)
@@ -255,8 +255,8 @@ def _is_constants(path: Path) -> bool:
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     """Read second-order force constants, each divided equally among its nearest images.
 
-    phonopy would order the atoms of the ``supercell`` in the same way. None reads it from the
-    phonopy.yaml-like file that ``path`` is, or that is in its folder.
+    The atoms of ``supercell`` are taken in the order of phonopy. None reads it from the
+    phonopy.yaml-like file at ``path``, or from one in its folder.
     """
     cells = read_cells(_yaml_of(path)) if supercell is None else cells_in(supercell)
     return read_on_cells(path, cells, charges_of(path))
@@ -268,7 +268,7 @@ def read_supercell(path: Path) -> Supercell:
 
 
 def charges_of(path: Path) -> Path | None:
-    """File with Born charges: the file itself, or one that phonopy would find beside it."""
+    """File with Born charges: the file itself, or the one that phonopy would read beside it."""
     return charges_in(path, *(path.parent / name for name in (*_YAML, "BORN")))
 
 

@@ -84,7 +84,7 @@ def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
 
 
 def looks_like_phonopy(path: Path, head: bytes) -> bool:
-    """Whether the first bytes of a text are those of a yaml file of phonopy or phono3py."""
+    """Whether a text begins as a yaml file of phonopy or phono3py."""
     del path
     lines = head.splitlines()
     return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
@@ -145,7 +145,7 @@ def read_second_order(path: Path, options: ReadOptions) -> list[Trajectory]:
 
 
 class _DataSet(NamedTuple):
-    """Displaced supercells of a yaml file, as its loader gives them."""
+    """Displaced supercells of a yaml file, as returned by its loader."""
 
     cell: Any
     """Supercell without displacements."""
@@ -316,7 +316,7 @@ def _all_displacements(
 def _forces_of_sibling(
     path: Path, program: str, name: str, u_tax: Floats
 ) -> tuple[Floats, Floats]:
-    """Displacements and forces (t, a, 3), the forces from the file that phonopy writes."""
+    """Displacements and forces (t, a, 3); the forces are from the file that phonopy writes."""
     from phonopy.file_IO import parse_FORCE_SETS  # noqa: PLC0415 - loads slowly
 
     file, n_atoms = path.parent / name, u_tax.shape[1]
@@ -353,8 +353,8 @@ def _forces_of_sibling(
 def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, dict[str, Floats]]]:
     """Cut the data sets out of a yaml file and parse them.
 
-    Returns the rest of the text, and displacements and forces (t, a, 3) of each data set by
-    name, as far as it has them. A data set that is not laid out in rows remains in the text.
+    Returns the rest of the text, and the existing displacements and forces (t, a, 3) of each
+    data set by name. A data set that is not laid out in rows remains in the text.
     """
     found = {}
     for block in reversed(list(_BLOCK.finditer(text + b"\n"))):

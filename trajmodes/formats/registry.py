@@ -102,14 +102,14 @@ def read_force_constants(
 
 
 def notes_on_charges(path: str | os.PathLike[str], crystal: Crystal) -> tuple[Note, ...]:
-    """Note what the Born charges are that belong to a file of force constants."""
+    """Note the Born charges that belong to a file of force constants."""
     reader, file = _recognise(Path(path))
     charges = reader.charges(file)
     return () if charges is None else read_charges(charges, crystal)[1]
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell of force constants as `read_force_constants` reads these.
+    """Read the supercell of force constants at a path for `read_force_constants`.
 
     A `DataError` is raised if the files do not describe it.
     """

@@ -4,10 +4,10 @@ Layouts follow ShengBTE's README and its input.f90. FORCE_CONSTANTS_3RD consists
 number, the Cartesian lattice vectors of the second and third atom in Å, the three atoms counted
 from 1, and 27 force constants in eV/Å³, the last direction fastest. FORCE_CONSTANTS_2ND is
 phonopy's FORCE_CONSTANTS between all atoms of n1 × n2 × n3 primitive cells, sites slowest and
-n1 fastest, as phonopy orders them. ShengBTE accepts no supercell of another shape, so second
-order is folded onto a diagonal supercell that is large enough; `scell` of CONTROL gives it.
-Fourth order goes to FORCE_CONSTANTS_4TH, which FourPhonon reads: as above, with three vectors,
-four atoms and 81 force constants.
+n1 fastest, as phonopy orders them. ShengBTE accepts no supercell of another shape, so that
+second order is folded onto a sufficiently large diagonal supercell; `scell` of CONTROL gives
+it. Fourth order goes to FORCE_CONSTANTS_4TH, which FourPhonon reads: as above, with three
+vectors, four atoms and 81 force constants.
 """
 
 import itertools
@@ -63,7 +63,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 
 def _temperature(constants: ForceConstants) -> float:
-    """Temperature in K for CONTROL; ShengBTE accepts no 0 K."""
+    """Temperature in K for CONTROL; ShengBTE does not accept 0 K."""
     return constants.temperature or _ROOM_TEMPERATURE_K
 
 
@@ -87,7 +87,7 @@ def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> N
 
 
 def _control(constants: ForceConstants, container: Supercell) -> str:
-    """Make a complete CONTROL with the crystal of the run and simple settings."""
+    """Write a complete CONTROL with the crystal of the run and simple settings."""
     crystal = constants.crystal
     # Atoms of one symbol may differ in mass, so an element is a symbol and a mass.
     kinds = list(dict.fromkeys(zip(crystal.species, crystal.masses.tolist(), strict=True)))

@@ -114,8 +114,8 @@ def _move(clusters: Clusters, shift: Ints, place: Ints) -> Clusters:
 def _complete_clusters(clusters: Clusters, crystal: Crystal) -> Clusters:
     """Add all clusters whose members are no farther apart than those of any given one.
 
-    Clusters listed twice are added up, and missing ones are zero. They are sorted by first
-    site, size, members and lattice vectors.
+    The values of clusters listed twice are added, and missing clusters are zero. They are
+    sorted by first site, size, members and lattice vectors.
     """
     reach = _largest_distance(clusters, crystal)
     sites, lattice = _all_clusters(crystal, reach, clusters.sites.shape[1])

@@ -1,7 +1,7 @@
 """Trajectories in memory: arrays, ASE Atoms, and displacements from an ideal structure.
 
-All later stages take a `Trajectory`, so displacements and forces from any source are matched,
-streamed and fitted like the frames of a file.
+All later stages take a `Trajectory`, so that displacements and forces from any source are
+matched, streamed and fitted like the frames of a file.
 """
 
 from collections.abc import Sequence
@@ -71,8 +71,8 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
 ) -> Trajectory:
     """Make a trajectory of arrays, whose axes and units are those of `trajmodes.from_arrays`.
 
-    `cells` is None for a molecule without a box. Displacements refer to the average of the
-    frames where there is no `ideal` structure.
+    `cells` is None for a molecule without a box. Without an `ideal` structure displacements
+    refer to the average of the frames.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def trajectory_of_atoms(
     frames
         Structures with the same atoms in the same order.
     ideal
-        The structure that the frames are displaced from, if they are not a run of dynamics.
+        The structure from which the frames are displaced, if they are not from dynamics.
     interval_ps
         As in `trajectory_of_arrays`.
     isolated
@@ -249,7 +249,7 @@ def displaced_frames(
 ) -> Trajectory:
     """Make a trajectory of displacements (t, a, 3) in Å and the resulting forces in eV/Å.
 
-    They are those of a file in units of the name ``unit_style``.
+    They are from a file in the units ``unit_style``.
 
     Raises
     ------

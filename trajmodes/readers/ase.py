@@ -49,9 +49,9 @@ _HEAD, _TAIL = 1 << 16, 1 << 10
 
 
 def ase_format(path: Path, *, known: str | None = None) -> str:
-    """Name of the format that ASE reads a file as, if the file may be opened.
+    """Name of the format in which ASE reads a file, if the file may be opened.
 
-    ``known`` is the format where ASE need not recognise it.
+    ``known`` is the format, if ASE need not recognise it.
 
     Raises
     ------
@@ -208,8 +208,8 @@ def open_ase(path: Path) -> ForeignFile:
 def read_ase_energies(path: Path) -> Floats:
     """(t,) potential energy in eV of each frame of a file, as calculators store it in ASE.
 
-    The energy that is consistent with the forces is taken where a file has several, such as
-    the free energy of the electrons in VASP.
+    If a file has several energies, that consistent with the forces is taken, such as the free
+    energy of the electrons in VASP.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def read_ase_energies(path: Path) -> Floats:
         raise DataError(
             "there are no potential energies in the file",
             where=str(path),
-            why="it is no log of LAMMPS, no extended XYZ, and ASE does not read it: "
+            why="it is neither a log of LAMMPS nor extended XYZ, and ASE does not read it: "
             f"{type(error).__name__}: {error}",
             fix="give the file in which the program of the run wrote its energies",
         ) from error

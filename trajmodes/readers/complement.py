@@ -57,13 +57,13 @@ class CompletedFrames:
 def completed(run: Trajectory, other: Trajectory) -> Trajectory:
     """Add velocities and forces that a trajectory lacks, from another one of the same run.
 
-    Frames whose steps are in both are used. Files without step numbers must have as many
-    frames.
+    Frames whose steps are in both are used. Files without step numbers must have the same
+    number of frames.
 
     Raises
     ------
     UsageError
-        If the other one has no field that is missing.
+        If the other trajectory has none of the missing fields.
     DataError
         If atoms, boxes or positions differ, or no step is in both.
     """
@@ -85,7 +85,7 @@ def completed(run: Trajectory, other: Trajectory) -> Trajectory:
     ]
     text = f"{' and '.join(fields)} are those of {other.file_names}, by step and atom"
     if left:
-        text += f"; {' and '.join(left)} are left out, whose steps are in one file only"
+        text += f"; {' and '.join(left)} are left out, because their steps are in one file only"
     frames = CompletedFrames(
         chosen_frames(run.frames, here, run.n_frames),
         chosen_frames(other.frames, there, other.n_frames),
@@ -116,7 +116,7 @@ def _has(run: Trajectory, name: str) -> bool:
 
 
 def _damage_of(other: Trajectory) -> Iterator[Note]:
-    """Take notes on the other files, but not on fields that they need not have."""
+    """Take over notes on the other files, except on fields that they need not have."""
     return (note for note in other.notes if note.subject not in {"fields", "box", "rounding"})
 
 

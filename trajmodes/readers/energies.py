@@ -2,8 +2,8 @@
 
 Logs of LAMMPS have them in the thermodynamic output (styles one, custom, multi and yaml), which
 is matched to frames by the step. A log may hold several runs, and steps may begin anew in each:
-every run is one series. Extended XYZ has ``energy=`` in the comment of each frame, and possibly
-``step=`` or ``timestep=``. All other files are read by ASE, frame by frame.
+every run is a separate series. Extended XYZ has ``energy=`` in the comment of each frame, and
+possibly ``step=`` or ``timestep=``. All other files are read by ASE, frame by frame.
 """
 
 import re
@@ -165,19 +165,20 @@ def energies_of_frames(
 ) -> Floats:
     """(t,) potential energy in eV of frames with given steps (t,); nan for frames without one.
 
-    The last run of a file that has most of them is used.
+    Of the runs of a file with most of the frames, the last one is used.
 
     Parameters
     ----------
     chosen
         The frames among those of the file of frames.
     least
-        Part of the frames that must have an energy.
+        Fraction of the frames that must have an energy.
 
     Raises
     ------
     DataError
-        If fewer frames have an energy, or energies without steps are not as many as the frames.
+        If fewer frames have an energy, or if energies without steps differ in number from the
+        frames.
     """
     best = np.full(len(steps), np.nan)
     for one in reversed(series):
@@ -242,7 +243,7 @@ def _of_comments(path: Path) -> tuple[EnergySeries, ...]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Lines of a text, compressed or not, without the whole of it in memory."""
+    """Lines of a text, compressed or not, read piece by piece."""
     source, rest = open_source(path), b""
     for start in range(0, source.size, _PIECE):
         piece = rest + source.data(start, min(_PIECE, source.size - start))
@@ -304,7 +305,7 @@ def _number(word: str, path: Path) -> float:
 
 
 def _runs(rows: Iterable[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
-    """Cut the output where steps begin anew; a step that stands twice is kept once."""
+    """Cut the output where steps begin anew; of a repeated step one is kept."""
     run: list[tuple[int, float]] = []
     for step, energy in rows:
         if run and step == run[-1][0]:

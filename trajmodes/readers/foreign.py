@@ -194,7 +194,7 @@ def _joined_sources(
 def _stamps_of(path: Path) -> tuple[FileStamp, ...]:
     """Stamps of a file, or of the descriptions of the arrays in a folder of zarr.
 
-    Objects have none here: what reads them compares them.
+    Objects have no stamp here; their reader compares them.
     """
     files = descriptions(path) if is_zarr(path) else [path]
     stamps = tuple(map(stamp_file, files))  # raises if one is missing, empty or not a file
@@ -217,7 +217,7 @@ def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
 
 
 def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
-    """Open one file with what reads its content or its suffix."""
+    """Open one file with the reader of its content or its suffix."""
     suffix = path.suffix.lower()
     try:
         if suffix in _BINARY:
@@ -346,7 +346,7 @@ def _unused(name: str, given: Sequence[float | None]) -> Note:
 
 
 def _increasing_or_nan(marks: Sequence[float | None], starts: Ints) -> Floats:
-    """Make numbers of marks (t,); all nan unless every frame has one and they increase.
+    """Convert marks (t,) to numbers; all are nan unless every frame has one and they increase.
 
     The first frame of a file, one of ``starts``, may have the mark of the frame before.
     """

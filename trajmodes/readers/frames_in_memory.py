@@ -1,8 +1,8 @@
 """Frames kept in memory between the passes of a job, if all of them fit.
 
 Reading text takes most of the time of a pass. A run whose frames fit into memory is read once;
-a larger one is read by every pass, and keeps nothing. On a cluster each worker keeps what it
-reads, as far as its share of the memory of its computer goes.
+a larger run is read by every pass, and no frames are kept. On a cluster each worker keeps the
+frames that it reads, within its share of the memory of its computer.
 """
 
 from bisect import bisect_right
@@ -42,7 +42,7 @@ class _Kept:
     """Blocks of frames in the memory of one process."""
 
     def __init__(self, name: str, room: float) -> None:
-        """Begin without blocks; they may take so many bytes."""
+        """Begin without blocks; `most_bytes` limits their memory."""
         self.name, self.room = name, room
         self.blocks: dict[tuple[int, int], FrameFields] = {}
 
@@ -66,8 +66,8 @@ def frames_in_memory(
     """Keep the frames of blocks when they are first read, until the end of the context.
 
     ``blocks`` are the ranges [start, stop) that passes read, in order of time. This process
-    keeps all frames, or none if they do not fit into memory. Workers of a cluster keep those
-    that they read and that fit into theirs.
+    keeps all frames, or none if they do not fit into memory. Workers of a cluster keep the
+    frames that they read, as far as these fit into their memory.
     """
     if not trajectory.paths:
         yield trajectory

@@ -1,7 +1,7 @@
 """The files of a run: by name, by pattern, or from standard input.
 
-A run is read several times: once to find its frames, a few of them to match it to its crystal,
-then in one or two passes. What a pipe gives is therefore kept in a temporary file in TMPDIR
+A run is read several times: once to find its frames, in part to match it to its crystal, and
+then in one or two passes. Data from a pipe are therefore kept in a temporary file in TMPDIR
 until the command ends.
 """
 
@@ -32,13 +32,12 @@ _PATIENCE_S = 30.0
 
 
 def input_paths(names: Sequence[str]) -> list[Path]:
-    """Paths of the files of a run, of which some are named by patterns, or “-”.
+    """Paths of the files of a run, some of which may be named by patterns or “-”.
 
     Raises
     ------
     UsageError
-        If no file matches a pattern, a file is given twice, or nothing comes through standard
-        input.
+        If no file matches a pattern, a file is given twice, or standard input is empty.
     StorageError
         If the disk has no space for it.
     """
@@ -69,7 +68,7 @@ def input_paths(names: Sequence[str]) -> list[Path]:
 
 
 def _objects(name: str) -> list[Path]:
-    """Objects of a URL, in which * stands for any characters."""
+    """Objects of a URL in which * stands for any characters."""
     found = matching_objects(name) if "*" in name else [named_path(name)]
     if not found:
         raise UsageError(f'no object matches the pattern "{name}"')
@@ -89,7 +88,7 @@ def _of_processors(name: str) -> list[Path]:
 
 
 def input_notes(names: Sequence[str]) -> tuple[Note, ...]:
-    """Note how much came through standard input, if it is among the files."""
+    """Note the amount of data from standard input, if it is among the files."""
     if STANDARD_INPUT not in names:
         return ()
     size = _standard_input().stat().st_size
@@ -99,7 +98,7 @@ def input_notes(names: Sequence[str]) -> tuple[Note, ...]:
 
 @cache
 def _standard_input() -> Path:
-    """File with all that comes through standard input; it is removed at the end."""
+    """File with all data from standard input; it is removed at the end."""
     if sys.stdin.isatty():
         raise UsageError(
             "“-” stands for frames from a pipe, but standard input is a terminal",
@@ -113,14 +112,14 @@ def _standard_input() -> Path:
 
 
 def keep(descriptor: int, path: Path, *, patience_s: float = _PATIENCE_S) -> None:
-    """Write all that comes through a pipe to a file.
+    """Write all data from a pipe to a file.
 
-    A writer from which nothing comes for some time is named in a warning.
+    A warning is raised if no data arrive for some time.
 
     Raises
     ------
     UsageError
-        If nothing comes before the writer ends.
+        If the writer ends without data.
     StorageError
         If the disk has no space for it.
     """
@@ -147,7 +146,7 @@ def keep(descriptor: int, path: Path, *, patience_s: float = _PATIENCE_S) -> Non
 
 
 def _wait(descriptor: int, size: int, patience_s: float) -> None:
-    """Wait until something comes."""
+    """Wait until data arrive."""
     while not select.select([descriptor], [], [], patience_s)[0]:
         text = f"nothing came through standard input for {patience_s:g} s, after {size} bytes"
         warnings.warn(f"{text}: still waiting", TrajmodesWarning, stacklevel=2)
@@ -161,7 +160,7 @@ def _require_space(path: Path, size: int) -> None:
 
 def _no_space(path: Path, size: int, why: str) -> StorageError:
     return StorageError(
-        f"after {size / 1e6:.3g} MB there is no space for more from standard input",
+        f"after {size / 1e6:.3g} MB there is no space for more data from standard input",
         where=str(path.parent),
         why=why,
         fix="set TMPDIR to a folder with more space, or write a file and give its name",

@@ -1,4 +1,4 @@
-"""Order the frames of the files of one run, and drop those that a restart wrote again.
+"""Order the frames of the files of one run, and remove those that a restart wrote again.
 
 A restarted run goes back to an earlier step and continues from there, possibly along another
 path: random forces and the order of sums differ. The part written later is therefore used
@@ -7,9 +7,9 @@ occurs twice, and every segment is one continuous motion.
 
 A part is a restart if it shares a step with the frames before it and reaches at least as far. A
 part that starts again at the very first step is another run. If its first frame has the
-positions and velocities of the frame that it replaces, the motion is one, and its segment goes
-on. So it does over files without step numbers, if one ends with the frame that the next starts
-with.
+positions and velocities of the frame that it replaces, the motion is continuous, and the
+segment continues. The same holds for files without step numbers, if one ends with the frame
+with which the next starts.
 
 A run that is continued between two frames may write its first step (``dump_modify first yes``).
 This frame lies between two regular ones and is left out, since segments would end on both of
@@ -28,7 +28,7 @@ from trajmodes.notes import Note
 
 
 class Break(NamedTuple):
-    """A frame that starts a segment, and the frame that shows whether it has to."""
+    """A frame that starts a segment, and the frame with which it is compared."""
 
     frame: int
     """The first one after a restart, counted in the order of time; where the files have no step
@@ -68,7 +68,7 @@ class Joined(NamedTuple):
 def joined(
     kept: KeptFrames, same: Callable[[int, int], bool], times: Floats, *, numbered: bool
 ) -> Joined:
-    """Let segments go on over breaks where a frame stands twice.
+    """Let segments continue over breaks at which a frame occurs twice.
 
     ``same`` compares two frames of `KeptFrames.read`, whose ``times`` are (t + b,), nan where
     they are unknown. Where the files have no step numbers (``numbered``), the first of two
@@ -90,14 +90,14 @@ def joined(
         places = "one place" if len(equal) == 1 else f"{len(equal)} places"
         text = (
             f"the frame at which a run was continued stands twice in {places}, with equal "
-            "positions and velocities: the motion is one, and spectra go on over it"
+            "positions and velocities: the motion is continuous, and spectra continue over it"
         )
         notes.append(Note("note", text))
     return Joined(chosen, tuple(np.searchsorted(chosen, left).tolist()), tuple(notes))
 
 
 def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFrames:
-    """Order the frames of several files by step, and drop those that a restart wrote again.
+    """Order the frames of several files by step, and remove those that a restart wrote again.
 
     ``names`` are those of the files, for messages, and ``steps`` their steps (w,) in the order
     of writing, nan without a number. Files without step numbers are taken in the given order.
@@ -124,7 +124,7 @@ def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFra
 
 
 def _between_regular_frames(steps: Ints | Floats) -> Bools:
-    """Whether each frame (w,) lies alone between two regular ones, the later one written next.
+    """Whether each frame (w,) is a single one between two regular ones, the later written next.
 
     The regular interval is the most frequent one.
     """
@@ -148,7 +148,7 @@ def _extra_note(steps: Ints | Floats, file: Ints, names: Sequence[str], extra: B
     listed = ", ".join(f"{steps[t]:.12g} ({names[file[t]]})" for t in places[:3])
     more = f" and {len(places) - 3} others" if len(places) > 3 else ""
     text = (
-        f"single frames between two regular ones are left out, and spectra go on over them: "
+        f"single frames between two regular ones are left out; spectra continue over them: "
         f"step {listed}{more}"
     )
     why = "a run that was continued there wrote its first step (dump_modify ID first yes)"
@@ -158,7 +158,7 @@ def _extra_note(steps: Ints | Floats, file: Ints, names: Sequence[str], extra: B
 def _without_rewritten(
     index: Ints, steps: Ints | Floats, file: Ints, names: Sequence[str]
 ) -> KeptFrames:
-    """Drop frames (w,) that were written again later."""
+    """Remove frames (w,) that were written again later."""
     starts = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
     kept = np.arange(starts[0])
     twins: dict[int, int] = {}

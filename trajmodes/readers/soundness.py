@@ -1,9 +1,9 @@
-"""Whether the HDF5 library survives a file, which is first read by a process of its own.
+"""Whether the HDF5 library can read a file without a crash, tested by a separate process.
 
-The library is written in C and trusts numbers of the file that it should check: a damaged file
-may crash it or keep it busy for ever, and Python with it. Such files are first read by another
-process (`trial`) with limited time and memory. The result is kept in the cache of frame indices
-until the file changes.
+The library is written in C and does not check all numbers of a file: a damaged file may crash
+it or keep it busy for ever, and Python with it. Such files are first read by another process
+(`trial`) with limited time and memory. The result is kept in the cache of frame indices until
+the file changes.
 """
 
 import os
@@ -27,9 +27,9 @@ processor time has a smaller limit, except on Windows.
 
 
 def require_survivable(path: Path) -> None:
-    """Raise DataError for an HDF5 file that the library does not read, or does not survive.
+    """Raise DataError for an HDF5 file that the library cannot read, or on which it crashes.
 
-    Files with damaged parts pass if the library survives them.
+    Files with damaged parts pass if the library does not crash.
     """
     source = open_source(path)
 
@@ -41,7 +41,7 @@ def require_survivable(path: Path) -> None:
 
 
 def _try(path: Path, size: int) -> None:
-    """Read a file in another process; raise DataError for how this ends."""
+    """Read a file in another process; raise DataError if this fails."""
     # Without -P, the modules in the folder of the program would hide libraries of their names.
     command = [sys.executable, "-P", str(_TRIAL), str(path)]
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -209,8 +209,9 @@ def _uniform_segments(
 ) -> tuple[tuple[int, int], ...]:
     """Frame ranges within which neighbours are one usual distance apart.
 
-    The usual distance is the most frequent one, or the shortest of several such. A distance
-    agrees with it to a thousandth, or to the relative precision of the marks (t,).
+    The usual distance is the most frequent one, or the shortest of several equally frequent
+    ones. A distance agrees with it to a thousandth, or to the relative precision of the marks
+    (t,).
     """
     if len(marks) < 2:
         return ((0, len(marks)),) if len(marks) else ()

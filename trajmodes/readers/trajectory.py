@@ -365,9 +365,9 @@ def rounding_of(literals: Iterable[str]) -> Rounding:
 
 
 def rounding_notes(rounding: float, digits: int, fix: str) -> tuple[Note, ...]:
-    """Note that coordinates, with this rounding error in Å, are rounded more than is harmless.
+    """Note that coordinates with this rounding error in Å are rounded too much.
 
-    ``fix`` is how to write more digits.
+    ``fix`` is the advice on how to write more digits.
     """
     if rounding <= _COARSE:
         return ()

@@ -1,9 +1,9 @@
-"""Read an HDF5 file whole, as a program: ``python -P trial.py FILE``.
+"""Read a whole HDF5 file, as a program: ``python -P trial.py FILE``.
 
-It ends with 0 if the library survives the file, and with `REFUSED` and a line of text if the
-library raises an error, such as one of memory. A crash, or the end of the allowed processor
-time, ends it by a signal. Errors of single objects in HDF5 files are left to the reader of the
-file, which needs some of them only.
+The exit code is 0 if the library reads the file without a crash, and `REFUSED`, with a line of
+text, if the library raises an error, such as one of memory. A crash, or the end of the allowed
+processor time, ends the program by a signal. Errors of single objects are left to the reader of
+the file, which needs only some of the objects.
 """
 
 import os

@@ -138,9 +138,9 @@ def scaled(field: Floats, factor: float | Floats) -> Floats:
 def recognise_program(values: Mapping[str, str], columns: Container[str]) -> str:
     """Name of the program whose units a frame is in; empty if it is unknown.
 
-    OVITO keeps the units of the file it read, whatever they were, but adds the key ``Origin``;
-    such a file is not attributed to the program whose keys it copies. ``values`` are the pairs
-    of the comment line, and keys are in lower case.
+    OVITO keeps the units of the file that it read, but adds the key ``Origin``. Such a file is
+    not attributed to the program whose keys it copies. ``values`` are the pairs of the comment
+    line, and keys are in lower case.
     """
     if "origin" in values:
         return ""

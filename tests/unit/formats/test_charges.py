@@ -262,8 +262,8 @@ def test_numbers_give_charges(crystals):
     [
         (["Na 1.1"], "given of Na, and the crystal consists of Na, Cl"),
         (["Na 1.1", "K -1.1"], "given of Na, K"),
-        (["Na 1.1", "Cl -1.1 0"], "is no Born charge"),
-        (["Na 1.1", "Cl x"], "is no Born charge"),
+        (["Na 1.1", "Cl -1.1 0"], "is not a Born charge"),
+        (["Na 1.1", "Cl x"], "is not a Born charge"),
     ],
 )
 def test_other_numbers_are_refused(born, message, crystals):

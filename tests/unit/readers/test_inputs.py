@@ -54,7 +54,7 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
 def test_space_is_left_on_the_disk(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage(1, 1, 1000))
-    with pytest.raises(StorageError, match="no space for more from standard input"):
+    with pytest.raises(StorageError, match="no space for more data from standard input"):
         keep(os.open(os.devnull.replace("null", "zero"), os.O_RDONLY), tmp_path / "a")
     assert (tmp_path / "a").stat().st_size == 0
 

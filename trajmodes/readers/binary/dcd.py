@@ -43,7 +43,7 @@ _MARK = 4
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The same for all frames of a file."""
+    """Properties that all frames of a file have in common."""
 
     order: Literal["<", ">"]
     """Byte order of all numbers."""
@@ -63,7 +63,7 @@ class _Layout:
         return box + self.n_axes * (4 * self.n_atoms + 2 * _MARK)
 
     def __call__(self, data: bytes, number: int) -> ForeignFrame:
-        """Make a frame of its bytes."""
+        """Convert the bytes of a frame."""
         cell, rest = None, data
         if self.has_box:
             box, rest = _record(data, _BOX, self.order)
@@ -98,7 +98,7 @@ def open_dcd(path: Path, *, strict: bool = False) -> ForeignFile:
     Raises
     ------
     DataError
-        If the file is damaged, has no complete frame, or leaves out atoms that are fixed.
+        If the file is damaged, has no complete frame, or omits fixed atoms.
     """
     source = open_source(path)
     try:

@@ -118,7 +118,7 @@ def _note_on_end(
 def frame_of(
     cell: Floats | None, positions: Any, step: int, time_ps: float | None = None, **others: Any
 ) -> ForeignFrame:
-    """Make a frame; a box without volume is none. DataError if the box is not finite."""
+    """Make a frame; a box without volume means no box. DataError if the box is not finite."""
     if cell is not None and not np.isfinite(cell).all():
         raise damaged("the box is not finite")
     flat = cell is None or np.linalg.det(cell) == 0.0
@@ -133,7 +133,7 @@ def box_vectors(lengths: Floats, angles: Floats) -> Floats:
     Raises
     ------
     DataError
-        If there is no such box.
+        If no such box exists.
     """
     if (np.abs(angles) <= 1.0).all():
         x, y, z = angles

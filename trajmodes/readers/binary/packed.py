@@ -1,8 +1,9 @@
 """The packed positions of XTC files.
 
-Positions are integers, multiples of the precision. Most are stored as three numbers in one, in
-as many bits as the extent of all atoms needs; neighbours follow as small differences, in a
-number of bits that adapts. The format is that of ``xdr3dfcoord`` of GROMACS by F. van Hoesel.
+Positions are integers, multiples of the precision. Most are stored as three numbers combined in
+one, with as many bits as the extent of all atoms requires. Neighbours follow as small
+differences, with a variable number of bits. The format is that of ``xdr3dfcoord`` of GROMACS by
+F. van Hoesel.
 """
 
 import numpy as np

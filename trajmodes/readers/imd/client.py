@@ -1,6 +1,6 @@
 """The client of a simulation that sends its frames by the IMD protocol.
 
-A client that only closes its end of the connection stops LAMMPS with an error, or lets it wait
+A client that only closes its end of the connection stops LAMMPS with an error, or makes it wait
 for packets for ever. `Client.leave` therefore asks for the end, and reads until the simulation
 closes its own end.
 """
@@ -39,7 +39,7 @@ _BUFFER = 1 << 22
 
 
 class Address(NamedTuple):
-    """Where a simulation waits for a client."""
+    """Address at which a simulation waits for a client."""
 
     host: str
     port: int
@@ -71,7 +71,7 @@ class Client:
     """A connection to a simulation that sends frames."""
 
     def __init__(self, address: Address, *, wait_s: float) -> None:
-        """Prepare a connection, for whose beginning `wait_s` is the time limit."""
+        """Prepare a connection; `wait_s` is the time limit for its beginning."""
         self.address, self._wait_s = address, wait_s
         self._given_up = Event()
         self._socket: socket.socket | None = None
@@ -84,7 +84,7 @@ class Client:
         UsageError
             If no simulation answers in time.
         DataError
-            If what answers does not keep to the protocol.
+            If the program that answers does not follow the protocol.
         """
         end = time.monotonic() + self._wait_s
         self._socket = self._connected(end)
@@ -149,10 +149,10 @@ class Client:
         return self._socket
 
     def frames(self, session: Session) -> Iterator[tuple[Layout, npt.NDArray[Any]] | None]:
-        """Receive frames (t,), as many as have come; None where nothing came for a moment.
+        """Receive the frames (t,) that have arrived; None if nothing arrived for a moment.
 
-        The array may be empty; it is valid until the next one is asked for. Ends when the
-        simulation closes the connection; the rest of an incomplete frame is left out.
+        The array may be empty; it is valid until the next one is requested. The iteration ends
+        when the simulation closes the connection; an incomplete frame is left out.
 
         Raises
         ------
@@ -195,12 +195,12 @@ class Client:
                 filled -= whole
 
     def send(self, packet: Packet) -> None:
-        """Send a packet; if the connection is lost, who receives frames finds it out."""
+        """Send a packet; a lost connection is noticed when frames are received."""
         with suppress(OSError):
             self._open_socket.sendall(header(packet))
 
     def is_served(self) -> bool:
-        """Whether the simulation has not closed the connection; frames may be unread."""
+        """Whether the simulation still has the connection open; frames may be unread."""
         try:
             return bool(self._open_socket.recv(1, socket.MSG_PEEK))
         except TimeoutError:
@@ -226,7 +226,7 @@ class Client:
 
 
 def steps_of(frames: npt.NDArray[Any], before: int) -> npt.NDArray[np.int64]:
-    """(t + 1,) the step before some frames, and theirs; counted where frames have none."""
+    """(t + 1,) the step before some frames, and theirs; counted if frames have none."""
     if "time" not in (frames.dtype.names or ()):
         return before + np.arange(len(frames) + 1)
     return np.concatenate([[before], frames["time"]["step"].astype(np.int64)])

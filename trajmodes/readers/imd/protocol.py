@@ -47,13 +47,13 @@ class Packet(IntEnum):
 
 
 def header(packet: Packet, length: int = 0) -> bytes:
-    """Header of a packet; those that a client sends have no body."""
+    """Header of a packet; packets from a client have no body."""
     return _HEADER.pack(packet, length)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the frames of a session contain, in the order of the flags."""
+    """Contents of the frames of a session, in the order of the flags."""
 
     time: bool = True
     energies: bool = False
@@ -67,7 +67,7 @@ class Session:
     """That of the simulation: < or >."""
 
     def start(self) -> bytes:
-        """Bytes with which a session of this kind begins."""
+        """Bytes at the beginning of a session of this kind."""
         version = struct.pack(f"{self.byte_order}i", VERSION)
         flags = [getattr(self, one.name) for one in fields(self)[:_N_FLAGS]]
         return (
@@ -81,7 +81,7 @@ def session_of(start: bytes) -> Session:
     Raises
     ------
     DataError
-        If it is not one of version 3.
+        If the session is not of version 3.
     """
     if len(start) < START_SIZE:
         raise DataError(f"the session begins with {len(start)} of {START_SIZE} bytes")
@@ -123,7 +123,7 @@ def session_of(start: bytes) -> Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """The bytes of a frame of some session, and of its headers."""
+    """The bytes of a frame of a session, and of its headers."""
 
     n_atoms: int
     kind: np.dtype[Any]
@@ -199,7 +199,7 @@ def layout(session: Session, n_atoms: int) -> Layout:
 
 
 def head_size(session: Session) -> int:
-    """Bytes of a frame up to the header of its positions, which has the number of atoms."""
+    """Bytes of a frame up to the end of the header of its positions."""
     return layout(session, 1).kind.fields["positions"][1]  # type: ignore[index]
 
 
@@ -209,7 +209,7 @@ def n_atoms_of(head: bytes) -> int:
     Raises
     ------
     DataError
-        If no header of positions is there, or its number of atoms is impossible.
+        If there is no header of positions, or its number of atoms is impossible.
     """
     if len(head) < HEADER_SIZE:
         raise DataError("there is no frame", why="the simulation sent none")

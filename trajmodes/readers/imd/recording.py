@@ -1,6 +1,6 @@
 """Recordings of simulations that sent their frames: the bytes of the protocol, in a file.
 
-The protocol names no units. LAMMPS sends numbers in its own.
+The protocol names no units. LAMMPS sends numbers in its unit style.
 """
 
 from collections.abc import Iterator, Mapping
@@ -88,9 +88,9 @@ class _Frames:
             at = end
 
     def time_axis(self, n_frames: int) -> tuple[TimeAxis | None, tuple[Note, ...]]:
-        """When the frames were taken; None if their steps or times do not increase.
+        """Time axis of the frames; None if their steps or times do not increase.
 
-        All but the vectors of each frame is read, so that damaged headers are found.
+        Everything but the vectors of each frame is read, so that damaged headers are found.
         """
         small = self._without_vectors(n_frames)
         sound = self.layout.n_sound(small)

@@ -1,4 +1,4 @@
-"""What the rows of a LAMMPS dump contain: columns, atoms, and frames in internal units.
+"""Contents of the rows of a LAMMPS dump: columns, atoms, and frames in internal units.
 
 `choose_layout` decides which columns are read, `describe_atoms` reads the atoms of the first
 frame, and `LammpsFrames` converts the columns of any frames to Cartesian coordinates in
@@ -314,10 +314,10 @@ def dump_lines(
 ) -> str:
     """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
 
-    Elements are given to LAMMPS in the order of types where it is known. ``stride`` is the
-    number of steps between frames, by default that of the trajectory, or what its intervals
-    have in common. ``stored_forces`` takes
-    the forces before other fixes, such as a thermostat, add theirs.
+    Elements are given to LAMMPS in the order of types if this is known. ``stride`` is the
+    number of steps between frames, by default that of the trajectory, or the greatest common
+    divisor of its intervals. ``stored_forces`` takes the forces before other fixes, such as a
+    thermostat, add theirs.
     """
     # Frames at unequal intervals become even at the largest common divisor of these.
     apart = np.diff(trajectory.steps)

@@ -1,4 +1,4 @@
-"""The forms in which LAMMPS writes dumps, and what reads each of them."""
+"""The forms in which LAMMPS writes dumps, and the reader of each form."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -104,7 +104,7 @@ def find_frames(
 
 @inner_kernel(error_model="numpy", inline="always")
 def _begin_frame(entry: Ints, position: int, state: Ints) -> None:
-    """Count places from the beginning of the file, and store how many rows follow."""
+    """Convert offsets to those in the file, and store the number of rows that follow."""
     entry[_START] += position
     entry[_BODY] += position
     entry[_COLUMNS_AT] += position

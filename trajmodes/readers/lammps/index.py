@@ -1,8 +1,8 @@
 """Frames of a LAMMPS text dump: their byte ranges, headers and boxes.
 
 The file is read once, in pieces. Headers are parsed item by item and rows are only counted; the
-rows of large frames are skipped if the next header stands about where it is expected. The
-result is two tables of numbers, one row for each complete frame, which can be cached.
+rows of large frames are skipped if the next header is near its expected place. The result
+consists of two tables of numbers with one row for each complete frame, which can be cached.
 """
 
 import re
@@ -137,9 +137,9 @@ class _Scan:
     def _skip_rows(self, descriptor: int, n: int) -> bool:
         """Skip the rows of a large frame up to the expected start of the next one.
 
-        The start is checked: a complete header must stand near it, the steps must continue at
-        the same interval, and the rows seen so far must be as long as those of the previous
-        frame, so that two frames are never taken for one. Otherwise rows are counted.
+        The start is checked: a complete header must be near it, the steps must continue at the
+        same interval, and the rows so far must be as long as those of the previous frame, so
+        that two frames are never taken for one. Otherwise rows are counted.
         """
         if len(self._recent) < 2:
             return False
@@ -200,7 +200,7 @@ class _Scan:
 
 
 def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
-    """Error of a frame whose rows do not end at the next header, with their number."""
+    """Error of a frame whose rows do not end at the next header; it gives their number."""
     rows, at, tail = 0, int(entry[Entry.BODY]), b""
     piece = np.empty(1 << 20, dtype=np.uint8)
     with source.reading() as descriptor:

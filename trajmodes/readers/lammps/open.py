@@ -1,10 +1,10 @@
 """Open LAMMPS dumps: index the files, order their frames, read the first one.
 
-A dump may name its unit style. Frames without a name may stand beside frames with one: a
-restart does not change units, but files that are given together may belong to two runs. The
-numbers are therefore compared. Two unit styles of LAMMPS differ by a factor of ten or more in
-velocities or forces, which a change of temperature does not explain, or by 1.9 in lengths.
-Lengths alone do not decide, because metal and real both measure them in Å.
+A dump may name its unit style, and only some of the frames may have the name. A restart does
+not change units, but files that are given together may belong to two runs. The numbers are
+therefore compared. Two unit styles of LAMMPS differ by a factor of ten or more in velocities or
+forces, which a change of temperature does not explain, or by 1.9 in lengths. Lengths alone do
+not decide, because metal and real both measure them in Å.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def open_lammps_dump(
 ) -> Trajectory:
     """Open dumps of one run, in text or binary form, given in any order.
 
-    Positions are nan where they may be missing, ``with_positions`` being False, and are.
+    Missing positions are nan if they may be missing (``with_positions`` is False).
 
     Raises
     ------
@@ -315,7 +315,7 @@ def _check_unnamed_units(dump: Trajectory, rows: FrameRows, named: Bools) -> Not
     """Note that frames without the name of their units have the units of the others.
 
     ``dump`` is read as if all frames were in the units that some of them, ``named`` (t,), name.
-    UsageError is raised if the numbers do not show it.
+    UsageError is raised if the numbers do not confirm this.
     """
     named_frames, unnamed_frames = np.flatnonzero(named), np.flatnonzero(~named)
     one, other = (_rms_sizes(dump, frames) for frames in (named_frames, unnamed_frames))

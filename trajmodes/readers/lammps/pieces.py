@@ -1,4 +1,4 @@
-"""Dumps of which each processor wrote a file of its own (``%`` in the name): whole frames.
+"""Dumps of which each processor wrote a separate file (``%`` in the name): whole frames.
 
 LAMMPS numbers the files from 0 in place of the ``%``. Files are pieces of one dump if their
 names differ in one number alone, and their first frames have one step and no atom in common.
@@ -57,9 +57,10 @@ def piece_groups(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 
 def _alike(paths: Sequence[Path]) -> dict[Path, list[dict[int, Path]]]:
-    """Files with the name and the first step of each, but for one number: the last one first.
+    """Group each file with those of the same first step whose names differ in one number.
 
-    The files stand under that number.
+    A file may be in several groups; that of the last number in its name comes first. In a group
+    the key of a file is the number.
     """
     named: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for path in paths:
@@ -82,7 +83,7 @@ def _alike(paths: Sequence[Path]) -> dict[Path, list[dict[int, Path]]]:
 
 
 def _first_header(path: Path) -> bytes | None:
-    """Return what all pieces have first, down to the step; None for files of other kinds."""
+    """Return the beginning that all pieces share, up to the step; None for other files."""
     if not path.is_file():
         return None
     head = read_head(path)
@@ -95,7 +96,7 @@ def _first_header(path: Path) -> bytes | None:
 
 
 def _are_pieces(group: dict[int, Path]) -> bool:
-    """Whether no atom is in the first frames of two files."""
+    """Whether the first frames of two files have no atom in common."""
     if len(group) < 2:
         return False
     form = form_of(list(group.values()))
@@ -110,7 +111,7 @@ def _are_pieces(group: dict[int, Path]) -> bool:
 
 
 def _first_ids(source: TextSource, index: DumpIndex, form: Form) -> Ints | None:
-    """Ids (a,) in the first frame of a file; None if it has no frame, or its atoms no ids."""
+    """Ids (a,) in the first frame of a file; None without a frame or without ids."""
     if not len(index.entries):
         return None
     entry = index.entries[:1]
@@ -277,7 +278,7 @@ def _equal_rows(one: Floats, other: Floats) -> Bools:
 
 
 def _require_atoms(entries: Ints, path: Path) -> None:
-    """Raise DataError if the pieces together have not as many atoms in every frame."""
+    """Raise DataError if the total number of atoms of the pieces changes."""
     atoms = entries[:, Entry.ATOMS]
     other = np.flatnonzero(atoms != atoms[0])
     if len(other):

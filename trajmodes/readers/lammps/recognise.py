@@ -1,4 +1,4 @@
-"""Which form of a LAMMPS dump a file is in, by its first bytes."""
+"""Recognise the form of a LAMMPS dump by its first bytes."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ FormName = Literal["text", "binary", "yaml"]
 
 
 def dump_form(path: Path, head: bytes) -> FormName | None:
-    """Form of a dump with these first bytes, decompressed; None if it is no dump of LAMMPS.
+    """Form of a dump with these decompressed first bytes; None if it is not a dump of LAMMPS.
 
     A file ``.bin`` without a name at its beginning is an old binary dump, which is refused when
     it is read.

@@ -1,8 +1,8 @@
 """LAMMPS dumps in YAML: frames by their marks, and rows by the parser of text dumps.
 
 A frame begins with a line ``---`` and ends with a line ``...``; its rows are lists of numbers
-(LAMMPS src/EXTRA-DUMP/dump_yaml.cpp). Brackets and commas are taken out of the rows, which are
-then those of a text dump. No library for YAML reads the file.
+(LAMMPS src/EXTRA-DUMP/dump_yaml.cpp). Brackets and commas are removed from the rows, which are
+then parsed like those of a text dump. No YAML library is used.
 """
 
 import re

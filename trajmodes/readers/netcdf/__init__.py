@@ -1,5 +1,5 @@
 """Trajectories in NetCDF by AMBER's convention.
 
 `classic` reads the classic formats of NetCDF, `chunks` arrays of HDF5 (their `numbers`, and the
-`digits` of decimal numbers), `amber` what the variables mean.
+`digits` of decimal numbers); `amber` interprets the variables.
 """

@@ -2,8 +2,8 @@
 
 Units are attributes of the variables, and their ``scale_factor`` multiplies the numbers. LAMMPS
 gives units of time and length only, which show its unit style, and stores the step as the time,
-with the time step as the scale factor. Atoms with ids come in any order.
-Source: https://ambermd.org/netcdf/nctraj.xhtml; LAMMPS src/NETCDF/dump_netcdf.cpp.
+with the time step as the scale factor. Atoms with ids come in any order. Source:
+https://ambermd.org/netcdf/nctraj.xhtml; LAMMPS src/NETCDF/dump_netcdf.cpp.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ class _Hdf5:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Contents:
-    """What a file contains, in either kind of NetCDF."""
+    """Contents of a file in either kind of NetCDF."""
 
     stored: _Stored
     n_frames: int
@@ -202,13 +202,13 @@ class _AmberFrames:
                     field[t] = field[t, order]
 
     def _times(self, start: int, stop: int) -> npt.NDArray[Any] | None:
-        """Read times (t,) as they are in the file; None if there are none."""
+        """Read times (t,) in the unit of the file; None if there are none."""
         if "time" not in self.factors:
             return None
         return self.contents.stored.read(("time",), start, stop)["time"]
 
     def _step(self, number: float | None) -> int | None:
-        """Step that the time of a frame is; None if it is none, or not exact."""
+        """Step that the time of a frame stands for; None if it is not a step, or not exact."""
         if number is None or not self.counts_steps:
             return None
         is_step = 0.0 <= number < _EXACT_STEPS and number.is_integer()

@@ -1,8 +1,7 @@
 """Arrays of HDF5 files, read without the library: by threads at once, at the speed of the disk.
 
-The library allows one thread at a time. It is asked where the numbers of an array lie, chunk by
-chunk, and the bytes are then read by offset. Arrays with filters or types other than those here
-are left to the library.
+The library allows one thread at a time. It gives the offset of each chunk of an array, and the
+bytes are then read by offset. Arrays with other filters or types are read by the library.
 """
 
 from collections.abc import Sequence
@@ -44,7 +43,7 @@ class _Chunks(NamedTuple):
 
 
 class _Inside(NamedTuple):
-    """Numbers of each chunk that are wanted."""
+    """Numbers of each chunk that are requested."""
 
     first: Ints
     last: Ints
@@ -53,7 +52,7 @@ class _Inside(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredArray:
-    """Where the numbers of an array (t, …) lie in a file."""
+    """Location of the numbers of an array (t, …) in a file."""
 
     kind: np.dtype[Any]
     """Type of the numbers, with its order of bytes."""
@@ -160,7 +159,7 @@ def _unfiltered(chunks: _Chunks, filters: tuple[str, ...], item: int, size: int)
 
 
 class Wanted(NamedTuple):
-    """Where the numbers of an array are wanted."""
+    """Destination of the numbers of an array."""
 
     array: StoredArray
     factor: float
@@ -211,7 +210,7 @@ def _read_plain(
 def _stored(source: TextSource, opened: Any, offsets: Ints, sizes: Ints) -> tuple[Bytes, Ints]:
     """Read pieces of a file into a buffer; return it and where each piece begins in it.
 
-    Pieces that lie near each other are read together, with what lies between them.
+    Pieces that are close to each other are read together, with the bytes between them.
     """
     begins, heads, spans = _runs(offsets, sizes, np.argsort(offsets))
     data = np.empty(int(spans.sum()) + SPARE, dtype=np.uint8)
@@ -226,8 +225,8 @@ def _stored(source: TextSource, opened: Any, offsets: Ints, sizes: Ints) -> tupl
 def _runs(offsets: Ints, sizes: Ints, order: Ints) -> tuple[Ints, Ints, Ints]:
     """Join pieces of a file that are given in order of their offsets.
 
-    Returns the place of each piece in a buffer of what is read, and the first byte and the size
-    of what is read at once.
+    Returns the position of each piece in the buffer, and the first byte and the size of each
+    joint read.
     """
     begins, heads, spans = (
         np.empty_like(offsets),
@@ -248,7 +247,7 @@ def _runs(offsets: Ints, sizes: Ints, order: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def stored_array(dataset: Any) -> StoredArray | None:
-    """Find where the numbers of a dataset of h5py lie; None if the library has to read them."""
+    """Locate the numbers of a dataset of h5py; None if the library has to read them."""
     import h5py  # noqa: PLC0415 - loads slowly
 
     shape, plan = dataset.shape, dataset.id.get_create_plist()
@@ -285,7 +284,7 @@ def stored_array(dataset: Any) -> StoredArray | None:
 
 
 def _bytes_of(found: Any, kind: np.dtype[Any], filters: tuple[str, ...]) -> int | None:
-    """Bytes of a number that are stored; None if they are not plain numbers."""
+    """Size in bytes of a stored number; None if the numbers are not plain."""
     size, precision = kind.itemsize, found.get_precision()
     if found.get_size() != size:
         return None

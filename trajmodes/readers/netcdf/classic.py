@@ -36,7 +36,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Rows(NamedTuple):
-    """Where the numbers of a variable are wanted."""
+    """Destination of the numbers of a variable."""
 
     name: str
     factor: float
@@ -57,7 +57,7 @@ class Variable(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes, those of one record if it is a record variable."""
+        """Size in bytes; that of one record for a record variable."""
         size = self.kind.itemsize
         for length in self.shape:
             size *= length
@@ -167,7 +167,7 @@ class _Cursor:
 
 
 def is_classic(head: bytes) -> bool:
-    """Whether a file begins as the classic formats do."""
+    """Whether a file begins like the classic formats."""
     return head[:4] in {b"CDF\x01", b"CDF\x02", b"CDF\x05"}
 
 

@@ -1,8 +1,8 @@
 """Runs that `trajmodes convert` wrote: NetCDF-4 by AMBER's convention, in Å, ps and eV.
 
-Beside AMBER's variables there are those that make the run the same as that of the original
-file, to the bit: box vectors, steps, segments, ids, types, elements and masses. What is no
-array is an attribute in JSON. Numbers that came from text are packed, see `digits`.
+Variables in addition to AMBER's make the run equal to that of the original file, bit by bit:
+box vectors, steps, segments, ids, types, elements and masses. Data other than arrays are an
+attribute in JSON. Numbers that came from text are packed, see `digits`.
 """
 
 import json
@@ -98,7 +98,7 @@ class _ConvertedFrames:
 
 
 def open_converted(source: TextSource, file: Any, options: ReadOptions) -> ForeignFile | None:
-    """Open a run that `trajmodes convert` wrote; None if another program wrote it again.
+    """Open a run that `trajmodes convert` wrote; None if another program has rewritten it.
 
     ``file`` is the same file, opened by h5py.
 

@@ -1,14 +1,14 @@
-"""Doubles that were decimal numbers, in four to seven bytes each, and back to the bit.
+"""Doubles from decimal text in four to seven bytes each, restored bit by bit.
 
-A number of d significant digits is the only one with as few digits near it. A double that was
-read from such a text is therefore known from its first bits: rounded to d digits, they give the
-text, and the text gives the double. HDF5 stores the first bytes of doubles, in the order of
-their significance, as numbers of less precision with the filter n-bit; so other programs read
-numbers that agree in all digits of the text.
+No other number of d or fewer significant digits is near a number of d digits. A double that was
+read from such a text is therefore determined by its first bits: rounded to d digits, they give
+the text, and the text gives the double. HDF5 stores the first bytes of doubles, in the order of
+their significance, as numbers of less precision with the filter n-bit. Other programs therefore
+read numbers that agree in all digits of the text.
 
 A run may be in other units than its text. The number of the text is then ``1 / unit`` times the
-double. Doubles that end with zero bits, such as those of single precision, are known from their
-first bytes alone; their unit is zero here.
+double. Doubles that end with zero bits, such as those of single precision, are determined by
+their first bytes alone; their unit is zero here.
 """
 
 from functools import cache
@@ -37,8 +37,8 @@ _BIAS = 1023
 def _powers(digits: int) -> Floats:
     """Powers of ten (2048,) that make whole numbers, by the binary exponent of a double.
 
-    Between a power of ten and the next power of two, they give one digit more than is known,
-    which is zero.
+    Between a power of ten and the next power of two, they give one digit more than is
+    determined; it is zero.
     """
     decades = np.floor((np.arange(2048) - _BIAS) * np.log10(2.0)).astype(int)
     powers = digits - 1 - decades
@@ -47,7 +47,7 @@ def _powers(digits: int) -> Floats:
 
 
 def packed(values: Floats, n_bytes: int, unit: float) -> Bytes | None:
-    """First bytes of each of some doubles (n,); None if they do not give back every bit."""
+    """First bytes of doubles (n,); None if they do not reproduce every bit."""
     size = len(values) * n_bytes
     data = np.empty(size + SPARE, dtype=np.uint8)
     _pack(values.view(np.int64), data, n_bytes)

@@ -1,8 +1,8 @@
 """Boxes in the NetCDF of GPUMD, which before version 5.7 may be of another orientation.
 
 The convention has lengths and angles of the box only; readers take a along x and b in the xy
-plane. Older versions write vectors in the orientation of their box, whatever it is.
-Source: https://github.com/brucefan1983/GPUMD/pull/1631.
+plane. Older versions write positions in the orientation of their own box. Source:
+https://github.com/brucefan1983/GPUMD/pull/1631.
 """
 
 import numpy as np

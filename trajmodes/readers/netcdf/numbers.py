@@ -1,4 +1,4 @@
-"""Numbers as files store them to doubles: their type and scale, and their checksum."""
+"""Convert stored numbers to doubles: type, scale and checksum."""
 
 from typing import Any, NamedTuple
 
@@ -72,8 +72,8 @@ def _widen(
 def checksum(data: Bytes) -> int:
     """Fletcher's checksum of HDF5, of words of two bytes, the first one high.
 
-    Its sums are those of ones' complement: words in the other order of bytes give the same sums
-    in the other order of bytes (RFC 1071).
+    Its sums are in ones' complement: with the bytes of all words swapped they are the same,
+    with their bytes swapped (RFC 1071).
     """
     return int(checksums(data, np.zeros(1, np.int64), np.array([len(data)]))[0])
 

@@ -57,7 +57,7 @@ def open_castep(path: Path, options: ReadOptions) -> ForeignFile:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Makes a frame of its bytes."""
+    """Converts the bytes of a step to a frame."""
 
     labels: tuple[str, ...]
     """(a,) species and number of each atom, as written."""

@@ -33,7 +33,7 @@ _LARGEST_INPUT = 1 << 24
 
 
 def open_cp(path: Path, options: ReadOptions) -> ForeignFile:
-    """Open the ``.pos`` of a run, and the files beside it; errors are those of `open_castep`.
+    """Open the ``.pos`` of a run and the files beside it; errors are those of `open_castep`.
 
     Frames after the last step of any of these files are left out.
     """
@@ -204,7 +204,8 @@ def _real(word: bytes) -> float:
 def _species(path: Path, n_atoms: int) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """Species in the input beside the files, with a note; None if there is no such input.
 
-    Old versions of cp.x sort the atoms by species: labels that are not sorted prove nothing.
+    Old versions of cp.x sort the atoms by species, so that unsorted labels do not show the
+    species.
     """
     place = path.with_suffix(".in")
     if not place.is_file() or place.stat().st_size > _LARGEST_INPUT:

@@ -1,4 +1,4 @@
-"""Which module reads a file, by its name and its first bytes."""
+"""Choose the module that reads a file, by its name and its first bytes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ def opener_of(path: Path) -> Opener | None:
     Raises
     ------
     DataError
-        If the library does not survive an HDF5 file.
+        If the library fails on an HDF5 file.
     """
     if is_zarr(path):
         return open_zarr

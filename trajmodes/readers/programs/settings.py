@@ -1,4 +1,4 @@
-"""What makes each program write what is missing in a run, for advice."""
+"""Advice on the settings by which each program writes data that are missing in a run."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ Missing = Literal["forces", "velocities", "frames"]
 
 
 class _Settings(NamedTuple):
-    """How a program writes forces, velocities, and frames near each other."""
+    """Settings by which a program writes forces, velocities, and frames at short intervals."""
 
     forces: str
     velocities: str
@@ -48,7 +48,7 @@ _SETTINGS = {
 
 
 def how_to_write(program: str, missing: Missing, at_most_fs: float | None = None) -> str:
-    """Say how a program writes what is missing; ``at_most_fs`` is the interval of frames."""
+    """State how a program writes missing data; ``at_most_fs`` is the interval of frames."""
     every = "" if at_most_fs is None else f" of frames at most {at_most_fs:.3g} fs apart"
     known = _SETTINGS.get(program)
     if known is None:

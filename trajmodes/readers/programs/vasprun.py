@@ -80,7 +80,7 @@ def open_vasprun(path: Path, options: ReadOptions) -> ForeignFile:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Makes a frame of its bytes."""
+    """Converts the bytes of a step to a frame."""
 
     n_atoms: int
     interval_ps: float
@@ -138,7 +138,7 @@ def _parser() -> expat.XMLParserType:
 
 @dataclass(slots=True)
 class _Walk:
-    """One pass over a file: where its steps are, its atoms and its time step."""
+    """One pass over a file: the places of its steps, its atoms and its time step."""
 
     source: TextSource
     path: list[str] = field(default_factory=list)
@@ -216,7 +216,7 @@ class _Walk:
             self.start = self.spans[-1][1]
 
     def _interval_ps(self) -> float:
-        """Time between steps; nan if this is no molecular dynamics."""
+        """Time between steps; nan if the run is not molecular dynamics."""
         if self.settings.get("IBRION") != "0":
             return float("nan")
         interval = _number(self.settings.get("POTIM", "")) * FEMTOSECOND

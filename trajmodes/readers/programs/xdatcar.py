@@ -59,7 +59,7 @@ def open_xdatcar(path: Path, options: ReadOptions) -> ForeignFile:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Makes a frame of its rows."""
+    """Converts the rows of a frame."""
 
     n_atoms: int
     cells: Floats
@@ -124,7 +124,7 @@ def _index(source: TextSource) -> Index:
 def _header(
     text: bytes | None, cell: Floats, species: tuple[str, ...], size: int
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Cell in Å and species of a header in a file of a size; those before without a header."""
+    """Cell in Å and species of a header; the previous ones if there is no header."""
     if text is None:
         if not species:
             raise damaged("the file does not begin with a header of seven lines")

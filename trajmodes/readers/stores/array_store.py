@@ -89,7 +89,7 @@ def open_store(
     opened
         Opens the arrays again, for reading frames.
     find
-        Finds an array now.
+        Finds an array in the open store.
     groups
         Names of the groups of particles of an H5MD file; empty for other stores.
 
@@ -173,7 +173,7 @@ def _names(find: Find, groups: list[str]) -> _Names:
 def _marks(
     find: Find, names: _Names, n_frames: int, style: UnitFactors | None
 ) -> tuple[Ints | None, Floats | None]:
-    """Find the steps and times in ps of the positions; None without."""
+    """Find the steps and times in ps of the positions; None if there are none."""
     steps = times = None
     if "positions" in names.of_steps:
         steps = _series(find(names.of_steps["positions"]), n_frames)

@@ -1,4 +1,4 @@
-"""Access to HDF5 files, which are tried by a process of their own before they are opened."""
+"""Access to HDF5 files, which a separate process tests before they are opened."""
 
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 files do."""
+    """Whether a file begins like an HDF5 file."""
     return first_bytes(path, len(MAGIC)) == MAGIC
 
 
 def opened(path: Path) -> Any:
-    """Open a file for reading; a context manager that gives arrays by their names."""
+    """Open a file for reading; the context manager yields arrays by their names."""
     import h5py  # noqa: PLC0415 - loads slowly
 
     return h5py.File(path)
@@ -32,7 +32,7 @@ def sound(path: Path) -> Any:
     UsageError
         If it is not a file of this computer.
     DataError
-        If the library does not survive it.
+        If the library crashes on it.
     """
     require_local(path)
     require_survivable(path)
@@ -45,7 +45,7 @@ def dataset(file: Any, name: str) -> Any:
     Raises
     ------
     DataError
-        If it announces more than is stored.
+        If the file announces more data than are stored.
     """
     import h5py  # noqa: PLC0415 - loads slowly
 

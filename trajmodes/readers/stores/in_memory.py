@@ -100,7 +100,7 @@ class _AtomGroupFrames:
             yield self._frame(t)
 
     def _frame(self, number: int) -> ForeignFrame:
-        """Read a frame, and leave the current frame of the user as it is."""
+        """Read a frame, and leave the current frame of the user unchanged."""
         trajectory = self.group.universe.trajectory
         with _SEEKING:
             before = trajectory.ts.frame

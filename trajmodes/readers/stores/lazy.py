@@ -98,7 +98,7 @@ def require_frames(array: Any, name: str, width: int | None = None) -> tuple[int
     Raises
     ------
     DataError
-        If it has another shape or contains no numbers, or no ``width`` atoms.
+        If it has another shape, does not contain numbers, or is not of ``width`` atoms.
     """
     shape = tuple(getattr(array, "shape", ()))
     kind = np.dtype(getattr(array, "dtype", object)).kind

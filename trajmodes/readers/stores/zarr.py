@@ -13,7 +13,7 @@ from trajmodes.readers.trajectory import ForeignFile
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a path is a folder of zarr, of format 2 or 3; a URL is one by its suffix."""
+    """Whether a path is a folder of zarr, of format 2 or 3; a URL is judged by its suffix."""
     if isinstance(path, RemotePath):
         return str(path).endswith(".zarr")
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))

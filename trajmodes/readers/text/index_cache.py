@@ -66,7 +66,7 @@ def cached_index(
 
 
 def _identity(stamp: FileStamp, kind: str) -> str:
-    """Text that changes with the file; for an object it is what the server says of it."""
+    """Text that changes with the file; for an object it is the description by the server."""
     if stamp.mark:
         return f"{_VERSION} {kind} {stamp.size} {stamp.mark}"
     digest = hashlib.sha256()
@@ -126,7 +126,7 @@ def _make_room(place: Path) -> None:
 
 
 def _without_oldest(folder: Path) -> int:
-    """Remove indices that were not used for the longest time; return the bytes of the rest."""
+    """Remove the least recently used indices; return the bytes of the rest."""
     found = sorted((_used(path), path) for path in folder.iterdir())
     total = sum(size for (_, size), _ in found)
     most = CACHE_BYTES if total <= CACHE_BYTES else int(_KEPT * CACHE_BYTES)

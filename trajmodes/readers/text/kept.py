@@ -1,6 +1,6 @@
-"""Pieces of files that are costly to make, kept while there is room.
+"""Cache of pieces of files that are costly to compute, while there is room.
 
-A piece is made once for all threads that need it at the same time. Memory is bounded by
+A piece is computed once for all threads that need it at the same time. Memory is bounded by
 `KEPT_BYTES`, and by one piece for each thread that is reading.
 """
 
@@ -18,7 +18,7 @@ _sizes: dict[Hashable, int] = {}
 
 
 def kept_bytes(key: Hashable, size: int, make: Callable[[], bytes]) -> bytes:
-    """Piece of ``size`` bytes under a key; it is made if it is not there."""
+    """Piece of ``size`` bytes under a key; it is computed if it is not in the cache."""
     with _lock:
         piece = _pieces.get(key)
         is_new = piece is None
@@ -39,14 +39,14 @@ def kept_bytes(key: Hashable, size: int, make: Callable[[], bytes]) -> bytes:
 
 
 def state_of(key: Hashable) -> bool | None:
-    """Whether the piece under a key is made; False while it is, None if it is not there."""
+    """Whether the piece under a key is complete; False while it is computed, None if absent."""
     with _lock:
         piece = _pieces.get(key)
         return None if piece is None else piece.done()
 
 
 def forget_all() -> None:
-    """Keep nothing of what there is."""
+    """Empty the cache."""
     with _lock:
         _pieces.clear()
         _sizes.clear()

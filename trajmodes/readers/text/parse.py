@@ -1,12 +1,12 @@
 """Rows of text to the fields of a trajectory, with errors that name their position.
 
-A *plan* gives for each column what to do with its token: skip it, use it as the id or type of
+A *plan* determines for each column the use of its token: skip it, use it as the id or type of
 the atom, or write it to component ``code % 3`` of field ``code // 3``. Rows are written to the
-index of their id, so nothing is sorted afterwards. `rows` contains the compiled parser.
+index of their id, so that nothing is sorted afterwards. `rows` contains the compiled parser.
 
 Frames are parsed from byte ranges: a read loads the text of a few frames at a time (about
 `_PIECE` bytes, or one frame if that is larger), and parses it into the returned arrays. Every
-read opens the files again, so any number of threads and processes can read at once.
+read opens the files again, so that any number of threads and processes can read at once.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Where the bytes of a file are: in a local file, a temporary file, or elsewhere.
+"""Locations of the bytes of a file: a local file, a temporary file, or a server.
 
-A place is opened for some reads, by any thread or process, and gives bytes at an offset.
+A place can be opened by any thread or process, and then read at any offset.
 """
 
 import io
@@ -58,7 +58,7 @@ class Spool:
         weakref.finalize(self, os.close, self._descriptor)
 
     def opened(self) -> AbstractContextManager[int]:
-        """Give the descriptor of the open file."""
+        """Return the descriptor of the open file."""
         return nullcontext(self._descriptor)
 
     def read(self, opened: int, view: memoryview, offset: int) -> int:
@@ -67,7 +67,7 @@ class Spool:
 
 
 def no_room(path: Path, error: OSError) -> StorageError:
-    """Error of a temporary file with the text of a compressed one that cannot be written."""
+    """Error if the text of a compressed file cannot be written to a temporary file."""
     return StorageError(
         f"the text of {path} cannot be decompressed to TMPDIR: {error.strerror}",
         fix="set TMPDIR to a folder with more space, or decompress the file yourself",
@@ -75,7 +75,7 @@ def no_room(path: Path, error: OSError) -> StorageError:
 
 
 class GrowingSpool(Spool):
-    """A temporary file that a thread fills while others read what is there.
+    """A temporary file that one thread fills while others read the available part.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class GrowingSpool(Spool):
         Text of the file at ``path``, piece by piece; an error that it raises is raised by those
         who read.
     size
-        Bytes of the text. The last of them are read when all of it is there without an error.
+        Bytes of the text. Its end can be read when the whole text was written without an error.
     """
 
     def __init__(self, file: IO[bytes], text: Iterator[bytes], size: int, path: Path) -> None:
@@ -95,7 +95,7 @@ class GrowingSpool(Spool):
         Thread(target=self._fill, args=(text,), daemon=True).start()
 
     def read(self, opened: int, view: memoryview, offset: int) -> int:
-        """Read into a buffer when its text is there."""
+        """Read into a buffer when its text is available."""
         stop = offset + len(view)
         with self._grown:
             self._grown.wait_for(lambda: self._is_done or stop <= self._n_text < self._size)

@@ -3,7 +3,7 @@
 Nothing in a file is constructed or executed. Before it is loaded, tags of Python objects,
 references within the file and deep nesting are refused, so a small file can neither run code,
 nor expand in memory, nor overflow the stack of the parser (libyaml composes nested nodes
-recursively, without a limit of its own).
+recursively, without a limit).
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Objects that a URL names (s3://, gcs://, https://, …): read in ranges, never whole.
 
-The library fsspec reads them. It finds credentials as the programs of each store do, in the
-environment and in their files. An object is read in pieces of some megabytes, which are kept
-while there is room and shared by all threads.
+The library fsspec reads them. It finds credentials in the environment and in the configuration
+files of each store. An object is read in pieces of some megabytes, which are kept while there
+is room and shared by all threads.
 """
 
 import os
@@ -49,13 +49,13 @@ class RemotePath(_PathOfSystem):
         return self
 
     def exists(self, **_: Any) -> bool:
-        """Return False: nothing beside an object is looked for."""
+        """Return False: no files are searched for beside an object."""
         return False
 
     is_file = is_dir = exists
 
     def open(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise UsageError: a library needs a file of this computer."""
+        """Raise UsageError: libraries can open only files of this computer."""
         raise UsageError(
             "files of this format are read from this computer only",
             where=str(self),
@@ -87,7 +87,7 @@ class RemoteObject:
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
-        """Give the file system, and the name of the object in it."""
+        """Return the file system, and the name of the object in it."""
         yield _file_system(self.url)
 
     def read(self, opened: Any, view: memoryview, offset: int) -> int:
@@ -96,7 +96,7 @@ class RemoteObject:
         Raises
         ------
         DataError
-            If the object cannot be read, or the server gives no parts of it.
+            If the object cannot be read, or the server does not support ranges.
         """
         if offset >= self.size:
             return 0
@@ -113,7 +113,7 @@ class RemoteObject:
             data: bytes = system.cat_file(name, start=start, end=start + size)
         if len(data) != size:
             raise DataError(
-                f"{size} bytes from byte {start} on are asked for, and {len(data)} come",
+                f"{size} bytes from byte {start} on are requested, and {len(data)} received",
                 where=self.url,
                 why="the server gives no parts of a file, or the object has changed",
                 fix="copy the file to this computer",
@@ -122,7 +122,7 @@ class RemoteObject:
 
 
 def remote_object(path: RemotePath) -> RemoteObject:
-    """Look up the size of an object, and what changes with its content.
+    """Look up the size of an object, and a text that changes with its content.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def _reading(url: str) -> Iterator[None]:
-    """Turn errors of a server into one that names the object."""
+    """Turn errors of a server into an error that names the object."""
     try:
         yield
     except FileNotFoundError as error:

@@ -1,9 +1,9 @@
 """Rows of numbers to arrays: one pass over the text of many frames, compiled.
 
-Rows of the usual form, plain numbers separated by single blanks, are taken by the hundred and
-parsed column by column, where tokens are independent of each other. If one of them is unusual
-(numbers that need Python's float, irregular blanks, errors), these rows are parsed again row by
-row and token by token; this slower path also locates errors.
+Rows of the usual form, plain numbers separated by single blanks, are parsed in groups of about
+a hundred and column by column, so that tokens are independent of each other. If one of them is
+unusual (numbers that need Python's float, irregular blanks, errors), these rows are parsed
+again row by row and token by token; this slower path also locates errors.
 """
 
 from typing import Any, NamedTuple

@@ -1,8 +1,8 @@
 """Bytes, tokens and lines of text, compiled: machine operations, and scans built of them.
 
-Numba lacks unaligned loads, bit counts and wide products; they are made here as LLVM code,
-compiled into the kernels that call them, and cannot be called from Python. Words are
-little-endian, and addresses are those of bytes in memory.
+Numba lacks unaligned loads, bit counts and wide products. Here they are LLVM code that is
+compiled into the calling kernels, and cannot be called from Python. Words are little-endian,
+and addresses are those of bytes in memory.
 
 The edges of tokens are found from bit masks of 64 bytes, so that tokens can be parsed
 independently of each other. Parsing one number after the other is a chain of dependences: the
@@ -38,7 +38,7 @@ _TEXT = ir.VectorType(_BYTE, BLOCK)
 
 
 def _compiled(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Make an intrinsic of one or two arguments of a function that builds its LLVM code."""
+    """Make an intrinsic of one or two arguments from a function that builds its LLVM code."""
 
     def made(build: Callable[..., Any]) -> Any:
         def codegen(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:

@@ -78,7 +78,8 @@ class TextSource:
     def reading(self) -> Iterator[Any]:
         """Open place for `fill`; the file is compared with its stamp before and after.
 
-        An object is compared after only: each comparison is a question to its server.
+        An object is compared only afterwards, because each comparison is a request to its
+        server.
 
         Raises
         ------
@@ -136,7 +137,7 @@ class TextSource:
         return line
 
     def line_name(self, offset: int, below: int = 0) -> str:
-        """Name the line that lies ``below`` lines under that at an offset, for messages."""
+        """Name the line ``below`` lines after that at an offset, for messages."""
         return f"line {self.line_at(offset) + below}"
 
 
@@ -147,7 +148,7 @@ def _reopen(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT00
 
 @lru_cache(maxsize=16)
 def _reopened(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT001 - as above
-    """Open a file once in a process, however many tasks it gets."""
+    """Open a file once in a process, however many tasks the process gets."""
     return open_source(stamp.path, allow_partial=allow_partial)
 
 
@@ -179,7 +180,7 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
 
 
 def _place_at(path: Path) -> Place:
-    """Where a file is that need not be text, nor have any content."""
+    """Place of a file that need not be text, and may be empty."""
     return remote_object(path) if isinstance(path, RemotePath) else LocalFile(path)
 
 
@@ -190,7 +191,7 @@ def _place_of(stamp: FileStamp) -> Place:
 
 
 class _NotKnownError(Exception):
-    """A file has nothing to keep in the cache: no restart points, or damage."""
+    """A file has nothing to cache: no restart points, or damage."""
 
 
 def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
@@ -212,7 +213,7 @@ def _restart_points(raw: TextSource, method: str) -> RestartPoints | None:
 
 
 def first_bytes(path: Path, size: int) -> bytes:
-    """First bytes of a file, as they are."""
+    """First bytes of a file, not decompressed."""
     place = _place_at(path)
     with place.opened() as opened:
         return PlaceFile(place, opened).read(size)
@@ -279,7 +280,7 @@ def require_text(path: Path, head: bytes) -> None:
 
 
 def _decompressed_source(raw: TextSource, method: str, *, allow_partial: bool) -> TextSource:
-    """Decompress a file into a temporary one, which is read while it grows if that is known."""
+    """Decompress a file into a temporary one, read while it grows if its size is known."""
     made: list[TextSource] = []
 
     def whole() -> Index:
@@ -296,7 +297,7 @@ def _decompressed_source(raw: TextSource, method: str, *, allow_partial: bool) -
 
 
 def _growing(raw: TextSource, method: str, size: int) -> TextSource:
-    """Source of a text that was whole, and of this size, when it was first read."""
+    """Source of a text that was complete, and of this size, when it was first read."""
     path = raw.stamp.path
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
@@ -307,7 +308,7 @@ def _growing(raw: TextSource, method: str, size: int) -> TextSource:
 
 
 def _text_again(raw: TextSource, method: str, size: int) -> Iterator[bytes]:
-    """Text of a file; DataError if it is not whole, or of another size."""
+    """Text of a file; DataError if it is incomplete, or of another size."""
     found = 0
     with raw.reading() as opened:
         try:

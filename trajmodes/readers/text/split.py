@@ -1,4 +1,4 @@
-"""One text whose parts stand in several files, read by offset as if it were one file."""
+"""One text whose parts are in several files, read by offset as if it were one file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ class SplitSource(TextSource):
 
     @contextmanager
     def reading(self) -> Iterator[int]:
-        """No file is open before `fill` knows which ones are needed."""
+        """Open no file: `fill` opens those that are needed."""
         yield -1
 
     def fill(self, opened: Any, buffer: npt.NDArray[np.uint8], offset: int) -> None:  # noqa: ARG002 - of the base class
@@ -57,7 +57,7 @@ class SplitSource(TextSource):
                     source.fill(one, view, int(place[part]))
 
     def line_name(self, offset: int, below: int = 0) -> str:
-        """Line that lies ``below`` lines under that at an offset, and the file it is in."""
+        """Line ``below`` lines after that at an offset, and its file."""
         part = int(np.searchsorted(self.starts, offset, side="right")) - 1
         while True:
             size = int(self.starts[part + 1]) - offset

@@ -1,4 +1,4 @@
-"""Which file was opened, and whether it is still the same."""
+"""Identity of an opened file, and whether it has changed."""
 
 import hashlib
 import os
@@ -85,7 +85,7 @@ def _digest_of_ends(path: Path, size: int) -> bytes:
 
 @contextmanager
 def unchanged(stamps: Iterable[FileStamp]) -> Iterator[None]:
-    """Compare files with their stamps before and after they are read, objects after that.
+    """Compare files with their stamps before and after they are read, objects only after.
 
     Raises
     ------
@@ -106,8 +106,8 @@ def unchanged(stamps: Iterable[FileStamp]) -> Iterator[None]:
 def check_unchanged(stamp: FileStamp) -> None:
     """Raise DataError if a file has another size, time or inode than before, or is gone.
 
-    A simulation may append to it: it is then longer, and the ends of its earlier part are the
-    same.
+    A simulation may append to a file: it is then longer, with the same ends of its earlier
+    part.
     """
     if isinstance(stamp.path, RemotePath):
         found = remote_object(stamp.path)

@@ -46,9 +46,10 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
 def require_line_end(text: bytes, where: str) -> None:
     """Raise DataError for text that may end inside its last number.
 
-    Half of a number is a number. A line break shows that the last one is complete. So does the
-    number of its decimals, if all numbers before it have the same number (phonopy writes no
-    line break after the last row of FORCE_CONSTANTS). The last kilobyte of the text is enough.
+    A truncated number is still a number. A line break shows that the last one is complete. So
+    does the number of its decimals, if all numbers before it have the same number (phonopy
+    writes no line break after the last row of FORCE_CONSTANTS). The last kilobyte of the text
+    is enough.
     """
     if not text or text[-1:].isspace():
         return

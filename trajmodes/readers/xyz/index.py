@@ -1,8 +1,8 @@
 """Byte ranges of the frames of an XYZ file, and the contents of their comment lines.
 
-XYZ has no mark between frames, so frames are found by counting lines, in one compiled pass. As
-every line is visited anyway, each row is also compared with the species of the first frame, so
-that atoms that exchange places are found before anything is computed.
+XYZ has no mark between frames, so frames are found by counting lines, in one compiled pass. In
+the same pass each row is compared with the species of the first frame, so that exchanged atoms
+are found before anything is computed.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,10 @@
-"""Files of i-PI and CP2K: each quantity of a run in an XYZ file of its own.
+"""Files of i-PI and CP2K, with each quantity of a run in a separate XYZ file.
 
 The frames of the files are joined by their steps. With i-PI, the comment of every frame names
 cell, step, bead, quantity and units; see `trajmodes.readers.xyz.comment`. With CP2K, it has the
-step and the time; the name of the file says which quantity it contains, and cells are in a file
-of their own (``NAME-1.cell``). Positions are in Å, velocities and forces in atomic units, as
-CP2K writes them unless its input sets another UNIT.
+step and the time; the quantity is in the name of the file, and cells are in a separate file
+(``NAME-1.cell``). Positions are in Å, velocities and forces in atomic units, as CP2K writes
+them unless its input sets another UNIT.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class QuantityFrames:
-    """Frames of which each quantity is in a file of its own."""
+    """Frames of which each quantity is in a separate file."""
 
     positions: _Part
     velocities: _Part | None
@@ -108,7 +108,7 @@ def has_one_quantity(path: Path) -> bool:
 def open_xyz_files(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
-    """Open XYZ files of one run, with all quantities in each or in files of their own.
+    """Open XYZ files of one run, with all quantities in each file or in separate files.
 
     Files that CP2K wrote beside the positions are read as well. Otherwise as `open_xyz`.
 

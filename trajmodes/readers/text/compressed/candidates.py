@@ -7,8 +7,8 @@
   sections 2–4). It needs the header of the stream.
 - zstd: each frame; the sizes of its blocks are in their headers (RFC 8878).
 
-Nothing is trusted that is found here: the text between two places is confirmed by
-decompressing the whole file once.
+Candidates are not trusted: the text between two of them is confirmed by decompressing the whole
+file once.
 """
 
 import io

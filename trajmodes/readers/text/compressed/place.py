@@ -1,8 +1,8 @@
 """The text of a compressed file at any offset, through its restart points.
 
-The text between two points is decompressed whole, and kept while there is room. Threads that
-read a file together need the same piece at nearly the same time: one of them makes it, and
-another one makes a piece behind it before it waits.
+The text between two points is decompressed as a whole, and kept while there is room. Threads
+that read a file together need the same piece at nearly the same time: one of them decompresses
+it, and another one decompresses a later piece before it waits.
 """
 
 from contextlib import AbstractContextManager, suppress
@@ -39,7 +39,7 @@ class CompressedFile:
         Raises
         ------
         DataError
-            If the text is not the one that was there before.
+            If the text has changed.
         """
         starts = self.points.starts
         if offset >= starts[-1]:
@@ -53,7 +53,7 @@ class CompressedFile:
         return len(part)
 
     def _make_ahead(self, opened: Any, k: int) -> None:
-        """Make the first piece behind piece ``k`` that is not there, if there is room."""
+        """Decompress the first missing piece after piece ``k``, if there is room."""
         starts = self.points.starts
         ahead = range(k + 1, len(starts) - 1)
         free = next((j for j in ahead if state_of((self.stamp, j)) is None), None)

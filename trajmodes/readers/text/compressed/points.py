@@ -1,7 +1,7 @@
 """Restart points of a compressed file, and the text between two of them.
 
-The file is once decompressed from its beginning, which checks it. The compressed data are given
-to the decompressor up to one candidate at a time: the text that it returns is that before the
+The file is decompressed once from its beginning, which checks it. The compressed data are given
+to the decompressor up to one candidate at a time, so that it returns the text before the
 candidate. The checksum of the text between two points is kept with them, and compared whenever
 that text is decompressed again.
 """
@@ -88,12 +88,12 @@ class RestartPoints:
         return int(self.bits[k]) // 8, min(stop, int(self.bits[-1]) // 8)
 
     def text(self, k: int, data: bytes) -> bytes:
-        """Text from place ``k`` to the next one, of the bytes of its `compressed_range`.
+        """Text from place ``k`` to the next one, from the bytes of its `compressed_range`.
 
         Raises
         ------
         CompressionError
-            If it is not the text that was there when the points were made.
+            If the text is not the one from which the points were made.
         """
         size = int(self.starts[k + 1] - self.starts[k])
         before = zlib.decompress(self.before[k])
@@ -115,7 +115,8 @@ class RestartPoints:
 def _end_byte(method: str, bit: int) -> int:
     """Bytes of the file with which a decompressor returns all text before a bit.
 
-    That of bzip2 does so only when another byte follows, at any bit of which they may end.
+    The decompressor of bzip2 does so only when another byte follows; the data may end at any of
+    its bits.
     """
     return (bit + 7) // 8 + (2 if method == "bzip2" else 0)
 
@@ -190,7 +191,7 @@ def find_points(file: IO[bytes], method: str, size: int, path: Path) -> RestartP
 
 
 class _Pass(io.RawIOBase):
-    """A file that is read up to one candidate at a time, and its text so far."""
+    """A file that is read up to one candidate at a time, with its text so far."""
 
     def __init__(
         self, file: IO[bytes], method: str, found: Sequence[Candidate], size: int
@@ -235,7 +236,7 @@ class _Pass(io.RawIOBase):
         self._check = 0
 
     def points(self) -> RestartPoints | None:
-        """Give the points after the last text; None if none is at its beginning."""
+        """Return the points after the last text; None if there is none at its beginning."""
         if not self._starts or self._starts[0]:
             return None
         return RestartPoints(

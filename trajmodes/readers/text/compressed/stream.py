@@ -2,8 +2,8 @@
 
 A file consists of members, one after the other; most programs write a single one. A checksum at
 the end of a member confirms its text. Data that cannot be decoded show that the member is
-damaged, but the damage may lie before them: none of the text of that member is used. Where data
-only end too early, the text before is as it was written.
+damaged, but the damage may lie before them: none of the text of that member is used. If data
+only end too early, the text before their end is valid.
 
 A few kilobytes can stand for gigabytes of zeros. Memory is bounded by the size of a piece, and
 text that is a thousand times as long as its file is refused.
@@ -68,7 +68,7 @@ class Readable(Protocol):
     """A file that is read from its beginning."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Read at most so many bytes; none at the end."""
+        """Read at most `size` bytes; none at the end."""
         ...
 
 
