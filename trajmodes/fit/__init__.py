@@ -2,7 +2,7 @@
 
 In: `MotionBlock`s of a trajectory. `ForceRows` (any order) or `ForceCovariance` with
 `harmonic_equations` (second order, faster, every cutoff) reduce them to `NormalEquationBlocks`.
-Out: `fit_equations` makes a `Fit` of these as often as wanted: orders, cutoffs, constraints,
-schemes; `scan_equations` compares them. Open first: `normal_equations` (the idea), `expansion`
-(columns), `fit` (the whole).
+Out: `fit_equations` makes a `Fit` of these for any choice of orders, cutoffs, constraints and
+scheme; `scan_equations` compares choices. Open first: `normal_equations` (the idea),
+`expansion` (columns), `fit` (the whole).
 """

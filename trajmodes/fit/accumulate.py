@@ -2,7 +2,7 @@
 
 Rows of the design matrix are computed site by site for some cells and up to 64 frames, so that
 they and their monomials stay in the cache. A few thousand rows at a time are multiplied by BLAS
-and dropped: memory does not grow with the number of frames.
+and discarded, so that memory does not grow with the number of frames.
 """
 
 from dataclasses import dataclass, field
@@ -139,7 +139,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         return np.flatnonzero(self.occupied)
 
     def sums_of_atoms(self, block: MotionBlock, atoms: Ints) -> NormalEquationSums:
-        """Sum over frames the equations of the forces on some atoms."""
+        """Sum the equations of the forces on some atoms over frames."""
         displacements, forces = block.displacements, forces_of(block)
         own_forces = forces if len(atoms) == forces.shape[1] else forces[:, atoms]
         whole_square = float(np.vdot(own_forces, own_forces))
@@ -211,7 +211,7 @@ class KineticTemperature:
     """A `Reduction` of motion to the kinetic temperature Σ m v²/(3N − 3)k_B in K.
 
     N is the number of atoms. The three degrees of freedom of the centre of mass are not
-    counted. The temperature is nan where there are no velocities.
+    counted. The temperature is nan without velocities.
     """
 
     masses: Floats

@@ -83,7 +83,7 @@ class Expansion:
         return slice(start, stop)
 
     def radii_between_shells(self, order: int) -> list[float]:
-        """List at most 12 radii in Å half-way between the shells of an order, and beyond."""
+        """List at most 12 radii in Å, half-way between shells of an order and beyond."""
         basis, own = self.bases[order - 1], self.cutoffs[order - 1]
         longest = np.inf if own is None else own.largest
         radii = np.unique(np.round(basis.orbits.radii, 3))
@@ -98,12 +98,13 @@ class Expansion:
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> tuple["Expansion", Bools]:
         """Select fewer orders and shorter cutoffs; also return the (z,) mask of the parameters.
 
-        A cutoff that is None stays. Orders that are not named are dropped, except the first.
+        A cutoff of None leaves that of the order unchanged. Orders that are not named are
+        removed, except the first.
 
         Raises
         ------
         UsageError
-            If the expansion lacks an order that is asked for, or its cutoff is shorter.
+            If the expansion lacks a requested order, or its cutoff is shorter than requested.
         """
         bases, reaches, masks = [], [], []
         for basis, own in zip(self.bases, self.cutoffs, strict=True):
@@ -218,7 +219,7 @@ def _shares_images(wanted: CutoffChoice, order: int, supercell: Supercell) -> bo
 
 
 def _is_filled_by_neighbours(supercell: Supercell) -> bool:
-    """Whether even nearest neighbours have several nearest images, as in one cell."""
+    """Whether even nearest neighbours have several nearest images, as in a single cell."""
     inside = admissible_radius(supercell) - SHELL_TOLERANCE
     return inside <= nearest_neighbour(supercell.crystal)
 

@@ -161,9 +161,9 @@ def fit_equations(
 
 
 def with_member_scatter(fit: Fit, runs: Sequence[SameSpace]) -> Fit:
-    """Widen the error bars by the scatter of symmetry-equivalent modes over the whole runs.
+    """Increase the error bars by the scatter of symmetry-equivalent modes over whole runs.
 
-    The fit is returned as it is if there are too few equivalent modes, see `member_scatter`.
+    The fit is returned unchanged if there are too few equivalent modes, see `member_scatter`.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def with_member_scatter(fit: Fit, runs: Sequence[SameSpace]) -> Fit:
 def with_wider_errors(
     fit: Fit, errors: FitErrors, replicates: Floats | None, scatter: MemberScatter, modes: Modes
 ) -> Fit:
-    """Replace the errors of a fit, with a note if they are wider by the scatter of members.
+    """Replace the errors of a fit, with a note if the scatter of members increases them.
 
     ``replicates`` (b, p, 3, 3) in eV/Å² are those of the second order.
     """

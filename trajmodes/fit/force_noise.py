@@ -11,15 +11,15 @@ two are separated by least squares for the mean power of one component of the fo
     P(q) = ⅓ ⟨|Σ_s r_s(q)|²⟩ ≈ g + a T(q).
 
 In crystals without noise g is found within ±0.13 of the mean of P: the shape of the anharmonic
-part is not exactly T(q). It differs much in layers, where bending waves make in-plane forces of
-long wavelength; but noise of the power g is not less at any q and in any direction. Γ is left
-out, because the net force of a frame is removed.
+part is not exactly T(q). The difference is large in layers, where bending waves cause in-plane
+forces of long wavelength; but the power of noise is at least g at every q and in every
+direction. Γ is left out, because the net force of a frame is removed.
 
 A Langevin thermostat with the damping time τ adds −(m/τ)v and random forces of the variance
 2mk_BT/(τh) per component in each time step h, so that g = 2k_BT Σ_s m_s/(τh) measures τ (Kubo,
 Rep. Prog. Phys. 29, 255 (1966); Dünweg and Paul, Int. J. Mod. Phys. C 2, 817 (1991)). The
-friction itself follows from forces and velocities of neighbouring frames, Δ apart, apart from
-the acceleration by the other forces:
+friction itself follows from forces and velocities of neighbouring frames at a distance Δ in
+time; the last term is due to the acceleration by the other forces:
 
     ⟨r(t)·v(t+Δ) − r(t+Δ)·v(t)⟩ = (2/τ) ⟨v(t)·m v(t+Δ)⟩ + ½Δ ⟨ΣA·ΣF/m⟩,
 
@@ -81,11 +81,11 @@ class Friction(NamedTuple):
 
     @property
     def is_seen(self) -> bool:
-        """Whether there is friction beyond its errors."""
+        """Whether the friction is significant."""
         return self.rate > _SURE * self.sem
 
     def allows(self, noise: ForceNoise) -> bool:
-        """Whether the residual changes as fast as with this noise, which is white in time."""
+        """Whether the residual decorrelates as fast as with this noise, which is white."""
         return self.correlation < 1.0 - 0.5 * noise.share
 
 
@@ -109,9 +109,9 @@ def whole_matrices(constants: ForceConstants, space: HalfSpace) -> Complexes:
 
 
 def force_noise(covariances: ForceCovariances, constants: ForceConstants) -> ForceNoise | None:
-    """Find noise in the forces of a run; None if there is none to speak of.
+    """Find noise in the forces of a run; None if there is no significant noise.
 
-    There is none either if the run has too few blocks of time for an error, or the supercell
+    The result is also None if the run has too few blocks of time for an error, or the supercell
     too few wave vectors.
     """
     space, frames = covariances.space, covariances.frames
@@ -147,7 +147,7 @@ def force_noise(covariances: ForceCovariances, constants: ForceConstants) -> For
 
 
 def with_noise(quality: FitQuality, noises: Sequence[tuple[ForceNoise, float]]) -> FitQuality:
-    """Record the noise of runs and their shares of the forces, so that σ is without it."""
+    """Record the noise of runs with their shares of the forces, so that σ is without it."""
     rms = float(np.sqrt(sum(share * noise.variance for noise, share in noises)))
     sem = float(np.linalg.norm([share * noise.sem for noise, share in noises]))
     return replace(quality, noise=rms, noise_sem=0.5 * sem / rms)

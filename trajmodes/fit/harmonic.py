@@ -1,4 +1,4 @@
-"""Second order from covariances: all that a harmonic fit needs of a trajectory.
+"""Second order from covariances, on which alone a harmonic fit depends.
 
 With the lattice transforms u(q) and f(q) of a frame (see `symmetry.translations`) a harmonic
 crystal obeys f(q) = −D(q) u(q), D without masses. The squared residual of all frames,
@@ -75,7 +75,7 @@ class ForceCovariances(SiteBlocks):
 
     @property
     def force_square(self) -> float:
-        """Σ|f|² of all frames in eV²/Å², the dipole–dipole forces included."""
+        """Σ|f|² of all frames in eV²/Å², including the dipole–dipole forces."""
         whole = self.square if self.whole_square is None else self.whole_square
         return float(whole.sum())
 
@@ -314,7 +314,7 @@ def _add_pairs_of_pairs(
     """Add all pairs of pairs (p, r) with one first site, r of the same or a later orbit.
 
     Columns of `pairs`: first parameter, number of parameters, second site, cell label (3),
-    members of its star, as often as which a pair p counts.
+    number of members of its star, which is the weight of a pair p.
     """
     n_blocks = gram_zzb.shape[2]
     half_kxyb = np.empty((tensors.shape[1], 3, 3, n_blocks))

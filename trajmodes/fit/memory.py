@@ -1,8 +1,8 @@
 """Memory of a fit by normal equations, predicted before the trajectory is read.
 
-Normal equations of z parameters in b blocks of time take 8 b z² bytes, while they are summed
-twice as much. Solving needs as much for the n free parameters, twice with higher orders (for
-both schemes), and blocks merged for the error bars.
+Normal equations of z parameters in b blocks of time take 8 b z² bytes, and twice as much while
+they are summed. The solution takes as much for the n free parameters (twice with higher orders,
+for both schemes), and in addition the blocks merged for the error bars.
 """
 
 import scipy.sparse
@@ -22,7 +22,7 @@ def fit_bytes(
 ) -> float:
     """Memory of summing and solving normal equations, at its peak.
 
-    They are held in two copies where those of several runs are joined, or columns selected.
+    They exist in two copies if those of several runs are joined, or columns are selected.
     """
     n_free = expansion.n_parameters - sum(
         scipy.sparse.csgraph.structural_rank(sparse_constraint_rows(basis, options.constraints))

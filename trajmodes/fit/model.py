@@ -209,7 +209,7 @@ def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedE
 
 
 def _with_centred_columns(equations: NormalEquationBlocks, model: Model) -> Model:
-    """Let every later stage fit its own constant force, by columns of zero mean force.
+    """Let every later stage fit its own constant force, by columns with zero mean force.
 
     The constant force of the first stage contains the mean of ½ Φ3 uu. Without a constant force
     of its own the next stage would underestimate Φ3.

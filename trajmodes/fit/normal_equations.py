@@ -1,4 +1,4 @@
-"""Normal equations in blocks of time: all that a fit of any order needs of a trajectory.
+"""Normal equations in blocks of time, on which alone a fit of any order depends.
 
 With A the design matrix of an `Expansion` and f the forces, the squared residual of some
 frames is Σ|f|² − 2 h·z + z·G z with the normal matrix G = AᵀA and the moment h = Aᵀf. These
@@ -40,8 +40,8 @@ class Source(NamedTuple):
 def default_scheme(sources: Iterable[Source]) -> Literal["sequential", "joint"]:
     """Scheme of a fit to these runs: sequential, unless they displace supercells of two sizes.
 
-    Those for third order are not a thermal ensemble: in a sequential fit their forces of third
-    order would change Φ2.
+    Two sizes are displaced for second and third order. They are not a thermal ensemble: in a
+    sequential fit the forces of third order would change Φ2.
     """
     sizes = {source.displaced_atoms for source in sources}
     return "joint" if len(sizes) > 1 and 0 not in sizes else "sequential"
@@ -139,7 +139,7 @@ class NormalEquationBlocks(SiteBlocks):
 
     @property
     def temperature(self) -> float | None:
-        """Mean temperature of all frames in K, each weighted by its atoms, as in the fit.
+        """Mean temperature of all frames in K, weighted by the number of atoms as in the fit.
 
         It is None if that of a run is unknown.
         """
@@ -175,7 +175,7 @@ def pooled(
     parts
         Normal equations of one expansion.
     supercell
-        The one that the expansion was made for; by default the `widest`.
+        Supercell of the expansion; by default the `widest`.
 
     Raises
     ------
@@ -201,7 +201,7 @@ def pooled(
 
 
 def widest(supercells: Sequence[Supercell]) -> Supercell:
-    """Supercell that admits the longest cutoff, of the crystal of the first one."""
+    """Supercell that admits the longest cutoff, with the crystal of the first one."""
     radii = [round(admissible_radius(one), 3) for one in supercells]
     place = radii.index(max(radii))
     if place == 0:
@@ -260,7 +260,7 @@ def _refuse(reasons: list[str]) -> None:
 def require_new_frames(
     known: Sequence[tuple[int, float]], added: Sequence[tuple[int, float]]
 ) -> None:
-    """Refuse runs whose numbers of frames and sums of squared forces are those of others."""
+    """Refuse runs with the same number of frames and sum of squared forces as another."""
     for frames, square in added:
         if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in known):
             raise DataError(

@@ -12,9 +12,9 @@ fits are then compared by the F test, for independent force components.
 
 Dipole–dipole forces extend beyond any range. They are suspected in the residual of a fit
 without Born charges: model charges ±Z on one species and the others, with ε = 1, add forces
-proportional to k = Z². The squared residual of the fit beside them is a parabola in k, and
-three fits give the k of least residual. A gain in most blocks of time, at charges of the size
-of an ion's, is reported.
+proportional to k = Z². The squared residual of the fit with them is a parabola in k, and three
+fits give the k of least residual. It is reported if the residual decreases in most blocks of
+time, and the charges are of the size of ionic charges.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ _MOST_SPECIES, _MOST_TRIED = 4, 200
 
 
 class RangeChoice(NamedTuple):
-    """Range of the second order that is taken, and the reason."""
+    """Chosen range of the second order, and the reason."""
 
     cutoff: Cutoff | Literal["supercell"] | None
     """None: the largest cutoff that the supercell admits."""
@@ -91,7 +91,7 @@ class _Candidate(NamedTuple):
 
     @property
     def is_overfitted(self) -> bool:
-        """Whether data left out are predicted far worse than those fitted are described."""
+        """Whether the residual of data left out is far larger than that of data fitted."""
         if self.predicted is None:
             return False
         lost = self.predicted.sum() - self.fitted
@@ -99,7 +99,7 @@ class _Candidate(NamedTuple):
         return bool(is_notable and self.predicted.sum() > WORSE**2 * self.fitted)
 
     def is_worse_than(self, other: "_Candidate") -> bool:
-        """Whether it is worse than a longer range, by more than chance and rounding."""
+        """Whether it is worse than a longer range, significantly and beyond rounding."""
         least = _LEAST_GAIN * self.equations.force_square
         if self.predicted is not None and other.predicted is not None:
             apart = self.predicted - other.predicted
@@ -202,7 +202,7 @@ def _candidate(
 
 
 def _note(sphere: _Candidate, whole: _Candidate) -> Note:
-    """Say which range is taken, and how well each describes the forces."""
+    """State which range is chosen, and how well each describes the forces."""
     both = sphere.predicted is not None and whole.predicted is not None
     what = "forces in blocks of time left out of the fit" if both else "forces"
     residuals = [one.rms(left_out=both) for one in (whole, sphere)]
@@ -232,8 +232,8 @@ def suspected_dipoles(
 ) -> Note | None:
     """Warn if the residual of a fit without charges looks like dipole–dipole forces.
 
-    A fit to all pairs of the supercell (cutoff None) holds these forces at its q points,
-    but does not interpolate them: it is judged by the largest cutoff.
+    A fit to all pairs of the supercell (cutoff None) contains these forces at its q points, but
+    does not interpolate them. The test then uses the largest cutoff.
     """
     crystal, kinds = group.crystal, tuple(dict.fromkeys(group.crystal.species))
     if not 1 < len(kinds) <= _MOST_SPECIES:

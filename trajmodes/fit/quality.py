@@ -236,9 +236,9 @@ def regularisation_notes(options: FitOptions) -> Iterator[Note]:
 def overfitting_notes(
     quality: FitQuality, n_free: int, n_forces: int, *, regularised: bool
 ) -> Iterator[Note]:
-    """Warn of a fit that describes the frames fitted far better than others.
+    """Warn of a fit that describes the fitted frames far better than other frames.
 
-    Where no block of time can be left out, the residual of other frames is estimated by
+    If no block of time can be left out, the residual of other frames is estimated by
     generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)).
     """
     counts = f"{n_free} parameters are fitted to {n_forces} force components"
@@ -282,7 +282,7 @@ def block_notes(errors: FitErrors | None) -> Iterator[Note]:
 
 
 def lower_bounds(scatter: MemberScatter, modes: Modes) -> Iterator[Note]:
-    """Warn of standard errors that the run is too short to know."""
+    """Warn of standard errors that are lower bounds because the run is too short."""
     own = (scatter.may_exceed > LOWER_BOUND) & (modes.sets >= 0)
     if not own.any():
         return
@@ -324,13 +324,13 @@ def relaxation_notes(
 def compared_with_lifetimes(
     errors: FitErrors, interval_ps: float, lifetimes_ps: Floats
 ) -> tuple[FitErrors, Note | None]:
-    """Call error bars lower bounds if their blocks are shorter than four mean lifetimes.
+    """Note that error bars are lower bounds if blocks are shorter than four mean lifetimes.
 
-    Frequencies follow the energies of all other modes, which vary as slowly as these decay:
-    short blocks, or a run not much longer than the lifetimes, do not show this variation,
-    although the errors do not grow with the length of the blocks. It is a sum over all modes,
-    so that the mean of the lifetimes counts. Where symmetry-equivalent modes vary
-    independently, their scatter shows it, and the error bars have been widened by it.
+    Frequencies follow the energies of all other modes, which vary over their lifetimes. Short
+    blocks, or a run not much longer than the lifetimes, do not show this variation, although
+    the errors do not grow with the length of the blocks. It is a sum over all modes, so that
+    the mean of the lifetimes determines it. If symmetry-equivalent modes vary independently,
+    their scatter shows it, and the error bars have been increased by it.
 
     Parameters
     ----------

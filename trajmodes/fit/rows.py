@@ -1,6 +1,6 @@
 """Rows of the design matrix: the forces of a unit of each parameter in each frame.
 
-By the sum rule the force constants act only on relative displacements d_j = u_j − u_i. The
+Because of the sum rule, force constants act only on relative displacements d_j = u_j − u_i. The
 force on atom i of the parameters z of order n is
 
     f_i = −1/(n−1)! Σ_clusters(i; j, k, …) Σ_z z E_z d_j d_k …
@@ -55,7 +55,7 @@ class ForceMap:
         return 1 + 3 * int(self.neighbours.shape[1]) + len(self.products)
 
     def within(self, occupied: Bools) -> "ForceMap":
-        """Leave out the clusters with an empty site; ``occupied`` (a,) are the others.
+        """Leave out the clusters with an empty site; `occupied` is (a,).
 
         An empty neighbour is replaced by the atom itself, whose relative displacement is zero.
         """

@@ -6,8 +6,8 @@ columns of unit norm; adaptive LASSO (Zou, J. Am. Stat. Assoc. 101, 1418 (2006))
 is chosen by cross-validation, leaving out one block of time at a time, or one group of atoms
 where there are fewer than five frames.
 
-Regularisation is for few data. MD runs have thousands of times more force components than
-parameters, and least squares is appropriate.
+Regularisation is meant for few data. MD runs have thousands of times more force components than
+parameters, so that least squares is appropriate.
 """
 
 from dataclasses import dataclass, field, replace
@@ -154,7 +154,7 @@ def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOp
 
 
 def no_strength() -> DataError:
-    """Error where no strength of the regularisation can be chosen."""
+    """Error if no strength of the regularisation can be chosen."""
     return DataError(
         "the strength of the regularisation cannot be chosen",
         why="cross-validation leaves out one block of time or group of atoms, and there is "

@@ -49,8 +49,8 @@ def determined(
 ) -> Determined:
     """Check rank and condition number, and leave out undetermined directions.
 
-    Leaving them out gives the minimum-norm solution. A regularised solver admits them: they
-    are kept.
+    Leaving them out gives the minimum-norm solution. They are kept for a regularised solver,
+    which admits them.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def estimate(
 
 
 def _one_stage(gram: Floats, moment: Floats, constant: Bools, solver: Solver) -> Floats:
-    """Solve one stage; its constant forces are eliminated first, so as not to be regularised.
+    """Solve one stage; its constant forces are eliminated first, thus not regularised.
 
-    They represent the choice of the reference structure.
+    Constant forces represent the choice of the reference structure.
     """
     if not constant.any():
         return solver(gram, moment)
@@ -154,7 +154,7 @@ def solve_positive(gram: Floats, moment: Floats, *, ridge: float = 0.0) -> Float
 def equilibration(gram: Floats) -> Floats:
     """(n,) factors that scale the diagonal of (n, n) to 1; zeros on the diagonal remain.
 
-    Sums of squared rounding errors are zeros too: scaled to 1 they would seem to be determined.
+    Sums of squared rounding errors count as zeros; scaled to 1 they would seem determined.
     """
     diagonal = np.diag(gram)
     least = _ROUNDING**2 * diagonal.max(initial=0.0)

@@ -2,12 +2,12 @@
 
 The jackknife (Quenouille 1956, Tukey 1958) leaves out one block at a time, which needs only
 differences of sums: x_(−b) from G − G_b and h − h_b. The sandwich estimator (Huber 1967) is its
-first order: with M the block lower triangle of G by stages, adding block b changes x by
-M⁻¹(h_b − M_b x). Frames are correlated, so the blocks must be longer than the correlation time:
+first order: with M the block lower triangle of G by stages, adding block b changes x by M⁻¹(h_b
+− M_b x). Frames are correlated, so the blocks must be longer than the correlation time:
 neighbouring blocks are merged as long as the error grows (Flyvbjerg and Petersen, J. Chem.
 Phys. 91, 461 (1989)). Products of displacements and forces decorrelate mostly within a period
-and completely within a lifetime, so the first plateau may be a false one (silicon at 300 K:
-2.4, 2.4, 2.6, 2.8, 3.1, 3.6 frames per independent one): all block lengths are tried.
+and completely within a lifetime, so that the first plateau may be false (silicon at 300 K: 2.4,
+2.4, 2.6, 2.8, 3.1, 3.6 frames per independent frame). All block lengths are therefore tried.
 """
 
 from contextlib import suppress

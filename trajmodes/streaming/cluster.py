@@ -1,14 +1,14 @@
 """Stretches of blocks reduced by the workers of a Dask cluster.
 
-What readers keep in the memory of a worker lasts until the job ends. A result says which blocks
-these are, and the next pass has them reduced by the worker that keeps them. A worker that is
-lost, or has no memory left, costs the time to read them again.
+Blocks that readers keep in the memory of a worker remain there until the job ends. A result
+names these blocks, and in the next pass they are reduced by the worker that keeps them. If a
+worker is lost, or has no memory left, they are read again.
 
 Each stretch has its worker from the beginning. The scheduler would give it to the worker that
 has the description of the work, and move it later.
 
-Distributed waits without an end where a task cannot succeed. So work is unpickled where an
-error can be raised, and `trajmodes.streaming.watch` looks at the workers.
+Distributed waits for ever if a task cannot succeed. Work is therefore unpickled where an error
+can be raised, and `trajmodes.streaming.watch` looks at the workers.
 """
 
 import pickle
@@ -46,7 +46,7 @@ _LOOK_S = 5.0
 
 @contextmanager
 def client_of(scheduler: Scheduler) -> Iterator["Client"]:
-    """Client of a cluster, which is started where the scheduler is no address.
+    """Client of a cluster, which is started unless the scheduler is an address.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def batch_cluster(kind: str) -> Any:
 
 
 def _connected(client: Callable[..., Any], address: str) -> Any:
-    """Client of a scheduler that runs."""
+    """Client of a running scheduler."""
     place = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
     try:
         return client(**place, timeout=_CONNECT_S)
@@ -112,7 +112,7 @@ def _connected(client: Callable[..., Any], address: str) -> Any:
 
 
 def users_client() -> "Client | None":
-    """Client that the user has opened; the library is not loaded to find that there is none."""
+    """Client that the user has opened, if any; distributed is not imported for this."""
     if "distributed" not in sys.modules:
         return None
     from distributed import get_client  # noqa: PLC0415 - loaded already
@@ -127,7 +127,7 @@ class Cluster:
     """The workers of a client, for the passes of one job."""
 
     def __init__(self, client: "Client", *, is_queue: bool = False) -> None:
-        """Ask the workers that are there for their version; ``is_queue``: others come late."""
+        """Ask present workers for their version; with `is_queue`, others join later."""
         self._client = client
         self._held: list[Any] = []
         self._places: dict[tuple[int, int], str] = {}
@@ -135,7 +135,7 @@ class Cluster:
         self._watch.look()
 
     def load(self) -> None:
-        """Let workers load what this process has loaded, while it reads the job and files."""
+        """Let workers import the modules of this process while it reads the job and files."""
         names = [name for name in sys.modules if name.startswith("trajmodes.")]
         # Held until the end: what nothing holds is not computed.
         self._held += [
@@ -143,7 +143,7 @@ class Cluster:
         ]
 
     def close(self) -> None:
-        """Let workers forget the work, and what they keep for it."""
+        """Let workers discard the work and the data kept for it."""
         self._held.clear()
 
     def pool(self, work: Work, _n_threads: int) -> AbstractContextManager[Workers]:
@@ -190,12 +190,12 @@ class Cluster:
         return self._client.submit(function, *inputs, pure=False, fifo_timeout=0, **there)
 
     def received(self, found: "_Placed") -> Any:
-        """State of a result, whose places are noted."""
+        """State of a result; note where its blocks are in memory."""
         self._places |= found.places
         return found.state
 
     def look(self) -> None:
-        """Raise an error if the workers cannot give results."""
+        """Raise an error if the workers cannot return results."""
         self._watch.look()
 
 
@@ -219,7 +219,7 @@ class _Given:
 
 
 class _Placed(NamedTuple):
-    """State of some blocks, and where they are in memory."""
+    """State of some blocks, and the workers that keep them in memory."""
 
     state: Any
     places: dict[tuple[int, int], str]
@@ -250,11 +250,11 @@ class _OnCluster:
             ) from error
 
     def done(self) -> bool:
-        """Whether it is known."""
+        """Whether the result is known."""
         return bool(self.future.done())
 
     def _waited(self, end: float | None) -> Any:
-        """Wait up to a time, and look at the workers now and then."""
+        """Wait up to a time limit, and check the workers at intervals."""
         while True:
             left = _LOOK_S if end is None else end - time.monotonic()
             try:
@@ -266,7 +266,7 @@ class _OnCluster:
 
 
 class Packed:
-    """Work as bytes, which a process unpickles once, when it begins."""
+    """Work as bytes, which a process unpickles once, at its start."""
 
     def __init__(self, pickled: bytes) -> None:
         """Take pickled work."""
@@ -304,13 +304,13 @@ def _hold(_packed: Packed) -> None:
 
 
 def _load(names: list[str]) -> None:
-    """Import modules: libraries take seconds to load."""
+    """Import modules, which takes seconds for libraries."""
     for name in names:
         import_module(name)
 
 
 def _reduce(packed: Packed, stretch: Stretch) -> _Placed:
-    """Work with one thread of BLAS: there is a worker for every core."""
+    """Reduce with one thread of BLAS, because there is a worker for every core."""
     from distributed import get_worker  # noqa: PLC0415 - this is a worker
 
     worker = get_worker()

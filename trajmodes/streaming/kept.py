@@ -1,7 +1,7 @@
-"""What a process keeps between two passes: how much it may, and whether it does.
+"""Data that a process keeps in memory between two passes, and the limit of their memory.
 
-A worker of a cluster has a share of the memory of its computer. Where a reader kept frames of a
-stretch, the next pass reduces the stretch there.
+A worker of a cluster has a share of the memory of its computer. If a reader kept the frames of
+a stretch, the next pass reduces the stretch there.
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from contextvars import ContextVar
 
 
 class Keeping:
-    """What readers may keep in memory while they work on one task."""
+    """The data that readers may keep in memory during one task."""
 
     def __init__(self, share: float) -> None:
-        """Give readers this share, at most 1, of what one process on the computer may keep."""
+        """Allow readers this share, at most 1, of the memory of a process for kept data."""
         self.share = share
         self.has_kept = False
         """Whether memory holds some of the data of the task."""
@@ -24,7 +24,7 @@ _KEEPING: ContextVar[Keeping | None] = ContextVar("keeping", default=None)
 
 @contextmanager
 def keeping(share: float) -> Iterator[Keeping]:
-    """Let readers keep data within the block, with a share of the memory for them."""
+    """Let readers keep data within the block, up to a share of the memory for kept data."""
     made = Keeping(share)
     token = _KEEPING.set(made)
     try:
@@ -34,13 +34,13 @@ def keeping(share: float) -> Iterator[Keeping]:
 
 
 def memory_share() -> float:
-    """Share of this process in the memory for kept data; 1 if it has no neighbours."""
+    """Share of this process in the memory for kept data; 1 for a single process."""
     found = _KEEPING.get()
     return 1.0 if found is None else found.share
 
 
 def note_kept() -> None:
-    """Say that memory holds data of the task."""
+    """Note that data of the task are kept in memory."""
     found = _KEEPING.get()
     if found is not None:
         found.has_kept = True

@@ -2,9 +2,9 @@
 
 `chunk` is called on blocks in any order and on any worker, `combine` merges states that are
 adjacent in time, and `finalize` is called once. `combine` is associative and pure: it changes
-neither argument. The result must not depend on where the run is cut into blocks: frames that
-need the next block are kept in the state. A block is a `MotionBlock`, or the mode amplitudes
-made from it by a `Transformed` reduction.
+neither argument. The result must not depend on where the run is cut into blocks: frames for
+which the next block is required are kept in the state. A block is a `MotionBlock`, or the mode
+amplitudes made from it by a `Transformed` reduction.
 
 The spread of sums over contiguous blocks of time gives the error bars. Frame t of n lies in
 block t·B // n. These blocks are defined by the frames of the whole run, so that no sum depends
@@ -134,7 +134,7 @@ class BlockSums(Generic[A]):
         return BlockSums({**mine, **theirs, **shared})
 
     def merged(self, n_blocks: int) -> "BlockSums[A]":
-        """Add the sums of neighbouring blocks, to so many of nearly equal length."""
+        """Add the sums of neighbouring blocks, to a smaller number of nearly equal length."""
         n_fine = max(self.by_block, default=0) + 1
         merged: BlockSums[A] = BlockSums()
         for fine in sorted(self.by_block):

@@ -1,15 +1,15 @@
 """The one ordered pass: blocks in parallel, states combined in time order, memory bounded.
 
-States are combined in the binary tree of `trajmodes.streaming.tree`, whose shape the numbers
-of the blocks alone determine. A stretch is a node that one worker reduces to one state. Its
-level follows from the number of workers. Workers of a cluster also combine stretches to larger
-nodes, so that this process receives few states. Where a node is computed does not change the
+States are combined in the binary tree of `trajmodes.streaming.tree`, whose shape depends on the
+numbers of the blocks alone. A stretch is a node that one worker reduces to one state. Its level
+follows from the number of workers. Workers of a cluster also combine stretches to larger nodes,
+so that this process receives few states. Where a node is computed does not change the
 additions: the same input gives the same bits on threads, processes and clusters of any size.
 
-The nodes that are done are the binary digits of the number of blocks that are done. Within a
-`with kept_by(passes):` block their states are offered to an object that may keep them, and a
-pass begins where that object says, on the same tree. It may replace the reduction, as it does
-where a run grows between two passes.
+The complete nodes are the binary digits of the number of complete blocks. Within a `with
+kept_by(passes):` block their states are passed to an object that may keep them, and that
+determines where a pass begins, on the same tree. The object may replace the reduction, as for a
+run that grows between two passes.
 
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
@@ -83,7 +83,7 @@ def block_frames(n_atoms: int) -> int:
 
 
 class Reached(NamedTuple):
-    """How far a pass has come."""
+    """Progress of a pass."""
 
     states: tuple[Any, ...] = ()
     """States of the nodes that are done, in order of time."""
@@ -92,7 +92,7 @@ class Reached(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """What a pass does, and where it begins."""
+    """Reduction of a pass, and the block at which it begins."""
 
     reduction: Reduction[Any, Any, Any]
     reached: Reached
@@ -108,11 +108,11 @@ class Passes(Protocol):
         ...
 
     def folded(self, reached: Reached) -> None:
-        """Take note of the states after a node."""
+        """Receive the states after a node."""
         ...
 
     def interrupted(self, reached: Reached) -> None:
-        """Take note of the last states of a pass that a signal ends."""
+        """Receive the last states of a pass that a signal ends."""
         ...
 
 
@@ -156,9 +156,9 @@ def stream(
 ) -> Result:
     """Reduce a run in one pass.
 
-    Runs on threads, or on the workers of `trajmodes.streaming.workers`.
+    The pass runs on threads, or on the workers of `trajmodes.streaming.workers`.
 
-    Errors of reading and reducing are passed on: the earliest in time.
+    Of the errors of reading and reducing, the first in the order of time is raised.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def stream(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What workers do."""
+    """The work of the workers."""
 
     read: Callable[[int, int], Any]
     reduction: Reduction[Any, Any, Any]
@@ -258,7 +258,7 @@ def _nodes(
 def _submitted(
     pool: Workers, stretches: Sequence[Node], blocks: Sequence[tuple[int, int]]
 ) -> Pending:
-    """State of a node, which workers compute from its stretches."""
+    """State of a node, computed by workers from its stretches."""
     pending = [
         pool.submit(Stretch(one.first, len(blocks), blocks[one.first : one.stop]))
         for one in stretches

@@ -2,8 +2,8 @@
 
 A state consists of arrays, numbers, texts, tuples, lists, mappings, and of the frozen data of
 trajmodes. The file is NumPy's ``.npz``: arrays keep their bits and their order in memory, and
-checksums guard them. How they are put together is JSON. Nothing in the file is executed: only
-data classes that the program has loaded already are made.
+have checksums. The structure is JSON. Nothing in the file is executed: only data classes that
+the program has already loaded are constructed.
 """
 
 import json
@@ -85,7 +85,7 @@ def _encoded(value: Any, arrays: list[Array]) -> Any:
         return {"list" if isinstance(value, list) else "tuple": parts}
     names = _field_names(type(value))
     if names is None:
-        raise TypeError(f"a state holds a {type(value).__name__}, which no file can keep")
+        raise TypeError(f"a state holds a {type(value).__name__}, which cannot be written")
     made = {name: _encoded(getattr(value, name), arrays) for name in names}
     return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "fields": made}
 
@@ -107,7 +107,7 @@ def _decoded(tree: Any, arrays: Mapping[str, Array]) -> Any:
 
 
 def _field_names(kind: type) -> tuple[str, ...] | None:
-    """Names by which an object of a class is made; None for other classes than data."""
+    """Names of the arguments of a data class; None for other classes."""
     if not kind.__module__.startswith(_PACKAGE):
         return None
     if is_dataclass(kind):

@@ -8,7 +8,7 @@
 ```
 
 A node of level l, number k, holds the blocks from k·2^l to (k + 1)·2^l, or to the last one. Its
-state is that of its two halves. The numbers of the blocks alone determine the shape, so that
+state is that of its two halves. The shape depends on the numbers of the blocks alone, so that
 the additions are the same wherever a node is computed.
 
 The largest nodes that the first n blocks fill are the binary digits of n. Their states are in
@@ -35,7 +35,7 @@ class Node(NamedTuple):
         return self.first + (1 << self.level)
 
     def parts(self, level: int, n_blocks: int) -> Iterator["Node"]:
-        """Cut into nodes up to a level, of a run of so many blocks."""
+        """Cut into nodes up to a level, in a run of `n_blocks` blocks."""
         level = min(level, self.level)
         for first in range(self.first, min(self.stop, n_blocks), 1 << level):
             yield Node(first, level)
@@ -48,7 +48,7 @@ def node_at(first: int, level: int) -> Node:
 
 
 def level_of(n_blocks: int) -> int:
-    """Return the highest level of a node of at most so many blocks, or 0."""
+    """Return the highest level of a node with at most a number of blocks, or 0."""
     return max(n_blocks, 1).bit_length() - 1
 
 

@@ -1,4 +1,4 @@
-"""What workers do, and what the conductor of a pass sees of them: work, stretches, results."""
+"""Interfaces between a pass and its workers: work, stretches, results."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ class Stretch(NamedTuple):
 
 
 class Work(Protocol):
-    """What workers do."""
+    """The work of the workers."""
 
     def reduced(self, stretch: Stretch, /) -> Any:
         """State of a stretch of blocks."""
@@ -31,14 +31,14 @@ class Work(Protocol):
 
 
 class Pending(Protocol):
-    """Result of work that may not be done yet."""
+    """Result of work that may not be complete yet."""
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait for it; raise TimeoutError after some seconds, or the error of the work."""
+        """Wait for the result; raise TimeoutError after a time, or the error of the work."""
         ...
 
     def done(self) -> bool:
-        """Whether it is known."""
+        """Whether the result is known."""
         ...
 
 
@@ -54,7 +54,7 @@ class Workers(NamedTuple):
 
 
 class Scheduler(NamedTuple):
-    """A kind of workers, and their number."""
+    """The kind of workers, and their number."""
 
     kind: str
     """``threads``, ``processes``, ``local``, ``slurm``, ``pbs`` or ``address``."""
@@ -67,7 +67,7 @@ Pool = Callable[[Work, int], AbstractContextManager[Workers]]
 
 
 def died(what: str) -> DataError:
-    """Error of a process that ended in its work."""
+    """Error for a process that ended during its work."""
     return DataError(
         what,
         why="it probably exceeded its memory limit",

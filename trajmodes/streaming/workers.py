@@ -1,7 +1,7 @@
-"""Where stretches of blocks are reduced: threads, processes, or a Dask cluster.
+"""Workers that reduce stretches of blocks: threads, processes, or a Dask cluster.
 
 A scheduler is named by a text: ``threads``, ``processes:4``, ``local:4`` (a cluster on this
-computer), the address ``tcp://host:8786`` or the file ``scheduler.json`` of one that runs, or
+computer), the address ``tcp://host:8786`` or the file ``scheduler.json`` of a running one, or
 ``slurm:4`` and ``pbs:4`` for jobs of a batch system, by dask-jobqueue. Without a name a client
 of Dask that the user has opened is used, or threads.
 """
@@ -48,7 +48,7 @@ def scheduled_on(name: str | None) -> Iterator[None]:
     """Reduce runs within the context on a scheduler; None: threads, or a client of the user.
 
     Clusters that are started here are closed at the end. Within another context that has a
-    scheduler it is kept.
+    scheduler, the latter is used.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _cluster(client: Any, opened: ExitStack, *, is_queue: bool = False) -> Clust
 def workers_for(work: Work, n_threads: int) -> AbstractContextManager[Workers]:
     """Workers for a pass, on the scheduler of `scheduled_on` or the client of the user.
 
-    ``n_threads`` is their number where no scheduler is given.
+    ``n_threads`` is their number if no scheduler is given.
     """
     pool = _POOL.get()
     if pool is not None:
@@ -141,6 +141,6 @@ def _keep(packed: bytes) -> None:
 
 
 def _reduce_kept(stretch: Stretch) -> Any:
-    """Work with one thread of BLAS: there is a process for every core."""
+    """Reduce with one thread of BLAS, because there is a process for every core."""
     with threadpool_limits(1):
         return _kept_work[0].reduced(stretch)

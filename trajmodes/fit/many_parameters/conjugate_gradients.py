@@ -1,7 +1,7 @@
 """Conjugate gradients for the `LeastSquares` of many parameters.
 
-The preconditioner solves the problem without cutoff and symmetry, the Lyapunov equation
-Y C_uu + C_uu Y = R (for example Golub and Van Loan, Matrix Computations, §7.6), so that few
+The preconditioner solves the problem without cutoff and symmetry, which is the Lyapunov
+equation Y C_uu + C_uu Y = R (see Golub and Van Loan, Matrix Computations, §7.6), so that few
 iterations are needed.
 """
 
@@ -73,8 +73,8 @@ class Solver:
     def require_determined(self) -> None:
         """Refuse parameters that the frames do not determine.
 
-        The forces of the run lie in the range of the normal matrix, a random right-hand side
-        does not: its solution does not converge if the matrix is singular.
+        The forces of the run lie in the range of the normal matrix, but a random right-hand
+        side does not. Its solution therefore does not converge if the matrix is singular.
         """
         problem = self.problem
         noise = np.random.default_rng(0).normal(size=problem.basis.n_parameters)

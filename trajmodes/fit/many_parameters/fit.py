@@ -93,7 +93,7 @@ def joined(parts: Sequence[ForceCovariances]) -> ForceCovariances:
 
 
 def blocks_for(space: HalfSpace) -> int:
-    """Choose the number of blocks of time whose covariances fit in the memory."""
+    """Choose the number of blocks of time whose covariances fit into memory."""
     return int(np.clip(_BLOCK_BYTES // covariance_bytes(space), FEWEST_BLOCKS, _MOST_BLOCKS))
 
 
@@ -189,9 +189,9 @@ def fit_covariances(
 def with_scatter_of_members(
     fit: Fit, runs: SameSpace, expansion: Expansion, options: FitOptions
 ) -> Fit:
-    """Widen the error bars by the scatter of symmetry-equivalent modes, as of fewer parameters.
+    """Increase the error bars by the scatter of symmetry-equivalent modes.
 
-    The fit is returned as it is if there are too few equivalent modes.
+    The fit is returned unchanged if there are too few equivalent modes.
     """
     if fit.errors is None:
         return fit

@@ -6,9 +6,9 @@ residual
     Σ_t |f|² + Σ_q w_q {tr[D C_uu D†] + 2 Re tr[D† C_fu]}
 
 has the gradient 2 Σ_q w_q Re[e^{−iq·R} (D C_uu + C_fu)] with respect to the force constants of
-lattice vector R: a product of matrices as large as the dynamical matrix. The constraints
-A z = 0 are kept by the projector 1 − Aᵀ(A Aᵀ)⁺A. The constant forces are eliminated by counting
-displacements and forces from their invariant means.
+lattice vector R: a product of matrices as large as the dynamical matrix. The constraints A z =
+0 are kept by the projector 1 − Aᵀ(A Aᵀ)⁺A. The constant forces are eliminated by referring
+displacements and forces to their invariant means.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class FrameSums:
         return FrameSums(*values)
 
     def about(self, displacement: Floats, force: Floats, n_cells: int) -> "FrameSums":
-        """Count displacements and forces (s, 3) from others, equal in all cells."""
+        """Refer displacements and forces to others (s, 3), which are equal in all cells."""
         u, f = displacement.ravel(), force.ravel()
         su, sf = self.displacement.ravel(), self.force.ravel()
         uu, fu = self.uu.copy(), self.fu.copy()
@@ -91,7 +91,7 @@ class LeastSquares:
         return self.covariances.space.supercell.n_cells
 
     def centred(self, sums: FrameSums, about: FrameSums | None = None) -> FrameSums:
-        """Eliminate the constant forces, those of the sums or of others."""
+        """Eliminate the constant forces, from the means of these sums or of others."""
         if not self.options.constant_force:
             return sums
         other, group = about or sums, self.basis.orbits.group

@@ -1,8 +1,8 @@
 """Ridge regression (Hoerl and Kennard, Technometrics 12, 55 (1970)) of many parameters.
 
-Σ_t |f + Σ_n z_n a_n|² + λ Σ_n S_n z_n² is least, with a_n the forces of a unit of parameter n,
-from displacements relative to the atom, and S_n = Σ_t |a_n|²: as if each column of the design
-matrix had unit norm.
+Σ_t |f + Σ_n z_n a_n|² + λ Σ_n S_n z_n² is minimised, with a_n the forces of a unit of parameter
+n from displacements relative to the atom, and S_n = Σ_t |a_n|². This is a ridge in which each
+column of the design matrix has unit norm.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def solver_of(problem: LeastSquares, sums: FrameSums, options: FitOptions) -> So
 
 
 def column_squares(problem: LeastSquares, sums: FrameSums) -> Floats:
-    """(z,) Σ_t |a|² of each column, relative to the frames; zero for self terms."""
+    """(z,) Σ_t |a|² of each column per frame; zero for self terms."""
     n = 3 * problem.basis.orbits.group.crystal.n_sites
     units = problem.units.tocoo()
     cell, row, column = units.row // n**2, units.row // n % n, units.row % n

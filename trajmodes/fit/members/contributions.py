@@ -1,9 +1,9 @@
 """Contributions of the forces at each q to the deviations of fitted frequencies.
 
-With E_n(q) the dynamical matrix of a unit of parameter n, and g the force that the fit leaves,
-the q changes the parameters by −H⁻¹ w_q Re tr[E_n(q)† Σ_t g u†], H the normal matrix of the
-second order. The sum over all q vanishes for the frames of the fit. That over some frames is
-the deviation of the fit that these frames cause.
+Let E_n(q) be the dynamical matrix of a unit of parameter n, g the residual force of the fit,
+and H the normal matrix of the second order. The forces at q change the parameters by −H⁻¹ w_q
+Re tr[E_n(q)† Σ_t g u†]. The sum over all q vanishes for the frames of the fit. For a part of
+the frames it is the deviation of the fit that these frames cause.
 """
 
 from collections.abc import Sequence
@@ -81,8 +81,8 @@ def contributions(
 ) -> list[Floats] | None:
     """(b, q, g) contributions of each q of the runs to the deviations of the frequencies.
 
-    In rad/ps. None if they need too much memory, or if the runs do not determine the
-    parameters, as few frames that are added to an earlier fit.
+    They are in rad/ps. None if they need too much memory, or if the runs do not determine the
+    parameters, as few frames that are added to an earlier fit may not.
     """
     most_numbers = max(one.frames.size * one.modes.omega.shape[0] for one in runs)
     if 8 * most_numbers * modes.n_sets > _MOST_BYTES:
@@ -111,7 +111,7 @@ def contributions(
 
 
 def _residual(one: SameSpace) -> Complexes:
-    """(b, q, 3s, 3s) Σ_t g u†, with g the force that the fit leaves."""
+    """(b, q, 3s, 3s) Σ_t g u†, with g the residual force of the fit."""
     modes = one.modes
     vectors_qkm = _vectors(modes).swapaxes(1, 2)
     root = _root_masses(modes)

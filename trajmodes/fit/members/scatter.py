@@ -1,26 +1,27 @@
 """Variance of fitted frequencies from symmetry-equivalent modes, compared with blocks of time.
 
-Blocks of time do not show what varies more slowly than the run lasts. The frequency of a mode
-follows the energies of the modes that it couples to, which vary over their lifetimes.
+Blocks of time do not show variations slower than the run. The frequency of a mode follows the
+energies of the modes to which it couples, which vary over their lifetimes.
 
-What differs between equivalent modes. Members of a set couple to different modes, whose
-energies are independent. Over a run they have different frequencies, however slow the variation
-is. The residual forces at each q move the fitted frequencies by z_q; the sum over q is the
-deviation of the fit. The variance of z_q over the members of a star, for the whole run, is the
-variance of the frequency as far as these are independent: the sandwich estimator (Huber 1967)
-with clusters of q instead of time. Relative to the same in blocks of time it is averaged over
-sets of similar frequency.
+The independent part. Members of a set couple to different modes, whose energies are
+independent. Over a run they have different frequencies, however slow the variation is. The
+residual forces at each q move the fitted frequencies by z_q; the sum over q is the deviation of
+the fit. The variance of z_q over the members of a star, for the whole run, is the variance of
+the frequency as far as these are independent: the sandwich estimator (Huber 1967) with clusters
+of q instead of time. Relative to the same in blocks of time it is averaged over sets of similar
+frequency.
 
-What equivalent modes share. In blocks of time the variance of the sum over q exceeds that of
-independent members by the part that all share: in silicon the frequencies of all modes move
-together when energy is exchanged between acoustic and optical modes. It comes from the energies
-of modes as well. Over the whole run these differ among equivalent modes with a variance that is
-larger than the one expected from blocks, and the shared part is multiplied by this ratio. It is
-an average over all modes and well known, where changes of frequencies are not. In a run of
-few lifetimes noise may conceal the shared part. Its slow variance is then expected to be that
-of the independent part (an exponential distribution), and its mean over what the blocks leave
-possible is used. How far it may be off, from the noise and this expectation, is known before
-any of it is seen: if it may change the error by more than `LOWER_BOUND`, this is a lower bound.
+The common part. In blocks of time the variance of the sum over q exceeds that of independent
+members by a part that is common to all: in silicon the frequencies of all modes shift together
+when energy is exchanged between acoustic and optical modes. This part is due to the energies of
+modes as well. Over the whole run the variance of these energies among equivalent modes is
+larger than expected from blocks, and the common part is multiplied by this ratio. The ratio is
+an average over all modes and therefore accurate, unlike changes of single frequencies. In a run
+of few lifetimes noise may conceal the common part. Its slow variance is then given the prior of
+an exponential distribution whose mean is the variance of the independent part, and its
+posterior mean given the blocks is used. Its uncertainty, from the noise and this prior, does
+not depend on the result. If it may change the error by more than `LOWER_BOUND`, the error is a
+lower bound.
 """
 
 from collections.abc import Sequence
@@ -190,7 +191,7 @@ def _independent(modes: Modes, z_cqg: Floats) -> Floats:
 
 
 def _noise(independent_cqg: Floats, members: Floats) -> float:
-    """Relative variance, of the mean over sets, of what independent members seem to share.
+    """Relative variance of the apparent common part of independent members, mean of sets.
 
     The square of a sum of independent numbers has twice the squared variance.
     """
@@ -201,12 +202,12 @@ def _noise(independent_cqg: Floats, members: Floats) -> float:
 
 
 def _freedom(modes: Modes) -> int:
-    """Degrees of freedom of the members of all stars, without Γ if it has no optical modes."""
+    """Degrees of freedom of the members of all stars; Γ counts only if it has optical modes."""
     return sum(len(at) - 1 for at in _stars(modes) if modes.sets[at[0]].max() >= 0)
 
 
 def _coherence(one: SameSpace, z_bqg: Floats, cuts: Ints) -> Floats:
-    """(2,) variances in blocks, over those of members: of the sum over q, and of members."""
+    """(2,) variances in blocks of the sum over q and of members, over those of members."""
     deviation_cqg = _deviations(z_bqg, one.frames, cuts)
     members = (_independent(one.modes, deviation_cqg) ** 2).sum(axis=(0, 1))
     together = (deviation_cqg.sum(axis=1) ** 2).sum(axis=0)
@@ -217,8 +218,8 @@ def _coherence(one: SameSpace, z_bqg: Floats, cuts: Ints) -> Floats:
 def _slowness(one: SameSpace, cuts: Ints) -> float:
     """Variance of mode energies over whole runs, relative to that from blocks of time.
 
-    Modes are weighted by their share in the mean square displacement, ~1/ω², on which the
-    frequencies of others depend.
+    Modes are weighted by their share of the mean square displacement, ~1/ω², on which the
+    frequencies of other modes depend.
     """
     modes, square_bqm = one.modes, squares_of(one)
     deviation_cqm = _deviations(square_bqm, one.frames, cuts)
@@ -254,12 +255,12 @@ def _shared(
     noise: float,
     expected: float,
 ) -> tuple[Floats, Floats]:
-    """(g,) variance that equivalent modes share, by sets of similar frequency; its uncertainty.
+    """(g,) common variance of equivalent modes, by sets of similar frequency; its uncertainty.
 
-    The mean over an exponential distribution with the mean `expected`, or more if significantly
-    more is seen, times the likelihood of the excess, of standard deviation `noise`. Both are
-    relative to the variance of the members. The standard deviation is that of both together,
-    whatever is seen.
+    It is the posterior mean. The prior is an exponential distribution with the mean `expected`,
+    or more if the excess is significantly larger; the likelihood of the excess is Gaussian with
+    the standard deviation `noise`. Both are relative to the variance of the members. The
+    uncertainty combines both, independent of the observed excess.
     """
     weight = (omega[known] ** 2 / members[known]) ** 2
     distance = (omega[:, None] - omega[known]) / (_SHARED * omega.max())
@@ -276,7 +277,7 @@ def _shared(
 
 
 def _stars(modes: Modes) -> list[Ints]:
-    """Places of the members of each star in the list of q points."""
+    """List the indices of the members of each star among the q points."""
     star = modes.sets.max(axis=1)
     return [np.flatnonzero(star == label) for label in np.unique(star)]
 

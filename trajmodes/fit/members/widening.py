@@ -1,9 +1,9 @@
 """Replicates of force constants whose frequencies have given variances.
 
 A deviation of the force constants is a deviation δD(q) of the dynamical matrices. Its elements
-between modes are multiplied by the roots of the growth of either mode's standard error, and the
-result is expressed in the second-order parameters by least squares, of the relative changes of
-ω².
+between two modes are multiplied by the square roots of the factors by which the standard errors
+of both modes grow. The result is expressed in the second-order parameters by least squares of
+the relative changes of ω².
 """
 
 from dataclasses import replace
@@ -45,7 +45,7 @@ def widened(
 def widened_by_gradients(
     errors: FitErrors, problem: LeastSquares, modes: Modes, scatter: MemberScatter
 ) -> FitErrors:
-    """Multiply the variances as `widened` does, without a matrix for each parameter."""
+    """Multiply the variances as `widened` does, but without a matrix for each parameter."""
     vectors_qkm = _vectors(modes).swapaxes(1, 2)
     weight_qmk = _weights(modes) / np.sqrt(modes.weights)[:, None, None]
     rescale = rescaled(problem, vectors_qkm, weight_qmk, _factors(scatter))
@@ -64,7 +64,8 @@ def _factors(scatter: MemberScatter) -> Floats:
 def _weights(modes: Modes) -> Floats:
     """(q, m, m') weights of the elements of δD between modes.
 
-    Relative deviations count; soft modes no more than those at a tenth of the range.
+    They weight relative deviations; soft modes have the weight of modes at a tenth of the
+    range.
     """
     omega_qm = np.maximum(np.abs(modes.omega), 0.1 * modes.omega.max())
     found: Floats = np.sqrt(modes.weights)[:, None, None] / (
