@@ -2,7 +2,8 @@
 
 In: `trajmodes.data.force_constants.ForceConstants` and a list of q points. Out:
 `trajmodes.data.modes.Modes` with error bars and sets of symmetry-equivalent modes, bands, and
-what `anharmonic` calculates. Open `dynamical_matrix` first: it states the phase convention.
+the anharmonic properties of `anharmonic`. Open `dynamical_matrix` first: it states the phase
+convention.
 
 - `dynamical_matrix`, `modes`, `bands`: D(q), its eigenvalues and their gradient; stability
 - `irreps`: irreducible representations at special points, labelled by phonopy

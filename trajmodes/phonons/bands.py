@@ -18,8 +18,8 @@ e_m† (∂D/∂k_x) e_m'/(ω_m + ω_m'). These carry the heat of tunnelling bet
 which are those at the positions of the atoms.
 
 Bands are connected through crossings by the overlap of their polarisation vectors at
-neighbouring points, which are as close as needed. In a degenerate set a band continues as the
-projection of its last vector on the set.
+neighbouring points; steps are refined where necessary. In a degenerate set a band continues as
+the projection of its last vector onto the set.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,8 @@ _CHUNK_BYTES = 32 * 2**20
 def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
     """Bands of the force constants along a path; their replicates give error bars.
 
-    At Γ longitudinal and transverse modes of a polar crystal split as along each section.
+    At Γ the longitudinal and transverse modes of a polar crystal split for the direction of
+    each section.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def velocity_errors(constants: ForceConstants, qpoints: npt.ArrayLike) -> Floats
 
 
 class _SlopedModes(NamedTuple):
-    """Modes at a few q points, in degenerate sets those that leave along `_DIRECTION`."""
+    """Modes at a few q points; in degenerate sets, those of branches along `_DIRECTION`."""
 
     qpoints: Floats
     square: Floats
@@ -278,7 +279,7 @@ def velocity_operator(constants: ForceConstants, qpoints: npt.ArrayLike) -> Velo
 
 
 def connected(constants: ForceConstants, path: BandPath) -> Ints:
-    """Branch (q, m), from 0, that each connected band has at each point of a path.
+    """Branch (q, m), from 0, of each connected band at each point of a path.
 
     After a jump of the path, bands begin anew in ascending order.
     """
@@ -323,7 +324,7 @@ def _continued(
 ) -> tuple[Ints, Complexes]:
     """Branch of each band at the next point, and its vector there.
 
-    A step on which the vectors turn so far that the branches are not clear is halved.
+    A step is halved if the vectors change so much that the assignment of branches is ambiguous.
     """
     e_nk, level_n = _vectors(total, point)
     same_nn = level_n[:, None] == level_n

@@ -86,8 +86,8 @@ def lattice_sum(constants: ForceConstants) -> LatticeSum:
 def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[LatticeSum]:
     """Group many sets of values (b, p, 3, 3) in eV/Å² of the same pairs, without dipoles.
 
-    The dipole–dipole part is the same in all replicates, so it does not change the variance of
-    anything that is linear in D.
+    The dipole–dipole part is the same in all replicates, so that it does not change the
+    variance of quantities linear in D.
     """
     s = constants.crystal.n_sites
     # Negation reverses the order of a sorted list of lattice vectors closed under it.
@@ -129,7 +129,7 @@ def require_exchange_symmetry(values: Floats, exchanged: Floats) -> None:
 
 
 def exchange_error(values: Floats, exchanged: Floats, order: str) -> float:
-    """Largest change under exchange of members over the largest value; 0 if it is rounding.
+    """Largest change under exchange of members over the largest value; 0 if only rounding.
 
     A `DataError` is raised if the values are not finite; ``order`` names them in its message.
     """

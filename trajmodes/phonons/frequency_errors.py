@@ -5,9 +5,9 @@ force constants themselves. The pairs (i, j, R) and (j, i, −R) contribute equa
 
     g = Re Σ_{i ≤ j} Σ_R u_i† [Φ(i, j, R) + Φ(j, i, −R)ᵀ] u_j e^{iq·R},  u_i = e_i e^{iq·τ_i},
 
-where Φ is divided by the root of both masses, and of a pair with i = j one direction is listed.
-For all modes and replicates of a q this is one real matrix product, of a quarter of the
-operations of the products D_b e.
+where Φ is divided by the root of both masses, and only one direction of a pair with i = j is
+listed. For all modes and replicates of a q this is one real matrix product, with a quarter of
+the operations of the products D_b e.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,13 @@
 """Irreducible representations of the modes at special points, labelled by phonopy.
 
-An operation {W|w} of the space group that takes q to q + G moves the polarisation vectors by
-Γ = e^{−iq·w} Λ, with Λ e at the image p(s) of a site equal to C e_s e^{iG·(τ_p(s) − w)}. Where
+An operation {W|w} of the space group that takes q to q + G moves the polarisation vectors by Γ
+= e^{−iq·w} Λ, with Λ e at the image p(s) of a site equal to C e_s e^{iG·(τ_p(s) − w)}. Where
 e^{−i(qW − q)·w'} = 1 for all pairs of operations, Λ is an ordinary representation of the little
-co-group of q (Bradley and Cracknell, The Mathematical Theory of Symmetry in Solids (1972),
-ch. 3), and its characters are looked up in phonopy's tables of the point groups. The origin is
-chosen at a site or midway between two so that this holds, if it can. On the zone boundary of
-crystals with glide planes or screw axes it often cannot, and there is no Mulliken symbol.
+co-group of q (Bradley and Cracknell, The Mathematical Theory of Symmetry in Solids (1972), ch.
+3), and its characters are looked up in phonopy's tables of the point groups. The origin is
+chosen at a site or midway between two sites so that this holds, if possible. On the zone
+boundary of crystals with glide planes or screw axes it is often impossible, and there is no
+Mulliken symbol.
 
 Degenerate modes are divided into irreducible sets by the mean of Λ H Λ† over the operations,
 with a random Hermitian matrix H: it commutes with all Λ.
@@ -78,8 +79,8 @@ def _branch_sets(modes: Modes) -> list[Ints]:
 def _origin(little: SpaceGroup, modes: Modes) -> Floats | None:
     """Origin (3,) about which Λ multiplies as the operations do; None if none is found.
 
-    Parities may depend on the choice. It is the point that most operations keep, and among
-    several such points the one nearest to a site.
+    Parities may depend on the choice. The origin is the point that is fixed by most operations,
+    and among several such points the one nearest to a site.
     """
     crystal = modes.crystal
     halves = np.array(list(product((0.0, 0.5), repeat=3)))

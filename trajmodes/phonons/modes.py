@@ -11,10 +11,10 @@ for any x, the smaller of δ(ω²)/(2|ω|) and √δ(ω²) is used.
 A set joins symmetry-equivalent modes: the degenerate branches of one q, and those of all q of
 its star. The acoustic modes at Γ belong to no set and have the label −1.
 
-The sign of ω² decides on stability, compared with its standard error: −0.12 ± 0.20 THz² is
-zero, −0.52 ± 0.03 THz² is not. The errors of ω² fall as 1/√t once the blocks are independent.
-The time needed for a wanted error of ω therefore grows as the inverse square of that error, and
-as its inverse fourth power for a mode near zero.
+Stability is decided by the sign of ω², in view of its standard error: −0.12 ± 0.20 THz² is
+compatible with zero, −0.52 ± 0.03 THz² is not. The errors of ω² fall as 1/√t once the blocks
+are independent. The time required for a given error of ω therefore grows as the inverse square
+of that error, and as its inverse fourth power for a mode near zero.
 """
 
 from collections.abc import Iterable
@@ -59,8 +59,8 @@ def modes_at(
     """Diagonalise the dynamical matrix at a list of q points.
 
     The order of the list is kept. A set joins degenerate branches, and the members of a star
-    that are in the list. Where the force constants lack the symmetry of the crystal, it joins
-    only those members that have the same spectrum.
+    that are in the list. If the force constants lack the symmetry of the crystal, it joins only
+    those members that have the same spectrum.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def frequencies_at(
 def frequency_change(
     constants: ForceConstants, values: Iterable[Floats], modes: Modes
 ) -> Floats:
-    """Root mean square change (c,) in rad/ps of the frequencies of modes for other values.
+    """Rms change (c,) in rad/ps of the frequencies of modes for other force constants.
 
     ``values`` are (c, p, 3, 3) second-order force constants in eV/Å² of the pairs of
     ``constants``. Every q of the full set counts once.
@@ -192,7 +192,7 @@ def set_means(values: Floats, starts_qm: Bools) -> Floats:
 
 
 def signed_root(square: Floats) -> Floats:
-    """Root of ω² (…), negative where ω² is."""
+    """Root of ω² (…), negative where ω² is negative."""
     return np.copysign(np.sqrt(np.abs(square)), square)
 
 
@@ -298,10 +298,10 @@ def stability(modes: Modes) -> Stability:
 
 
 def run_length(modes: Modes, duration: float, wanted: float = _WANTED) -> RunLength:
-    """Length of run that a wanted error of the frequencies needs, without acoustic modes at Γ.
+    """Length of run required for an error of the frequencies, without acoustic modes at Γ.
 
-    ``duration`` in ps is that of all runs together that the errors come from, and ``wanted`` a
-    standard error in rad/ps.
+    ``duration`` in ps is the total length of the runs from which the errors were obtained, and
+    ``wanted`` is a standard error in rad/ps.
 
     Raises
     ------

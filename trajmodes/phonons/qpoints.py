@@ -78,7 +78,7 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
 def numbered_mesh(
     crystal: Crystal, divisions: tuple[int, int, int]
 ) -> tuple[Floats, Floats, Ints]:
-    """Do the same, and number the whole mesh.
+    """As `mesh`, and number the whole mesh.
 
     The third array (n1, n2, n3) holds the index of the irreducible point that represents the
     point (i/n1, j/n2, k/n3).
@@ -152,8 +152,8 @@ def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
 def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str, str]]]:
     """Find the special points of the zone and the sections of the standard path.
 
-    The crystal's cell is used as it is, not a standardised one. Sites differ by species and by
-    mass. Of a layer only the points and sections in its plane are returned.
+    The cell of the crystal is used, not a standardised one. Sites are distinguished by species
+    and mass. For a layer only the points and sections in its plane are returned.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
 
 
 def _upright(crystal: Crystal, layer: Layer) -> Crystal:
-    """Let the lattice vector out of the plane of a layer be normal to it.
+    """Make the lattice vector out of the plane of a layer normal to the plane.
 
     Reduced coordinates of q points in the plane do not depend on this vector.
     """
@@ -217,10 +217,10 @@ def _short_name(label: str) -> str:
 
 
 def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:
-    """Name the q points (q, 3) that symmetry makes equal to a special point.
+    """Name the q points (q, 3) that are equivalent to a special point by symmetry.
 
-    Names are such as ``Γ`` or ``X``, and empty for other q points. Where two special points
-    belong to one star, such as U and K, the first in their order is used.
+    Names are such as ``Γ`` or ``X``, and empty for other q points. If two special points belong
+    to one star, such as U and K, the first in their order is used.
     """
     images_gqx = star_images(crystal, qpoints)
     names = [""] * images_gqx.shape[1]

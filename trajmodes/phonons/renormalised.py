@@ -13,12 +13,12 @@ function, since the columns are orthogonal. If memory allows fewer columns than 
 only nearly orthogonal. The errors at the q points of the supercell remain exact, since they
 depend on one set only.
 
-**From displacement covariances** (Green's function). In a classical harmonic crystal
-⟨w w†⟩ = k_BT D(q)⁻¹ for the mass-weighted amplitudes w at q, hence D(q) = k_BT ⟨w w†⟩⁻¹
-(C. Campañá, M. H. Müser, Phys. Rev. B 74, 075420 (2006); L. T. Kong, Comput. Phys. Commun. 182,
-2201 (2011)). No forces are needed. All branches of a q are treated together, so the
-polarisation vectors are obtained as well. In an anharmonic crystal D is the harmonic model with
-the covariances of the run.
+**From displacement covariances** (Green's function). In a classical harmonic crystal ⟨w w†⟩ =
+k_BT D(q)⁻¹ for the mass-weighted amplitudes w at q, hence D(q) = k_BT ⟨w w†⟩⁻¹ (C. Campañá, M.
+H. Müser, Phys. Rev. B 74, 075420 (2006); L. T. Kong, Comput. Phys. Commun. 182, 2201 (2011)).
+No forces are needed. All branches of a q are treated together, so that the polarisation vectors
+are obtained as well. In an anharmonic crystal D is the harmonic model with the covariances of
+the run.
 
 In a run not much longer than the lifetimes the energy of each mode is far from k_BT, and time
 blocks do not reveal this. If velocities are available, their covariances V = ⟨ẇ ẇ†⟩ replace
@@ -29,11 +29,12 @@ formula above. With velocity Verlet and the time step Δt the eigenvalues of G a
 
 The covariances are first averaged over the space group. The inverse of a mean over n
 independent samples of p components is too large by n/(n − p) (the mean of an inverse Wishart
-matrix). Frames are not independent, so n is not known. The jackknife over time blocks removes
-the bias to first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all blocks
-but one. The same D̂_(b) are the replicates that give error bars. Without velocities these are
-reliable only if a block is longer than the lifetimes; `with_slow_energies` widens them by the
-errors that `trajmodes.project.energies.displaced` finds for modes that keep their energy.
+matrix). Frames are not independent, so that n is not known. The jackknife over time blocks
+removes the bias to first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all
+blocks but one. The same D̂_(b) are the replicates that give error bars. Without velocities
+these are reliable only if a block is longer than the lifetimes; `with_slow_energies` widens
+them by the errors that `trajmodes.project.energies.displaced` finds for modes that keep their
+energy.
 """
 
 from collections.abc import Callable
@@ -78,7 +79,7 @@ def quasi_particle_constants(
         (g,) frequency ω̃ of each set in rad/ps, negative if imaginary. Sets with nan keep the
         frequency and error of the modes.
     omega_sem
-        (g,) standard errors in rad/ps. If it is None, or nan for a set that has a frequency,
+        (g,) standard errors in rad/ps. If they are None, or nan for a set that has a frequency,
         the force constants have no error bars.
 
     Returns

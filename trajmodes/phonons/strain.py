@@ -1,7 +1,7 @@
 """Response of force constants and frequencies to homogeneous strain, from the third order.
 
 A displacement gradient η moves the atom at r by ηr. Each sublattice s moves in addition by the
-internal strain X_s:η, until no site feels a force. To first order the second-order force
+internal strain X_s:η, so that no force acts on a site. To first order the second-order force
 constants become Φ2 + Φ3·u (Born and Huang, Dynamical Theory of Crystal Lattices, §11 and §23):
 
 ∂Φ_ij^{αβ}/∂η^{γδ} = Σ_k Φ_ijk^{αβλ} (δ_λγ r_k^δ + X_{s(k)}^{λγδ}),
@@ -56,7 +56,7 @@ _CHUNK_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class TripletSum:
-    """Sum over the third member of triplets (c), which leaves pairs (p)."""
+    """Sum over the third member of triplets (c); the result has pairs (p)."""
 
     crystal: Crystal
     first: Ints
@@ -259,8 +259,8 @@ def strain_responses(
 ) -> Iterator[tuple[slice, StrainResponse]]:
     """Response of modes of the same force constants to strain, in chunks of their q points.
 
-    ``relaxed`` says whether the sublattices relax until no site feels a force; otherwise they
-    follow the homogeneous strain (clamped ions).
+    With ``relaxed`` the sublattices relax until no force acts on a site; otherwise they follow
+    the homogeneous strain (clamped ions).
 
     Raises
     ------

@@ -1,20 +1,20 @@
-"""q points of an integral over the zone whose summand is not smooth at Γ.
+"""q points of an integral over the zone whose integrand is not smooth at Γ.
 
-Near Γ the frequencies of the three acoustic branches are v(direction) q. There the heat flow
-C v⊗v τ varies as 1/q², and at low temperature the heat capacity is a function of ħvq/k_BT whose
+Near Γ the frequencies of the three acoustic branches are v(direction) q. There the heat flow C
+v⊗v τ varies as 1/q², and at low temperature the heat capacity is a function of ħvq/k_BT whose
 width may be less than the spacing h of a mesh. A sum over a mesh is then not exact at any order
 in h. For these branches the cube of edge 3h about Γ (in the axes of the mesh) is therefore
-sampled by points q = r s with s on its surface and 0 < r < 1. In s and r the summand is smooth:
-∫ f d³q = ∫ dr r² ∫ dA |s·n| f(r s), with the normal n of the surface. Gauss–Legendre points on
-each face and in r integrate it, in r on sections, each a third of the one outside it.
+sampled by points q = r s with s on its surface and 0 < r < 1. In s and r the integrand is
+smooth: ∫ f d³q = ∫ dr r² ∫ dA |s·n| f(r s), with the normal n of the surface. Gauss–Legendre
+points on each face and in r integrate it, in r on sections, each a third of the one outside it.
 
 The remainder of the zone is a sum over the mesh. At the surface of the cube its error is
 (h²/24)∮ ∂f/∂n dA to second order (Euler and Maclaurin), which is added to the weights of the
 three points of the mesh outside each cell of the surface.
 
 In a layer the sum of 1/q² over the plane grows with the logarithm of the number of mesh points,
-as κ of an infinite layer does in this approximation. No finer points are added, so that κ is
-that of waves up to the period of the mesh.
+as κ of an infinite layer does in this approximation. No finer points are added, so that κ
+includes wavelengths up to the period of the mesh.
 """
 
 from dataclasses import dataclass

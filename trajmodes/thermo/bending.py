@@ -3,8 +3,8 @@
 A wave of displacements along the normal has ρω² = σq² + κq⁴ + O(q⁶), with the mass ρ per area,
 the tension σ and the bending rigidity κ (Landau and Lifshitz, Theory of Elasticity, §25). Both
 follow from ω² at three short wave vectors along a direction; q⁶ is the third unknown. σ is zero
-where the force constants are invariant under rotation (`--constraints born-huang --constraints
-huang`); otherwise it is that of the run, or of the noise of the fit.
+if the force constants are invariant under rotation (`--constraints born-huang --constraints
+huang`); otherwise it is the tension of the run, or is due to noise of the fit.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ def bending(constants: ForceConstants, directions: npt.ArrayLike) -> Bending:
     Raises
     ------
     DataError
-        If the crystal is no layer.
+        If the crystal is not a layer.
     UsageError
         If a direction is not in the plane.
     """

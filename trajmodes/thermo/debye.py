@@ -39,7 +39,7 @@ def debye_capacity(reduced: Floats) -> Floats:
 def debye_of_capacity(capacity: Floats, kelvin: Floats) -> Floats:
     """Debye temperature (t,) with the same heat capacity per mode in k_B, by bisection.
 
-    It is nan at 0 K, and where the capacity is not one of a Debye spectrum.
+    It is nan at 0 K, and where no Debye spectrum has this heat capacity.
     """
     low, high = np.full(kelvin.shape, _LEAST), np.full(kelvin.shape, _MOST)
     for _ in range(60):
@@ -108,7 +108,7 @@ def debye_temperatures(
 
 
 def _error_of_capacity(reduced: Floats, capacity_sem: Floats, kelvin: Floats) -> Floats:
-    """Error in K from that of the capacity, by the slope of the Debye function."""
+    """Error in K from that of the heat capacity, by the slope of the Debye function."""
     step = 1e-4 * reduced
     slope = (debye_capacity(reduced + step) - debye_capacity(reduced - step)) / (2.0 * step)
     found: Floats = kelvin * capacity_sem / np.abs(slope)

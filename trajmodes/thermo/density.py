@@ -43,7 +43,7 @@ class MeshModes(NamedTuple):
 
 
 def frequency_grid(omega: Floats, n_points: int, width: float) -> Floats:
-    """Evenly spaced frequencies that cover all modes, and tails of their Gaussians."""
+    """Evenly spaced frequencies that cover all modes and the tails of their Gaussians."""
     low, high = min(float(omega.min()), 0.0), float(omega.max())
     margin = max(_MARGIN * (high - low), 5.0 * width)
     start = low - margin if low < 0.0 or width else 0.0
@@ -119,7 +119,7 @@ def _weights(
 
 
 def _surrounding(steps: Floats) -> Ints:
-    """(24, 4, 3) steps to the vertices of the tetrahedra around a mesh point, it the first.
+    """(24, 4, 3) steps from a mesh point, the first vertex, to those of tetrahedra around it.
 
     ``steps`` (3, 3) are the Cartesian edges of a cell of the mesh, in rows.
     """

@@ -1,11 +1,11 @@
 """Standard errors of the density of states: total, of sites and of species.
 
-The part of a site in the density is the diagonal block of a function of D,
-Σ_m g(ω − ω_m) e_m e_m†, and a replicate changes it by Σ_mm' g[ω_m, ω_m'] δ_mm' e_m e_m'†, with
-the divided difference of g in ω² (see `zone_modes`): frequencies move, and polarisation vectors
+The contribution of a site to the density is the diagonal block of a function of D, Σ_m g(ω −
+ω_m) e_m e_m†, and a replicate changes it by Σ_mm' g[ω_m, ω_m'] δ_mm' e_m e_m'†, with the
+divided difference of g in ω² (see `zone_modes`): frequencies move, and polarisation vectors
 turn. g is a Gaussian at least as wide as 1 % of the range of frequencies. Without smearing, the
-errors are those of a density smeared by this width: to first order, those of the density of
-tetrahedra are infinite at van Hove singularities.
+errors are those of a density smeared by this width, because to first order the errors of the
+density from tetrahedra are infinite at van Hove singularities.
 """
 
 from math import pi, sqrt
@@ -32,7 +32,7 @@ class DensityErrors:
     """Sums over the modes, chunk by chunk.
 
     ``grid`` (w,) are the frequencies of the density in rad/ps, ``width`` is the standard
-    deviation of its Gaussians, and ``share`` (n,) the part of the zone of each mesh point.
+    deviation of its Gaussians, and ``share`` (n,) the fraction of the zone of each mesh point.
     """
 
     def __init__(self, grid: Floats, width: float, share: Floats) -> None:

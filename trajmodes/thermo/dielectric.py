@@ -1,7 +1,7 @@
 """Optic modes of polar crystals at Γ: LO–TO splitting, mode charges, static permittivity.
 
-A transverse mode m at Γ without macroscopic field, of frequency ω_m, has the mode charge
-Z_m = Σ_b Z*_b e_mb/√M_b and adds to the static dielectric tensor (X. Gonze, C. Lee, Phys. Rev.
+A transverse mode m at Γ without macroscopic field, of frequency ω_m, has the mode charge Z_m =
+Σ_b Z*_b e_mb/√M_b and contributes to the static dielectric tensor (X. Gonze, C. Lee, Phys. Rev.
 B 55, 10355 (1997), section VI)
 
     ε0 = ε∞ + 4πk/V Σ_m Z_m Z_mᵀ/ω_m²,    k = e²/4πε₀.
@@ -85,12 +85,12 @@ def mode_charges(charges: Charges, modes: Modes, q: int) -> Floats:
 
 
 def static_dielectric(constants: ForceConstants) -> Floats:
-    """Compute the static dielectric tensor ε0 (3, 3), that of electrons and lattice.
+    """Compute the static dielectric tensor ε0 (3, 3), of electrons and lattice.
 
     Raises
     ------
     DataError
-        If there are no charges, or an optic mode at Γ that carries charge is not stable.
+        If there are no charges, or a polar optic mode at Γ is unstable.
     """
     charges = _charges(constants)
     modes = modes_at(constants, np.zeros((1, 3)))

@@ -132,7 +132,7 @@ def _divided_differences(
 def thermal_displacements(
     sums: Floats, group: SpaceGroup, crystal: Crystal
 ) -> ThermalDisplacements:
-    """Mean square displacements of sums (1 + b, 2, t, s, 6), with the symmetry of each site."""
+    """Mean square displacements from sums (1 + b, 2, t, s, 6), with site symmetry."""
     tensors = symmetrised(sums[..., PLACES], group) / crystal.masses[:, None, None]
     quantum, classical = tensors[0]
     cif = cif_tensors(tensors[:, 0], crystal)
@@ -194,7 +194,7 @@ def debye_waller_factors(
 
 
 def isotropic_parameters(tensors: Floats) -> Floats:
-    """B_iso (…) in Å² of mean square displacements (…, 3, 3)."""
+    """B_iso (…) in Å² from mean square displacements (…, 3, 3)."""
     found: Floats = 8.0 * np.pi**2 / 3.0 * np.einsum("...xx->...", tensors)
     return found
 
@@ -211,7 +211,7 @@ def symmetrised(tensors: Floats, group: SpaceGroup) -> Floats:
 
 
 def cif_tensors(tensors: Floats, crystal: Crystal) -> Floats:
-    """U^{ij} (…, 3, 3) in Å², as CIF files hold them, of Cartesian tensors."""
+    """U^{ij} (…, 3, 3) in Å², as in CIF files, from Cartesian tensors."""
     # Δξ = (reduced coordinates)/|a*|
     reciprocal = np.linalg.inv(crystal.cell)
     change = reciprocal / np.linalg.norm(reciprocal, axis=0)
@@ -230,15 +230,15 @@ def run_displacements(
 
     ⟨u_sx u_sy⟩ = (1/N M_s) Σ_q Σ_mm' Re⟨Q_m Q*_m'⟩ e_sx(m) e*_sy(m'). The error is the larger
     of two: that of the blocks, and that of the potential energies of all sets, which is valid
-    where lifetimes exceed the blocks.
+    if lifetimes exceed the length of the blocks.
 
     Parameters
     ----------
     covariance, modes, energies, group
         Results of the run, and the space group of the crystal.
     occupied
-        (s,) fraction of the sites of each kind that have an atom, over which ⟨uu⟩ is the mean;
-        None if all have one.
+        (s,) occupied fraction of each site of the primitive cell, over which ⟨uu⟩ is averaged;
+        None if all sites have an atom.
     """
     share = modes.weights / modes.weights.sum()
     e_qmsx, sums = modes.vectors, "q,qmn,qmsx,qnsy->sxy"
@@ -270,7 +270,7 @@ def _of_blocks(
 ) -> tuple[Floats, Floats]:
     """Mean of blocks of time (b, …), and the larger of its two errors.
 
-    ``error`` (g,) is that of ⟨|Q|²⟩ of each set of modes, ``of_sets`` (g, …) what a set adds.
+    ``error`` (g,) is that of ⟨|Q|²⟩ of each set of modes, ``of_sets`` (g, …) its contribution.
     """
     measured: Floats = np.tensordot(portions, blocks, axes=1)
     n_blocks = len(portions)

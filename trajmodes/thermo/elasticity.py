@@ -10,9 +10,10 @@ are the forces on the sites under a displacement gradient, X the displacements t
 (`trajmodes.phonons.strain`). No q point is involved, and no mesh.
 
 Λ_αβγλ = ½(C_αγβλ + C_αλβγ) gives the elastic constants if the crystal is free of initial stress
-and its force constants are invariant under rotation. Otherwise no C fits Λ exactly: C is the
-least-squares one, and the rest is reported (Huang's conditions). Velocities of sound are the
-eigenvalues of Σ Λ_αβγλ n_γ n_λ/ρ for a direction n (Christoffel), without reference to C.
+and its force constants are invariant under rotation. Otherwise no C reproduces Λ exactly: C is
+the least-squares solution, and the remainder is reported (Huang's conditions). Velocities of
+sound are the eigenvalues of Σ Λ_αβγλ n_γ n_λ/ρ for a direction n (Christoffel), without
+reference to C.
 
 With charges, Λ is that without a macroscopic field: the elastic constants are those at constant
 field, and velocities of sound lack the stiffening by piezoelectricity.
@@ -138,7 +139,7 @@ def _sound(tensors: list[Floats], directions: Floats, density: float) -> SoundVe
 
 
 def _velocity_sem(square: Floats, square_sem: Floats) -> Floats:
-    """Error of a root: that of its square over twice the root, and at most its own root."""
+    """Error of a root: error of the square over twice the root, at most its own root."""
     bound = np.sqrt(square_sem)
     largest = np.maximum(2.0 * np.sqrt(np.abs(square)), np.where(bound > 0.0, bound, 1.0))
     found: Floats = square_sem / largest
@@ -249,7 +250,7 @@ def stiffness_of(constants: ForceConstants) -> tuple[Floats, Floats | None]:
 
 
 def compliances(constants: ForceConstants) -> Floats:
-    """Strain (1 + b, 3, 3, 3, 3) in 1/eV of a primitive cell, by the stress times its volume.
+    """Strain of a primitive cell per stress times volume, (1 + b, 3, 3, 3, 3) in 1/eV.
 
     The first is that of the force constants, the others are those of the replicates. That of a
     layer has no components out of its plane.
@@ -276,7 +277,7 @@ def _checked(matrix: Floats) -> Floats:
 
 
 def _axes(crystal: Crystal) -> tuple[Floats, float]:
-    """Directions of strain (d, 3), and the length that constants are multiplied by."""
+    """Directions of strain (d, 3), and the length by which constants are multiplied."""
     layer = layer_of(crystal.cell, crystal.sites)
     if layer is None:
         return np.eye(3), 1.0
@@ -313,7 +314,7 @@ def _full(stiffness: Floats) -> Floats:
 
 
 def _stiffness(tensor: Floats) -> tuple[Floats, float]:
-    """Elastic constants (c, c) nearest to an acoustic tensor, and the part that they leave."""
+    """Elastic constants (c, c) closest to an acoustic tensor, and the remaining part."""
     n = len(_PAIRS[len(tensor)])
     rows, columns = np.triu_indices(n)
     basis = np.zeros((len(rows), n, n))

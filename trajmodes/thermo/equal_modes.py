@@ -1,7 +1,7 @@
-"""Modes that symmetry makes equal, and how far force constants make them differ.
+"""Differences between symmetry-equivalent modes that are due to the force constants.
 
 ω at q and at its images under the point group of the crystal are equal if the force constants
-have the symmetry of the crystal. Sums over the zone take one q of each star for all.
+have the symmetry of the crystal. Sums over the zone use one q of each star for all.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ _GENERAL = np.array([0.13, 0.29, 0.41])
 
 
 class UnequalModes(NamedTuple):
-    """Frequencies at the images of a general q point, less their mean over the images."""
+    """Frequencies at the images of a general q point, minus their mean over the images."""
 
     qpoints: Floats
     """(i, 3) images, in reduced coordinates."""
@@ -34,7 +34,7 @@ class UnequalModes(NamedTuple):
 
 
 def unequal_modes(constants: ForceConstants) -> UnequalModes:
-    """Compare the frequencies at all images of a general q point, of a layer in its plane."""
+    """Compare the frequencies at all images of a general q point, in the plane of a layer."""
     crystal = constants.crystal
     layer, q = layer_of(crystal.cell, crystal.sites), _GENERAL.copy()
     if layer is not None:

@@ -91,7 +91,7 @@ def thermal_expansion(
 
 
 def _symmetric(tensors: Floats, crystal: Crystal) -> Floats:
-    """Mean of tensors (…, 3, 3) over the point group: the mesh has one q of each star."""
+    """Mean of tensors (…, 3, 3) over the point group; the mesh has one q of each star."""
     rotations = space_group(crystal).cartesian
     squared = np.einsum("gxa,gyb->xyab", rotations, rotations) / len(rotations)
     found: Floats = np.einsum("xyab,...ab->...xy", squared, tensors)

@@ -1,15 +1,15 @@
 """Forces that a rotation of the crystal exerts, which vanish for exact force constants.
 
-Where the first moment of the force constants is not symmetric (the condition of Born and Huang,
-Dynamical Theory of Crystal Lattices, §23), a rotation acts on the sites as a strain does:
+If the first moment of the force constants is not symmetric (the condition of Born and Huang,
+Dynamical Theory of Crystal Lattices, §23), a rotation acts on the sites like a strain:
 
 R_s^{αμ} = −½ Σ_j (Φ_sj^{αβ} r_sj^γ − Φ_sj^{αγ} r_sj^β),  with μ normal to β and γ.
 
 The relaxation of the sublattices then contains these forces, and so do the elastic constants.
 If their sum over the sites T does not vanish, as is possible in polar and chiral crystals, the
-dynamical matrix of acoustic waves has a term linear in q, Mω² = −iT·q + VΛq². It exceeds that
-of sound below a wave vector. At the temperature ħω/k_B of this wave C_V and S are wrong by
-about 1 %, an error that grows as 1/T² to lower temperatures.
+dynamical matrix of acoustic waves has a term linear in q, Mω² = −iT·q + VΛq². Below a certain
+wave vector it exceeds the term of sound. At the temperature ħω/k_B of this wave C_V and S are
+wrong by about 1 %, an error that grows as 1/T² towards lower temperatures.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _DIRECTIONS = np.array([n for n in product((-1.0, 0.0, 1.0), repeat=3) if n > (0
 
 
 class Rotation(NamedTuple):
-    """Forces of a rotation of the crystal, and what they change."""
+    """Forces of a rotation of the crystal, and their effects."""
 
     forces: Floats
     """(s, 9), unit: eV/Å per radian. On each site: direction of the force, axis."""
@@ -85,7 +85,7 @@ def _forces(constants: ForceConstants, dipoles: LongWaveDipoles | None) -> Float
 def _temperatures(
     constants: ForceConstants, dipoles: LongWaveDipoles | None, total: Floats
 ) -> Iterator[float]:
-    """ħω/k_B in K along directions where both terms are equal, of a total force (3, 3, 3)."""
+    """ħω/k_B in K of waves along directions with equal terms, for a total force (3, 3, 3)."""
     crystal = constants.crystal
     stiffness = crystal.volume * acoustic_tensor(constants, dipoles)
     for n in _DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1)[:, None]:

@@ -64,7 +64,7 @@ class Configurations:
         freeze(self, sizes, float, displacements="t a 3", velocities="t a 3")
 
     def to_ase(self) -> "list[Atoms]":
-        """Make ASE Atoms of all configurations, with velocities, ready for a calculator."""
+        """Make ASE Atoms of all configurations, with velocities."""
         from ase import Atoms  # noqa: PLC0415 - loads slowly
 
         supercell = self.supercell
@@ -132,14 +132,15 @@ def harmonic_ensemble(
     quantum
         Whether occupations are those of Bose and Einstein, with zero-point motion.
     imaginary
-        What is done with imaginary modes, which have no equilibrium.
+        Treatment of imaginary modes, which have no equilibrium.
 
     Raises
     ------
     UsageError
         If the temperature is negative, or zero with classical statistics.
     DataError
-        If a mode is imaginary and these are refused, or a mode has no restoring force.
+        If a mode is imaginary and `imaginary` does not admit it, or a mode has no restoring
+        force.
     """
     if not (temperature > 0.0 or (quantum and temperature == 0.0)):
         raise UsageError(

@@ -1,10 +1,10 @@
-"""A slab by its atomic layers: density of states of each, and waves of its surfaces.
+"""The atomic layers of a slab: density of states of each, and surface waves.
 
-The layers are planes of atoms, counted from the lower surface. The part of a wave in some
-layers is Σ |e|² over their sites. A mode is one of the surfaces if more than half of it is in
-the outer layers. These are an eighth of all layers on each side, and one at least. A surface
-wave that is longer than the slab is thick reaches from one surface to the other, and does not
-differ from one of the bulk.
+The layers are planes of atoms, counted from the lower surface. The weight of a wave in some
+layers is Σ |e|² over their sites. A mode is a surface mode if more than half of its weight is
+in the outer layers. These are an eighth of all layers on each side, and at least one. A surface
+wave whose wavelength exceeds the thickness of the slab extends from one surface to the other,
+and cannot be distinguished from a bulk wave.
 """
 
 import numpy as np
@@ -69,7 +69,7 @@ def _planes(crystal: Crystal) -> tuple[Ints, Floats] | None:
 def _surface_bands(
     constants: ForceConstants, path: BandPath, sides: Floats
 ) -> tuple[Bands, Floats]:
-    """Bands along a path, and the part of each mode on the sides (2, s) of the slab."""
+    """Bands along a path, and the weight of each mode on the sides (2, s) of the slab."""
     total = lattice_sum(constants)
     n_q, n_modes = len(path.qpoints), 3 * constants.crystal.n_sites
     omega, weight = np.empty((n_q, n_modes)), np.empty((n_q, n_modes, 2))

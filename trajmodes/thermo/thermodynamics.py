@@ -77,7 +77,8 @@ def thermodynamics(
 ) -> Thermodynamics:
     """Thermodynamic functions, density of states, ⟨uu⟩ and Debye temperatures.
 
-    Imaginary modes have no weight, and `Thermodynamics.left_out` is their part of the modes.
+    Imaginary modes have no weight, and `Thermodynamics.left_out` is their fraction of the
+    modes.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def _sound(constants: ForceConstants) -> tuple[tuple[float, float | None], tuple
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What one pass over the modes gives."""
+    """Results of one pass over the modes."""
 
     omega: Floats
     """(q, m), unit: rad/ps."""
@@ -174,7 +175,7 @@ class _Sums:
 
 
 def _errors(constants: ForceConstants, points: ZonePoints, width: float) -> DensityErrors:
-    """Make sums for the errors of the density, on the grid of its frequencies."""
+    """Prepare the sums for the errors of the density, on the grid of its frequencies."""
     plain = replace(constants, replicates=None)
     omega, _ = frequencies_at(plain, points.qpoints[: points.n_mesh])
     share = points.members / points.members.sum()

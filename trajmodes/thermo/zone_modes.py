@@ -1,9 +1,9 @@
 """Modes on a mesh over the Brillouin zone, and their first-order change with each replicate.
 
 The zone is sampled by the irreducible points of a regular mesh. For the three acoustic branches
-the surroundings of Γ are sampled ever finer (see `trajmodes.phonons.zone`): the mean square
-displacement of a classical crystal varies as 1/q² there, and at low temperature only these
-modes are excited.
+the surroundings of Γ are sampled more and more finely (see `trajmodes.phonons.zone`): the mean
+square displacement of a classical crystal varies as 1/q² there, and at low temperature only
+these modes are excited.
 
 A replicate of the force constants changes D by δ. In the basis of the eigenvectors, δ_mm' =
 e_m† δ e_m' gives the change of any function of the modes to first order: ω_m² changes by δ_mm,
@@ -71,7 +71,7 @@ class ZonePoints:
 def zone_points(
     crystal: Crystal, divisions: tuple[int, int, int], *, fine_at_gamma: bool = True
 ) -> ZonePoints:
-    """Points of a mesh, with finer ones around Γ unless the mesh alone is wanted.
+    """Points of a mesh, with finer ones around Γ unless the mesh alone is requested.
 
     Raises
     ------
@@ -87,9 +87,10 @@ def zone_points(
 
 
 def _without_shifts(qpoints: Floats, weights: Floats) -> Floats:
-    """Give the weight of the three uniform shifts at Γ to all other modes.
+    """Give the weight of the three uniform translations at Γ to all other modes.
 
-    They have none where finer points stand for them, which a layer and a coarse mesh lack.
+    Their weight is zero if finer points replace them, but a layer and a coarse mesh have no
+    finer points.
     """
     at_gamma = np.flatnonzero((qpoints == 0.0).all(axis=1))
     shifts = float(weights[at_gamma, :3].sum())
@@ -133,7 +134,7 @@ def mode_chunks(constants: ForceConstants, points: ZonePoints) -> Iterator[ModeC
 
 
 def part_left_out(points: ZonePoints, counted: Bools) -> float:
-    """Part of the modes (q, m) of the zone that are imaginary, and therefore not counted."""
+    """Fraction of the modes (q, m) of the zone that are imaginary, thus not counted."""
     at_gamma = np.all(np.abs(points.qpoints) < 1e-9, axis=1, keepdims=True)
     # Modes at Γ that are not counted are shifts.
     lost = ~counted & ~at_gamma
@@ -143,7 +144,7 @@ def part_left_out(points: ZonePoints, counted: Bools) -> float:
 def _solved(
     total: LatticeSum, fitted: tuple[LatticeSum, ...], q_qx: Floats, part: slice
 ) -> ModeChunk:
-    """Modes of a sum, and their changes from the first of some sums to each other one."""
+    """Modes of the first of some sums, and their changes from it to each of the others."""
     square_qm, columns_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx))
     rows_qmk = columns_qkm.conj().swapaxes(1, 2)
     changes = np.empty((len(fitted) - 1, *columns_qkm.shape), dtype=complex)

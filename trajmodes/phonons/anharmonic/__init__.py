@@ -1,8 +1,8 @@
-"""From force constants of third order to what cubic anharmonicity changes.
+"""Effects of cubic anharmonicity from force constants of third order.
 
 In: `trajmodes.data.force_constants.ForceConstants` of both orders, and lifetimes of a run. Out:
 Grüneisen parameters, linewidths, spectral functions, thermal conductivity. Open `three_phonon`
-first: it says how phono3py is driven and what the classical limit is.
+first, which describes the use of phono3py and the classical limit.
 
 - `gruneisen`: Grüneisen parameters
 - `linewidths`: linewidths of three-phonon scattering at the frequencies of the modes

@@ -4,14 +4,14 @@
 
 over a mesh of N_q points (`trajmodes.phonons.zone`), with V the volume of the cell, v the group
 velocity, τ the energy lifetime and C the heat capacity of one mode: k_B for classical nuclei,
-as in the run, or k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. V of a layer is its area times the
-thickness that the user gives it. Both use the lifetimes of the classical run. Lifetimes of
-single modes count every scattering event as resistive. Where normal processes dominate, κ is
-therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
+as in the run, or k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. V of a layer is its area times the given
+thickness. Both use the lifetimes of the classical run. Lifetimes of single modes count every
+scattering event as resistive. κ is too small where normal processes dominate (R. Peierls, Ann.
+Phys. 395, 1055 (1929)).
 
 The error bar has three independent parts. The error of the lifetimes is propagated linearly: κ
-depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
-summed with it. That of the force constants comes from their replicates, at fixed lifetimes and
+depends through the interpolation on x = ln(γ/ω²) of the sets, and its derivatives are summed
+with it. The error of the force constants follows from their replicates, at fixed lifetimes and
 on a coarser mesh, that of the interpolation is the difference from κ with x by frequency alone.
 """
 
@@ -70,7 +70,7 @@ def conductivity(
 
     The lifetimes are those of the modes of the force constants; ``temperature`` in K is that of
     the run. ``divisions`` are numbers of mesh points along each reciprocal lattice vector, by
-    default those of `dense_mesh`. κ of a layer is that of a solid of this ``thickness`` in Å.
+    default those of `dense_mesh`. κ of a layer refers to its ``thickness`` in Å.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def conductivity(
 
 
 class ConductingLayer(NamedTuple):
-    """How κ refers to the volume of a layer without the vacuum; neutral for a bulk crystal."""
+    """Relation of κ to the volume of a layer without the vacuum; none for a bulk crystal."""
 
     factor: float
     """Volume of the cell over that of the layer."""
@@ -130,7 +130,7 @@ def conducting_layer(crystal: Crystal, thickness: float | None) -> ConductingLay
     Raises
     ------
     UsageError
-        If the crystal is a layer and no thickness is given, or it is none.
+        If a layer has no thickness, or another crystal has one.
     """
     layer = layer_of(crystal.cell, crystal.sites)
     if layer is None and thickness is None:

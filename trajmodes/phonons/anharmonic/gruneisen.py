@@ -133,7 +133,7 @@ def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, 
 def volume_weights(crystal: Crystal) -> Floats:
     """(c,) weights of the components of strain in the derivative by ln V, or ln A of a layer.
 
-    With them, the sum over components is a third of the trace, or half of it in the plane.
+    The weighted sum over components is a third of the trace, or half of the trace in the plane.
     """
     layer = layer_of(crystal.cell, crystal.sites)
     if layer is None:
@@ -199,7 +199,7 @@ def mean_gruneisen(
     UsageError
         If a temperature or a number of points is not positive.
     DataError
-        As `gruneisen_of`, or if no mode of the mesh has a positive ω².
+        As in `gruneisen_of`, or if no mode of the mesh has a positive ω².
     """
     kelvin = np.atleast_1d(np.asarray(temperatures, dtype=float))
     if kelvin.ndim != 1 or not (kelvin > 0.0).all():
@@ -234,7 +234,7 @@ def mean_gruneisen(
 
 
 def _set_values(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
-    """γ (g,) of each set and its error: those of one member, for all are equal."""
+    """γ (g,) of each set and its error, taken from one member because all are equal."""
     labels, first = np.unique(modes.sets, return_index=True)
     chosen = first[labels >= 0]
     sem = None if found.gamma_sem is None else found.gamma_sem.ravel()[chosen]

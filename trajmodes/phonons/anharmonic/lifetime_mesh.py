@@ -2,7 +2,7 @@
 
 The interpolated quantity is x = ln(γ/ω²), for branches in order of frequency. Acoustic phonons
 have γ ~ ω² at long wavelength (classical occupation, three-phonon processes), so x is finite at
-Γ; for optical branches it is as smooth as γ. The logarithm treats γ and τ alike, its error is
+Γ; for optical branches it is as smooth as γ. The logarithm treats γ and τ equally, its error is
 the relative error of both, and γ stays positive. Interpolation is linear in each of the three
 directions of the lattice of commensurate q points, in its Minkowski-reduced basis. It is
 averaged over the images of q under the point group, since the cells of that lattice may lack
@@ -16,13 +16,13 @@ The three acoustic branches at Γ have no linewidth. Since x is even in q, they 
 The approach follows F. Knoop, M. Scheffler, C. Carbogno, Phys. Rev. B 107, 224304 (2023), who
 interpolate τω².
 
-A set without a lifetime takes x from resolved sets of similar frequency: their mean m with
-Gaussian weights, a model τ = A(ω) ω⁻² with slowly varying A. Its error σ is the scatter of
-resolved sets about the same model of the other sets. It is assumed to have the same sign for
-all such sets. Lifetimes are unresolved because they are long. If the run gives a lower bound
-τ₀, x is the mean of a normal distribution about the model that is cut off at the bound, x = m −
-σ φ(z)/Φ(z), z = (−ln(τ₀ω²) − m)/σ. Without a bound the model gives too short a lifetime, since
-it is made from sets with shorter ones.
+For a set without a lifetime x follows from resolved sets of similar frequency: it is their mean
+m with Gaussian weights, which is the model τ = A(ω) ω⁻² with slowly varying A. Its error σ is
+the scatter of resolved sets about the same model of the other sets. It is assumed to have the
+same sign for all such sets. Lifetimes are unresolved because they are long. If the run gives a
+lower bound τ₀, x is the mean of a normal distribution about the model that is cut off at the
+bound, x = m − σ φ(z)/Φ(z), z = (−ln(τ₀ω²) − m)/σ. Without a bound the model gives too short a
+lifetime, since it is based on sets with shorter lifetimes.
 """
 
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Strengths:
     """(filled, resolved) derivatives of filled values by resolved ones."""
 
     def deviations(self, slopes: Floats) -> Floats:
-        """Independent deviations (k, …) of a quantity with derivatives (g, …) by x.
+        """Independent deviations (k, …) of a quantity whose derivatives by x are (g, …).
 
         The sum of their squares is its variance. Filled sets deviate by the scatter of the
         resolved ones, all with the same sign, since they share the model.
@@ -150,7 +150,7 @@ class LifetimeGrid:
     def by_frequency(self, values: Floats, omega: Floats) -> Floats:
         """Values (n,) at frequencies (n,) in rad/ps from those of the sets (g,).
 
-        A local linear fit in ln ω: γ ~ ω^{2 + slope}. Slopes are limited to ±1.
+        They are from a local linear fit in ln ω: γ ~ ω^{2 + slope}. Slopes are limited to ±1.
         """
         unit = _LOCAL * float(self.omega.max())
         weights = _gaussian_weights((omega[:, None] - self.omega) / unit, self.members)

@@ -2,11 +2,11 @@
 
 Γ(ω), the negative imaginary part, is phono3py's sum over decay and absorption processes on a
 mesh, with the tetrahedron method (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306
-(2015), eq. 11), see `three_phonon`. It ends at twice the highest frequency of the crystal. The
-real part follows from it, see `spectral_function`.
+(2015), eq. 11), see `three_phonon`. It vanishes above twice the highest frequency of the
+crystal. The real part follows from it, see `spectral_function`.
 
-The error of Γ at the harmonic frequency comes from force constants of both orders with groups
-of blocks left out. To first order the estimate x without a group of g of B blocks is
+The error of Γ at the harmonic frequency is obtained from force constants of both orders with
+groups of blocks left out. To first order the estimate x without a group of g of B blocks is
 
     x_G = x̄ + (B − 1)/(B − g) Σ_{b∈G} (x_b − x̄).
 """

@@ -1,6 +1,6 @@
 """Spectral functions of modes from their self-energies.
 
-The mode amplitude Q responds to a force on it as χ(ω) = 1/(ω_q² − ω² + 2ω_q Π(ω)), with the
+The response of the mode amplitude Q to a force is χ(ω) = 1/(ω_q² − ω² + 2ω_q Π(ω)), with the
 self-energy Π = Δ − iΓ (A. A. Maradudin and A. E. Fein, Phys. Rev. 128, 2589 (1962)). Γ is odd
 in ω, Δ even. The spectral function of the velocity of the mode is
 
@@ -118,7 +118,7 @@ def seen_in_segments(
     centres: Floats,
     duration: float,
 ) -> Floats:
-    """Compute A (b,) in ps/rad as periodograms of Hann-windowed segments show it.
+    """Compute A (b,) in ps/rad as seen in periodograms of Hann-windowed segments.
 
     The power response of the window is [sin πx/πx(1 − x²)]², with x in bins of a segment.
 
@@ -129,7 +129,7 @@ def seen_in_segments(
     energy
         (w,) Δ and Γ in rad/ps at the frequencies of the grid (w,).
     centres
-        (b,) frequencies in rad/ps; A is nan where they are.
+        (b,) frequencies in rad/ps; A is nan where these are nan.
     duration
         Length of a segment in ps.
     """
@@ -190,8 +190,8 @@ class _Line:
     def line(self) -> tuple[float, float, Floats]:
         """Position and full width of the highest maximum, and frequencies (b,) around it.
 
-        Where Γ is zero a maximum is a line of no width, and high whatever its area. If its area
-        is small, it is passed over.
+        Where Γ is zero a maximum is a line without width, and is high whatever its area. Such a
+        maximum is ignored if its area is small.
         """
         found = list(self._maxima())
         # Of several maxima, all with a small area, it is the highest.
@@ -205,9 +205,10 @@ class _Line:
         return peak, high - low, np.concatenate([left, right])
 
     def _maxima(self) -> Iterator[tuple[float, float, float, float]]:
-        """Maxima from the highest, to the first that has an area of its own.
+        """Maxima in descending order, up to the first with an area that is not small.
 
-        The position, both frequencies of half the height, and the area between them.
+        Each is given by the position, both frequencies of half the height, and the area
+        between.
         """
         poles = np.concatenate(self._poles()).real
         place = np.tile(np.arange(len(self.fine) - 1), 2)

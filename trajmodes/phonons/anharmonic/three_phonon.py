@@ -1,4 +1,4 @@
-"""phono3py with our force constants, for sums over three-phonon scattering.
+"""phono3py with force constants of trajmodes, for sums over three-phonon scattering.
 
 phono3py (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306 (2015)) computes half the width
 Γ of a mode, as a cyclic frequency, from Φ2 and Φ3, to lowest order in Φ3 and with the
@@ -6,8 +6,8 @@ tetrahedron method.
 
 Phonons of molecular dynamics are classical, with n = k_BT/ħω and no zero-point term ½. phono3py
 uses Bose–Einstein occupation. At every frequency Γ is a sum of terms linear in n_1 + n_2 + 1
-and n_1 − n_2, and n = k_BT/ħω − ½ + ħω/12k_BT − …, so the halves cancel in both. Γ(T')/T' at a
-temperature T' ≫ ħω/k_B is therefore the classical Γ(T)/T, up to (ħω/k_BT')²/12.
+and n_1 − n_2, and n = k_BT/ħω − ½ + ħω/12k_BT − …, so that the halves cancel in both. Γ(T')/T'
+at a temperature T' ≫ ħω/k_B is therefore the classical Γ(T)/T, up to (ħω/k_BT')²/12.
 
 phono3py stores force constants between the home cell and all atoms of a supercell, summed over
 periodic images. If no cluster extends farther than half the shortest supercell vector, each of
@@ -70,7 +70,7 @@ class Scattering:
         return max(temperature, HBAR * self.highest / (_CLASSICAL * BOLTZMANN))
 
     def with_constants(self, constants: ForceConstants) -> "Scattering":
-        """Do the same for other force constants of the same clusters; this one is used up."""
+        """Return the same for other values of the same clusters; this one becomes invalid."""
         return _solved(self.peer, *self.cells, constants, self.mesh)
 
     def half_widths(self, points: Ints, temperature: float) -> Floats:
@@ -108,7 +108,7 @@ class Scattering:
 def scattering_on(
     constants: ForceConstants, supercell: Supercell, mesh: tuple[int, int, int]
 ) -> Scattering:
-    """Give phono3py the force constants, and let it solve the phonons of a mesh.
+    """Give phono3py the force constants, and compute the phonons of a mesh.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
 
 
 def _cells(constants: ForceConstants, supercell: Supercell) -> tuple[Any, Supercell, Supercell]:
-    """Phono3py object without force constants, its supercells of triplets and of pairs."""
+    """Phono3py object without force constants, its supercells for triplets and for pairs."""
     try:
         phono3py = importlib.import_module("phono3py")
     except ImportError as error:
@@ -218,9 +218,10 @@ def _give(peer: Any, constants: ForceConstants, small: Supercell, large: Superce
 
 
 def _atom_order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Ints]:
-    """Our site (s,) of each primitive atom of phono3py, and our atom (s, a) of each atom.
+    """Site (s,) of each primitive atom of phono3py; canonical atom (s, a) of each atom.
 
-    Its primitive atoms may be in any cell; our atoms are counted from the cell of each.
+    The primitive atoms of phono3py may be in any cell; canonical atoms are relative to the cell
+    of each.
     """
     crystal = supercell.crystal
     site_of = {int(atom): site for site, atom in enumerate(theirs.u2s_map)}
@@ -238,7 +239,7 @@ def _atom_order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints
 
 
 def checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs: Floats) -> Floats:
-    """Our frequencies (q, m); raise a `DataError` if those of phono3py differ."""
+    """Frequencies (q, m) of trajmodes; raise a `DataError` if those of phono3py differ."""
     omega, _ = frequencies_at(constants, q_qx)
     highest = np.abs(omega).max(initial=0.0)
     # Squares are compared: near zero the root of a rounding error is large.
@@ -277,7 +278,7 @@ def longest_side(crystal: Crystal, sites: Ints, lattice: Ints, values: Floats) -
 def smallest_supercell(crystal: Crystal, reach: float) -> Supercell:
     """Smallest repetition of the cell in which pairs up to ``reach`` Å have one nearest image.
 
-    Axes that the point group mixes are repeated equally.
+    Axes that the point group mixes are repeated equally often.
     """
     wanted = reach + _MARGIN
     # Lattice planes at twice the distance are far enough apart, whatever the cell.

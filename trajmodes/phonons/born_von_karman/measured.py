@@ -6,8 +6,8 @@ over degenerate branches. Measurements along lines of high symmetry alone do not
 constants uniquely (Leigh, Szigeti, Tewary, Proc. R. Soc. A 320, 505 (1971)): different
 constants have the same frequencies, with other polarisation vectors.
 
-Branches cross as the constants change, so that χ² has several minima. The fit is begun at
-several points: central forces of random strengths.
+Branches cross as the constants change, so that χ² has several minima. The fit is started from
+several points, which are central forces of random strengths.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def fit_to_frequencies(
 ) -> tuple[ShellConstants, MeasuredFit]:
     """Fit the constants of shells to measured frequencies, with their errors.
 
-    Errors are widened by the root of the reduced χ² where it exceeds 1.
+    Errors are multiplied by the root of the reduced χ² if it exceeds 1.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class _Problem:
 
     @property
     def scales(self) -> Floats:
-        """(n,) sizes of the columns of the Jacobian, to which singular values are relative."""
+        """(n,) norms of the columns of the Jacobian, by which singular values are scaled."""
         flat = self.matrices.reshape(len(self.matrices), -1)
         norms: Floats = np.linalg.norm(flat, axis=1)
         return norms
@@ -153,7 +153,7 @@ class _Problem:
         return np.einsum("mb,mb->m", square_mb, weights_mb), slopes
 
     def residual(self, constants: Floats) -> Floats:
-        """(m,) deviations in errors."""
+        """(m,) deviations in units of the errors."""
         return (self.squared(constants)[0] - self.target) / self.sem
 
     def slope(self, constants: Floats) -> Floats:
@@ -162,7 +162,7 @@ class _Problem:
         return slopes
 
     def transverse_splitting(self, constants: Floats) -> Floats:
-        """(m,) difference of the two transverse λ over their sum; zero of other branches."""
+        """(m,) difference of the two transverse λ over their sum; zero for other branches."""
         square_mb, vectors_mkb = np.linalg.eigh(
             np.einsum("n,nmkl->mkl", constants, self.matrices)
         )
@@ -214,7 +214,7 @@ def _problem(measured: MeasuredFrequencies, shells: NeighbourShells) -> _Problem
 
 
 def _require_one_transverse(problem: _Problem) -> None:
-    """Refuse T where symmetry does not make the two transverse branches equal."""
+    """Refuse T if the two transverse branches are not equal by symmetry."""
     if "T" not in problem.branch:
         return
     splitting = np.max([problem.transverse_splitting(x) for x in problem.starts()], axis=0)
@@ -224,7 +224,7 @@ def _require_one_transverse(problem: _Problem) -> None:
     name = "frequency" if len(rows) == 1 else "frequencies"
     listed = ", ".join(str(row + 1) for row in rows)
     raise DataError(
-        f"the branch T of {name} {listed} is not one: at this q there are two transverse "
+        f"the branch T of {name} {listed} is not unique: at this q there are two transverse "
         "branches of different frequencies",
         why="the two are equal only along axes of threefold or fourfold symmetry, and not "
         "along [1 1 0]",

@@ -1,4 +1,4 @@
-"""Constants of neighbour shells out of force constants, and force constants out of them."""
+"""Constants of neighbour shells from force constants, and force constants from these."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ _ROUNDING = 1e-8
 def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellConstants:
     """Find the constants of shells in force constants: averages over each star.
 
-    Pairs that are not listed have the constant zero: see `listed_parts` for shells of which
-    only some are.
+    The constants of pairs that are not listed are zero; see `listed_parts` for incompletely
+    listed shells.
     """
     place = _places(constants, shells)
     values = _projected(constants.values, place, shells)
@@ -30,7 +30,7 @@ def constants_in(constants: ForceConstants, shells: NeighbourShells) -> ShellCon
 
 
 def listed_parts(constants: ForceConstants, shells: NeighbourShells) -> Floats:
-    """(h,) part of the bonds of each shell that force constants list."""
+    """(h,) fraction of the bonds of each shell that the force constants list."""
     orbit = shells.basis.orbits.orbit
     listed = _places(constants, shells) >= 0
     parts: Floats = np.bincount(orbit, listed) / np.bincount(orbit)
@@ -68,9 +68,8 @@ def shell_constants(
 def force_constants_of(found: ShellConstants, shells: NeighbourShells) -> ForceConstants:
     """Expand constants of shells into force constants; self terms by the sum rule.
 
-    Constants that would make self terms that are not symmetric are replaced by the nearest ones
-    that do not: see `admissible`. Errors that a table gives become replicates of independent
-    constants.
+    Constants that would make the self terms asymmetric are replaced by the nearest ones that do
+    not, see `admissible`. Errors from a table become replicates of independent constants.
     """
     replicates = found.replicates
     if replicates is None and found.given_sem is not None:
@@ -98,12 +97,12 @@ def force_constants_of(found: ShellConstants, shells: NeighbourShells) -> ForceC
 
 
 def admissible(shells: NeighbourShells) -> Floats:
-    """(n, n) projection of constants on those that force constants of these shells can have.
+    """(n, n) projection of constants onto those that force constants of these shells can have.
 
     The self term of a site, −Σ Φ over its bonds, is a second derivative of the energy, and
-    symmetric. At sites where the point group allows an antisymmetric tensor this relates the
-    constants of all shells, and shells that are a part of them need not obey it. The projection
-    is orthogonal in Σ |Φ|² over the bonds.
+    symmetric. At sites where the point group allows an antisymmetric tensor this is a relation
+    between the constants of all shells, which a subset of the shells need not obey. The
+    projection is orthogonal in Σ |Φ|² over the bonds.
     """
     rows = _antisymmetric_sums(shells)
     _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
@@ -114,7 +113,7 @@ def admissible(shells: NeighbourShells) -> Floats:
 
 
 def inadmissible_part(found: ShellConstants, shells: NeighbourShells) -> float:
-    """Norm of what `admissible` takes off constants, over their norm."""
+    """Norm of the part of constants that `admissible` removes, over their norm."""
     given = shells.parameters @ found.values
     kept = shells.parameters @ (admissible(shells) @ found.values)
     whole = float(np.linalg.norm(given))
@@ -135,7 +134,7 @@ def _antisymmetric_sums(shells: NeighbourShells) -> Floats:
 def replicates_of(values: Floats, root: Floats) -> Floats:
     """(2k, n) jackknife replicates about values (n,) with the covariance of a root (n, k).
 
-    Those are values ± √(b/(2(b − 1))) times each column of the root, with b = 2k: their
+    They are values ± √(b/(2(b − 1))) times each column of the root, with b = 2k. Their
     jackknife covariance is root @ rootᵀ.
     """
     columns = root.T
@@ -174,7 +173,7 @@ def _projected(values: Floats, place: Ints, shells: NeighbourShells) -> Floats:
 
 
 def _residual(constants: ForceConstants, values: Floats, shells: NeighbourShells) -> Floats:
-    """(h,) norm of what symmetry does not allow, over the norm, of each shell."""
+    """(h,) norm of the part of each shell that symmetry forbids, over that of the shell."""
     basis = shells.basis
     given = _on_bonds(constants.values, _places(constants, shells))
     kept = basis.expand(shells.parameters @ values).reshape(-1, 9)

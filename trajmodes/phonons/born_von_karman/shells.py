@@ -47,7 +47,7 @@ CARTESIAN_NAMES = ("xx", "yy", "zz", "yz", "zx", "xy", "yz−zy", "zx−xz", "xy
 
 
 def _components() -> Floats:
-    """(9, 3, 3) matrices of which each has one component 1, in the order of the names."""
+    """(9, 3, 3) matrices with one component equal to 1 each, in the order of the names."""
     unit = np.zeros((9, 3, 3))
     for k in range(3):
         y, z = (k + 1) % 3, (k + 2) % 3
@@ -109,7 +109,7 @@ class NeighbourShells:
 
     @property
     def lattice(self) -> Ints:
-        """(h, 3) cell of the second end, counted from that of the first."""
+        """(h, 3) cell of the second end relative to that of the first."""
         cells: Ints = self.basis.orbits.lattice[self.bonds, 1]
         return cells
 
@@ -154,7 +154,7 @@ def shells_within(crystal: Crystal, cutoff: float) -> NeighbourShells:
 
 
 def nearest_shells(crystal: Crystal, number: int) -> NeighbourShells:
-    """List the nearest shells of a crystal; inequivalent bonds of one length count each."""
+    """List the nearest shells; inequivalent bonds of one length count separately."""
     group = space_group(crystal)
     cutoff = 1.2 * (crystal.volume / crystal.n_sites) ** (1 / 3)
     while True:
@@ -171,7 +171,7 @@ def shells_of(constants: ForceConstants) -> NeighbourShells:
     Raises
     ------
     DataError
-        If they contain no whole shell.
+        If they contain no complete shell.
     """
     sites, lattice = constants.members
     return _named(symmetry_basis(classify(space_group(constants.crystal), sites, lattice)))
@@ -246,10 +246,11 @@ def _axes(group: SpaceGroup) -> tuple[Floats, float | None]:
 def _representative(basis: SymmetryBasis, members: Ints, axes: Floats) -> int:
     """Choose the bond of a shell that is farthest along a direction near the first axis.
 
-    The star contains the bond of every sign of its components in all cubic classes, because
-    the ends are exchanged too: those of the chosen bond are not negative. In the classes 432,
-    4̄3m and m3̄m it contains every order of the components, and the chosen one has
-    h_x ≥ h_y ≥ h_z ≥ 0. In 23 and m3̄, as of pyrite, components are permuted cyclically alone.
+    In all cubic classes the star contains the bond with all signs of its components, because
+    the ends are exchanged too. The components of the chosen bond are therefore not negative. In
+    the classes 432, 4̄3m and m3̄m it contains all orders of the components, and the chosen bond
+    has h_x ≥ h_y ≥ h_z ≥ 0. In 23 and m3̄, as in pyrite, components are only permuted
+    cyclically.
     """
     far_c = _vectors(basis, members) @ axes.T @ _TOWARDS
     farthest = members[far_c > far_c.max() - _SAME]
@@ -263,7 +264,7 @@ def _independent(tensors: Floats) -> tuple[list[int], Floats]:
     Returns
     -------
     chosen
-        (k,) places of these components among the names.
+        (k,) indices of these components among the names.
     inverse
         (k, k) row n: sum of the tensors of which component n is 1 and the other chosen are 0.
     """

@@ -2,9 +2,9 @@
 
 Effective force constants of classical runs depend on T linearly at low T. The line through the
 values x_k of fits at T_k, with weights 1/σ_k², meets T = 0 at Σ_k a_k x_k, and the a_k follow
-from T_k and σ_k alone. At constant volume that is the value of the static crystal. Fits at
-several volumes are corrected for these first: what is extrapolated is their difference from
-the potential in the crystal of each.
+from T_k and σ_k alone. At constant volume this is the value of the static crystal. Fits at
+several volumes are first corrected for the volume: their differences from the potential in the
+crystal of each fit are extrapolated.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,9 @@ from trajmodes.phonons.born_von_karman.shells import NeighbourShells
 
 
 def intercept_weights(kelvin: Floats, sems: Floats) -> Floats:
-    """(k, …) factors of values at temperatures (k,) in their line's value at 0 K.
+    """(k, …) factors of values at temperatures (k,) in the value of their line at 0 K.
 
-    ``sems`` (k, …) are the errors of the values. Where one of them is zero all weights are
-    equal.
+    ``sems`` (k, …) are the errors of the values. If one of them is zero, all weights are equal.
     """
     known = (sems > 0.0).all(axis=0)
     weight = np.where(known, sems, 1.0) ** -2.0
@@ -43,7 +42,7 @@ def constants_at_zero(
     fits
         (k,) constants with replicates. Fits are independent of each other.
     shells
-        Shells that all fits have.
+        Shells common to all fits.
     change
         (k, n), unit: eV/Å². Change of the constants from the crystal of each fit to that of the
         shells.
@@ -72,9 +71,9 @@ def values_at_zero(kelvin: Floats, values: Floats, sems: Floats) -> tuple[Floats
 
 
 def reduced_chi2(kelvin: Floats, values: Floats, sems: Floats) -> float | None:
-    """Mean over all lines of χ² per degree of freedom; None where two points determine them.
+    """Mean over all lines of χ² per degree of freedom; None if there are only two points.
 
-    Values (k, …) of which one has the error zero do not count.
+    Lines with a value (k, …) whose error is zero do not count.
     """
     free = len(kelvin) - 2
     known = (sems > 0.0).all(axis=0)

@@ -5,11 +5,12 @@ With V = U_3 + U_4 and means over configurations of the harmonic crystal,
     F_34 = F_h − k_BT ln⟨exp(−V/k_BT)⟩ = F_h + κ₁ − κ₂/2k_BT + κ₃/6(k_BT)² − …
 
 (Zwanzig 1954); ⟨U_4⟩ − ⟨U_3²⟩/2k_BT is the anharmonic free energy of perturbation theory in
-lowest order. What a run adds to it are the cumulants of W = U − U_h − U_3 − U_4, see `terms`.
-Third order alone has no lower bound of the energy: its expansion is formal.
+lowest order. The run adds the cumulants of W = U − U_h − U_3 − U_4, see `terms`. With third
+order alone the energy has no lower bound, so that the expansion is formal.
 
-The run samples nearly the crystal of all orders. So the derivatives of F along U_h + λV are
-known at both ends, F' = ⟨V⟩ and F'' = −κ₂(V)/k_BT, and the cubic polynomial through them gives
+The run approximately samples the crystal of all orders. The derivatives of F along U_h + λV are
+therefore known at both ends, F' = ⟨V⟩ and F'' = −κ₂(V)/k_BT, and the cubic polynomial through
+them gives
 
     F_34 − F_h = ½(⟨V⟩₀ + ⟨V⟩₁) + (κ₂(V)₁ − κ₂(V)₀)/12k_BT,  ⟨V⟩₁ = ⟨V⟩ + cov(V, W)/k_BT,
 

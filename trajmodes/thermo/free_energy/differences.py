@@ -1,4 +1,4 @@
-"""Potential energies of a run beyond those of its force constants, frame by frame.
+"""Potential energies of a run minus those of its force constants, frame by frame.
 
 With the potential energy U of a frame and those of the force constants,
 
@@ -88,8 +88,8 @@ class EnergyReduction:
 def matrix_changes(constants: ForceConstants, modes: Modes) -> Complexes | None:
     """(q, b, m, m') change of D(q) between the modes by each replicate, in (rad/ps)².
 
-    From the mean of the replicates. Neighbouring replicates are merged where the matrices would
-    be too large. None without replicates.
+    The changes are from the mean of the replicates. Neighbouring replicates are merged if the
+    matrices would be too large. None without replicates.
     """
     replicates = constants.replicates
     if replicates is None or len(replicates) < FEWEST_BLOCKS:

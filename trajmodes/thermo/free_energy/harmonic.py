@@ -17,7 +17,7 @@ _FUNCTIONS = (classical_functions, quantum_functions)
 
 
 class HarmonicPart(NamedTuple):
-    """Free energy of the phonons of one primitive cell, with each statistics (s)."""
+    """Free energy of the phonons of one primitive cell, for both statistics (s)."""
 
     values: Floats
     """(s,), unit: eV. Classical and quantum."""
@@ -60,7 +60,7 @@ def harmonic_free_energy(
 def commensurate_free_energy(modes: Modes, temperature: float) -> Floats:
     """(2,) classical and quantum free energy in eV of the modes of a supercell.
 
-    Without the motion of its centre of mass.
+    The motion of the centre of mass is left out.
 
     Raises
     ------

@@ -11,10 +11,10 @@ Abrikosov, Simak, Phys. Rev. B 87, 104111 (2013)); by the inequality of Gibbs an
 is a lower bound of the classical F. F_h is quantum or classical; the run is classical in both
 cases. The means are those of a canonical run; at constant energy fluctuations are smaller.
 
-The force constants are chosen so that F depends on them little: where ⟨uu⟩ of the harmonic
-crystal is that of the run, the first order is stationary. The changes of F_h and of ⟨U − U_h⟩
-with a replicate then cancel. The error of F is therefore the jackknife of the sum: one block of
-time is left out together with its replicate of the force constants.
+F depends little on the choice of the force constants: if ⟨uu⟩ of the harmonic crystal is that
+of the run, the first order is stationary. The changes of F_h and of ⟨U − U_h⟩ with a replicate
+then cancel. The error of F is therefore the jackknife of the sum: one block of time is left out
+together with its replicate of the force constants.
 """
 
 import numpy as np
@@ -128,7 +128,7 @@ def block_powers(difference_t: Floats, n_blocks: int = _BLOCKS) -> Floats:
 
 
 def merged(changes: Floats) -> Floats:
-    """Add up changes (b, …) in pairs: those of replicates without two neighbouring blocks."""
+    """Add changes (b, …) in pairs, for replicates without two neighbouring blocks."""
     return np.add.reduceat(changes, np.arange(0, len(changes), 2))
 
 
@@ -202,7 +202,7 @@ def resolved_order(found: FreeEnergyTerms) -> int:
 
 
 def verdict(found: FreeEnergy) -> str:
-    """Which order the run resolves, and how large the next term is; or why none can be used."""
+    """State the order that the run resolves and the next term, or why no order can be used."""
     terms = found.terms
     if not terms.converges:
         text = (

@@ -1,7 +1,7 @@
-"""Symmetric coordinates of a crystal: strains and displacements that keep its space group.
+"""Symmetric coordinates of a crystal: strains and displacements that conserve its space group.
 
-A structure is r = (1 + ε)(r₀ + u): the displacements u are taken along in the strain, so that
-constant u is constant internal strain. Uniform displacements are no coordinates.
+A structure is r = (1 + ε)(r₀ + u): the displacements u are strained with the crystal, so that
+constant u is constant internal strain. Uniform displacements are excluded.
 """
 
 from dataclasses import dataclass, replace
@@ -90,7 +90,7 @@ class Coordinates:
 
 
 def symmetric_coordinates(crystal: Crystal) -> Coordinates:
-    """Find the strains and displacements that keep the space group of a crystal.
+    """Find the strains and displacements that conserve the space group of a crystal.
 
     Raises
     ------

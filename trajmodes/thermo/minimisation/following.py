@@ -1,6 +1,6 @@
 """A minimum followed from one temperature to the next, up to its end.
 
-The next minimum is sought from the extrapolation of the last two.
+The search for the next minimum starts from the extrapolation of the last two.
 """
 
 from collections.abc import Callable
@@ -32,11 +32,11 @@ class Path:
         return self.last.conditions.kelvin
 
     def to(self, found: Minimum) -> "Path":
-        """Path with one minimum more."""
+        """Path with one more minimum."""
         return Path(found, self.last)
 
     def ahead(self, kelvin: float) -> tuple[Floats, Floats]:
-        """Point and Jacobian that are expected at a temperature."""
+        """Point and Jacobian expected at a temperature."""
         last, before, step = self.last, self.before, kelvin - self.kelvin
         along = step * last.by_kelvin
         if before is None:
@@ -54,7 +54,7 @@ class Path:
 
 
 def started(search: Search, x: Floats, conditions: Conditions) -> tuple[Path | None, str]:
-    """Find the first minimum from a point; none, and why, if there is no minimum."""
+    """Find the first minimum from a point; if there is none, return None and the reason."""
     try:
         return Path(search(x, conditions, None)), ""
     except (ImaginaryModesError, LostMinimumError) as error:
@@ -62,7 +62,7 @@ def started(search: Search, x: Floats, conditions: Conditions) -> tuple[Path | N
 
 
 def followed(search: Search, path: Path, wanted: Conditions) -> tuple[Path, str]:
-    """Follow a minimum to a temperature, in smaller steps where one fails.
+    """Follow a minimum to a temperature, in smaller steps if a step fails.
 
     Returns
     -------

@@ -13,8 +13,8 @@ def zone_gruneisen(
 ) -> ZoneGruneisen:
     """Calculate γ = −∂ln ω/∂e of the strains e·pattern, at constant internal strain.
 
-    The pattern of a strain has trace 1, so that e is ln V, or largest component 1 if it keeps
-    the volume. Parameters of modes that are not stable are nan.
+    The pattern of a strain has trace 1, so that e is ln V. If it conserves the volume, its
+    largest component is 1. Parameters of unstable modes are nan.
     """
     coordinates = symmetric_coordinates(crystal)
     mesh = Mesh.through_gamma(crystal, divisions)

@@ -9,8 +9,8 @@ The vibrational free energy F = Σ_qm f(λ_qm), λ = ω², has the derivatives
 with the derivatives D_x and D_xy of the dynamical matrix at constant reduced q. One contraction
 gives all coordinates: Σ f'(λ_m)|m⟩⟨m| is half the covariance of the displacements (quantum or
 classical), weighted by mass, so that ∂F/∂x = ½ tr[C ∂B/∂x] (Taylor, Barrera, Allan, Barron,
-Phys. Rev. B 56, 14380 (1997), term by term). D_x and D_xy are central differences of D, and so
-are the second derivatives of the static energy, of its first ones.
+Phys. Rev. B 56, 14380 (1997), term by term). D_x and D_xy are central differences of D; the
+second derivatives of the static energy are central differences of its first derivatives.
 """
 
 from collections.abc import Callable
@@ -45,14 +45,14 @@ _ZERO = 1e-6
 
 
 class ImaginaryModesError(DataError):
-    """The crystal has imaginary modes on the mesh: it has no free energy."""
+    """The crystal has imaginary modes on the mesh, so that it has no free energy."""
 
 
 class Vibrating(Protocol):
-    """What a minimisation needs of a potential."""
+    """Interface of a potential for the minimisation."""
 
     def near(self, crystal: Crystal) -> "Vibrating":
-        """Fix what interacts as in a crystal, for others that differ by small strains."""
+        """Fix the interactions to those of a crystal, for others at small strains."""
         ...
 
     def state(self, crystal: Crystal) -> State:
@@ -71,7 +71,7 @@ class ByForceConstants:
     potential: Potential
 
     def near(self, _crystal: Crystal) -> "ByForceConstants":
-        """Give it unchanged: it must be a smooth function of the structure."""
+        """Return it unchanged; it must be a smooth function of the structure."""
         return self
 
     def state(self, crystal: Crystal) -> State:

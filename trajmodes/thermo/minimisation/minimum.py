@@ -1,4 +1,4 @@
-"""The structure of lowest Gibbs energy at a temperature and a pressure, by three schemes.
+"""The structure of lowest Gibbs free energy at a temperature and pressure, by three schemes.
 
 G(x) = E(x) + F(x, T) + P V(x) of the coordinates x = (ε, u), strains and displacements:
 
@@ -8,9 +8,9 @@ G(x) = E(x) + F(x, T) + P V(x) of the coordinates x = (ε, u), strains and displ
 - fixed: ∂G/∂ε = 0 at u = 0, constant internal strain.
 
 Each is a set of equations r(x) = 0, solved by Newton's method. The Jacobian is exact at the
-first point, or that of a near minimum; Broyden's updates follow; it is exact at the solution.
-The derivatives of r by T and P give the thermal expansion and the compressibility:
-dx/dT = −J⁻¹ ∂r/∂T.
+first point, or that of a nearby minimum. It is continued by Broyden's updates, and is exact at
+the solution. The derivatives of r by T and P give the thermal expansion and the
+compressibility: dx/dT = −J⁻¹ ∂r/∂T.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ _FOLLOWED = 0.1
 
 
 class LostMinimumError(DataError):
-    """The Gibbs energy has no minimum in the coordinates of the crystal."""
+    """The Gibbs free energy has no minimum in the coordinates of the crystal."""
 
 
 class Conditions(NamedTuple):
@@ -59,7 +59,7 @@ class Conditions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """A structure of lowest Gibbs energy and its surroundings."""
+    """A structure of lowest Gibbs free energy and its surroundings."""
 
     coordinates: Coordinates
     vibrational: Vibrational
@@ -115,7 +115,7 @@ class Minimum:
         return self._response(self.local.volume_slopes)
 
     def _response(self, slopes: Floats) -> Floats:
-        """(n,) change of the coordinates if the slopes of G change by these."""
+        """(n,) change of the coordinates for a change (n,) of the slopes of G."""
         n = len(slopes)
         active = len(self.jacobian)
         change = self.internal.T @ slopes
@@ -179,15 +179,15 @@ def minimise(
     conditions: Conditions,
     jacobian: Floats | None = None,
 ) -> Minimum:
-    """Minimise the Gibbs energy from a starting point.
+    """Minimise the Gibbs free energy from a starting point.
 
     Parameters
     ----------
     start
         (n,) coordinates.
     jacobian
-        (a, a) derivatives of the equations of the scheme near the start, which spare exact ones
-        there: of a minimum that is followed.
+        (a, a) derivatives of the equations of the scheme near the start, such as those of a
+        minimum that is followed; without them they are computed at the start.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def _require_static_minimum(
     if lowest > 0.0:
         return
     raise LostMinimumError(
-        f"the positions of zsisa are no minimum of the static energy at "
+        f"the positions of zsisa are not a minimum of the static energy at "
         f"{conditions.kelvin:.6g} K: its lowest second derivative is {lowest:.3g} eV/Å²",
         why="the expanded cell has a soft displacement of its atoms",
         fix="the last good temperature is in the results; try the scheme full, or use a run",

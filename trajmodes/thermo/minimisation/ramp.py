@@ -1,4 +1,4 @@
-"""The quasiharmonic crystal at ascending temperatures, each minimum from the last one."""
+"""The quasiharmonic crystal at ascending temperatures, each minimum from the previous one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from trajmodes.thermo.minimisation.minimum import (
 
 
 class Treatment(NamedTuple):
-    """How the vibrations are treated."""
+    """Treatment of the vibrations."""
 
     divisions: tuple[int, int, int]
     """Divisions of a mesh through Γ over the zone."""
@@ -39,9 +39,10 @@ def minimised(
     temperatures: npt.ArrayLike,
     pressures: Iterable[float] = (0.0,),
 ) -> MinimisedCrystal:
-    """Minimise the Gibbs energy at temperatures in K and pressures in eV/Å³.
+    """Minimise the Gibbs free energy at temperatures in K and pressures in eV/Å³.
 
-    A ramp ends where there is no minimum or a mode is imaginary; the result says which.
+    The series of temperatures ends if there is no minimum or a mode is imaginary; the result
+    states which.
 
     Parameters
     ----------

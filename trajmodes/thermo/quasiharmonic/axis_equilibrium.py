@@ -1,7 +1,7 @@
 """Lengths a and c at pressure and temperature, and the properties that follow.
 
-With x = (ln a, ln c), u = (2, 1) and V ∝ a²c, G = F(x) + pV is least where its gradient
-∇F + pVu vanishes. There, with the matrix of second derivatives H = ∇∇F + pVuuᵀ,
+With x = (ln a, ln c), u = (2, 1) and V ∝ a²c, G = F(x) + pV is minimal where its gradient ∇F +
+pVu vanishes. There, with the matrix of second derivatives H = ∇∇F + pVuuᵀ,
 
 dx/dT = H⁻¹ ∇S,   dx/dp = −V H⁻¹ u,
 
@@ -10,7 +10,7 @@ which are the linear expansions (α_a, α_c) and compressibilities. The volume e
 
 K_T = 1/(V uᵀH⁻¹u),   C_p = C_x + T ∇Sᵀ H⁻¹ ∇S,   C_V = C_p − 9α²K_T V T
 
-with C_x, the heat capacity of the cell at fixed a and c. At constant V the ratio c/a is free
+where C_x is the heat capacity of the cell at fixed a and c. At constant V the ratio c/a is free
 (Wallace, Thermodynamics of Crystals (1972), §2). Errors are those of
 `trajmodes.thermo.quasiharmonic.stationary`.
 """
@@ -51,7 +51,7 @@ def axis_equilibrium(
     Raises
     ------
     DataError
-        If at a temperature and pressure there is no minimum between the cells.
+        If there is no minimum between the cells at a temperature and pressure.
     """
     coefficients = form.coefficients(values)
     x = _newton(form, coefficients[0], _start(form, coefficients[0], pressures),
@@ -71,7 +71,7 @@ def axis_errors(
     pressures: Floats,
     found: AxisState,
 ) -> AxisState:
-    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values."""
+    """Compute standard errors of an equilibrium from deviations (m, 3, t, v) of the values."""
     start = np.log(np.stack([found.axes.a, found.axes.c], axis=-1)) - form.reference
 
     def fields_of(moved: Floats) -> tuple[Floats, ...]:
@@ -83,7 +83,7 @@ def axis_errors(
 
 
 def _split(values: Sequence[Floats] | Floats) -> AxisState:
-    """Both parts of the fields in their order."""
+    """Divide the fields into both parts, in their order."""
     count = len(Equilibrium.__slots__)
     return AxisState(Equilibrium(*values[:count]), AxisEquilibrium(*values[count:]))
 
@@ -113,7 +113,7 @@ def _beyond(places: Floats, x: Floats) -> Floats:
 def _slopes(
     form: AxisForm, free: Floats, x: Floats, pressures: Floats
 ) -> tuple[Floats, Floats]:
-    """Gradient (…, p, t, 2) and curvature of F + pV at x, of coefficients (…, t, k)."""
+    """Gradient (…, p, t, 2) and curvature of F + pV at x, from coefficients (…, t, k)."""
     _, first, second = form.basis(x)
     gradient = np.einsum("...ptkx,...tk->...ptx", first, free)
     curvature = np.einsum("...ptkxy,...tk->...ptxy", second, free)
@@ -181,7 +181,7 @@ def _properties(
     kelvin: Floats,
     pressures: Floats,
 ) -> tuple[Floats, ...]:
-    """Fields of `Equilibrium` and `AxisEquilibrium` at x, of coefficients (3, …, t, k)."""
+    """Fields of `Equilibrium` and `AxisEquilibrium` at x, from coefficients (3, …, t, k)."""
     value, first, _ = form.basis(x)
     free, entropy, fixed = np.einsum("...ptk,f...tk->f...pt", value, coefficients)
     entropy_slope = np.einsum("...ptkx,...tk->...ptx", first, coefficients[1])

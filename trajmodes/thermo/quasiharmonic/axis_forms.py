@@ -2,8 +2,8 @@
 
 With x = (ln a/a₀, ln c/c₀) from the mean of the cells, the forms are all powers of x up to the
 second degree (6 parameters) or the third (10 parameters). Both are linear in their parameters,
-so a fit by weighted least squares is an interpolation f(x) = Σ_i L_i(x) f_i of the values at
-the cells. Free energy, entropy and heat capacity share the weights L_i, and the fitted S is
+so that a fit by weighted least squares is an interpolation f(x) = Σ_i L_i(x) f_i of the values
+at the cells. Free energy, entropy and heat capacity share the weights L_i, and the fitted S is
 −∂F/∂T of the fitted F.
 """
 
@@ -62,7 +62,7 @@ class AxisForm:
         return found
 
     def uniform_slopes(self, place: int) -> Floats:
-        """Weights (v,) of values in their derivative by ln V at a cell, with c/a held."""
+        """Weights (v,) of values in their derivative by ln V at a cell, at fixed c/a."""
         _, gradient, _ = self.basis(self.places[place])
         found: Floats = gradient.sum(axis=-1) / 3.0 @ self.inverse
         return found
@@ -90,7 +90,7 @@ class AxisForm:
     def left_out(self, values: Floats) -> Floats:
         """Errors (t, v) of the prediction of each value from the others.
 
-        nan where there are as many cells as parameters.
+        They are nan if there are as many cells as parameters.
         """
         kept = 1.0 - np.einsum("vk,kv->v", self.basis(self.places)[0], self.inverse)
         known = kept > 1e-6
@@ -108,7 +108,7 @@ def axis_forms(axes: Floats, volumes: Floats, weights: Floats) -> list[AxisForm]
     Raises
     ------
     DataError
-        If there are less than six cells, or these do not determine the second degree.
+        If there are fewer than six cells, or these do not determine the second degree.
     """
     if len(axes) < LEAST_CELLS:
         raise DataError(
@@ -134,7 +134,7 @@ def axis_forms(axes: Floats, volumes: Floats, weights: Floats) -> list[AxisForm]
 def _form(
     name: AxisFormName, axes: Floats, volumes: Floats, weights: Floats
 ) -> AxisForm | None:
-    """None if the cells do not determine the parameters."""
+    """Fit a form; None if the cells do not determine the parameters."""
     degree, _ = _DEGREES[name]
     powers = np.array([(i, n - i) for n in range(degree + 1) for i in range(n, -1, -1)])
     x = np.log(axes) - np.log(axes).mean(axis=0)

@@ -1,6 +1,6 @@
 """Cells at which force constants are known: of one crystal, along one line or in a plane.
 
-The cell of a uniaxial crystal (tetragonal, trigonal, hexagonal) has two lengths, a and c. Where
+The cell of a uniaxial crystal (tetragonal, trigonal, hexagonal) has two lengths, a and c. If
 c/a is the same in all cells, or varies smoothly with the volume (and the temperature of the
 runs), the free energy is known along a line, as a function of the volume. Otherwise it is known
 in the plane of ln a and ln c.
@@ -65,9 +65,9 @@ def conventional_lengths(crystals: Sequence[Crystal]) -> Floats:
 
 
 def axes_in_a_plane(constants: Sequence[ForceConstants]) -> Floats | None:
-    """Lengths a and c (v, 2) in Å of uniaxial cells whose c/a varies by itself.
+    """Lengths a and c (v, 2) in Å of uniaxial cells whose c/a varies independently.
 
-    None if the crystal is not uniaxial, or its cells are those of a line.
+    None if the crystal is not uniaxial, or its cells are along a line.
     """
     axes = uniaxial_axes([one.crystal for one in constants])
     if axes is None:

@@ -8,11 +8,12 @@ With V₀ a volume of reference and u = (V/V₀)^ν − 1, the forms are
 - Vinet: a + (b + cu) e^{−du} with ν = 1/3 (Vinet, Smith, Ferrante, Rose, Phys. Rev. B 35, 1945
   (1987), in terms of its parameters: d = 3(B' − 1)/2 where V₀ is the volume without pressure).
 
-All are linear in their parameters but for d. To first order, a change of the data changes a
+All are linear in their parameters except d. To first order, a change of the data changes a
 curve of Vinet's form by a function of the span of 1, e^{−du}, ue^{−du}, u²e^{−du}. At the best
-d the fit in this span has no part along u²e^{−du}, which is how d is found. So every fit is an
-interpolation f(V) = Σ_i L_i(V) f_i of the values f_i at the volumes V_i, with weights L_i that
-depend on the volumes alone (and on d). Free energy, entropy and heat capacity share them.
+d the fit in this span has no part along u²e^{−du}; d is determined by this condition. Every fit
+is therefore an interpolation f(V) = Σ_i L_i(V) f_i of the values f_i at the volumes V_i, with
+weights L_i that depend on the volumes alone (and on d). Free energy, entropy and heat capacity
+share them.
 """
 
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Interpolation:
     def left_out(self, values: Floats) -> Floats:
         """Errors (t, v) of the prediction of each value from the others.
 
-        nan where there are as many volumes as parameters.
+        They are nan if there are as many volumes as parameters.
         """
         kept = 1.0 - np.einsum("tvv->tv", self._smoother())
         known = kept > 1e-6
@@ -95,7 +96,7 @@ class Interpolation:
         return found
 
     def _smoother(self) -> Floats:
-        """(t, v, v) values of the fit per value at each volume."""
+        """(t, v, v) derivatives of the fitted values by the value at each volume."""
         n_t = len(self.decay)
         at = np.broadcast_to(self.volumes[:, None], (len(self.volumes), n_t))
         found: Floats = np.einsum("vtk,tkw->tvw", self.basis(at)[0], self.inverse)
@@ -114,7 +115,7 @@ def interpolation(
     Raises
     ------
     DataError
-        If there are too few volumes, or none of Vinet's curves is close to the values.
+        If there are too few volumes, or no curve of Vinet's form describes the values.
     """
     form, n_volumes = _FORMS[name], len(volumes)
     powers = form.powers

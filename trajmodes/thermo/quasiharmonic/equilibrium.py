@@ -6,8 +6,8 @@ C_V at this volume (Wallace, Thermodynamics of Crystals (1972), §2),
 K_T = V ∂²F/∂V²,   α = (1/3V) ∂V/∂T = (1/3K_T) ∂S/∂V,   C_p = C_V + 9α² K_T V T,
 G = F + pV,   γ = 3α K_T V/C_V,   K_S = K_T C_p/C_V.
 
-No derivative by temperature is taken numerically: α is exact for the interpolated S. Errors are
-of first order (`trajmodes.thermo.quasiharmonic.stationary`).
+No derivative with respect to temperature is numerical: α is exact for the interpolated S.
+Errors are of first order (`trajmodes.thermo.quasiharmonic.stationary`).
 """
 
 from itertools import pairwise
@@ -35,7 +35,7 @@ def equilibrium(
     Raises
     ------
     DataError
-        If at a temperature and pressure there is no minimum between the volumes.
+        If there is no minimum between the volumes at a temperature and pressure.
     """
     coefficients = equation.coefficients(values)
     start = _minimum(equation, coefficients[0], kelvin, pressures)
@@ -51,7 +51,7 @@ def equilibrium_errors(
     pressures: Floats,
     found: Equilibrium,
 ) -> Equilibrium:
-    """Compute standard errors of an equilibrium by deviations (m, 3, t, v) of the values."""
+    """Compute standard errors of an equilibrium from deviations (m, 3, t, v) of the values."""
 
     def fields_of(moved: Floats) -> tuple[Floats, ...]:
         coefficients = equation.coefficients(np.moveaxis(moved, -3, 0))
@@ -64,7 +64,7 @@ def equilibrium_errors(
 def _minimum(
     equation: Interpolation, free: Floats, kelvin: Floats, pressures: Floats
 ) -> Floats:
-    """Volumes (p, t) on a grid next to which F + pV has its lowest minimum."""
+    """Volumes (p, t) of a grid that are closest to the lowest minimum of F + pV."""
     low, high = float(equation.volumes.min()), float(equation.volumes.max())
     grid = np.linspace(low, high, _GRID)
     value, slope, _ = equation.basis(np.broadcast_to(grid[:, None], (_GRID, len(kelvin))))
@@ -110,7 +110,7 @@ def _outside(
 
 
 def _newton(equation: Interpolation, free: Floats, start: Floats, pressures: Floats) -> Floats:
-    """Volumes (…, p, t) at which −∂F/∂V = p, from volumes nearby, of coefficients (…, t, k)."""
+    """Volumes (…, p, t) at which −∂F/∂V = p, from nearby volumes and coefficients (…, t, k)."""
 
     def step(volume: Floats) -> Floats:
         _, slope, curvature = (
@@ -130,7 +130,7 @@ def _properties(
     kelvin: Floats,
     pressures: Floats,
 ) -> tuple[Floats, ...]:
-    """Fields of `Equilibrium` at volumes (…, p, t), of coefficients (3, …, t, k)."""
+    """Fields of `Equilibrium` at volumes (…, p, t), from coefficients (3, …, t, k)."""
     value, slope, curvature = equation.basis(volume)
     free, entropy, capacity = np.einsum("...ptk,f...tk->f...pt", value, coefficients)
     entropy_slope = np.einsum("...ptk,...tk->...pt", slope, coefficients[1])

@@ -5,9 +5,10 @@ of reference gives, by first-order perturbation theory,
 
 γ = −(V/ω) ∂ω/∂V = −e† (∂D/∂ln V) e / 2ω².
 
-Crossings and degenerate branches need no special treatment, for no branch is followed from one
-volume to the next. Internal coordinates are those of each volume, so γ is that of the relaxed
-crystal. Third-order force constants give the same (`trajmodes.phonons.anharmonic.gruneisen`).
+Crossings and degenerate branches need no special treatment, because no branch is followed from
+one volume to the next. Internal coordinates are those of each volume, so that γ is that of the
+relaxed crystal. Third-order force constants give the same
+(`trajmodes.phonons.anharmonic.gruneisen`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,19 +44,19 @@ def mode_gruneisen(
     Parameters
     ----------
     constants
-        Of one crystal at two volumes or more.
+        Force constants of one crystal at two volumes or more.
     reference
-        Index of those whose modes are meant.
+        Index of the force constants whose modes are used.
     directions
         (q, 3) Cartesian directions from which Γ is approached in a polar crystal.
     slopes
-        (v,) weight of D(q) of each in the derivative by ln V; by default those of a polynomial
-        in ln V.
+        (v,) weights of D(q) at each volume in the derivative with respect to ln V; by default
+        those of a polynomial in ln V.
 
     Raises
     ------
     DataError
-        If there are less than two volumes, or the crystals are different or layers.
+        If there are fewer than two volumes, or the crystals are different or layers.
     """
     for one in constants:
         require_same_crystal(constants[reference].crystal, one.crystal)
@@ -88,7 +89,7 @@ def mode_gruneisen(
 
 
 def _slope_weights(volumes: Floats, reference: int) -> Floats:
-    """(v,) weights of the values at volumes in their derivative by ln V at one of them."""
+    """(v,) weights of the values at volumes in their derivative by ln V at one volume."""
     if np.ptp(volumes) < SAME_CELL * volumes[reference]:
         raise DataError(
             "Grüneisen parameters from volumes need at least two volumes",

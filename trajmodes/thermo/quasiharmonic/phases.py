@@ -1,13 +1,13 @@
 """The temperatures at which two phases have the same Gibbs free energy.
 
-Along a temperature axis at fixed pressure ΔG = G₁ − G₂ changes by −ΔS dT, so it is interpolated
-by cubic polynomials that have its values and its derivatives −ΔS at the temperatures given. An
-error δ(ΔG) moves a crossing by δ(ΔG)/|ΔS|. The slope of the phase boundary is that of Clausius
-and Clapeyron, dp/dT = ΔS/ΔV. Along a pressure axis at fixed temperature ΔG changes by ΔV dp,
-which gives the pressure of the transition in the same way.
+At fixed pressure ΔG = G₁ − G₂ changes with temperature by −ΔS dT, so that it is interpolated by
+cubic polynomials with its values and its derivatives −ΔS at the given temperatures. An error
+δ(ΔG) shifts a crossing by δ(ΔG)/|ΔS|. The slope of the phase boundary is that of Clausius and
+Clapeyron, dp/dT = ΔS/ΔV. At fixed temperature ΔG changes with pressure by ΔV dp, which gives
+the transition pressure in the same way.
 
-The errors of the two phases are independent. Where those of a phase are not known, those of
-the results are not known either.
+The errors of the two phases are independent. If those of a phase are unknown, so are those of
+the results.
 """
 
 import numpy as np
@@ -22,12 +22,12 @@ _DECISIVE = 2.0
 
 
 def phase_boundary(first: GibbsEnergy, second: GibbsEnergy) -> PhaseBoundary:
-    """Compare two phases at the pressures and temperatures that both have.
+    """Compare two phases at their common pressures and temperatures.
 
     Raises
     ------
     DataError
-        If they share no pressure, or less than two temperatures, or are one phase.
+        If they share no pressure, or fewer than two temperatures, or are the same phase.
     """
     (p1, p2), pressures = _shared(first.pressures, second.pressures, 1e-9)
     (t1, t2), kelvin = _shared(first.temperatures, second.temperatures, 1e-6)
@@ -81,7 +81,7 @@ def _transition_pressures(
 def _shared(
     one: Floats, other: Floats, tolerance: float
 ) -> tuple[tuple[list[int], list[int]], Floats]:
-    """Places in both arrays of the values that they share, and these."""
+    """Return the indices in both arrays of their common values, and these values."""
     places = np.argwhere(np.abs(one[:, None] - other) <= tolerance)
     return (places[:, 0].tolist(), places[:, 1].tolist()), one[places[:, 0]]
 

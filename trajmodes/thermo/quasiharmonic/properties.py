@@ -64,8 +64,8 @@ def quasiharmonic(
     pressures
         (p,) in eV/Å³.
     equation
-        Equation of state of the results; the others are compared with it. It is a function of
-        the volume alone, and is not used for a form in ln a and ln c.
+        Equation of state of the results, with which the others are compared. It is a function
+        of the volume alone, and is not used for a form in ln a and ln c.
     classical
         Whether oscillators are classical, as in molecular dynamics.
 
@@ -74,7 +74,7 @@ def quasiharmonic(
     UsageError
         If a temperature is below 0 K, or far outside those of several states of one volume.
     DataError
-        If the states are of different crystals, of layers, or of less than three volumes (six
+        If the states are of different crystals, of layers, or of fewer than three volumes (six
         cells of different a and c), if modes are imaginary, or if a minimum of F + pV is not
         between the volumes or cells.
     """
@@ -184,7 +184,7 @@ def _of_vectors(axes: AxisEquilibrium) -> Floats:
 def _by_cell(states: Sequence[State]) -> tuple[list[list[State]], Floats | None]:
     """States in groups of one volume, ascending, or of one cell if a and c are free.
 
-    With them a and c (v, 2) of the groups, or None.
+    The second result is a and c (v, 2) of the groups, or None.
     """
     if not states:
         raise UsageError("no force constants are given")
@@ -212,7 +212,7 @@ def _by_cell(states: Sequence[State]) -> tuple[list[list[State]], Floats | None]
 def _zone_points(
     crystals: Sequence[Crystal], divisions: tuple[int, int, int]
 ) -> Iterator[ZonePoints]:
-    """Points of the zone of each crystal, found once for crystals of the same rotations."""
+    """Points of the zone of each crystal, computed once for crystals of the same rotations."""
     known: dict[bytes, ZonePoints] = {}
     for crystal in crystals:
         rotations = np.unique(space_group(crystal).rotations.reshape(-1, 9), axis=0)
@@ -233,7 +233,7 @@ def _independent(parts: Sequence[VolumeFunctions]) -> Floats:
 
 
 def _weights(parts: Sequence[VolumeFunctions]) -> Floats:
-    """(v,) weights of the volumes by the errors of F, equal where one has none.
+    """(v,) weights of the volumes by the errors of F; equal if an error is unknown.
 
     They are the same at all temperatures, so that the fitted S is −∂F/∂T of the fitted F.
     """
@@ -249,7 +249,7 @@ def _fits(
     kelvin: Floats,
     pressures: Floats,
 ) -> tuple[dict[EquationName, Interpolation], dict[EquationName, Equilibrium]]:
-    """Equations of state and their equilibria, the wanted one first; others where they fit."""
+    """Equations of state and their equilibria, the requested one first; others if possible."""
     fits: dict[EquationName, Interpolation] = {}
     found: dict[EquationName, Equilibrium] = {}
     for name in (wanted, *(one for one in EQUATIONS if one != wanted)):
@@ -292,7 +292,7 @@ def _rms(values: Floats) -> float:
 
 
 def _lengths(volumes: Floats, lengths: Floats, wanted: Floats) -> Floats:
-    """Lengths (p, t, 3) at volumes (p, t): ln a is a polynomial in ln V, a line if cubic."""
+    """Lengths (p, t, 3) at volumes (p, t); ln a is a polynomial in ln V, linear if cubic."""
     middle = np.log(volumes).mean()
     x, degree = np.log(volumes) - middle, min(len(volumes) - 1, 2)
     polynomials = np.polynomial.polynomial.polyfit(x, np.log(lengths), degree)

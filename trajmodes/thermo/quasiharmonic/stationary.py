@@ -1,9 +1,9 @@
-"""Places where F + pV is stationary, by Newton's method, and first-order errors of all there.
+"""Stationary points of F + pV, by Newton's method, and first-order errors of quantities there.
 
-The values at the cells are F, S and C_V, which have independent sources of error. A source
-changes what follows from the values to first order by (f(values + εδ) − f(values))/ε with its
-deviation δ and a small ε. The whole deviation could remove the minimum of F + pV. The variance
-is the sum of the squares of these changes.
+The values at the cells are F, S and C_V, which have independent sources of error. To first
+order, a source with the deviation δ changes a function f of the values by (f(values + εδ) −
+f(values))/ε with a small ε; the whole deviation could remove the minimum of F + pV. The
+variance is the sum of the squares of these changes.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +34,9 @@ def stationary(step: Callable[[Floats], Floats], start: Floats, tolerance: float
 def first_order_sem(
     fields_of: Callable[[Floats], Sequence[Floats]], values: Floats, deviations: Floats
 ) -> Floats:
-    """Compute standard errors (f, p, t) by deviations (m, 3, t, v) of values (3, t, v).
+    """Compute standard errors (f, p, t) from deviations (m, 3, t, v) of values (3, t, v).
 
-    ``fields_of`` gives fields (f, …, p, t) of values (…, 3, t, v).
+    ``fields_of`` computes fields (f, …, p, t) from values (…, 3, t, v).
     """
     whole = np.stack(fields_of(values))
     variance = np.zeros_like(whole)

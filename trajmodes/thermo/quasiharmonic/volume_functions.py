@@ -69,7 +69,7 @@ def volume_functions(
 ) -> VolumeFunctions:
     """Functions at temperatures (t,) from one or several states of the same volume.
 
-    The points are those of sums over the zone, in reduced coordinates.
+    `points` are those of sums over the zone, in reduced coordinates.
 
     Raises
     ------
@@ -145,10 +145,10 @@ def _harmonic(
 
 
 def _with_energy(changes: Floats, state: State) -> Floats:
-    """Add the changes of U0 to those (b, 3, t) of F, which they cancel in part.
+    """Add the changes of U0 to the changes (b, 3, t) of F, which they partly cancel.
 
-    Blocks of time are merged as far as the error of F grows: energies may be correlated over
-    longer times than forces.
+    Blocks of time are merged as long as the error of F grows, because energies may be
+    correlated over longer times than forces.
     """
     energies = state.energy_changes
     assert energies is not None

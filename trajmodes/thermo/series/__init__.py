@@ -1,7 +1,7 @@
 """Runs of one crystal at several temperatures and volumes.
 
 In: force constants of several runs, and their spectral lines. Out: `trajmodes.data.series`.
-Open `interpolation` first: all quantities of a series are polynomials of it.
+Open `interpolation` first: all quantities of a series are its polynomials.
 
 - `conditions`: temperatures and strains of the runs, and the polynomials that they determine
 - `interpolation`: polynomials through independent runs, averaged

@@ -32,7 +32,7 @@ def conditions_of(temperatures: Floats, crystals: Sequence[Crystal]) -> Conditio
 
 
 def strained(crystal: Crystal, conditions: Conditions, strains: Floats) -> Crystal:
-    """Give a crystal the separate volume and axial ratio of the series, at strains (s,)."""
+    """Strain a crystal to a volume and axial ratio, where these are separate variables (s,)."""
     known = dict(zip(conditions.strain_names, strains.tolist(), strict=True))
     cell = crystal.cell
     if "ln c/a" in known:

@@ -29,8 +29,8 @@ _NEGLIGIBLE = 1e-4
 class ConstantsTrend:
     """Force constants as polynomials in temperature and strain.
 
-    The weights of the runs are the same for all force constants: every linear relation that
-    those of all runs obey, such as symmetry and sum rules, holds at any temperature.
+    The weights of the runs are the same for all force constants. Every linear relation that
+    holds in all runs, such as symmetry and sum rules, therefore holds at any temperature.
     """
 
     constants: tuple[ForceConstants, ...]
@@ -51,7 +51,7 @@ class ConstantsTrend:
 
     @property
     def has_triplets(self) -> bool:
-        """Whether third order is interpolated: all runs have the same triplets."""
+        """Whether third order is interpolated, because all runs have the same triplets."""
         return _are_comparable([one.triplets for one in self.constants])
 
     def at(
@@ -59,11 +59,11 @@ class ConstantsTrend:
     ) -> ForceConstants:
         """Force constants at a temperature, a volume in Å³ and an axial ratio c/a.
 
-        Volume and ratio are those of the reference if None, and where the runs have different
-        ones at one temperature. Higher orders are interpolated where all runs have the same
-        clusters; otherwise there are none. The replicates of all runs are listed, each about
-        the interpolated values, and two for each polynomial, so that their jackknife covariance
-        is that of the average.
+        Volume and ratio are separate variables if runs of one temperature have different ones;
+        None stands for the reference. Higher orders are interpolated if all runs have the same
+        clusters; otherwise there are none. The replicates are those of all runs, each about the
+        interpolated values, and two for each polynomial, so that their jackknife covariance is
+        that of the average.
         """
         strains = self.conditions.strains_at(volume, ratio)
         weights = self.trend.weights(kelvin, strains)[0]
@@ -106,7 +106,7 @@ class ConstantsTrend:
         of_bases: Floats,
         runs: Sequence[ForceConstants] | Sequence[ClusterConstants],
     ) -> tuple[Floats, Floats | None]:
-        """Weighted sum of the values of all runs, and its replicates if all runs have some."""
+        """Weighted sum of the values of all runs; its replicates if all runs have them."""
         each = np.stack([one.values for one in runs])
         values: Floats = np.tensordot(weights, each, 1)
         listed = [one.replicates for one in runs]
@@ -148,7 +148,7 @@ def common_constants(
     Raises
     ------
     DataError
-        If two runs are of different crystals, or have other pairs.
+        If two runs are of different crystals, or have different pairs.
     """
     first = constants[0]
     order = _order(first.first, first.second, first.lattice)
@@ -197,11 +197,11 @@ def constants_trend(
 ) -> ConstantsTrend:
     """Fit polynomials in temperature and strain to force constants over the same pairs.
 
-    The covariances of the runs are those of one shape times a scale of each run: the mean of
+    The covariance of each run is taken as a common matrix times a scale of the run, the mean of
     its variances relative to those of all runs. Without replicates of all runs the weights are
-    equal. The weights of the polynomials are by the errors of runs left out of all force
-    constants together; the number of independent ones is that of the correlations of their
-    replicates.
+    equal. The weights of the polynomials follow from the errors of runs left out, for all force
+    constants together; the number of independent force constants follows from the correlations
+    of their replicates.
     """
     values_rn = np.stack([one.values.ravel() for one in constants])
     sems = _standard_errors(constants)

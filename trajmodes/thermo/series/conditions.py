@@ -1,8 +1,8 @@
 """Temperatures and strains of the runs of a series, and the polynomials that they determine.
 
-The variables of the polynomials are the temperature and, where runs of one temperature differ
-in volume, ln V; where runs of one temperature and volume differ in c/a, also ln c/a. All are
-relative to a reference, which is the middle of the temperatures and the mean of the logarithms.
+The variables of the polynomials are the temperature, ln V if runs of one temperature differ in
+volume, and ln c/a if runs of one temperature and volume differ in c/a. All are relative to a
+reference, which is the middle of the temperatures and the mean of the logarithms.
 """
 
 from dataclasses import dataclass
@@ -73,12 +73,12 @@ class Conditions:
 
     @property
     def volume(self) -> float:
-        """Geometric mean of the volumes in Å³, the reference where they are separate."""
+        """Geometric mean of the volumes in Å³, the reference of a separate variable."""
         return float(np.exp(np.log(self.volumes).mean()))
 
     @property
     def ratio(self) -> float:
-        """Geometric mean of c/a, the reference where it is separate; nan without."""
+        """Geometric mean of c/a, the reference of a separate variable; nan if unknown."""
         return np.nan if self.ratios is None else float(np.exp(np.log(self.ratios).mean()))
 
     @property
@@ -191,7 +191,7 @@ class Conditions:
 
     @property
     def _strains(self) -> Floats:
-        """(r, s) logarithms from their means."""
+        """(r, s) logarithms minus their means."""
         known = {"ln V": self.volumes, "ln c/a": self.ratios}
         logs = [np.log(one) for name in self.strain_names if (one := known[name]) is not None]
         return np.array([one - one.mean() for one in logs]).reshape(-1, len(self.volumes)).T

@@ -6,19 +6,20 @@ squares gives
 
     c = A y,  A = (Xᵀ S⁻¹ X)⁻¹ Xᵀ S⁻¹,  S = diag(s_i²).
 
-χ² = Σ r_i²/s_i² of the residuals r decides whether a polynomial describes the runs: where its
+χ² = Σ r_i²/s_i² of the residuals r decides whether a polynomial describes the runs: if its
 probability is below 5 %, standard errors are multiplied by √(χ²/ν) (Birge 1932).
 
-Which polynomial is right is not known, and the error of a chosen one does not contain this.
-All polynomials o that the runs determine are averaged. Leaving out run i changes its residual
-to r_i/(1 − h_i) with the leverage h = diag(X A) (Allen, Technometrics 16, 125 (1974)), and
+The correct polynomial is unknown, and the error of a chosen one does not include this
+uncertainty. All polynomials o that the runs determine are therefore averaged. Leaving out run i
+changes its residual to r_i/(1 − h_i) with the leverage h = diag(X A) (Allen, Technometrics 16,
+125 (1974)), and
 
     w_o ∝ exp(−R E_o/2),  E_o = 1/R Σ_i r_i²/(1 − h_i)²s_i²,
 
 for R runs, or with R ln E_o in place of R E_o if their errors are unknown: weights of Akaike's
-form with the error of runs left out in place of his criterion, to which it is equivalent for
-many runs (Stone, J. R. Stat. Soc. B 39, 44 (1977)). The covariance of the average is
-Σ_o w_o [C_o + (c_o − c)(c_o − c)ᵀ] (Buckland, Burnham and Augustin, Biometrics 53, 603 (1997)).
+form, in which the error of runs left out replaces his criterion; both are equivalent for many
+runs (Stone, J. R. Stat. Soc. B 39, 44 (1977)). The covariance of the average is Σ_o w_o [C_o +
+(c_o − c)(c_o − c)ᵀ] (Buckland, Burnham and Augustin, Biometrics 53, 603 (1997)).
 """
 
 from collections.abc import Sequence
@@ -80,7 +81,7 @@ class Trend:
     def slope(self, kelvin: Floats) -> tuple[Floats, Floats | None]:
         """(t, g) derivatives with respect to T, per K, and their standard errors.
 
-        nan for runs of one temperature.
+        They are nan for runs of one temperature.
         """
         return self._evaluated(self.conditions.slope_rows(self.basis, kelvin))
 
@@ -121,8 +122,9 @@ def polynomial(
     values
         (r, g) quantities of the runs.
     sems
-        (r, g) their standard errors, or (r, 1) relative ones that all quantities share. Without
-        them all runs have the same weight, and errors come from the scatter about the fit.
+        (r, g) their standard errors, or (r, 1) relative errors common to all quantities.
+        Without them all runs have the same weight, and errors follow from the scatter about the
+        fit.
 
     Raises
     ------
@@ -169,8 +171,8 @@ def basis_weights(
     has_errors
         Whether the errors of the runs are known.
     shared
-        Number of independent quantities among all of them. The weights are then (o, 1), the
-        same for all, by the mean of the errors.
+        Number of independent quantities. The weights are then (o, 1), common to all quantities,
+        from the mean of the errors.
     """
     errors, count = np.stack([one.left_out for one in trends]), 1.0
     if shared is not None:
@@ -242,7 +244,7 @@ def _with_terms(trend: Trend, basis: Basis) -> Trend:
 
 
 def _mean(weights: Floats, values: Sequence[Floats]) -> Floats:
-    """Sum of (o)(g, …) values with weights (o, g, …); values of no weight do not count."""
+    """Sum of (o)(g, …) values with weights (o, g, …); values without weight may be nan."""
     return sum(
         np.where(weight > 0.0, weight * value, 0.0)
         for weight, value in zip(weights, values, strict=True)

@@ -108,7 +108,7 @@ def follow_modes(
 def lines_of(followed: FollowedModes, lines: Sequence[MeasuredLines | None]) -> Floats:
     """(4, r, g) ω, its error, linewidth γ and its error of the spectral lines, in rad/ps.
 
-    nan where a run has no line of a set, or it is not resolved.
+    They are nan if a run has no line of a set, or the line is not resolved.
     """
     n_sets = len(followed.sets.degeneracy)
     found = np.full((4, len(lines), n_sets), np.nan)
@@ -128,7 +128,7 @@ def lines_of(followed: FollowedModes, lines: Sequence[MeasuredLines | None]) -> 
 
 
 def _positive(sems: Floats) -> Floats:
-    """Errors that are rounding, of modes that the force constants fix, are small but not 0."""
+    """Replace errors at the level of rounding by small positive ones."""
     return np.maximum(sems, _ROUNDING * float(sems.max()))
 
 
@@ -141,7 +141,7 @@ def _row_of(qpoints: Floats, q: Floats) -> int | None:
 
 
 def _assigned(reference: Modes, rows: Ints, modes: Modes) -> Ints:
-    """(q, m) branch of the modes that each branch of the reference continues as."""
+    """(q, m) branch of the modes that corresponds to each branch of the reference."""
     n_q, n_m = modes.omega.shape
     own_qmk = reference.vectors[rows].reshape(n_q, n_m, n_m)
     other_qmk = modes.vectors.reshape(n_q, n_m, n_m)

@@ -1,7 +1,7 @@
 """Temperatures at which modes become soft: ω²(T) = 0.
 
 Mean-field theory has ω² ∝ T − T_c for the mode that drives a transition (Cochran, Adv. Phys. 9,
-387 (1960)). ω²(T) of every set of modes is an average of polynomials in T, whose error contains
+387 (1960)). ω²(T) of every set of modes is an average of polynomials in T, whose error includes
 that of the choice of the order, and T_c is its zero nearest to the runs. To first order the
 variance of T_c is that of ω² at T_c over the square of the slope. A zero is resolved if the
 slope is significant, at T_c or at the end of the range that is nearest to it: otherwise the
@@ -85,7 +85,7 @@ def soft_modes(conditions: Conditions, squares: Floats, sems: Floats | None) -> 
 
 
 def _within(conditions: Conditions) -> tuple[float, float]:
-    """Temperatures within which a zero is sought."""
+    """Temperatures over which zeros are searched for."""
     low, high = conditions.span
     reach = _REACH * (high - low)
     return max(0.0, low - reach), high + reach
