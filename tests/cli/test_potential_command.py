@@ -232,7 +232,7 @@ def test_a_shell_model_serves_other_commands(tmp_path):
     words = ["--structure", "rocksalt:4.2:MgO", "--relax", "cell", "--path", "G X"]
     code, text = run("potential", file, *words, "-o", tmp_path / "out")
     assert code == 0, text
-    assert "the force constants are those of a mesh of" in text
+    assert "the force constants are obtained from a mesh of" in text
     assert "Elastic constants of the potential in GPa" in text
     data = tm.load(tmp_path / "out").to_dataset()
     found = tm.read_force_constants(tmp_path / "out")

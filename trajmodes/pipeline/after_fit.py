@@ -146,7 +146,7 @@ def movie_job(
 
 
 def _branch(mode: str, modes: Modes) -> int:
-    """Index of the branch that is asked for; the modes are those of one q."""
+    """Index of the requested branch among the modes of one q."""
     (chosen, *more) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
     if more:
         raise UsageError("a movie shows one mode", fix="name one branch")
@@ -164,7 +164,7 @@ def _branch(mode: str, modes: Modes) -> int:
 
 
 def _size_notes(movie: Movie) -> list[str]:
-    """Note displacements so large that neighbours may pass through each other."""
+    """Note if displacements are so large that neighbours may pass through each other."""
     apart = nearest_neighbour(movie.wave.crystal)
     largest = float(np.linalg.norm(movie.displacements, axis=2).max())
     if largest <= 0.5 * apart:
@@ -177,7 +177,7 @@ def _size_notes(movie: Movie) -> list[str]:
 
 
 class Exported(NamedTuple):
-    """Files that were written, and notes on what they cannot contain."""
+    """Files that were written, and notes on what they do not contain."""
 
     files: Mapping[str, tuple[Path, ...]]
     """Program → its files, the one to load first."""
@@ -210,7 +210,7 @@ def export(
 ) -> Exported:
     """Write the files of each program into its folder, or no file; see `export_job`.
 
-    `root` is the folder that all others lie in, or the only one.
+    `root` is the folder that contains those of the programs, or the only folder.
     """
     files: dict[str, tuple[Path, ...]] = {}
     notes: list[str] = []

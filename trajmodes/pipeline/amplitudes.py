@@ -57,7 +57,7 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
     UsageError
         If there is no such mode.
     DataError
-        If the time between frames is not known, or frames are too far apart for differences.
+        If the time between frames is unknown, or too large for velocities from differences.
     """
     chosen = parse_modes(names, modes, partial(zone_point, modes.crystal))
     source = source_of(run, float(modes.omega.max()), every_frame=True)
@@ -71,16 +71,16 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
 
 
 def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:
-    """Open the run that results were made from, on the crystal of their force constants.
+    """Open the run of given results, on the crystal of their force constants.
 
     `run_file` is the text of run.toml.
 
     Raises
     ------
     UsageError
-        If a file of the run is not there.
+        If a file of the run does not exist.
     DataError
-        If the files hold another crystal now.
+        If the files now hold another crystal.
     """
     job: Job = job_from_mapping(tomllib.loads(run_file))
     missing = [name for name in job.trajectory if not (URL.match(name) or Path(name).exists())]
@@ -99,7 +99,7 @@ def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:
 
 
 def saved_amplitudes(folder: Path, modes: Modes, names: Sequence[str]) -> xr.Dataset | None:
-    """Amplitudes of modes that a results folder holds, read when computed; None if it has not.
+    """Amplitudes of modes in a results folder, read when computed; None if it has none.
 
     Raises
     ------

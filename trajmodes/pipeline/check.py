@@ -1,6 +1,6 @@
-"""Checks of a run and its job: `trajmodes check`, and what other jobs refuse before they start.
+"""Checks of a run and its job: `trajmodes check`, and conditions that jobs test at the start.
 
-A run that is unsuitable for a job is refused before the long passes, not after them.
+A run that is unsuitable for a job is refused before the long passes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ def _described(crystal: Crystal) -> str:
 def require_usable(run: LoadedRun, purposes: Sequence[str], *, partly: bool = False) -> None:
     """Raise the first error of the check that concerns one of the purposes.
 
-    `partly`: the job does what it can without the results that the data do not allow.
+    With `partly` the job leaves out the results that the data do not allow.
     """
     for note in run.diagnosis.verdict:
         is_left_out = partly and note.subject == "not-done"
@@ -101,7 +101,7 @@ def require_usable(run: LoadedRun, purposes: Sequence[str], *, partly: bool = Fa
 
 
 def require_no_constants(job: Job) -> None:
-    """Refuse to fit force constants where the job names some."""
+    """Refuse to fit force constants if the job names force constants."""
     given = job.projection.force_constants
     if given is not None:
         raise UsageError(
@@ -154,9 +154,9 @@ def with_noise_found(
     *,
     is_whole: bool = True,
 ) -> Fit:
-    """Look for random forces in each run; note them first, and leave them out of σ.
+    """Search for random forces in each run; put a note on them first, and leave them out of σ.
 
-    ``is_whole``: whether the fit is to these runs alone. Without covariances, as with empty
+    `is_whole` states that the fit is to these runs alone. Without covariances, as with empty
     sites, the fit is unchanged.
     """
     if not covariances:
@@ -180,7 +180,7 @@ def with_noise_found(
 
 
 def fitted_noise(constants: ForceConstants, supercell: Supercell) -> float:
-    """Variance over the mass, in eV/ps², of random forces that a fit to the run has found."""
+    """Variance of the random forces that a fit has found, over the mass, in eV/ps²."""
     rms = None if constants.quality is None else constants.quality.noise
     # The net force was removed.
     share = 1.0 - 1.0 / supercell.n_atoms
@@ -188,16 +188,16 @@ def fitted_noise(constants: ForceConstants, supercell: Supercell) -> float:
 
 
 class SampledNoise(NamedTuple):
-    """Random forces in a sample of frames, and the warning of them."""
+    """Random forces in a sample of frames, and the warning about them."""
 
     noise: ForceNoise
     note: Note
 
 
 def noise_in_sample(run: LoadedRun) -> SampledNoise | None:
-    """Look for noise in the forces of a sample of frames, by a fit to it.
+    """Search for noise in the forces of a sample of frames, by a fit to the sample.
 
-    None without noise, and where the sample cannot show it.
+    None if there is no noise, or if the sample is too small to show it.
     """
     if not run.trajectory.has_forces:
         return None
@@ -225,7 +225,7 @@ def noise_in_sample(run: LoadedRun) -> SampledNoise | None:
 def _noise_of(
     run: LoadedRun, covariances: ForceCovariances, constants: ForceConstants
 ) -> tuple[ForceNoise | None, Friction | None]:
-    """Random forces that change from frame to frame, and the friction beside them."""
+    """Random forces that change from frame to frame, and the friction."""
     noise, interval_ps = force_noise(covariances, constants), run.trajectory.interval_ps
     if noise is None or interval_ps is None:
         return noise, None
@@ -274,14 +274,13 @@ _SOLUTION = 0.7
 def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     """Predict memory and time of `trajmodes run`; time for force constants of second order.
 
-    Memory is that of the libraries, of the pieces of compressed files and objects that are
-    kept, and of the largest of three steps: the solution, with covariances and normal equations
-    in blocks of time, the projection, and phonopy's object.
-    The first two are beside the frames that are kept.
-    Time is that of reading, measured on one block of frames, and that of steps whose cost was
-    measured on one computer (silicon, gallium nitride and gold, 8 to 46 656 atoms), scaled by
-    the speed of a matrix product on this one. It is the time on a computer with nothing else to
-    do.
+    Memory is the sum of that of the libraries, of cached pieces of compressed files and
+    objects, and of the largest of three steps: the solution (with covariances and normal
+    equations in blocks of time), the projection, and phonopy's object. The first two steps also
+    hold frames. Time is the sum of that of reading, measured on one block of frames, and of the
+    steps. The cost of the steps was measured on one computer (silicon, gallium nitride and
+    gold, 8 to 46 656 atoms), and is scaled by the speed of a matrix product on this one. The
+    time holds for a computer without other load.
     """
     supercell, space = run.supercell, half_space(run.supercell)
     expansion, many, n_blocks = plan.expansion, plan.many, plan.n_blocks
@@ -335,7 +334,7 @@ def _product_seconds() -> float:
 
 
 def _seconds(function: Callable[[], object], n_times: int) -> float:
-    """Shortest of a few processor times: those of a computer with nothing else to do."""
+    """Shortest of a few processor times, as on a computer without other load."""
     times = []
     for _ in range(n_times):
         begun = thread_time()

@@ -1,9 +1,9 @@
 """Checkpoints: the states of the passes of a job, from which another process continues it.
 
-They are in a hidden folder of the results, with the job, the versions of the program and of its
-libraries, and the sizes and times of the input files. A process that finds all of these
-unchanged begins at the last state of each pass. The states of earlier passes are those at their
-ends. The results are then equal to those of an undisturbed run, byte for byte.
+A checkpoint is a hidden folder in the results. It holds the job, the versions of the program
+and of its libraries, and the sizes and times of the input files. A process that finds all of
+these unchanged continues each pass from its last state; the state of a complete pass is its
+end. The results equal those of an uninterrupted run, byte for byte.
 """
 
 import hashlib
@@ -101,23 +101,22 @@ def checkpoints(
     scratch: Path | None = None,
     is_whole: bool = True,
 ) -> Iterator[Path | None]:
-    """Keep the passes of a job of a locked folder, and continue those that were kept.
+    """Store the states of the passes of a job in a locked folder, and continue stored passes.
 
-    The passes run on the scheduler of the job.
-    Gives the folder for amplitudes of modes, which is `scratch` unless the amplitudes are kept.
-    After a success the checkpoint is removed.
+    The passes run on the scheduler of the job. Yields the folder for amplitudes of modes, which
+    is `scratch` unless the amplitudes are kept. After success the checkpoint is removed.
 
     Parameters
     ----------
     scratch
         Folder for temporary files.
     is_whole
-        Whether the job names all data. Data in memory are not kept.
+        Whether the job names all data. Data in memory have no checkpoint.
 
     Raises
     ------
     TimeLimitError
-        If the time that the job may take is over.
+        If the time limit of the job is reached.
     """
     job = task.job
     every, hours = job.running.checkpoint_every, job.running.max_hours
@@ -146,7 +145,7 @@ def checkpoints(
 
 @contextmanager
 def _kept(task: Task, place: Path, log: Log) -> Iterator[Path]:
-    """Keep the states of the passes in a folder; give the place for amplitudes of modes."""
+    """Store the states of the passes in a folder; yield the folder for amplitudes of modes."""
     job = task.job
     every, hours = job.running.checkpoint_every, job.running.max_hours
     about = _about(task)
@@ -199,7 +198,7 @@ class _States:
     def begin(
         self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
     ) -> Begin:
-        """State of the next pass, if it was kept of the same reduction of the same blocks."""
+        """State of the next pass, if stored for the same reduction of the same blocks."""
         self._number += 1
         self._n_blocks = len(blocks)
         # Before the pass, because a reduction may keep what it computes.
@@ -215,7 +214,7 @@ class _States:
         return Begin(reduction, Reached(found["states"], found["blocks"]))
 
     def folded(self, reached: Reached) -> None:
-        """Write the states if their time has come, and end the job if its time is over."""
+        """Write the states at the set intervals, and end the job at its time limit."""
         now = time.monotonic()
         took_s, self._window = now - self._window, now
         ends = reached.blocks == self._n_blocks
@@ -225,14 +224,14 @@ class _States:
         if self._limit_s is not None and now - self._start + took_s > self._limit_s:
             self._write(reached)
             raise TimeLimitError(
-                f"the time of --max-hours is over after {reached.blocks} of {self._n_blocks} "
+                f"--max-hours is over after {reached.blocks} of {self._n_blocks} "
                 f"blocks of pass {self._number + 1}",
                 where=str(self._place.parent),
                 fix=f"trajmodes resume {self._place.parent}",
             )
 
     def interrupted(self, reached: Reached) -> None:
-        """Write the last state of a pass that a signal ends, if the job is not a short one."""
+        """Write the last state of a pass that a signal ends, unless the job is short."""
         if reached.blocks and time.monotonic() - self._start >= self._every_s:
             self._try_to_write(reached)
 
@@ -242,7 +241,7 @@ class _States:
             shutil.rmtree(self._place, ignore_errors=True)
 
     def _try_to_write(self, reached: Reached) -> None:
-        """Write the state; a disk that does not take it is no reason to end the job."""
+        """Write the state; an error of the disk does not end the job."""
         try:
             self._write(reached)
         except StorageError as error:
@@ -272,7 +271,7 @@ class _States:
 def _digest(value: Any) -> str:
     """Digest of an object and of the numbers in it.
 
-    It is pickled, but never unpickled, which could execute what a file says.
+    The object is pickled, but never unpickled, because unpickling can execute code.
     """
     found = hashlib.sha256()
 
@@ -320,7 +319,7 @@ def _same_job(path: Path, text: str) -> bool:
 
 
 def _about(task: Task) -> dict[str, Any]:
-    """Describe what a checkpoint belongs to, as JSON has it."""
+    """Describe the job, program and input of a checkpoint, as in JSON."""
     return {
         "format": _FORMAT,
         "name": task.name,
@@ -342,8 +341,8 @@ def _inputs(job: Job) -> list[Path]:
 def _identities(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     """Path, size and time of change of files, and of the files of folders.
 
-    Files that do not exist have size −1: the job itself complains of them. For an object it is
-    a digest of what its server says.
+    Files that do not exist have size −1; the job itself raises the error. An object is
+    identified by a digest of the response of its server.
     """
     for path in paths:
         if isinstance(path, RemotePath):
@@ -359,7 +358,7 @@ def _identities(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
 
 
 def _changes(earlier: dict[str, Any], now: dict[str, Any]) -> str:
-    """Name what differs between two checkpoints of one job; empty if nothing does."""
+    """Name the differences between two checkpoints of one job; empty if there are none."""
     if earlier["versions"] != now["versions"]:
         names = [k for k, one in now["versions"].items() if earlier["versions"].get(k) != one]
         return f"the version of {', '.join(names)}"

@@ -1,7 +1,7 @@
-"""Results: those of the force constants, of the projection, and what follows from both.
+"""Results of the force constants and of the projection, and results derived from both.
 
-Bands, stability, and the run length that a wanted error needs; renormalised bands and thermal
-conductivity; linewidths of perturbation theory and their comparison with those of the run.
+Bands, stability, and the run length required for a given error; renormalised bands and thermal
+conductivity; linewidths of perturbation theory and their comparison with the run.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ def modes_of_supercell(
     Raises
     ------
     DataError
-        If `require_stable`, and a mode is imaginary or may be so within its error.
+        With `require_stable`, if a mode is imaginary or may be so within its error.
     """
     space = half_space(supercell)
     modes = modes_at(constants, space.qpoints, space.weights)
@@ -137,7 +137,7 @@ def _density_of_states(constants: ForceConstants) -> PhononDensity | None:
 
 
 def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:
-    """Bands along a path, continued through crossings and labelled if not very many."""
+    """Bands along a path; continued through crossings and labelled unless very many."""
     bands = dispersion(constants, path)
     if bands.omega.shape[1] > _MOST_CONNECTED:
         return bands
@@ -149,7 +149,7 @@ def connected_bands(constants: ForceConstants, path: BandPath) -> Bands:
 
 
 def _polar_note(polar: PolarModes) -> Note:
-    """Say what the modes at Γ are, with and without macroscopic field."""
+    """State the frequencies at Γ with and without macroscopic field."""
     highest = polar.longitudinal.max(axis=0) / THZ
     along = ", ".join(f"{x} {value:.4g}" for x, value in zip("xyz", highest, strict=True))
     static = polar.static
@@ -185,10 +185,10 @@ def with_projection(
     scratch: Path | None = None,
     force_noise: float = 0.0,
 ) -> tuple[Results, Mapping[str, Writer]]:
-    """Project a run; add the projection and what follows to results of the force constants.
+    """Project a run; add the projection and derived results to those of the force constants.
 
-    `scratch` is a folder for amplitudes, if the job saves them; `force_noise` the variance of
-    random forces over the mass in eV/ps².
+    `scratch` is a folder for amplitudes, if the job saves them. `force_noise` is the variance
+    of random forces over the mass in eV/ps².
 
     Returns
     -------
@@ -200,7 +200,8 @@ def with_projection(
     Raises
     ------
     DataError
-        If the run has no velocities, and frames are too far apart for differences.
+        If the run has no velocities, and frames are too far apart for velocities from
+        differences.
     """
     modes, bands = results.modes, results.bands
     projected = project_run(
@@ -290,7 +291,7 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
 
 
 def _effective_note(constants: ForceConstants) -> tuple[Note, ...]:
-    """Say that the third order of a fit is an effective one."""
+    """State that the third order of a fit is effective."""
     if constants.temperature is None:
         return ()
     text = (
@@ -311,7 +312,7 @@ def with_comparison(results: Results) -> Results:
 
 
 def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
-    """Run length that a wanted error of the frequencies needs; None without error bars."""
+    """Run length required for a given error of the frequencies; None without error bars."""
     if modes.omega_sem is None or not duration_ps > 0.0 or not (modes.sets >= 0).any():
         return None
     return run_length(modes, duration_ps)
@@ -322,7 +323,7 @@ def renormalised_bands(
 ) -> tuple[RenormalisedBands, ...]:
     """Bands from the frequencies of the lines, and from covariances of the displacements.
 
-    With charges their dipole–dipole part is taken off before and added after interpolation.
+    With charges the dipole–dipole part is subtracted before interpolation and added afterwards.
     `given` is the temperature in K that the user gave. Where velocities are differences, which
     attenuate ⟨Q̇Q̇†⟩, bands from displacements need it.
     """
@@ -353,10 +354,10 @@ def renormalised_bands(
 def _conductivity(
     run: LoadedRun, results: Results, projection: Projection
 ) -> tuple[Conductivity | None, tuple[Note, ...]]:
-    """Thermal conductivity if asked for, or a warning that gives the reason why there is none.
+    """Thermal conductivity, if the job asks for it, or a warning with the reason for none.
 
-    A run that is too short for it has other results, so this is not an error. All q points of
-    the supercell lie on the mesh.
+    A run that is too short for it still has other results, so that this is not an error. All q
+    points of the supercell lie on the mesh.
     """
     wanted = run.job.projection.conductivity
     if wanted is None:

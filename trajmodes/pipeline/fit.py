@@ -91,8 +91,8 @@ def fit_runs(
     """Fit effective force constants to one or several runs of a crystal.
 
     Each run is matched to the crystal of the first one; their supercells may differ. The runs
-    are added to the normal equations of `earlier` fits if there are any; their parameters are
-    kept then. Known `charges` take the place of those of the job and of its files.
+    are added to the normal equations of `earlier` fits, if there are any; the parameters are
+    then those of these fits. Known `charges` replace those of the job and of its files.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def fit_runs(
 
 
 def _require_whole_lattice(runs: Sequence[LoadedRun], charges: Charges | None) -> None:
-    """Refuse atoms without a site, and what a fit with empty sites does not do."""
+    """Refuse atoms without a site, and options that a fit with empty sites does not support."""
     for run in runs:
         occupation = run.match.occupation
         if occupation is None:
@@ -162,7 +162,7 @@ def _require_whole_lattice(runs: Sequence[LoadedRun], charges: Charges | None) -
 
 
 def _require_feasible(plan: Plan, runs: Sequence[LoadedRun]) -> None:
-    """Refuse a fit that needs too much memory, or that is not done with empty sites."""
+    """Refuse a fit that needs too much memory, or that empty sites do not allow."""
     plan.require_memory()
     if plan.many and any(_occupied(run) is not None for run in runs):
         raise DataError(
@@ -174,14 +174,14 @@ def _require_feasible(plan: Plan, runs: Sequence[LoadedRun]) -> None:
 def _covariances(
     runs: Sequence[LoadedRun], found: Sequence["_RunSums"]
 ) -> tuple[ForceCovariances, ...]:
-    """Covariances of the runs; none where sites are empty, as translations are no symmetry."""
+    """Covariances of the runs; none with empty sites, which break translational symmetry."""
     if any(_occupied(run) is not None for run in runs):
         return ()
     return tuple(one.covariances for one in found)
 
 
 def _occupied(run: LoadedRun) -> Bools | None:
-    """Sites that have an atom; None where all have."""
+    """Sites that have an atom; None if all have one."""
     occupation = run.match.occupation
     return occupation.occupied if occupation is not None and occupation.n_vacancies else None
 
@@ -251,7 +251,7 @@ def _fit_once(
 def _fit_many(
     runs: Sequence[LoadedRun], found: Sequence["_RunSums"], expansion: Expansion
 ) -> Fitted:
-    """Fit second order with many parameters, without normal equations."""
+    """Fit second order with many parameters, without forming normal equations."""
     sums, sources = joined([one.covariances for one in found]), [one.source for one in found]
     frames = np.array([one.covariances.n_frames for one in found])
     kelvin = float(frames @ [source.temperature for source in sources] / frames.sum())
@@ -291,7 +291,7 @@ def _sums_of_run(
     bars: StartBar,
     title: str,
 ) -> _RunSums:
-    """Sum over a run in one pass; covariances lose the dipole–dipole forces after it."""
+    """Sum over a run in one pass; subtract the dipole–dipole forces from the covariances."""
     space, expansion = half_space(run.supercell), plan.expansion
     few = min(plan.n_blocks, blocks_for(space))
     parts: dict[str, Any] = {
@@ -315,7 +315,7 @@ def _sums_of_run(
 def _suspicion(
     covariances: Sequence[ForceCovariances], expansion: Expansion
 ) -> tuple[Note, ...]:
-    """Warn if the residual of a fit without charges has dipole–dipole forces."""
+    """Warn if the residual of a fit without charges contains dipole–dipole forces."""
     if not covariances:
         return ()
     note = suspected_dipoles(covariances, expansion.group, expansion.cutoffs[1])
@@ -330,7 +330,7 @@ def _equations(sums: _RunSums, expansion: Expansion) -> NormalEquationBlocks:
 
 
 def _covariances_of_part(run: LoadedRun, charges: Charges | None) -> ForceCovariances:
-    """Covariances of some of the blocks of frames, evenly spread over the run."""
+    """Covariances of some of the blocks of frames, evenly spaced over the run."""
     chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)]
     sums = ForceCovariance(half_space(run.supercell), run.n_frames)
     found = stream(run.motion, chosen, sums, workers=run.job.running.workers)

@@ -1,4 +1,4 @@
-"""What a job chooses for its fit: scheme, cutoffs, constraints, and the strength of a ridge."""
+"""Choices of a job for its fit: scheme, cutoffs, constraints, and the strength of a ridge."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -38,7 +38,7 @@ def fit_options(
     runs: Sequence[LoadedRun] = (),
     earlier: NormalEquationBlocks | None = None,
 ) -> FitOptions:
-    """Options of the fit that a job asks for; the default scheme depends on the runs."""
+    """Options of the fit of a job; the default scheme depends on the runs."""
     sources = (*(() if earlier is None else earlier.sources), *map(source_of, runs))
     by_default = default_scheme(sources)
     return FitOptions(
@@ -57,7 +57,7 @@ def fit_options(
 
 
 def cutoffs_of(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
-    """Order → cutoff of the job; None: by the data for order 2, else the largest possible."""
+    """Order → cutoff of the job; None is chosen by the data for order 2, else the largest."""
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     found: dict[int, Cutoff | Literal["supercell"] | None] = {2: None}
     for order, value in given.items():
@@ -67,7 +67,7 @@ def cutoffs_of(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
 
 
 def smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
-    """Cutoffs of the job for normal equations of larger ones; None: those of the equations."""
+    """Cutoffs of the job, if smaller than those of normal equations; None for the latter."""
     asked = cutoffs_of(job)
     if asked == {2: None}:
         return None
@@ -75,7 +75,7 @@ def smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
 
 
 class Plan(NamedTuple):
-    """How the fit of some runs is to be solved."""
+    """Method of solution of the fit of some runs."""
 
     expansion: Expansion
     options: FitOptions
@@ -105,7 +105,7 @@ class Plan(NamedTuple):
         )
 
     def require_memory(self) -> None:
-        """Refuse a fit that needs more memory than the computer has, before it is begun."""
+        """Refuse a fit that needs more memory than the computer has, before it starts."""
         if self.refusal is not None:
             raise self.refusal
 
@@ -142,7 +142,7 @@ def plan_of(
 def scheme_notes(
     runs: Sequence[LoadedRun], cutoffs: Mapping[int, CutoffChoice]
 ) -> Iterator[Note]:
-    """Note how displaced supercells of several sizes are fitted, and what is wrong with it."""
+    """Make notes on fits to displaced supercells of several sizes, and their shortcomings."""
     chosen = runs[0].job.fit.scheme
     if max(cutoffs) < 3 or default_scheme(map(source_of, runs)) != "joint":
         return
@@ -160,7 +160,7 @@ def scheme_notes(
 
 
 def chooses_strength_by_atoms(n_frames: int, options: FitOptions) -> bool:
-    """Whether the frames are too few to leave some out and choose the strength."""
+    """Whether the frames are too few to choose the strength by leaving some of them out."""
     few = n_frames < _FEWEST_LEFT_OUT
     return few and options.regularised and options.strength is None
 
@@ -168,7 +168,7 @@ def chooses_strength_by_atoms(n_frames: int, options: FitOptions) -> bool:
 def with_strength_by_atoms(
     runs: Sequence[LoadedRun], expansion: Expansion, charges: Charges | None
 ) -> FitOptions:
-    """Options of a fit to few frames: groups of atoms are left out to choose the strength."""
+    """Options of a fit to few frames: the strength is chosen by leaving out groups of atoms."""
     options, parts = fit_options(runs[0].job, runs), []
     for run in runs:
         n_groups = min(_GROUPS, run.supercell.n_atoms)

@@ -1,7 +1,7 @@
 """The folder of a job: its log, the provenance of its results, and its files.
 
-The report writes tables and figures; force constants, normal equations, the job and the log are
-written here.
+The report writes tables and figures; this module writes force constants, normal equations, the
+job and the log.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def no_bars(_title: str, _total: int) -> Callable[[int], None]:
 
 
 def on_scheduler(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Reduce runs where the job says that is, or is in, the first argument of a function."""
+    """Reduce runs within a function on the scheduler of its first argument, or of its job."""
 
     @wraps(function)
     def scheduled(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -85,7 +85,7 @@ class Log:
 
     @contextmanager
     def stage(self, name: str, *, has_bars: bool = False) -> Iterator[None]:
-        """Record a stage and its duration; show it while it lasts, unless it ``has_bars``."""
+        """Record a stage and its duration; show it while it runs, unless it ``has_bars``."""
         self.record(f"{name} …")
         start = time.perf_counter()
         end = None if has_bars else self._bars(name, 0)
@@ -132,7 +132,7 @@ def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
 def _describe(path: Path, stamp: FileStamp | None, left: Event) -> InputFile:
     """Describe a file, or a folder without a stamp; DataError if the file has changed.
 
-    An object is not read once more for its digest.
+    An object is not read again for its digest.
     """
     if stamp is None:
         return _describe_folder(path, left)
@@ -191,7 +191,7 @@ class Analysis(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutputFolder:
-    """The folder of a job while it is locked against other processes."""
+    """The folder of a job, locked against other processes."""
 
     job: Job
     log: Log
@@ -220,7 +220,7 @@ class OutputFolder:
         return Written(replace(found.results, timings=self.log.seconds), paths)
 
     def _extra(self, found: Analysis) -> dict[str, Writer]:
-        """Files beside those of the report."""
+        """Files in addition to those of the report."""
         constants, supercell = found.results.constants, found.results.supercell
         for_phonopy = self.for_phonopy and supercell.n_atoms <= MOST_FOR_PHONOPY
         if self.for_phonopy and not for_phonopy:
@@ -239,7 +239,7 @@ class OutputFolder:
 
 @contextmanager
 def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[OutputFolder]:
-    """Lock the folder of a job while its results are calculated.
+    """Lock the folder of a job while its results are computed.
 
     Raises
     ------
@@ -302,9 +302,9 @@ def save_analysis(
     Raises
     ------
     UsageError
-        If a file is in the way that trajmodes did not write.
+        If a file would be overwritten that trajmodes did not write.
     StorageError
-        If the disk does not take them.
+        If the system refuses to write.
     """
     results = found.results
     with open_folder(folder) as opened, scratch_in(opened.path) as scratch:
@@ -322,9 +322,9 @@ def copy_results(folder: str | os.PathLike[str], dataset: xr.Dataset, source: Pa
     Raises
     ------
     UsageError
-        If both are one folder, or a file is in the way that trajmodes did not write.
+        If both folders are one, or a file would be overwritten that trajmodes did not write.
     StorageError
-        If the disk does not take them.
+        If the system refuses to write.
     """
     names = (CONSTANTS_FILE, NORMAL_EQUATIONS.file, AMPLITUDES.file, *PHONOPY_FILES, *JOB_FILES)
     require_replaceable(folder, (*RESULT_FILES, *names), [source])
@@ -371,8 +371,8 @@ def _of_job(text: str, log: Log | None) -> dict[str, Writer]:
 def scratch_in(folder: Path) -> Iterator[str]:
     """Folder for large intermediate files on the disk of the results.
 
-    Files that are still in use, which Windows does not remove, remain: the next command that
-    writes to the folder removes them.
+    Windows does not remove files that are still in use: the next command that writes to the
+    folder removes them.
     """
     try:
         path = mkdtemp(dir=folder, prefix=".trajmodes.")

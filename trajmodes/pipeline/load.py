@@ -146,12 +146,12 @@ class LoadedRun:
 
     @property
     def occupied(self) -> Floats | None:
-        """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
+        """(s,) occupied fraction of each site of the primitive cell; None if all are."""
         occupation = self.match.occupation
         return None if occupation is None else occupation.by_site
 
     def moved(self, shift: Floats) -> "LoadedRun":
-        """Count displacements from sites moved by (s, 3) in Å, which keep their symmetry."""
+        """Refer displacements to sites moved by (s, 3) in Å, which conserve the symmetry."""
         matched = self.match.moved(shift)
         return replace(self, match=matched, displacer=replace(self.displacer, match=matched))
 
@@ -162,13 +162,14 @@ class LoadedRun:
     def arrays(self) -> "dict[str, Array]":
         """Positions, velocities and forces as Dask arrays (t, a, 3) in Å, Å/ps, eV/Å.
 
-        In the axes of the file, atoms sorted by id. Nothing is read until they are computed.
+        They are in the axes of the file, with atoms sorted by id. Nothing is read until they
+        are computed.
         """
         return lazy_arrays(self.frames, self.blocks, self.trajectory.n_atoms, self.fields)
 
 
 class KnownCrystal(NamedTuple):
-    """A crystal that runs are matched to."""
+    """A crystal to which runs are matched."""
 
     crystal: Crystal
     relax: bool
@@ -182,7 +183,7 @@ Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
 def load(
     job: Job, *, log: Log, crystal: Crystal | None = None, frames: Trajectory | None = None
 ) -> LoadedRun:
-    """Open one trajectory, match it to its crystal and look at a sample of its frames.
+    """Open one trajectory, match it to its crystal and examine a sample of its frames.
 
     All files are parts of one run. Units that neither the file nor the job names must be
     proved, see `_prove_units`.
@@ -198,7 +199,7 @@ def load(
     Raises
     ------
     UsageError
-        If a file is missing, or an option that only the user knows.
+        If a file is missing, or an option whose value only the user knows.
     DataError
         If the trajectory is damaged or inconsistent, or of another crystal.
     """
@@ -224,7 +225,7 @@ def load_runs(
     crystal
         The crystal to match all runs to, its sites unchanged; by default that of the cell file.
     frames
-        Trajectories that are open already, one for each run, in place of the job's files.
+        Trajectories that are already open, one for each run, in place of the job's files.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
     if frames:
@@ -356,8 +357,8 @@ def _prove_units(
 ) -> list[LoadedRun]:
     """Load with the only unit style in which the box fits the crystal and the motion agrees.
 
-    `prove_units` judges the motion of the first run. Positions alone are taken in the first
-    style that fits a given crystal, where times do not depend on the style.
+    `prove_units` judges the motion of the first run. If there are only positions, and times do
+    not depend on the style, the first style that fits a given crystal is used.
     """
     proved: dict[str, list[LoadedRun]] = {}
     refused: dict[str, TrajmodesError] = {}

@@ -84,7 +84,7 @@ class MoleculeRun:
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
-        """Frame ranges [start, stop) that the run is streamed in."""
+        """Frame ranges [start, stop) in which the run is streamed."""
         return cut_blocks(self.trajectory.segments, self.trajectory.n_atoms)
 
     @property
@@ -94,7 +94,7 @@ class MoleculeRun:
 
     @property
     def occupied(self) -> None:
-        """A molecule has all its atoms."""
+        """None: a molecule has all its atoms."""
 
     def motion(self, start: int, stop: int) -> MotionBlock:
         """Frames [start, stop) in the Eckart frame.
@@ -144,8 +144,8 @@ class MoleculeResults:
 def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     """Open a run of a molecule and find its reference.
 
-    ``frames`` are open frames, used in place of the job's files. Options for crystals are not
-    used.
+    `frames` is an open trajectory, used in place of the job's files. Options for crystals are
+    ignored.
 
     Raises
     ------
@@ -331,7 +331,7 @@ def _hessian_from_file(
 def _projected(
     run: MoleculeRun, modes: Modes, log: Log, bars: StartBar, scratch: Path | None
 ) -> tuple[Projected | None, Note | None]:
-    """Project the run; or note why positions do not give the velocities that it lacks."""
+    """Project the run, or note why its velocities cannot be computed from positions."""
     reason = why_not_projected(run, modes)
     if reason is not None:
         return None, reason

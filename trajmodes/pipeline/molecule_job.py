@@ -59,7 +59,7 @@ def molecule_job(
 ) -> WrittenMolecule:
     """Find the modes of a molecule in a run without periodicity, and write a folder.
 
-    `frames` are open frames, used in place of the job's files.
+    `frames` is an open trajectory, used in place of the job's files.
 
     Raises
     ------

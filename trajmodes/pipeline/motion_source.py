@@ -22,7 +22,7 @@ from trajmodes.units import FEMTOSECOND, THZ
 
 
 class Runs(Protocol):
-    """What a projection needs of a run of a crystal or of a molecule."""
+    """The interface of a run, of a crystal or of a molecule, for a projection."""
 
     @property
     def job(self) -> Job:
@@ -50,12 +50,12 @@ class Runs(Protocol):
 
     @property
     def scaled_motion(self) -> Callable[[int, int], MotionBlock]:
-        """Reads frames [start, stop) as the modes see them, see `ScaledMotion`."""
+        """Reads frames [start, stop) scaled for the modes, see `ScaledMotion`."""
         ...
 
     @property
     def occupied(self) -> Floats | None:
-        """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
+        """(s,) occupied fraction of each site of the primitive cell; None if all are."""
         ...
 
 
@@ -95,12 +95,12 @@ def source_of(
     Parameters
     ----------
     highest
-        Highest frequency of its motion in rad/ps, not positive if unknown. It determines the
+        Highest frequency of the motion in rad/ps, not positive if unknown. It determines the
         stride, and whether velocities from differences can be corrected.
     every_frame
-        Whether the stride is one, as it is where amplitudes are saved.
+        Whether the stride is one, as it is if amplitudes are saved.
     is_timed
-        Whether the time between frames is needed; velocities give energies without it.
+        Whether the time between frames is required; energies from velocities do not need it.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def leaves_out_frames(run: Runs) -> bool:
 
 
 def why_not_projected(run: Runs, modes: Modes) -> Note | None:
-    """Note why positions do not give the velocities that a run lacks; None if they do."""
+    """Note why velocities cannot be computed from positions; None if they can."""
     if run.trajectory.has_velocities:
         return None
     try:
@@ -152,7 +152,7 @@ def why_not_projected(run: Runs, modes: Modes) -> Note | None:
 
 
 def _untimed(run: Runs) -> Source:
-    """Every frame, where the time between frames is unknown."""
+    """Motion at every frame of a run whose time between frames is unknown."""
     segments = run.trajectory.segments
     motion = StridedMotion(run.scaled_motion, segments, 1)
     blocks = motion.blocks(cut_blocks(segments, run.trajectory.n_atoms))
@@ -186,7 +186,7 @@ def timestep_fs(run: Runs) -> float | None:
 
 
 def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
-    """Note what time step, intervals, differences and stride mean for modes.
+    """Note the effects of time step, intervals, differences and stride on modes.
 
     `omega` (g,) are the harmonic frequencies in rad/ps.
     """

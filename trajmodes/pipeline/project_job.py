@@ -67,7 +67,7 @@ class Matched(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Data of a projection that are in memory already, in place of files of the job."""
+    """Data of a projection that are already in memory, in place of files of the job."""
 
     constants: ForceConstants | None = None
     trajectory: Trajectory | None = None
@@ -202,7 +202,7 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
 
     The crystal of the force constants defines the cell, the sites and their order; its lattice
     is strained to that of the run. A cell file is needed only for force constants without a
-    crystal. Beside others it must describe the same crystal, and is not used.
+    crystal. For others it must describe the same crystal, and is not used.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
 def _with_charges(
     constants: ForceConstants, job: Job, run: LoadedRun
 ) -> tuple[ForceConstants, tuple[Note, ...]]:
-    """Take the dipole–dipole part of given charges off force constants of a file."""
+    """Subtract the dipole–dipole part of given charges from force constants of a file."""
     named = job.projection.force_constants
     if named is None:
         raise UsageError(
@@ -254,10 +254,11 @@ def _with_charges(
 
 
 def _about_given_sites(run: LoadedRun) -> LoadedRun:
-    """Count displacements from the sites of the force constants, if the run is about them.
+    """Refer displacements to the sites of the force constants, if the run agrees with them.
 
-    The match averages few frames, so its mean positions are less precise than the sites to
-    which force constants were fitted. They are kept only if they differ significantly.
+    The match averages over few frames, so that its mean positions are less precise than the
+    sites to which force constants were fitted. Mean positions are used only if they differ
+    significantly.
     """
     return run if run.match.is_relaxed else run.moved(-run.match.relaxation)
 

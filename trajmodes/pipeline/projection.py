@@ -55,7 +55,7 @@ from trajmodes.symmetry.translations import half_space
 
 
 class Projected(NamedTuple):
-    """A projection, and what later stages need beside it."""
+    """A projection, and further data for later stages."""
 
     projection: Projection
     displacements: DisplacementCovariance
@@ -181,7 +181,7 @@ def _parts(
 def _corrected(
     found: dict[str, Any], kept: Floats, interval_ps: float, modes: Modes
 ) -> dict[str, Any]:
-    """Results of differenced velocities, with the corrections that remain beside `kept`.
+    """Results of differenced velocities, with the corrections that remain apart from `kept`.
 
     `kept` (set) are the attenuation factors by which amplitudes were divided.
     """

@@ -65,7 +65,7 @@ from trajmodes.results.folder import Writer
 
 
 class FitData(NamedTuple):
-    """Data of a fit that are in memory already."""
+    """Data of a fit that are already in memory."""
 
     trajectories: Sequence[Trajectory] = ()
     """One for each run, in place of the files of the job."""
@@ -86,7 +86,7 @@ def run_job(
 ) -> Written:
     """Fit force constants, project on their modes, and write the results folder.
 
-    `frames` is the trajectory, if it is open already.
+    `frames` is the trajectory, if it is already open.
     """
     require_no_constants(job)
     log = Log(bars)
@@ -134,7 +134,7 @@ def analyse(
 ) -> Analysis:
     """Fit force constants to a run, and project it on their modes.
 
-    `scratch`: folder for amplitudes, if the job saves them.
+    `scratch` is a folder for amplitudes, if the job saves them.
 
     Raises
     ------
@@ -268,9 +268,9 @@ def _runs_for(
 
 
 def _with_member_scatter(fitted: Fitted) -> Fit:
-    """Widen the error bars by the scatter of equivalent modes in the runs that were read.
+    """Increase the error bars by the scatter of equivalent modes in the runs that were read.
 
-    That of the frames of an earlier fit is taken to be the same.
+    The scatter in the frames of an earlier fit is taken to be the same.
     """
     fit, runs = fitted.fit, _by_supercell(fitted)
     if not runs or fit.errors is None:
@@ -331,7 +331,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
 def _with_static_check(results: Results, fitted: Fitted) -> Results:
     """Compare the frequencies of a fit with static ones of the same displacements and forces.
 
-    Those of a joint fit of several orders differ on purpose.
+    The frequencies of a joint fit of several orders are expected to differ.
     """
     job, modes = fitted.runs[0].job, results.modes
     parts = fitted.covariances

@@ -27,7 +27,7 @@ def convert_job(
     Raises
     ------
     UsageError
-        If the file exists, is one of those that are read, or has another suffix.
+        If the output exists, is one of the input files, or has another suffix.
     DataError
         If a frame of the run is not valid.
     StorageError
@@ -52,7 +52,7 @@ def convert_job(
 
 
 def show_converted(done: Converted) -> str:
-    """Say what has been written, how large it is, and how fast it was."""
+    """State what was written, its size, and the speed."""
     megabytes = 1e-6 * done.original_bytes
     digits = "; ".join(f"{name} {_words(form)}" for name, form in done.forms.items())
     lines = [

@@ -2,8 +2,9 @@
 
 Blocks of frames are read and packed by threads, and written in order, so that memory does not
 grow with the run. A chunk holds whole frames of one quantity, with a checksum. Numbers that
-were read from text take the bytes that their digits need (`trajmodes.readers.netcdf.digits`);
-a chunk in which one of them would change is written in full.
+were read from text are stored in as many bytes as their digits need
+(`trajmodes.readers.netcdf.digits`). A chunk in which a number would change is stored in full
+precision.
 """
 
 import time
@@ -101,7 +102,7 @@ def write_run(
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Converted:
-    """Write the frames of a run; the file appears under its name when it is complete.
+    """Write the frames of a run; the file gets its name when it is complete.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def write_run(
 def _forms(
     run: Trajectory, lj: LennardJonesUnits | None, rows: int, *, float32: bool
 ) -> dict[str, Form]:
-    """Choose the fewest bytes that give back every bit of some chunks of each field."""
+    """Choose the fewest bytes that reproduce every bit of some chunks of each field."""
     units = units_of_text(run.unit_style, lj)
     n = run.n_frames
     blocks = [run.read(t, min(t + rows, n)) for t in {0, n // 2, max(n - rows, 0)}]
@@ -265,7 +266,7 @@ def _lengths_and_angles(cells: Floats) -> tuple[Floats, Floats]:
 def _create_packed(
     file: Any, field: str, form: Form, shape: tuple[int, int, int], rows: int
 ) -> None:
-    """Create the array of a field, whose chunks are written as they are."""
+    """Create the array of a field, whose chunks are written already packed."""
     name, unit = FIELDS[field]
     kind = (h5py.h5t.IEEE_F32LE if form.single else h5py.h5t.IEEE_F64LE).copy()
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -291,7 +292,7 @@ _Block = tuple[int, int, Floats, list[Chunk]]
 def _packed_blocks(
     run: Trajectory, forms: dict[str, Form], rows: int, workers: int
 ) -> Iterator[_Block]:
-    """Read and pack blocks of frames on threads; they come in the order of time."""
+    """Read and pack blocks of frames on threads; yield them in order of time."""
     pending: deque[Future[_Block]] = deque()
     step = _BLOCK_CHUNKS * rows
 

@@ -1,7 +1,7 @@
-"""`trajmodes init`: looks at a run and the files beside it, and writes a job file for it.
+"""`trajmodes init`: examines a run and the files beside it, and writes a job file.
 
-A cell file is named in the job if the run matches it, and a time step if an input or a log of
-LAMMPS gives it. What is not found is left open, with what to fill in.
+The job names a cell file if the run matches it, and a time step if an input or a log of LAMMPS
+gives it. Values that are not found are left open, with a comment.
 """
 
 import os
@@ -31,7 +31,7 @@ Options with # before them are not set. Paths are relative to this file."""
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the files say: settings of the job, and remarks on them."""
+    """Settings of the job as found in the files, and remarks on them."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def _matched(found: _Found, trajectory: Path, log: Log) -> LoadedRun:
 
 
 def _with_time_step(found: _Found, trajectory: Path, run: LoadedRun, log: Log) -> LoadedRun:
-    """Take the time step of inputs and logs if they agree; otherwise say so."""
+    """Take the time step of inputs and logs if they agree; otherwise note that they differ."""
     steps = time_steps_beside(trajectory)
     values = {round(one.femtoseconds, 9) for one in steps}
     if len(values) != 1:

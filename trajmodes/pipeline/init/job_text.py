@@ -19,13 +19,13 @@ def commented_job(
     Parameters
     ----------
     command
-        The command that the job is for.
+        The command of the job.
     given
         Name → value of the options that are set; all others are comments.
     remarks
-        Name → where the value comes from, or why there is none.
+        Name → source of the value, or the reason why there is none.
     head
-        What the file is, in its first lines.
+        First lines, which describe the file.
     """
     lines = [*_comment(head), ""]
     lines += _entry("trajectory", given, remarks)
@@ -62,7 +62,7 @@ def _entry(name: str, given: Mapping[str, Any], remarks: Mapping[str, str]) -> I
 
 
 def _placeholder(one: Option) -> str:
-    """Default as a value, or the form of a value where it is not set by default."""
+    """Default as a value, or the form of a value if there is no default."""
     if one.default not in (None, ()) and not one.declared.unset:
         return json.dumps(one.kind.write(one.default), ensure_ascii=False)
     if one.kind.choices:

@@ -18,7 +18,7 @@ _UNITS = re.compile(r"^\s*units\s+(\w+)\s*(?:#.*)?$", re.MULTILINE)
 
 
 class TimeStep(NamedTuple):
-    """Time step of a simulation, and the file that says so."""
+    """Time step of a simulation, and the file in which it was found."""
 
     femtoseconds: float
     file: Path
@@ -37,7 +37,7 @@ def cells_beside(trajectory: Path, given: Iterable[Path]) -> list[Path]:
 
 
 def time_steps_beside(trajectory: Path) -> list[TimeStep]:
-    """Time steps in inputs and logs of LAMMPS that name the trajectory, or else in all of them.
+    """Time steps in inputs and logs of LAMMPS that name the trajectory, or else in all logs.
 
     The last one of a file counts, as in LAMMPS.
     """

@@ -1,7 +1,7 @@
 """Analysis of a simulation while it runs.
 
 In: a job, and the address of a simulation that sends its frames. Out: the results folder of
-`run` or `project`, renewed while frames come in. Open `job` first. `recorder` writes the frames
-to a file, which the jobs read as any other; `growth` projects it on given modes at the cost of
-its new frames; `conditions` decides whether the results are good enough.
+`run` or `project`, updated while frames are received. Open `job` first. `recorder` writes the
+frames to a file, which the jobs read like any other; `growth` projects it on given modes at the
+cost of its new frames; `conditions` decides whether the results are accurate enough.
 """

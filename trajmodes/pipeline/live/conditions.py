@@ -1,4 +1,4 @@
-"""When a simulation has run long enough: errors of its results, or its length."""
+"""Conditions for the end of a simulation: errors of its results, or its length."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from trajmodes.units import THZ
 
 
 def _frequency(results: Results) -> float:
-    """Largest standard error of a frequency in THz: fitted, or measured on given modes."""
+    """Largest standard error in THz of a frequency, fitted or measured on given modes."""
     if results.run_length is not None:
         return results.run_length.worst / THZ
     if results.projection is None:
@@ -19,7 +19,7 @@ def _frequency(results: Results) -> float:
 
 
 def _linewidth(results: Results) -> float:
-    """Relative error in % that half of the linewidths have; lines not resolved have none."""
+    """Median relative error of the linewidths in %; that of unresolved lines is infinite."""
     lines = None if results.projection is None else results.projection.lines
     if lines is None or not len(lines.linewidth):
         return np.inf
@@ -46,12 +46,12 @@ _ERRORS: dict[str, Callable[[Results], float]] = {
 
 
 def most_of(conditions: Sequence[Condition], quantity: str) -> float:
-    """Smallest value that conditions on a number of frames or minutes name; inf without one."""
+    """Smallest value of the conditions on a number of frames or minutes; inf without one."""
     return min((value for name, value in conditions if name == quantity), default=np.inf)
 
 
 def reached(conditions: Sequence[Condition], results: Results) -> str:
-    """Text of the first condition that the errors of some results fulfil; empty if none."""
+    """Text of the first condition that the errors of the results fulfil; empty if none."""
     for name, value in conditions:
         if name in _ERRORS and _ERRORS[name](results) <= value:
             return f"{name} {value:g} {UNIT_OF_CONDITION[name]}"
@@ -59,7 +59,7 @@ def reached(conditions: Sequence[Condition], results: Results) -> str:
 
 
 def errors_text(results: Results) -> str:
-    """List the errors that conditions may name, in one line."""
+    """List the errors for which there are conditions, in one line."""
     words = {"frequency": "frequencies", "linewidth": "half of the widths"}
     found = {name: error(results) for name, error in _ERRORS.items()}
     texts = [

@@ -1,10 +1,9 @@
 """A projection of a run that grows: each pass continues the one before.
 
-The sums of a projection depend on the number of frames: through the blocks of time of the
-error bars, the lengths of segments, and the ends of ranges. A `Growing` makes them those of a
-run of twice as many frames as there were at first, of which the last ones are yet to come.
-Blocks of time are an eighth as long, and are merged when a result is wanted: they are then
-equal within a quarter.
+The sums of a projection depend on the number of frames through the blocks of time of the error
+bars, the lengths of segments, and the ends of ranges. A `Growing` sets these for a run of twice
+as many frames as there are at first. Its blocks of time are an eighth as long, and are merged
+when results are computed; the lengths of the merged blocks differ by at most a quarter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +32,7 @@ _OF_LENGTH = ("n_frames", "n_blocks", "ranges", "segments", "times_ps")
 class Growing:
     """Keeps the states of a projection in memory, for a run with more frames; see `Passes`.
 
-    Other passes, and those of short runs, begin at their first block.
+    Other passes, and passes over short runs, begin at their first block.
     """
 
     def __init__(self) -> None:
@@ -45,7 +44,7 @@ class Growing:
     def begin(
         self, reduction: Reduction[Any, Any, Any], blocks: Sequence[tuple[int, int]]
     ) -> Begin:
-        """Continue after the blocks that are done, if this is the same run with more frames."""
+        """Continue after the complete blocks, if this is the same run with more frames."""
         self._is_kept = False
         if not isinstance(reduction, Transformed):
             return Begin(reduction, Reached())
@@ -73,7 +72,7 @@ class Growing:
 
 @dataclass(frozen=True, slots=True)
 class _Grown:
-    """Reduction by parts of an open run, to the results of its frames so far."""
+    """Reduction of a growing run to the results of its frames so far."""
 
     opened: Parts
     so_far: Parts
@@ -136,7 +135,7 @@ def _has_enough_frames(part: Any) -> bool:
 
 
 def _opened(part: Any) -> Any:
-    """Reduction of a run that goes on, with finer blocks of time."""
+    """Reduction of a run that continues, with finer blocks of time."""
     found = _of_length(part)
     ranges = _ranges(part)
     n_frames = GROWTH * (ranges[-1][1] if ranges else found["n_frames"])
@@ -150,7 +149,7 @@ def _opened(part: Any) -> Any:
 
 
 def _fits(opened: Parts, parts: Parts) -> bool:
-    """Whether some parts are those of a run that open ones were made for."""
+    """Whether parts of a reduction belong to the run of the open reductions."""
     return opened.keys() == parts.keys() and all(
         _fits_one(opened[name], part) for name, part in parts.items()
     )

@@ -1,7 +1,7 @@
 """Results of a recording that grows, at the cost of its new frames.
 
 Crystal, sites and limits of outliers, lengths of segments and blocks of time are those of the
-first frames. When there are twice as many frames they are determined anew, from all of them.
+first frames. They are determined anew from all frames when the number of frames has doubled.
 """
 
 from dataclasses import replace
@@ -19,10 +19,10 @@ from trajmodes.streaming.schedule import block_frames, kept_by
 
 
 class Growth:
-    """Projects a recording on given modes, again and again."""
+    """Projects a recording on given modes, repeatedly while it grows."""
 
     def __init__(self, job: Job) -> None:
-        """Prepare the projection of the recording that is the trajectory of a job."""
+        """Prepare the projection of the recording, which is the trajectory of the job."""
         self._job = job
         self._matched: Matched | None = None
         self._passes = Growing()
@@ -57,7 +57,7 @@ class Growth:
         return written, matched.run.n_frames
 
     def _so_far(self, bars: StartBar) -> Matched | None:
-        """Frames in whole blocks, matched as the first ones."""
+        """Frames in whole blocks, matched as the first frames were."""
         matched = self._matched or run_on_constants(self._job, log=Log(bars))
         frames = _in_whole_blocks(self._opened(matched.run))
         if frames is None:
@@ -70,9 +70,9 @@ class Growth:
         return matched._replace(run=replace(matched.run, trajectory=frames))
 
     def _opened(self, run: LoadedRun) -> Trajectory:
-        """Open the recording anew, with what is known of its atoms.
+        """Open the recording anew, with the known properties of its atoms.
 
-        It is not hashed for the provenance, which would read all of it.
+        It is not hashed for the provenance, because that would read the whole file.
         """
         known = run.trajectory
         proved = (one for one in PROVABLE_UNITS if one == known.unit_style)
@@ -83,7 +83,7 @@ class Growth:
 
 
 def _in_whole_blocks(run: Trajectory) -> Trajectory | None:
-    """Leave out the frames of the last block that is streamed, if more are to come for it."""
+    """Leave out the frames of the last streamed block if that is incomplete."""
     start, stop = run.segments[-1]
     size = block_frames(run.n_atoms)
     # Differences of positions lack the first and the last frame.

@@ -38,7 +38,7 @@ def live_job(
     job
         Its trajectory is the address of the simulation.
     say
-        Is called with a line about each analysis, and when the simulation is held.
+        Called with a line about each analysis, and when the simulation is paused at the end.
 
     Raises
     ------

@@ -24,8 +24,8 @@ _LOOK_S = 0.2
 class Recorder(Thread):
     """Receives frames until a number of them, a call of `stop`, or the end of the simulation.
 
-    After the connection is lost the recorder connects again. The recording has whole frames of
-    increasing steps only. The simulation is paused while the disk is slower than it.
+    If the connection is lost, the recorder connects again. The recording has complete frames of
+    increasing steps only. If the disk is slower than the simulation, the simulation is paused.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Recorder(Thread):
         Parameters
         ----------
         then
-            What the simulation is asked for after this number of frames: the end of the
-            connection, or of itself, or to be held until `release`.
+            Request after this number of frames: to close the connection, to end the simulation,
+            or to pause it until `release`.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Recorder(Thread):
         return self._writer.n_frames
 
     def pause(self) -> None:
-        """Let the simulation make no steps until `resume`."""
+        """Pause the simulation until `resume`."""
         self._asked.set()
 
     def resume(self) -> None:
@@ -91,7 +91,7 @@ class Recorder(Thread):
         self._asked.clear()
 
     def stop(self, packet: Packet) -> None:
-        """End or hold the simulation, or leave it; wait until the recording is closed."""
+        """End, pause or leave the simulation, and wait until the recording is closed."""
         if self.is_alive():
             self._packet = packet
             self._stopped.set()
@@ -99,12 +99,12 @@ class Recorder(Thread):
             self.join()
 
     def hold(self) -> None:
-        """Keep a simulation that was stopped by a pause, until `resume` or its end."""
+        """Wait with the simulation paused, until `resume` or the end of the simulation."""
         while self.is_paused and self._asked.is_set() and self._client.is_served():
             time.sleep(_LOOK_S)
 
     def release(self) -> None:
-        """Leave a simulation that was stopped by a pause."""
+        """Disconnect from a simulation that is paused."""
         if self.is_paused:
             self.is_paused = False
             self._client.leave(Packet.DISCONNECT)
@@ -126,7 +126,7 @@ class Recorder(Thread):
             self._client.leave(Packet.DISCONNECT)
 
     def _receive(self, session: Session) -> None:
-        """Write what one connection gives."""
+        """Write the frames received by one connection."""
         for found in self._client.frames(session):
             if found is not None:
                 self._keep(*found)
@@ -140,7 +140,7 @@ class Recorder(Thread):
             self._steer(is_paused=self._asked.is_set() or self._writer.is_behind)
 
     def _end(self) -> None:
-        """Do what is to be done with the simulation after the last frame."""
+        """End, pause or leave the simulation after the last frame, as requested."""
         if self._packet is Packet.PAUSE:
             self.pause()
             self._steer(is_paused=True)
@@ -149,7 +149,7 @@ class Recorder(Thread):
             self._client.leave(self._packet)
 
     def _steer(self, *, is_paused: bool) -> None:
-        """Pause the simulation, or let it continue, if it does not do so already."""
+        """Pause or resume the simulation, unless it is in that state already."""
         if is_paused != self.is_paused:
             self._client.send(Packet.PAUSE if is_paused else Packet.RESUME)
             self.is_paused = is_paused

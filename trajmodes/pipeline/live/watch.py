@@ -1,4 +1,4 @@
-"""A simulation that is watched: its frames are recorded, and its results renewed."""
+"""A simulation that is watched: its frames are recorded, and its results updated."""
 
 import os
 import time
@@ -33,11 +33,11 @@ _PACKETS = {"detach": Packet.DISCONNECT, "kill": Packet.KILL, "pause": Packet.PA
 
 
 class Watch:
-    """Records the frames of a running simulation, and renews the results of all frames so far.
+    """Records the frames of a running simulation, and updates the results of all frames so far.
 
     The last results are those of `run`, or of `project` if force constants are given, on the
-    recording. Those before, on given modes, are from the sums of a `Growth`. As a context
-    manager it leaves the simulation at the end.
+    recording. Earlier results on given modes are from the sums of a `Growth`. As a context
+    manager it disconnects from the simulation at the end.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Watch:
         UsageError
             If no simulation answers, or the recording exists.
         DataError
-            If what answers does not keep to the protocol.
+            If the program that answers does not follow the protocol.
         """
         if len(job.trajectory) != 1:
             raise UsageError("one simulation is watched at a time", fix="give one address")
@@ -85,11 +85,11 @@ class Watch:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the simulation was asked to make no steps."""
+        """Whether the simulation was asked to pause."""
         return self._recorder.is_paused
 
     def pause(self) -> None:
-        """Let the simulation make no steps until `resume`."""
+        """Pause the simulation until `resume`."""
         self._recorder.pause()
 
     def resume(self) -> None:
@@ -97,7 +97,7 @@ class Watch:
         self._recorder.resume()
 
     def hold(self) -> None:
-        """Wait while the simulation is held after the last frame, see `Recorder.hold`."""
+        """Wait while the simulation is paused after the last frame, see `Recorder.hold`."""
         self._recorder.hold()
 
     def __enter__(self) -> "Watch":
@@ -110,16 +110,16 @@ class Watch:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Leave the simulation; the recording remains."""
+        """Disconnect from the simulation; the recording remains."""
         self._recorder.stop(Packet.DISCONNECT)
         self._recorder.release()
         if isinstance(error, KeyboardInterrupt):
             error.add_note(f"the {self.n_frames} frames received are in {self._recorder.path}")
 
     def results(self) -> Iterator[Written]:
-        """Renew the results until a condition is reached, or the simulation ends.
+        """Update the results until a condition is fulfilled, or the simulation ends.
 
-        The last ones are those of all frames, in any case.
+        The last results are always those of all frames.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Watch:
                 yield self._renewed(self.n_frames)
 
     def _renewals(self) -> Iterator[Written]:
-        """Renew the results until a condition is reached."""
+        """Update the results until a condition is fulfilled."""
         begin = time.monotonic()
         minutes = most_of(self._options.until, "minutes")
         due, silence = begin + self._options.renew, _Silence(self._options.wait)
@@ -156,7 +156,7 @@ class Watch:
                 due = now + max(self._options.renew, (time.monotonic() - now) / _SHARE)
 
     def _of_first(self, n_frames: int) -> Written | None:
-        """Renew the results; None if the frames do not suffice."""
+        """Update the results; None if there are too few frames."""
         self._tried = n_frames
         try:
             return self._grown() or self._renewed(n_frames)
@@ -166,7 +166,7 @@ class Watch:
             return None
 
     def _renewed(self, n_frames: int) -> Written:
-        """Analyse the frames that are recorded, whose number is given."""
+        """Analyse the recorded frames, whose number is given."""
         given = self._job.projection.force_constants is not None
         do_job = project_job if given else run_job
         written = do_job(self._job, command=self._command, bars=self._bars)
@@ -186,14 +186,14 @@ class Watch:
 
 
 def _job_of_recording(job: Job, path: Path) -> Job:
-    """Make the same job of the recorded frames, without checkpoints."""
+    """Make the same job for the recorded frames, without checkpoints."""
     of_file = replace(job, trajectory=(os.fspath(path),))
     return of_file.with_options(checkpoint_every="never")
 
 
 @contextmanager
 def _named(recorder: Recorder) -> Iterator[None]:
-    """Name the recording, which other commands read, in errors."""
+    """Name the recording in errors, so that other commands can be used on it."""
     try:
         yield
     except TrajmodesError as error:
@@ -203,7 +203,7 @@ def _named(recorder: Recorder) -> Iterator[None]:
 
 
 class _Silence:
-    """Warns of a simulation that is connected and sends nothing."""
+    """Warns of a simulation that is connected but sends nothing."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s

@@ -1,4 +1,4 @@
-"""A thread that writes received frames to a file, so that a slow disk delays no frame."""
+"""A thread that writes received frames to a file, so that a slow disk does not delay them."""
 
 from collections import deque
 from contextlib import suppress
@@ -19,11 +19,11 @@ _PAUSE_AT, _RESUME_AT = MOST_BYTES // 2, MOST_BYTES // 8
 class Writer(Thread):
     """Writes frames in the order in which they were given.
 
-    After an error the file has whole frames.
+    After an error the file still consists of whole frames.
     """
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
-        """Prepare to write to a file that has the beginning of a session."""
+        """Prepare to write to a file that holds the start of a session."""
         super().__init__(name="writer", daemon=True)
         self._path, self._file = path, file
         self._changed = Condition()
@@ -37,7 +37,7 @@ class Writer(Thread):
         """Whether so many frames wait for the disk that no more should come."""
 
     def put(self, frames: bytes, frame_size: int) -> None:
-        """Have frames written; wait while the memory for them is full.
+        """Queue frames for writing; wait while the queue is full.
 
         Raises
         ------
@@ -53,7 +53,7 @@ class Writer(Thread):
             self._count(len(frames))
 
     def close(self) -> None:
-        """Write what waits, and close the file.
+        """Write the queued frames, and close the file.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Writer(Thread):
                 self._changed.notify_all()
 
     def _next(self) -> bytes:
-        """Return all frames that wait; none after the last ones."""
+        """Return all queued frames; none after the last ones."""
         with self._changed:
             self._changed.wait_for(lambda: self._parts or self._is_closed)
             data = b"".join(self._parts)
@@ -100,7 +100,7 @@ class Writer(Thread):
             self._count(-len(data))
 
     def _count(self, n_bytes: int) -> None:
-        """Take note of bytes that wait, or that wait no more."""
+        """Add to, or subtract from, the number of queued bytes."""
         self._n_waiting += n_bytes
         self.is_behind = self._n_waiting > (_RESUME_AT if self.is_behind else _PAUSE_AT)
         self._changed.notify_all()

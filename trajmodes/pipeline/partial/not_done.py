@@ -1,7 +1,7 @@
-"""The list of results that are not computed: why not, and how to write a run that has them.
+"""The list of results that are not computed: why not, and how to write a run that allows them.
 
-It is composed here alone. A result of a list of parts is either in the results or in the list
-of what was not done.
+Only this module makes the list. Each possible part of the results is either in the results or
+in this list.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -166,7 +166,7 @@ MOLECULE_PARTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Had:
-    """What a job had to work with."""
+    """The data available to a job."""
 
     runs: Sequence[Runs]
     has_constants: bool = True
@@ -204,12 +204,12 @@ def with_not_done(
     """Add the list of what `run`, `fit` or `project` did not compute.
 
     Notes of the check on missing fields, and of the projection on missing spectra, are in this
-    list, and therefore taken off the warnings.
+    list, and are therefore removed from the warnings.
 
     Parameters
     ----------
     fits, projects
-        What the job was to do.
+        Whether the job fits force constants, and whether it projects.
     reason
         Why the run was not projected, if it was not.
     """
@@ -236,7 +236,7 @@ def advised(error: DataError, run: Runs) -> DataError:
 
 
 def refusal_among(notes: Sequence[Note]) -> Note | None:
-    """Find the note that says why there are no spectra."""
+    """Find the note on the reason why there are no spectra."""
     return next((note for note in notes if note.subject == "not-done"), None)
 
 
@@ -253,13 +253,13 @@ class _Cause(NamedTuple):
 
 
 def _cause_of(part: Part, had: Had) -> _Cause:
-    """Find the first of its needs that is not met; enough frames are needed by all."""
+    """Find the first requirement of a part that is not met; all parts require enough frames."""
     needs: tuple[Need, ...] = (*part.needs, "frames")
     return next(cause for need in needs for cause in _lacking(need, had))
 
 
 def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
-    """Give the reason why a need is not met; nothing if it is."""
+    """Yield the reason why a requirement is not met; nothing if it is met."""
     if need in ("forces", "velocities"):
         yield from _without_field(need, had)
     elif need == "motion" and had.reason is not None:

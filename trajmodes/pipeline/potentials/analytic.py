@@ -1,4 +1,4 @@
-"""`trajmodes potential`: force constants and phonons of a potential, and fits beside them."""
+"""`trajmodes potential`: force constants and phonons of a potential, compared with fits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ _FORCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class OfPotential:
-    """What a potential gives for one crystal."""
+    """Results of a potential for one crystal."""
 
     state: State
     results: Results
@@ -90,8 +90,8 @@ def potential_job(
     Raises
     ------
     UsageError
-        If there is no crystal, the potential does not describe its species, or a file is in
-        the way.
+        If no crystal is given, the potential does not describe its species, or a file would be
+        overwritten that trajmodes did not write.
     DataError
         If the file is not a potential, or a compared model is of another crystal.
     """
@@ -100,7 +100,7 @@ def potential_job(
 
 
 def write_potential(found: OfPotential, output: str | None) -> dict[str, str]:
-    """Write what a potential gives, if a folder is named; return path → description."""
+    """Write the results of a potential, if a folder is named; return path → description."""
     results = found.results
     text = "force constants of the potential, for every other command"
     write = partial(write_hdf5, results.constants, results.supercell)
@@ -108,7 +108,7 @@ def write_potential(found: OfPotential, output: str | None) -> dict[str, str]:
 
 
 def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) -> OfPotential:
-    """Calculate what `potential_job` gives."""
+    """Calculate the results of `potential_job`, without writing them."""
     paths = existing_files(files)
     if values["output"] is not None:
         inputs = [*files, *values["compare"], *(one for one in (values["cell"],) if one)]
@@ -163,7 +163,7 @@ def of_potential(files: Sequence[str], values: Mapping[str, Any], command: str) 
 
 
 def _crystal(values: Mapping[str, Any], others: Sequence[ShellModel]) -> Crystal:
-    """Crystal that is named, or else that of the first compared model."""
+    """Crystal of the options, or else that of the first compared model."""
     if values["structure"] is None and values["cell"] is None and others:
         return others[0].constants.crystal
     return crystal_of(values["structure"], values["cell"])
@@ -180,7 +180,7 @@ def _static(potential: Source, crystal: Crystal) -> Static:
 
 
 def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:
-    """Say how far atoms moved, and how the volume changed."""
+    """State the displacements of the relaxation, and the change of volume."""
     if crystal is start:
         return []
     moved = np.linalg.norm((crystal.sites - start.sites) @ start.cell, axis=1).max()
@@ -193,7 +193,7 @@ def _of_relaxation(start: Crystal, crystal: Crystal) -> list[Note]:
 def _parts(
     label: str, potential: Potential, constants: ForceConstants, number: int
 ) -> list[ShellModel]:
-    """Constants of all forces; of embedded atoms, those along bonds and the many-body part."""
+    """Constants of all forces; for embedded atoms, also of bonds and of the many-body part."""
     total = replace(constants, triplets=None)
     whole = model_of_constants(label, total, number)
     if not isinstance(potential, EmbeddedAtom):

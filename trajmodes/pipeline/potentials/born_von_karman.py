@@ -62,7 +62,7 @@ def bvk_job(
     Raises
     ------
     UsageError
-        If a source does not exist, or a file is in the way.
+        If a source does not exist, or a file would be overwritten that trajmodes did not write.
     DataError
         If the sources are of different crystals, or the frequencies do not determine the
         constants.
@@ -83,7 +83,7 @@ def bvk_job(
 def beside_each_other(
     compared: Comparison, path: str, command: str, remarks: list[Note]
 ) -> ShellModels:
-    """Put the constants and bands of several models beside each other."""
+    """Combine the constants and bands of several models."""
     models, notes = compared.models, [*remarks, *compared.notes]
     first = models[0].force_constants
     line = band_path(first.crystal, PATH_SPACING, path)

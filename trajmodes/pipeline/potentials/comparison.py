@@ -1,8 +1,8 @@
-"""Fits beside their potential or each other: differences, and the limit T → 0.
+"""Comparison of fits with their potential or each other: differences, and the limit T → 0.
 
-A fit is compared with the potential in the crystal of the fit, so that fits of runs at
-constant pressure are too. The differences of fits at two temperatures or more are extrapolated
-to 0 K, where they vanish if nothing but anharmonicity sets the fits apart.
+A fit is compared with the potential in the crystal of the fit, so that fits of runs at constant
+pressure can be compared as well. The differences of fits at two temperatures or more are
+extrapolated to 0 K, where they vanish if they are due to anharmonicity alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ _LENGTH = 0.05
 
 
 class Comparison(NamedTuple):
-    """Models, that at T → 0 among them, and what they are compared with."""
+    """Models, including that at T → 0, and their references."""
 
     models: list[ShellModel]
     label: str | None
@@ -59,7 +59,7 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """The potential of which runs were fitted."""
+    """The potential of the runs that were fitted."""
 
     constants: Callable[[Crystal], ForceConstants]
     """Its force constants of second order in any crystal."""
@@ -90,7 +90,7 @@ class _Fits(NamedTuple):
         return f"fits at {', '.join(f'{one:.4g}' for one in sorted(self.kelvin))} K"
 
     def have_volume(self, volume: float) -> bool:
-        """Whether all their crystals have a volume."""
+        """Whether the volume of all their crystals is known."""
         volumes = np.array([one.constants.crystal.volume for one in self.models])
         return bool((np.abs(volumes / volume - 1.0) < _SAME_VOLUME).all())
 
@@ -198,7 +198,7 @@ def _modes(
 ) -> SharedModes | None:
     """Frequencies of fits at the q points of the first one's supercell, one of each star.
 
-    ``alike`` is the potential in the crystal of each model that is compared with it.
+    `alike` is the potential in the crystal of each compared model.
     """
     compared = [k for k in alike or fits.places if models[k].whole is not None]
     if not compared:
@@ -238,7 +238,7 @@ def _modes(
 
 
 def _difference(own: ShellModel, other: ShellModel, static: ShellModel) -> Note:
-    """Say by how much the constants of a model differ from those of the potential."""
+    """State by how much the constants of a model differ from those of the potential."""
     one, two = static.constants, other.constants
     count = min(len(one.values), len(two.values))
     change = two.values[:count] - one.values[:count]
@@ -266,7 +266,7 @@ def _verdict(
     modes: SharedModes | None,
     static: Static,
 ) -> Note:
-    """Say whether fits extrapolated to 0 K are the potential, and why perhaps not."""
+    """State whether fits extrapolated to 0 K agree with the potential, and why perhaps not."""
     count = len(zero.values)
     rest, error = zero.values - own.constants.values[:count], np.asarray(zero.values_sem)
     # Constants without an error are zero in all models.
@@ -311,7 +311,7 @@ def _verdict(
 
 
 def _of_range(own: ShellModel, fits: _Fits, rest: float) -> list[str]:
-    """Constants of the potential beyond the pairs of the fits."""
+    """Remark on constants of the potential beyond the pairs of the fits."""
     assert own.whole is not None
     reach = min(_lengths(one.whole).max() for one in fits.models if one.whole is not None)
     beyond = np.abs(own.whole.values[_lengths(own.whole) > reach + _LENGTH]).max(initial=0.0)
@@ -324,7 +324,7 @@ def _of_range(own: ShellModel, fits: _Fits, rest: float) -> list[str]:
 
 
 def _of_thermostat(fits: _Fits) -> list[str]:
-    """Random forces that fits found."""
+    """Remark on random forces that fits found."""
     return [
         f"the forces of {one.label} contain random ones of {one.whole.quality.noise:.2g} eV/Å, "
         "as of a thermostat"
@@ -336,7 +336,7 @@ def _of_thermostat(fits: _Fits) -> list[str]:
 
 
 def _of_table(noise: float, rest: float) -> list[str]:
-    """Digits of the tables of the potential."""
+    """Remark on the digits of the tables of the potential."""
     if noise < _PART * rest:
         return []
     return [
@@ -346,7 +346,7 @@ def _of_table(noise: float, rest: float) -> list[str]:
 
 
 def _of_curvature(chi2: float | None) -> list[str]:
-    """Constants that are not linear in T."""
+    """Remark on constants that are not linear in T."""
     if chi2 is None or chi2 < _CURVED:
         return []
     return [f"the constants are not linear in T (reduced χ² {chi2:.2g})"]
@@ -361,7 +361,7 @@ def _lengths(constants: ForceConstants) -> Floats:
 
 
 def _differs(z: Floats) -> bool:
-    """Whether differences in standard errors are more than chance."""
+    """Whether differences in standard errors are significant."""
     return len(z) > 0 and (_rms(z) > _MEAN or bool(np.abs(z).max() > _MOST))
 
 

@@ -1,7 +1,8 @@
 """Energies, forces and stresses of configurations by the program LAMMPS.
 
-One process reads all configurations by its command ``rerun`` and writes their forces. So any
-build of LAMMPS serves, and an error in a potential does not end this process.
+One process of LAMMPS reads all configurations by the command ``rerun`` and writes their forces.
+Any build of LAMMPS is therefore suitable, and an error in a potential does not end this
+process.
 """
 
 import shlex
@@ -66,13 +67,13 @@ Evaluate = Callable[[Supercell, Floats], LammpsStates]
 
 
 def states_by_lammps(commands: Sequence[str], program: str) -> Evaluate:
-    """Make the energies, forces and stresses of a potential of LAMMPS.
+    """Make a function for the energies, forces and stresses of a potential of LAMMPS.
 
     Parameters
     ----------
     commands
-        Those that define the potential, for the units metal. Types are numbered in the order of
-        the species in the crystal. Paths are relative to the present folder.
+        Commands that define the potential, in units metal. Types are numbered in the order of
+        the species in the crystal. Paths are relative to the working directory.
     program
         Command that starts LAMMPS, such as ``lmp`` or ``mpirun -np 4 lmp``.
 
@@ -126,7 +127,7 @@ def states_by_lammps(commands: Sequence[str], program: str) -> Evaluate:
 def forces_by_lammps(
     commands: Sequence[str], program: str
 ) -> Callable[[Configurations], Floats]:
-    """Make the forces of a potential of LAMMPS; see `states_by_lammps`."""
+    """Make a function for the forces of a potential of LAMMPS; see `states_by_lammps`."""
     states = states_by_lammps(commands, program)
     return lambda given: states(given.supercell, given.displacements).forces
 
@@ -170,12 +171,12 @@ class LammpsPotential:
         )
 
     def hessian(self, crystal: Crystal) -> Floats:
-        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        """Compute second derivatives (3s, 3s) for displacements that are equal in all cells."""
         return summed_over_cells(self.force_constants(crystal))
 
 
 def read_commands(path: Path) -> tuple[str, ...]:
-    """Read the commands of a text file that begin with ``pair_``; none of other files."""
+    """Read the commands of a text file that begin with ``pair_``; none from other files."""
     with path.open("rb") as file:
         lines = file.read(_MOST_BYTES).decode("utf-8", errors="replace").splitlines()
     commands = tuple(line.strip() for line in lines if line.startswith("pair_"))
@@ -234,7 +235,7 @@ def _write_ideal(path: Path, supercell: Supercell, prism: Prism) -> None:
 
 
 def _write_dump(path: Path, places_tax: Floats, prism: Prism) -> None:
-    """Write positions (t, a, 3) as a dump; LAMMPS wraps them into the box that it has."""
+    """Write positions (t, a, 3) as a dump; LAMMPS wraps them into its box."""
     n_atoms = places_tax.shape[1]
     ids = np.arange(1, n_atoms + 1)[:, None]
     box = "ITEM: BOX BOUNDS pp pp pp\n" + 3 * "0 1\n"

@@ -1,4 +1,4 @@
-"""Constants of neighbour shells from one source each: force constants, tables, frequencies."""
+"""Constants of neighbour shells from one source: force constants, tables or frequencies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,7 +100,7 @@ def shell_model(source: str | ForceConstants, values: Mapping[str, Any]) -> Shel
 def model_of_constants(label: str, constants: ForceConstants, number: int) -> ShellModel:
     """Find the constants of the nearest shells in force constants.
 
-    Shells end before the first of which only some bonds are listed.
+    Only shells nearer than the first incompletely listed one are taken.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def _of_values(found: ShellConstants) -> list[Note]:
 
 
 def _of_sum_rule(model: ShellModel) -> list[Note]:
-    """Say by how much constants differ from those that force constants can have."""
+    """State by how much constants differ from those allowed by the sum rules."""
     part = inadmissible_part(model.constants, model.shells)
     if part <= _ADJUSTED:
         return []
@@ -180,9 +180,9 @@ def _of_sum_rule(model: ShellModel) -> list[Note]:
 
 
 def remarks(models: Sequence[ShellModel], *, whole_bands: bool = False) -> list[Note]:
-    """Say what the constants that are found in force constants do not contain.
+    """State what constants found in force constants do not contain.
 
-    ``whole_bands``: bands and force constants are of all pairs, not of these shells alone.
+    With `whole_bands`, bands and force constants are of all pairs, not of these shells alone.
     """
     names = distinct_labels([one.label for one in models])
     notes = [
@@ -208,7 +208,7 @@ def remarks(models: Sequence[ShellModel], *, whole_bands: bool = False) -> list[
 
 
 def require_alike(first: ShellModel, other: ShellModel) -> ShellModel:
-    """Limit another model to the shells of the first; require the same ones."""
+    """Limit another model to the shells of the first; raise an error if they differ."""
     number = min(first.shells.n_shells, other.shells.n_shells)
     one, two = first.constants, other.constants
     own = one.shell < number
@@ -229,7 +229,7 @@ def require_alike(first: ShellModel, other: ShellModel) -> ShellModel:
 
 
 def distinct_labels(labels: list[str]) -> tuple[str, ...]:
-    """Give equal labels different numbers."""
+    """Give equal labels consecutive numbers."""
     found: list[str] = []
     for label in labels:
         count = sum(one.split(" (")[0] == label for one in found)

@@ -31,7 +31,7 @@ from trajmodes.units import GIGAPASCAL
 def qha_job(
     files: Sequence[str], values: Mapping[str, Any], *, command: str
 ) -> tuple[xr.Dataset, dict[str, str]]:
-    """Minimise the Gibbs energy of a potential; write the results if a folder is named.
+    """Minimise the Gibbs free energy of a potential; write the results if a folder is named.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def qha_job(
     Raises
     ------
     UsageError
-        If there is no crystal, the potential does not describe its species, or a file is in
-        the way.
+        If no crystal is given, the potential does not describe its species, or a file would be
+        overwritten that trajmodes did not write.
     DataError
         If the file is not a potential, its energy has no minimum near the crystal, or no
         scheme has a minimum at the lowest temperature.
@@ -87,7 +87,7 @@ def qha_job(
 
 
 def _vibrating(files: Sequence[Path], values: Mapping[str, Any]) -> Vibrating:
-    """Open the potential of a file: one with matrices of its own, or with force constants."""
+    """Open the potential of a file: one that gives dynamical matrices, or force constants."""
     potential = open_potential(files, values)
     return ByForceConstants(potential) if isinstance(potential, LammpsPotential) else potential
 
@@ -104,7 +104,7 @@ def _require_a_minimum(found: Sequence[MinimisedCrystal], file: str) -> None:
 
 
 def _notes(found: Sequence[MinimisedCrystal]) -> list[Note]:
-    """Warn of ramps that ended."""
+    """Warn of series of temperatures that end at the loss of the minimum."""
     return [
         Note(
             "warning",

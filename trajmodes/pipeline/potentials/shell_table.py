@@ -15,8 +15,8 @@ A table of constants has a crystal, a unit, and one entry for each shell::
     beta3 = 14.8
     beta3_error = 0.2
 
-Shells that are not listed have the constant zero. Other crystals are given by
-``cell = "POSCAR"``, a path relative to the table, or by ``lattice`` (Å), ``positions`` (reduced
+The constants of shells that are not listed are zero. Other crystals are given by ``cell =
+"POSCAR"``, a path relative to the table, or by ``lattice`` (Å), ``positions`` (reduced
 coordinates), ``species``, and ``masses_da`` if these are not those of the elements.
 
 A table of frequencies has a heading and one line for each of them, with columns ``h,k,l``
@@ -57,7 +57,7 @@ _HBAR_MEV = HBAR / MEV
 
 
 def read_shell_table(path: Path) -> tuple[ShellConstants, NeighbourShells]:
-    """Read a table of constants, and the shells that it lists from the nearest on.
+    """Read a table of constants, and the listed shells from the nearest outwards.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def shell_table(found: ShellConstants, title: str) -> str:
 
 
 def ascii_name(name: str) -> str:
-    """Name of a constant as a table has it: alpha1 for α1."""
+    """Name of a constant as in a table: alpha1 for α1."""
     for letter, word in _LETTERS.items():
         name = name.replace(letter, word)
     return name
@@ -166,7 +166,7 @@ def read_measured(path: Path, crystal: Crystal) -> MeasuredFrequencies:
 
 
 def _crystal(table: Mapping[str, Any], path: Path) -> Crystal:
-    """Crystal of a table: by lattice and positions, in words, or of a file."""
+    """Crystal of a table: from lattice and positions, a structure in words, or a file."""
     if "lattice" not in table:
         cell = table.get("cell")
         file = None if cell is None else str(path.parent / str(cell))

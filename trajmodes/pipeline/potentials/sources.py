@@ -1,4 +1,4 @@
-"""Potentials of files: which one it is, the relaxed crystal, and its force constants."""
+"""Potentials of files: the kind of potential, the relaxed crystal, and its force constants."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ Source = EmbeddedAtom | LammpsPotential | ShellModel
 
 
 class OfCrystal(NamedTuple):
-    """Force constants of a potential for a crystal, and what is said about them."""
+    """Force constants of a potential for a crystal, and notes on them."""
 
     constants: ForceConstants
     supercell: Supercell
@@ -42,7 +42,7 @@ def open_potential(files: Sequence[Path], values: Mapping[str, Any]) -> Source:
     Raises
     ------
     UsageError
-        If the file has commands of LAMMPS, and their reach is not known.
+        If the file has commands of LAMMPS, and the range of the forces is unknown.
     DataError
         If the file is not a potential.
     """
@@ -74,7 +74,7 @@ def existing_files(names: Sequence[str]) -> list[Path]:
     Raises
     ------
     UsageError
-        If one is not there.
+        If a file does not exist.
     """
     paths = [Path(name) for name in names]
     for path in paths:
@@ -84,10 +84,10 @@ def existing_files(names: Sequence[str]) -> list[Path]:
 
 
 def relaxed_crystal(potential: Source, crystal: Crystal, what: str) -> Crystal:
-    """Relax nothing, the positions, or the cell too.
+    """Relax nothing, the positions, or the positions and the cell.
 
-    What interacts in a shell model is listed at the start and again at the minimum, so that no
-    cutoff is a step of the energy.
+    The interacting pairs of a shell model are listed at the start and again at the minimum, so
+    that the energy has no step at a cutoff.
     """
     if what == "nothing":
         return crystal
@@ -104,7 +104,7 @@ def force_constants_of(potential: Source, crystal: Crystal, order: Order) -> OfC
         found = potential.mesh_constants(crystal)
         size = " × ".join(str(n) for n in found.supercell.matrix.diagonal())
         text = (
-            f"the force constants are those of a mesh of {size} q points: halfway between "
+            f"the force constants are obtained from a mesh of {size} q points: halfway between "
             f"them frequencies differ from those of the model by {found.error / THZ:.2g} THz "
             "(rms)"
         )
@@ -119,7 +119,7 @@ def response_of(
 ) -> tuple[StaticResponse | None, tuple[Note, ...]]:
     """Elastic, piezoelectric and dielectric tensors of a shell model, or why there are none.
 
-    Bands and forces of an unstable crystal exist, so this is not an error.
+    Bands and forces exist for an unstable crystal too, so that this is not an error.
     """
     if not isinstance(potential, ShellModel):
         return None, ()

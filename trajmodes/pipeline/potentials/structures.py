@@ -22,7 +22,7 @@ def crystal_of(structure: str | None, cell: str | None) -> Crystal:
     Raises
     ------
     UsageError
-        If both or none are given, or the text has another form.
+        If both are given, or none, or the text has another form.
     DataError
         If the file contains no crystal.
     """

@@ -103,7 +103,7 @@ def one_phonon_job(
         If no end of the line or no temperature is given, or the results would replace their own
         input.
     DataError
-        If the force constants are not symmetric, or widths are wanted that are not known.
+        If the force constants are not symmetric, or widths are requested that are unknown.
     """
     known = constants if not isinstance(constants, str) else read_force_constants(constants)
     kelvin = values["temperature"]
@@ -210,15 +210,15 @@ def widths_at(
     *,
     quantum: bool,
 ) -> Floats | None:
-    """Widths (k, m) in rad/ps of the modes of a results folder; nan where not resolved.
+    """Widths (k, m) in rad/ps of modes, from a results folder; nan where not resolved.
 
-    Those of perturbation theory are of quantum or of classical occupation; those of a run are
-    always classical.
+    Widths of perturbation theory are for quantum or classical occupation; those of a run are
+    classical.
 
     Raises
     ------
     UsageError
-        If the force constants are not a results folder.
+        If the force constants are not from a results folder.
     DataError
         If the folder has no such widths, or a Q is not one of its supercell.
     """
@@ -262,7 +262,7 @@ def _places(waves: Wavevectors, modes: Modes) -> Ints:
 
 
 def _width_notes(lines: OnePhonon, resolution: float) -> tuple[Note, ...]:
-    """Say how many lines have no width where widths are wanted."""
+    """State how many lines have no width if widths are requested."""
     if lines.width is None:
         return ()
     counted = lines.created > 0.0
@@ -278,7 +278,7 @@ def _width_notes(lines: OnePhonon, resolution: float) -> tuple[Note, ...]:
 
 
 def imaginary_note(lines: OnePhonon) -> tuple[Note, ...]:
-    """Warn of imaginary modes, which scatter nothing here."""
+    """Warn of imaginary modes, whose scattering is left out."""
     wrong = lines.omega < -1e-3 * np.abs(lines.omega).max()
     if not wrong.any():
         return ()
@@ -288,7 +288,7 @@ def imaginary_note(lines: OnePhonon) -> tuple[Note, ...]:
 
 
 def displacement_warnings(left_out: float) -> tuple[Note, ...]:
-    """Warn if the displacements lack imaginary modes, which are this part of all modes."""
+    """Warn if imaginary modes, this fraction of all modes, are left out of displacements."""
     why = "the Debye–Waller factors are therefore too large"
     return imaginary_warnings(left_out, "not part of ⟨uu⟩", why=why)
 

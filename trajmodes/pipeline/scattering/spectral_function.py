@@ -259,7 +259,7 @@ def _measured(run: xr.Dataset, spectra: ModeSpectra) -> MeasuredSpectra:
 
 
 def _warnings(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
-    """Say what makes the self-energies, or the lines, those of another state of the crystal."""
+    """Warn if self-energies or lines belong to different states of the crystal."""
     energies, kelvin = spectra.energies, constants.temperature
     effect = "left out of the scattering: widths are too small"
     found = [*imaginary_warnings(energies.left_out, effect, fix=FIT_STABLE)]
@@ -287,7 +287,7 @@ def _warnings(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ..
 
 
 def _notes(constants: ForceConstants, spectra: ModeSpectra) -> tuple[Note, ...]:
-    """Say which self-energy this is, and what its static part means."""
+    """State the order of the self-energy, and the meaning of its static part."""
     kelvin = constants.temperature
     if kelvin is not None:
         origin = (

@@ -1,8 +1,8 @@
 """`trajmodes sqw`: the coherent dynamic structure factor of a run.
 
-Force constants, if they are given, add the one-phonon structure factor at the same Q: with
-classical occupation at the temperature of the run, and the Debye–Waller factor of the waves
-that its supercell admits.
+With force constants, the one-phonon structure factor at the same Q is added. It has classical
+occupation at the temperature of the run, and the Debye–Waller factor of the waves that the
+supercell admits.
 """
 
 from dataclasses import replace
@@ -156,7 +156,7 @@ def _refuse_what_needs_constants(job: Job) -> None:
     ):
         if is_given:
             raise UsageError(
-                f"{name} given, but no force constants that they belong to",
+                f"{name} given without the force constants to which they belong",
                 fix="give --force-constants too, or leave them out",
             )
 
@@ -168,7 +168,7 @@ def _measured(
     modes: Modes | None,
     bars: StartBar,
 ) -> tuple[StructureFactor, tuple[Note, ...]]:
-    """Stream the run."""
+    """Compute the structure factor of the run in one pass."""
     interval_ps, segments = interval_of(run), run.trajectory.segments
     bound = run.diagnosis.sample.omega_bound
     highest = 0.0 if bound is None else highest_from_bound(bound)
@@ -212,7 +212,7 @@ def _measured(
 
 
 def _segment(job: Job, motion: StridedMotion, interval_ps: float, n_series: int) -> int:
-    """Frames of a segment: for the wanted resolution, or an eighth of the run."""
+    """Frames of a segment: for the requested resolution, or an eighth of the run."""
     longest = max(stop - start for start, stop in motion.segments)
     wanted = job.projection.resolution_thz
     if wanted is not None:
@@ -241,7 +241,7 @@ def _with_phonons(
 ) -> Scattering:
     """Add the one-phonon lines, with classical occupation at the temperature of the run.
 
-    Where neither run nor force constants have a temperature, there are none.
+    There are no lines if neither the run nor the force constants have a temperature.
     """
     kinetic = run.diagnosis.sample.kinetic
     kelvin = constants.temperature if kinetic is None else float(np.mean(kinetic))
@@ -299,7 +299,7 @@ def classical_displacements(modes: Modes, kelvin: float) -> Floats:
 
 
 def _imaginary_part(modes: Modes) -> float:
-    """Part of the modes of the supercell that are imaginary."""
+    """Fraction of the modes of the supercell that are imaginary."""
     # The uniform shifts at Γ belong to no set.
     wrong = (modes.sets >= 0) & ~modes.oscillating
     return float(np.average(wrong.mean(axis=1), weights=modes.weights))

@@ -1,4 +1,4 @@
-"""Warnings of force constants that lack the symmetry of the crystal, or of free space."""
+"""Warnings of force constants without the symmetry of the crystal or of free space."""
 
 import numpy as np
 
@@ -45,14 +45,14 @@ def asymmetry_warnings(elastic: Elasticity) -> tuple[Note, ...]:
 
 
 def unequal_warnings(modes: UnequalModes) -> tuple[Note, ...]:
-    """Warn if modes that symmetry makes equal differ."""
+    """Warn if symmetry-equivalent modes differ."""
     change, sem = modes.differences, modes.differences_sem
     found = _largest(change, sem, modes.highest)
     if found is None:
         return ()
     q, branch = found
     text = (
-        "modes that the symmetry of the crystal makes equal differ: branch "
+        "symmetry-equivalent modes differ: branch "
         f"{branch + 1} at q = {point(modes.qpoints[q])} by "
         f"{_with_error(change, sem, (q, branch), THZ)} THz from its mean over equivalent q "
         "points; sums over the zone take one of them for all"
@@ -63,9 +63,9 @@ def unequal_warnings(modes: UnequalModes) -> tuple[Note, ...]:
 def rotation_warnings(
     found: Rotation, constants: ForceConstants, lowest: float | None = None
 ) -> tuple[Note, ...]:
-    """Warn if a rotation of the crystal exerts forces that are not chance.
+    """Warn if a rotation of the crystal exerts significant forces.
 
-    Also if these make thermodynamics wrong at the lowest temperature, in K.
+    The warning also states if these forces make thermodynamics wrong at `lowest`, in K.
     """
     # In a crystal without internal strain all of them are rounding errors.
     scale = max(found.of_strain, _ROUND_OFF / _LEAST)
@@ -100,7 +100,7 @@ def is_invariant(constants: ForceConstants) -> bool:
 
 
 def _largest(change: Floats, sem: Floats | None, scale: float) -> tuple[int, int] | None:
-    """Place of the change that exceeds its error most; None if all are chance or rounding."""
+    """Index of the most significant change; None if all are insignificant or rounding."""
     # Without internal strain nothing has a size.
     least = np.full_like(change, max(_LEAST * scale, np.finfo(float).tiny))
     excess = np.abs(change) / (least if sem is None else np.maximum(DECISIVE * sem, least))

@@ -32,7 +32,7 @@ def energies_of_runs(runs: Sequence[LoadedRun], energies: Energies) -> list[Floa
     Raises
     ------
     UsageError
-        If the number of files is not that of the runs, or a trajectory has no energies.
+        If the number of files differs from that of the runs, or a trajectory has no energies.
     DataError
         If the energies are not those of the frames.
     """

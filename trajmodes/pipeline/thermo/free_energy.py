@@ -56,13 +56,13 @@ class Measured(NamedTuple):
 def free_energy_job(
     folder: str, values: Mapping[str, Any], *, command: str, bars: StartBar = no_bars
 ) -> tuple[xr.Dataset, dict[str, str]]:
-    """Free energy of the runs that the force constants of a folder were fitted to.
+    """Free energy of the runs to which the force constants of a folder were fitted.
 
     Parameters
     ----------
     folder
-        Folder of `trajmodes fit` or `trajmodes run`, whose trajectories are read again. Those
-        of an earlier fit that was continued by --append are read too.
+        Folder of `trajmodes fit` or `trajmodes run`, whose trajectories are read again. The
+        trajectories of an earlier fit that was continued by --append are read too.
     values
         Values of the options of `trajmodes free-energy`.
     command
@@ -115,8 +115,12 @@ def free_energy_of(
 ) -> Measured:
     """Free energy of runs about force constants; see the job.
 
-    Energies are nan where they are unknown. A run that is not of a perfect crystal is a
-    DataError.
+    Energies are nan where they are unknown.
+
+    Raises
+    ------
+    DataError
+        If a run is not of a perfect crystal.
     """
     for run in runs:
         _require_perfect(run)

@@ -60,7 +60,7 @@ def line_series_of(
     runs
         Names and results of the runs.
     temperatures
-        Those of the runs in K; empty for their kinetic temperatures.
+        Temperatures of the runs in K; empty for their kinetic temperatures.
 
     Raises
     ------

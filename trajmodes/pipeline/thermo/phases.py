@@ -1,4 +1,4 @@
-"""`trajmodes phases`: where two phases have the same Gibbs free energy."""
+"""`trajmodes phases`: temperatures at which two phases have the same Gibbs free energy."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -131,7 +131,7 @@ def elastic_job(
     UsageError
         If the results would replace their own input, or a file that trajmodes did not write.
     DataError
-        If a strain has no restoring force.
+        If the crystal has no restoring force against a strain.
     """
     known, _, of_source = _loaded(constants, None)
     found = elasticity(known)
@@ -151,7 +151,7 @@ def elastic_job(
 
 
 def _rotated(constants: ForceConstants, temperatures: Floats | None = None) -> tuple[Note, ...]:
-    """Warn if a crystal that is no layer lacks invariance under rotation."""
+    """Warn if a bulk crystal lacks invariance under rotation."""
     crystal = constants.crystal
     if is_invariant(constants) or layer_of(crystal.cell, crystal.sites) is not None:
         return ()
@@ -168,7 +168,7 @@ def _rotated(constants: ForceConstants, temperatures: Floats | None = None) -> t
 def _expansion(
     constants: ForceConstants, wanted: int | str, temperatures: Floats
 ) -> tuple[ThermalExpansion | None, tuple[Note, ...]]:
-    """Thermal expansion where there is a third order, or a note on why there is none."""
+    """Thermal expansion from the third order, or a note with the reason for none."""
     if constants.triplets is None:
         return None, ()
     is_default = wanted == FINE_MESH
@@ -210,7 +210,7 @@ def written_properties(
 
 
 def mesh_of(constants: ForceConstants, wanted: int | str) -> tuple[int, int, int]:
-    """Mesh of the zone that an option asks for; one point along the normal of a layer."""
+    """Mesh of the zone as in the option; one point along the normal of a layer."""
     if wanted == FINE_MESH:
         return spaced_mesh(constants.crystal, MESH_SPACING)
     layer = layer_of(constants.crystal.cell, constants.crystal.sites)
@@ -228,7 +228,7 @@ def _cif_of(found: Thermodynamics, kelvin: float) -> str:
 
 
 def _measured(run: xr.Dataset) -> RunDisplacements:
-    """Read ⟨uu⟩ of a run, and that of the force constants it was projected on."""
+    """Read ⟨uu⟩ of a run, and that of the force constants on which it was projected."""
     names = ("u2_commensurate", "b_iso_measured", "b_iso_measured_sem")
     harmonic, b_iso, b_iso_sem = (run[one].values if one in run else None for one in names)
     measured, measured_sem = run["u2_measured"].values, run["u2_measured_sem"].values
@@ -236,7 +236,7 @@ def _measured(run: xr.Dataset) -> RunDisplacements:
 
 
 def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note, ...]:
-    """Warn if the thermodynamic functions lack imaginary modes, this part of all modes."""
+    """Warn if imaginary modes, this fraction of all modes, are left out of thermodynamics."""
     kelvin, crystal = constants.temperature, constants.crystal
     at = "" if kelvin is None else f" at {kelvin:.4g} K"
     why, fix = f"the force constants describe an unstable crystal{at}", FIT_STABLE
@@ -258,7 +258,7 @@ def unstable_warnings(left_out: float, constants: ForceConstants) -> tuple[Note,
 def imaginary_warnings(
     left_out: float, consequence: str, *, why: str = "", fix: str = ""
 ) -> tuple[Note, ...]:
-    """Warn of imaginary modes, which are this part of all modes, unless they are few."""
+    """Warn of imaginary modes, this fraction of all modes, unless they are few."""
     if left_out < FEW_IMAGINARY:
         return ()
     text = f"{100.0 * left_out:.2g} % of the modes are imaginary and {consequence}"
@@ -266,7 +266,7 @@ def imaginary_warnings(
 
 
 def _imaginary_notes(elastic: Elasticity, *, is_free: bool) -> tuple[Note, ...]:
-    """Note the part of the drawn directions in which a wave has an imaginary velocity."""
+    """Note the fraction of the drawn directions in which a wave has an imaginary velocity."""
     unstable = elastic.velocities < -ZERO_VELOCITY * np.abs(elastic.velocities).max()
     part = float(unstable.any(axis=2).mean())
     if not part:
@@ -285,7 +285,7 @@ def _imaginary_notes(elastic: Elasticity, *, is_free: bool) -> tuple[Note, ...]:
 
 
 def _notes(constants: ForceConstants, of_layer: str) -> tuple[Note, ...]:
-    """Note the temperature of the force constants, and what is special to a layer."""
+    """Note the temperature of the force constants, and the properties of a layer."""
     kelvin, crystal = constants.temperature, constants.crystal
     texts = []
     if kelvin is not None:

@@ -1,4 +1,4 @@
-"""`trajmodes quasiharmonic`: equilibrium at temperature from force constants at volumes."""
+"""`trajmodes quasiharmonic`: equilibrium from force constants at several volumes."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def quasiharmonic_job(
     command
         The command line, or the call.
     energies
-        Energies of the volumes, where no file is named for them.
+        Energies of the volumes, if no file is named for them.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def _changes(folder: Path, order: int) -> Floats | None:
 def _one_of_each_cell(
     known: Sequence[ForceConstants], found: Quasiharmonic
 ) -> list[ForceConstants]:
-    """Force constants nearest to each volume, or a and c; of several, the first."""
+    """Force constants nearest to each volume, or to each a and c; of several, the first."""
     crystals = [one.crystal for one in known]
     at, own = found.volumes[:, None], np.array([[one.volume] for one in crystals])
     if found.axes is not None:
@@ -209,7 +209,7 @@ def _reference(own: Sequence[ForceConstants], found: Quasiharmonic) -> int:
 
 
 def _slopes(found: Quasiharmonic, reference: int) -> Floats | None:
-    """Weights of D(q) in its derivative by ln V at fixed c/a, where a and c are free."""
+    """Weights of D(q) in ∂D/∂ln V at fixed c/a, if a and c are free."""
     if found.axes is None:
         return None
     forms = axis_forms(found.run_lengths[:, [0, 2]], found.volumes, np.ones(len(found.volumes)))
@@ -244,7 +244,7 @@ def _notes(known: Sequence[ForceConstants], found: Quasiharmonic) -> Iterable[No
             "note", f"a and c are free: F is {names[0]}, in place of an equation of state"
         )
     elif missing := [name for name in EQUATIONS if name not in names]:
-        yield Note("note", f"no comparison with {', '.join(missing)}: it does not fit")
+        yield Note("note", f"no comparison with {', '.join(missing)}: the fit is not possible")
     if found.sem is None:
         yield Note("note", "there are no error bars: neither force constants nor energies have")
     lengths = np.array([_shape(one) for one in known])

@@ -26,14 +26,15 @@ def sampled_supercell(
     Parameters
     ----------
     known
-        Supercell that the force constants belong to; None if it is not known.
+        Supercell of the force constants; None if it is unknown.
     multiples
-        Another one in units of the primitive cell: three numbers, or nine of its vectors.
+        Another supercell in units of the primitive cell: three numbers, or the nine of its
+        vectors.
 
     Raises
     ------
     DataError
-        If there is none, or its vectors are linearly dependent.
+        If there is no supercell, or its vectors are linearly dependent.
     """
     if multiples is not None:
         rows = np.diag(multiples) if len(multiples) == 3 else np.reshape(multiples, (3, 3))

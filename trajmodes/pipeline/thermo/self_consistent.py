@@ -64,7 +64,7 @@ _PARTS = (0.1, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How configurations are drawn, and how often."""
+    """Settings of the configurations and of the iterations."""
 
     temperature: float
     number: int
@@ -104,14 +104,14 @@ class Iteration:
 
 
 class SelfConsistent(NamedTuple):
-    """Force constants that reproduce the ensemble they were fitted in."""
+    """Force constants that are the fit to their own canonical ensemble."""
 
     analysis: Analysis
     iterations: tuple[Iteration, ...]
 
 
 class Start(NamedTuple):
-    """What the iterations start from."""
+    """The start of the iterations."""
 
     crystal: Crystal
     constants: ForceConstants | None
@@ -141,7 +141,7 @@ def start_of(source: str, multiples: Sequence[int] | None) -> Start:
 
 
 def forces_by_ase(calculator: "Calculator") -> Forces:
-    """Make the forces of a calculator of ASE."""
+    """Make a function for the forces of a calculator of ASE."""
 
     def forces(configurations: Configurations) -> Floats:
         found = []
@@ -170,17 +170,18 @@ def self_consistent(
     command: str,
     log: Log,
 ) -> SelfConsistent:
-    """Repeat sampling, forces and fit until the force constants settle within their errors.
+    """Repeat sampling, forces and fit until the force constants converge within their errors.
 
     The result is fitted to the configurations of the last two iterations together.
 
     Raises
     ------
     UsageError
-        If the temperature has no configurations, or a cutoff is too large.
+        If the temperature is negative or, with classical statistics, zero; or if a cutoff is
+        too large.
     DataError
-        If modes are imaginary and refused, or the configurations do not determine the force
-        constants.
+        If modes are imaginary and `imaginary` does not admit them, or the configurations do not
+        determine the force constants.
     """
     rng = np.random.default_rng(settings.seed)
     space, constants = half_space(start.supercell), start.constants
@@ -228,8 +229,8 @@ def self_consistent(
 class _Mixing:
     """Aitken's relaxation of a fixed-point iteration (Irons and Tuck, 1969).
 
-    The next force constants are those sampled plus a part of the residual, fitted minus
-    sampled. The part follows from the last two residuals as if they were linear.
+    The next force constants are those sampled plus a fraction of the residual, fitted minus
+    sampled. The fraction follows from the last two residuals under the assumption of linearity.
     """
 
     part: float = 1.0
@@ -311,7 +312,7 @@ def _compared(number: int, modes: Modes, sampled: Modes) -> Iteration:
 
 
 def _with_notes(found: Analysis, settings: Settings, done: Sequence[Iteration]) -> Analysis:
-    """Results with the temperature of the ensemble, and what the iterations came to."""
+    """Results with the temperature of the ensemble, and notes on convergence."""
     results = found.results
     last = done[-1]
     kind = "quantum" if settings.quantum else "classical"

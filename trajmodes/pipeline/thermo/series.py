@@ -129,7 +129,8 @@ def series_job(
     Raises
     ------
     UsageError
-        If a temperature is outside the range of the runs, or a file is in the way.
+        If a temperature is outside the range of the runs, or a file would be overwritten that
+        trajmodes did not write.
     DataError
         If the runs are of different crystals, or their force constants of different pairs.
     """
@@ -155,12 +156,12 @@ def series_job(
 def lines_alone(
     runs: Sequence[tuple[str, xr.Dataset | None]], values: Mapping[str, Any], *, command: str
 ) -> LineSeries | None:
-    """Series of spectral lines, if a run was projected on force constants that are not its own.
+    """Series of spectral lines, if a run was projected on force constants of another run.
 
     Raises
     ------
     UsageError
-        If there are not as many temperatures as runs.
+        If the number of temperatures differs from the number of runs.
     DataError
         If the other runs were not projected on the same modes.
     """
@@ -178,7 +179,7 @@ def write_series_results(
     Raises
     ------
     UsageError
-        If a file is in the way that trajmodes did not write.
+        If a file would be overwritten that trajmodes did not write.
     StorageError
         If a file cannot be written.
     """
@@ -213,12 +214,12 @@ def supercell_of(found: FittedSeries, constants: ForceConstants) -> Supercell:
 def read_runs(
     inputs: Sequence[str | SeriesRun], values: Mapping[str, Any], *, bars: StartBar = no_bars
 ) -> list[SeriesRun]:
-    """Read the runs of a series that are not known; fit those without force constants first.
+    """Read the runs of a series that are not in memory; fit those without force constants.
 
     Raises
     ------
     UsageError
-        If there are not as many temperatures as inputs.
+        If the number of temperatures differs from the number of inputs.
     DataError
         If a file is damaged, or a run has no forces.
     """
@@ -252,7 +253,8 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
     UsageError
         If the path names an unknown point.
     DataError
-        If a temperature is unknown, or the runs are not comparable.
+        If a temperature is unknown, or the crystals or force constants of the runs differ in
+        kind.
     """
     runs = sorted(runs, key=_temperature)
     kelvin = np.array([_temperature(run) for run in runs])
@@ -293,7 +295,7 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
 
 
 def _elastic(fitted: ConstantsTrend) -> tuple[ElasticTrend | None, tuple[Note, ...]]:
-    """Elastic constants of bulk crystals, or a note why there are none."""
+    """Elastic constants of bulk crystals, or a note with the reason why there are none."""
     crystal = fitted.constants[0].crystal
     if layer_of(crystal.cell, crystal.sites) is not None:
         return None, ()
@@ -304,7 +306,7 @@ def _elastic(fitted: ConstantsTrend) -> tuple[ElasticTrend | None, tuple[Note, .
 
 
 def _require_one_kind(runs: Sequence[SeriesRun]) -> None:
-    """Refuse force constants with the static part of the self-energy among those without."""
+    """Refuse to mix force constants with and without the static part of the self-energy."""
     static = {run.constants.has_static_part: run.name for run in runs}
     if {True, False} <= static.keys():
         raise DataError(
