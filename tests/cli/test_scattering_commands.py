@@ -37,7 +37,7 @@ def test_sqw_prints_what_it_found_and_where_it_is(fitted, tmp_path):
     )
     assert found.exit_code == 0, found.output
     assert "9 on a line, 2 0 0 to 6 0 0 in units of the conventional cell" in found.output
-    assert "of S(Q) is not of one phonon" in found.output
+    assert "of S(Q) is not from one phonon" in found.output
     for name in ("tables/sqw.csv", "tables/one_phonon.csv", "figures/sqw_spectra.png"):
         assert (tmp_path / "sqw" / name).exists()
     assert "one-phonon scattering of the force constants" in " ".join(found.output.split())

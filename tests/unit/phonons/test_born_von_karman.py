@@ -297,7 +297,7 @@ def test_one_transverse_frequency_is_refused_where_there_are_two_branches():
     near = qpoints + 1e-4 * np.random.default_rng(7).normal(size=qpoints.shape)
     for q in (qpoints, near):
         mixed = MeasuredFrequencies(q, omega[:, 0], ("T", "T", "T", "T"))
-        with pytest.raises(DataError, match="T of frequencies 2, 4 is not one"):
+        with pytest.raises(DataError, match="T of frequencies 2, 4 is not unique"):
             fit_to_frequencies(mixed, shells)
 
 

@@ -306,5 +306,5 @@ def test_zsisa_needs_a_static_minimum_of_the_positions():
     conditions = Conditions(100.0, 0.0, "zsisa", "quantum")
     stable = minimise(Layers(2.0), coordinates, mesh, start, conditions)
     assert stable.local.x[1] > 0.0
-    with pytest.raises(LostMinimumError, match="positions of zsisa are no minimum"):
+    with pytest.raises(LostMinimumError, match="positions of zsisa are not a minimum"):
         minimise(Layers(-2.0), coordinates, mesh, start, conditions)
