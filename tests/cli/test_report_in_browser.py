@@ -9,7 +9,10 @@ from silicon.results import make_full, make_results
 from trajmodes.report.html.page import Source, page_of
 from trajmodes.results.dataset import to_dataset
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium"),
+]
 
 MODES = """(() => {
   const chart = document.querySelector('[data-chart="bands"]');

@@ -185,7 +185,7 @@ def test_what_is_missing_is_named(run, fc):
         run.sqw(fc, q_from="0.1,0.01,0", q_to="0.1,0.02,0")
     with pytest.raises(UsageError, match="only Q = 0"):
         run.sqw(fc, q_to="0.1,0,0")
-    with pytest.raises(UsageError, match="widths of lines are given without the force constants"):
+    with pytest.raises(UsageError, match="widths of lines are given without the force"):
         run.sqw(**LINE, widths="measured")
     with pytest.raises(UsageError, match="does not allow a resolution"):
         run.sqw(**LINE, resolution_thz=1e-3)

@@ -84,6 +84,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lifetimes", "members", "ratio"),
     [(60, 12, 40.0), (200, 2, 2.0), (200, 3, 1000.0), *HEAVY, *OTHERS],
@@ -112,6 +113,7 @@ FEW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lifetimes", "d", "weight", "stars"), [(150, 3, 1, 1), (100, 2, 2, 1), *FEW]
 )

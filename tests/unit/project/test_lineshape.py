@@ -54,6 +54,7 @@ def _guess(spectra: BandSpectra, freq: float = FREQ * 1.03) -> np.ndarray:
     return np.full(len(spectra.power), freq)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [2, 12])
 @pytest.mark.parametrize("widths", [2.5, 3.0, 6.0, 15.0, 40.0])
 def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:

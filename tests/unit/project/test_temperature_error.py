@@ -162,6 +162,7 @@ def test_the_temperature_of_a_harmonic_crystal_is_half_its_energy_but_for_the_en
     assert 0.85 < _scores(space, modes, runs, truth).std() < 1.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damping", "least"), [(0.5, 0.65), (3.0, 0.75), (10.0, 0.85)])
 def test_temperatures_in_a_bath(space, modes, damping: float, least: float) -> None:
     """Runs of 10, 60 and 200 relaxation times; with few of them the error is rather large."""

@@ -141,6 +141,7 @@ def test_the_same_results_give_the_same_bytes(folder, tmp_path):
         assert one == two
 
 
+@pytest.mark.slow
 def test_every_figure_fits_into_a_column(full):
     drawn = check_figures_in_a_column(full)
     assert {"bands", "branch-map", "lifetimes", "free-paths", "triplets"} <= drawn
