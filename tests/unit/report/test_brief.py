@@ -156,3 +156,11 @@ def test_a_text_that_is_cut_says_so():
     assert len(lines) == 1 + 3
     assert lines[-1].endswith(" word …")
     assert max(map(len, lines)) <= 40
+
+
+def test_warnings_of_one_fix_print_it_once():
+    two = tuple(Note("warning", text, fix="dump d all custom 25 f id") for text in ("a", "b"))
+    text = printed(Brief("Si", two, (), ()))
+    assert text.count("warning") == 2
+    assert text.count("dump d all custom") == 1
+    assert text.index("dump d") < text.index("b\n")

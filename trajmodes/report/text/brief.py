@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 
@@ -44,7 +44,7 @@ class Brief:
     where: tuple[Row, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        warnings = loud(self.notes)
+        warnings = _with_each_fix_once(loud(self.notes))
         said = [_parts(note) for note in warnings]
         rows, where = ([row for row in part if row[1]] for part in (self.rows, self.where))
         margin = 2 + max(
@@ -79,6 +79,12 @@ def loud(notes: Iterable[Note]) -> list[Note]:
     """Errors and warnings, errors first."""
     known = list(notes)
     return [note for word in ("error", "warning") for note in known if note.severity == word]
+
+
+def _with_each_fix_once(notes: list[Note]) -> list[Note]:
+    """Leave a fix to the first of several notes that have the same."""
+    seen = [note.fix in {one.fix for one in notes[:k]} for k, note in enumerate(notes)]
+    return [replace(note, fix="") if s else note for note, s in zip(notes, seen, strict=True)]
 
 
 def counts(notes: Iterable[Note]) -> str:
