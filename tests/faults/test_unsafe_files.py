@@ -116,16 +116,18 @@ def test_a_compressed_yaml_file_runs_nothing(folder, mark):
 BOMB = "a0: &a0 [0, 0]\n" + "".join(
     f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(12)
 )
+# A parser that limits the depth itself (PyYAML 6.0.4) may find it before ours does.
+TOO_DEEP = "nested deeper|maximum nesting depth"
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
         (BOMB, "refers to other parts of itself"),
-        ("x: " + "[" * 100_000, "nested deeper"),
-        ("x: " + "{a: " * 100_000, "nested deeper"),
-        ("x:\n" + "- " * 100_000 + "x\n", "nested deeper"),
-        ("x: " + "[ #]\n" * 100_000, "nested deeper|not YAML"),
+        ("x: " + "[" * 100_000, TOO_DEEP),
+        ("x: " + "{a: " * 100_000, TOO_DEEP),
+        ("x:\n" + "- " * 100_000 + "x\n", TOO_DEEP),
+        ("x: " + "[ #]\n" * 100_000, TOO_DEEP + "|not YAML"),
         ("x: 2026-99-99\n", "not YAML"),
         ("supercell_matrix: [[90000, 0, 0], [0, 90000, 0], [0, 0, 90000]]\n", "supercell of"),
     ],
