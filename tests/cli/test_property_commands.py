@@ -247,6 +247,7 @@ def test_displacements_of_a_run_are_compared_with_its_force_constants(tmp_path):
     np.testing.assert_array_equal(again["u2_measured"].values, measured)
 
 
+@pytest.mark.slow
 def test_warnings_of_a_run_stand_beside_what_follows_from_it(tmp_path):
     """Nearest neighbours alone do not describe silicon, as the run says."""
     data = Path(__file__).parents[2] / "examples" / "data"

@@ -213,6 +213,7 @@ def test_force_constants_without_a_temperature_keep_their_static_part(silicon):
     assert np.abs(removed["self_energy_delta_classical_thz"].values[..., 0]).max() < 1e-12
 
 
+@pytest.mark.slow
 def test_the_origin_of_force_constants_decides_about_the_static_part(silicon, tmp_path):
     """Those of sctdep have a temperature, and no bubble."""
     path = tmp_path / "force_constants.h5"

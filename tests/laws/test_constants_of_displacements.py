@@ -94,6 +94,7 @@ def slow_motion(silicon, seed, n_frames, lifetime):
     return np.einsum("kt,ktax->tax", [np.cos(phase), np.sin(phase)], both)
 
 
+@pytest.mark.slow
 def test_lifetimes_longer_than_blocks_do_not_spoil_the_errors(silicon):
     """With errors from the blocks alone, z² is 11."""
     z = [

@@ -200,6 +200,7 @@ def _tree(reduction: Transformed, states: list, rng: np.random.Generator):
     return reduction.finalize(states[0])
 
 
+@pytest.mark.slow
 @given(
     cuts=st.sets(st.integers(1, N_FRAMES - 1), max_size=12),
     seed=st.integers(0, 99),

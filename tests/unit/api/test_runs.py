@@ -95,6 +95,7 @@ def test_runs_are_pooled_as_if_added_one_by_one(silicon):
     assert ".fit(cutoff2=4.0).append(trajmodes.open(" in one_by_one.origin
 
 
+@pytest.mark.slow
 def test_the_whole_job_is_a_fit_and_a_projection(silicon, fc, results, tmp_path):
     whole = tm.run(**silicon, cutoff2=4.0)
     np.testing.assert_array_equal(whole.force_constants.values, fc.values)
@@ -182,6 +183,7 @@ def test_the_cell_may_be_ase_atoms(silicon, run, tmp_path, monkeypatch):
     assert opened.fit(cutoff2=4.0).crystal.n_sites == 2
 
 
+@pytest.mark.slow
 def test_calls_without_a_folder_are_reduced_where_the_scheduler_says(silicon, monkeypatch):
     """On processes: none of the blocks is reduced here."""
     names = []

@@ -101,6 +101,7 @@ def test_one_phonon_scattering_has_errors_and_goes_through_the_lines(fc):
     assert float(hot["sqw_temperature"]) == pytest.approx(fc.temperature)
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_read_again(run, fc, results, tmp_path):
     written = run.sqw(fc, **LINE, output=tmp_path / "sqw")
     again = tm.load(tmp_path / "sqw")

@@ -83,6 +83,7 @@ def test_threads_read_one_file_by_position_everywhere(tmp_path):
         assert read(200_000) == b""
 
 
+@pytest.mark.slow
 def test_one_module_names_calls_of_some_systems_and_their_modules_may_be_missing():
     named = set()
     for path in Path(trajmodes.__file__).parent.rglob("*.py"):
@@ -195,6 +196,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_command_runs_without_the_calls_of_some_systems(tmp_path):
     copper = Path(__file__).parents[3] / "examples" / "data"
     words = ["fit", copper / "copper.lammpstrj.xz", "--cell", copper / "copper.POSCAR"]

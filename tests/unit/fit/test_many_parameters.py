@@ -50,6 +50,7 @@ def both_fits(covariances, cutoff, options=None):
     return dense, fit_covariances(covariances, expansion, options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matrix", [np.diag([2, 2, 3]), np.diag([2, 2, 2])])
 @pytest.mark.parametrize(
     ("cutoff", "constraints"),

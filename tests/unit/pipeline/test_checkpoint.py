@@ -246,6 +246,7 @@ def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path):
         unfinished(str(tmp_path))
 
 
+@pytest.mark.slow
 @CONTINUED
 def test_calls_in_python_with_files_are_continued_and_open_runs_are_not(tmp_path, killed_after):
     path, folder = str(DATA / "silicon.lammpstrj.xz"), str(tmp_path / "out")

@@ -141,6 +141,7 @@ def test_one_set_of_modes_allows_no_test_of_equipartition():
     assert "the supercell has one set of modes" in missing.text
 
 
+@pytest.mark.slow
 def test_a_temperature_that_an_earlier_fit_lacks_is_not_a_lack_of_frames(tmp_path):
     first = dump(tmp_path / "a.lammpstrj", "rf", WHOLE)
     tm.fit_runs([first], cell=CELL, timestep_fs=1.0, cutoff2=4.0, output=tmp_path / "a")

@@ -78,6 +78,7 @@ def alone(results, path):
     return pictures(path)
 
 
+@pytest.mark.slow
 def test_the_second_process_draws_the_same(results, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
