@@ -214,12 +214,23 @@ def test_phases_are_compared_by_their_gibbs_energies(written, soft, tmp_path):
     results = tm.load(tmp_path / "phases").to_dataset()
     np.testing.assert_allclose(results["phase_difference"], apart)
     assert float(results["crossing_temperature"][0]) == pytest.approx(crossing.temperature)
-    assert results["phase"].values.tolist() == [str(written[0]), str(soft)]
+    assert results["phase"].values.tolist() == [
+        "/".join(one.parts[-2:]) for one in (written[0], soft)
+    ]
     assert "stable below" in " ".join(done("show", tmp_path / "phases").split())
     swapped = tm.phases(soft, written[0]).crossings[0]
     assert swapped.temperature == pytest.approx(crossing.temperature)
     assert swapped.latent_heat == pytest.approx(-crossing.latent_heat)
     assert swapped.slope == pytest.approx(crossing.slope)
+
+
+@pytest.mark.parametrize(
+    "name", ["volume", "expansion", "bulk_modulus", "heat_capacities", "gruneisen_mean"]
+)
+def test_a_panel_alone_names_the_pressures(written, name):
+    axes = getattr(tm.plot, name)(tm.load(written[0]))
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert {"0 GPa", "1 GPa"} <= set(texts)
 
 
 def test_phases_without_error_bars_say_so(written, soft, tmp_path):

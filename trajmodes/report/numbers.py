@@ -1,12 +1,16 @@
 """Numbers, counts and names as text."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from trajmodes.data.labels import point
+
+_EXACT = 1e-9
+"""Relative errors that are those of rounding."""
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
@@ -23,7 +27,7 @@ def plus_minus(value: float, sem: float | None = None) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    if sem is None or not 0.0 < sem < math.inf:
+    if sem is None or not _EXACT * abs(value) < sem < math.inf:
         return f"{value:.4g}"
     digits = _digits(sem)
     return f"{value:.{digits}f} ± {sem:.{digits}f}"
@@ -132,6 +136,22 @@ def size_of(n_bytes: int) -> str:
         if n_bytes >= scale:
             return f"{n_bytes / scale:.3g} {unit}"
     return f"{n_bytes} B"
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """Name each path by as few of its last parts as make the names different.
+
+    Examples
+    --------
+    >>> short_names(["runs/bcc/qha", "runs/hcp/qha/"])
+    ['bcc/qha', 'hcp/qha']
+    """
+    parts = [PurePath(path).parts for path in paths]
+    for count in range(1, max(map(len, parts), default=0) + 1):
+        names = [str(PurePath(*one[-count:])) for one in parts]
+        if len(set(names)) == len(names):
+            return names
+    return list(paths)
 
 
 def point_label(name: str) -> str:

@@ -166,7 +166,7 @@ def test_figures_without_resolved_modes(results, verdict, tmp_path):
     with sheet():
         for draw, labels in (
             (draw_spectra, ["spectrum, not resolved", "harmonic"]),
-            (draw_correlations, ["autocorrelation, not resolved", "lifetime from the line"]),
+            (draw_correlations, ["autocorrelation, not resolved"]),
         ):
             figure = draw(dataset)
             (legend,) = figure.legends

@@ -204,6 +204,21 @@ def test_a_legend_leaves_the_width_to_a_panel_beside_a_colour_scale(full, monkey
         assert figure.axes[0].get_window_extent().width > 0.65 * figure.bbox.width
 
 
+def test_equal_legends_of_panels_of_one_kind_are_drawn_once(full):
+    resolved = np.flatnonzero(full["resolved"].values)
+    points = full["set_q"].values[resolved]
+    modes = [
+        f"{' '.join(str(x) for x in q)}:{full['branch_first'].values[g] + 1}"
+        for q, g in zip(points, resolved, strict=True)
+    ][:3]
+    with files._style(Look()):
+        figure = files._figure(full, ["spectrum"], modes, Look(width=85.0))
+    legends = [axes.get_legend() for axes in figure.axes]
+    assert [one is not None for one in legends] == [True, False, False]
+    texts = {text.get_text() for text in legends[0].get_texts()}
+    assert texts == {"harmonic", "spectrum", "maximum entropy", "fitted line"}
+
+
 def test_panels_stand_side_by_side_where_there_is_room(full):
     with files._style(Look()):
         figure = files._figure(full, ["shells", "vdos", "lifetimes"], (), Look(width=178.0))

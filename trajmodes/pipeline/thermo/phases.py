@@ -14,6 +14,7 @@ from trajmodes.data.results import Provenance
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import versions
+from trajmodes.report.numbers import short_names
 from trajmodes.report.write import PHASE_FILES, write_folder
 from trajmodes.results.by_command.phases import phases_dataset
 from trajmodes.results.folder import require_replaceable
@@ -65,12 +66,14 @@ def phases_job(
         read_dataset(x, _RESULTS) if isinstance(x, str) else x for x in (first, second)
     )
     _require_comparable(one, other)
-    names = (
-        first if isinstance(first, str) else "first",
-        second if isinstance(second, str) else "second",
+    one_name, other_name = short_names(
+        [
+            source if isinstance(source, str) else place
+            for source, place in ((first, "first"), (second, "second"))
+        ]
     )
     boundary = phase_boundary(_gibbs_energy(one), _gibbs_energy(other))
-    boundary = replace(boundary, names=names)
+    boundary = replace(boundary, names=(one_name, other_name))
     provenance = Provenance(versions(), (), command, "")
     dataset = phases_dataset(boundary, provenance, tuple(_notes(boundary)))
     return Comparison(boundary, dataset, write_folder(output, dataset))

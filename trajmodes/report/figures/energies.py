@@ -183,5 +183,5 @@ def covariance_panel(axes: Axes, dataset: NamedArrays) -> AxesImage:
     shown = np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(shown, [f"{freq[order[k]]:.1f}" for k in shown])
-        axis.set_label_text("Frequency of the set of modes (THz)")
+        axis.set_label_text("Frequency of the set (THz)")
     return image

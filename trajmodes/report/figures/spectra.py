@@ -20,9 +20,7 @@ from trajmodes.report.figures.style import (
     RED,
     branch_colours,
     letter_panels,
-    line_entry,
     log_axis,
-    marker_entry,
     new_figure,
     points,
 )
@@ -109,17 +107,25 @@ def draw_spectra(dataset: NamedArrays) -> Figure:
     figure, panels = small_panels(len(chosen), "Frequency (THz)", "Power spectrum (meV/THz)")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
         spectrum_panel(axes, dataset, g)
-    some, every = resolved[chosen].any(), resolved[chosen].all()
-    entries = (
-        (some, line_entry("spectrum", BLUE, linewidth=0.9)),
-        (not every, line_entry("spectrum, not resolved", GREY, linewidth=0.9)),
-        ("power_entropy" in dataset, line_entry("maximum entropy", GREEN, linewidth=0.9)),
-        (some, line_entry("fitted line", RED)),
-        (True, line_entry("harmonic", BLACK, linewidth=0.7, linestyle=_DASHES)),
-    )
-    handles = [entry for shown, entry in entries if shown]
-    figure.legend(handles=handles, loc="upper center", ncols=5, borderaxespad=0.2)
+    _legend_of_all(figure, panels)
     return figure
+
+
+def _legend_of_all(figure: Figure, panels: list[Axes]) -> None:
+    """Put one legend above the panels, with each label once."""
+    found = [axes.get_legend_handles_labels() for axes in panels]
+    entries = {
+        text: handle
+        for handles, texts in found
+        for handle, text in zip(handles, texts, strict=True)
+    }
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="upper center",
+        ncols=len(entries),
+        borderaxespad=0.2,
+    )
 
 
 def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
@@ -138,21 +144,25 @@ def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
     lowest, highest = max(centres[0] - beyond, 0.0), max(centres[1], 0.0) + beyond
     seen = (freq >= lowest) & (freq <= highest) & (power > 0.0)
     annotate_panel(axes, one, _line_text(one), resolved=resolved)
-    # Below the text.
-    axes.axvline(harmonic, ymax=0.72, color=BLACK, linewidth=0.7, linestyle=_DASHES)
+    if seen.any():
+        colour, name = (BLUE, "spectrum") if resolved else (GREY, "spectrum, not resolved")
+        axes.step(
+            *(freq[seen], power[seen]), where="mid", color=colour, linewidth=0.9, label=name
+        )
+        most = power[seen].max()
+        least = max(power[seen].min(), most * 10.0**-_DECADES)
+        if "power_entropy" in one:
+            place, entropy = one["entropy_freq_thz"].values, one["power_entropy"].values / MEV
+            axes.plot(place, entropy, color=GREEN, linewidth=0.8, label="maximum entropy")
+        fitted = "fitted line" if resolved else None
+        axes.plot(freq[seen], model[seen], color=RED, label=fitted)
+        log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
+    axes.axvline(
+        # Below the text.
+        *(harmonic, 0.0, 0.72), color=BLACK, linewidth=0.7, linestyle=_DASHES, label="harmonic"
+    )  # fmt: skip
     axes.set_xlim(lowest, highest)
     axes.locator_params(axis="x", nbins=5)
-    if not seen.any():
-        return
-    colour = BLUE if resolved else GREY
-    axes.step(freq[seen], power[seen], where="mid", color=colour, linewidth=0.9)
-    most = power[seen].max()
-    least = max(power[seen].min(), most * 10.0**-_DECADES)
-    if "power_entropy" in one:
-        entropy = one["power_entropy"].values / MEV
-        axes.plot(one["entropy_freq_thz"].values, entropy, color=GREEN, linewidth=0.8)
-    axes.plot(freq[seen], model[seen], color=RED)
-    log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
 
 
 def _line_text(one: NamedArrays) -> str:
@@ -170,16 +180,7 @@ def draw_correlations(dataset: NamedArrays) -> Figure:
     figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy autocorrelation")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
         correlation_panel(axes, dataset, g)
-    some, every = resolved[chosen].any(), resolved[chosen].all()
-    by_line = line_entry("lifetime from the line", BLACK, linewidth=0.8, linestyle=_DASHES)
-    entries = (
-        (some, marker_entry("autocorrelation ± error", BLUE, markersize=3.0)),
-        (not every, marker_entry("autocorrelation, not resolved", GREY, markersize=3.0)),
-        (some, line_entry("fitted decay", RED)),
-        ("lifetime_ps" in dataset, by_line),
-    )
-    handles = [entry for shown, entry in entries if shown]
-    figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
+    _legend_of_all(figure, panels)
     return figure
 
 
@@ -192,19 +193,23 @@ def correlation_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
     )
     last = _last_lag(one, lag, sem)
     seen = np.isfinite(lag) & np.isfinite(value) & (lag <= last)
+    name = "autocorrelation" if resolved else "autocorrelation, not resolved"
     points(
         *(axes, lag[seen], value[seen], np.nan_to_num(sem[seen])),
         marker="o",
         color=BLUE if resolved else GREY,
         markersize=3.0,
+        label=name,
     )
-    axes.plot(lag, one["energy_acf_model"].values, color=RED, zorder=3)
+    fitted = "fitted decay" if resolved else None
+    axes.plot(lag, one["energy_acf_model"].values, color=RED, zorder=3, label=fitted)
     life = float(one["lifetime_ps"]) if "lifetime_ps" in one else np.nan
     if np.isfinite(life):
         time = np.linspace(0.0, last, 121)
         axes.plot(
-            time, np.exp(-time / life), color=BLACK, linewidth=0.8, linestyle=_DASHES, zorder=4
-        )
+            *(time, np.exp(-time / life)), color=BLACK, linewidth=0.8, linestyle=_DASHES,
+            zorder=4, label="lifetime from the line",
+        )  # fmt: skip
     axes.axhline(0.0, color=GREY, linewidth=0.6, zorder=1)
     axes.set_xlim(0.0, last)
     # With space for the text above.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.html.page import GENERATOR, Source, page_of
-from trajmodes.report.numbers import size_of
+from trajmodes.report.numbers import short_names, size_of
 from trajmodes.results.folder import add_file, open_folder
 from trajmodes.results.netcdf import read_arrays
 from trajmodes.results.storage import atomic_file, is_replaced
@@ -36,7 +36,7 @@ def write_report(paths: Sequence[str | os.PathLike[str]], output: str | None = N
         If it cannot be written.
     """
     folders = [_folder(Path(one)) for one in paths]
-    names = _names(folders)
+    names = short_names([str(one.resolve()) for one in folders])
     text = page_of(
         [
             Source(name, read_arrays(path), folder)
@@ -71,12 +71,6 @@ def _written(text: str, folder: Path, output: str | None) -> str:
 
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Names of the folders; whole paths if two names are the same."""
-    names = [one.resolve().name for one in folders]
-    return names if len(set(names)) == len(names) else [str(one) for one in folders]
 
 
 def _is_report(path: Path) -> bool:

@@ -32,7 +32,13 @@ _LEAST_CHARACTERS = 12
 """A long text is not broken into shorter lines than this."""
 
 
-def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any:
+def draw_panel(
+    name: str,
+    dataset: NamedArrays,
+    axes: "Axes",
+    *more: Any,
+    legends: set[tuple[str, ...]] | None = None,
+) -> Any:
     """Draw a panel into axes; return what its function returns.
 
     Parameters
@@ -46,6 +52,9 @@ def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any
     *more
         Number of the set of modes, if the panel is of one; number of the panel, if there are
         several.
+    legends
+        Texts of the legends of other panels of this name in the figure. A legend that is among
+        them is left out; one that is not is added to them.
 
     Raises
     ------
@@ -78,6 +87,12 @@ def draw_panel(name: str, dataset: NamedArrays, axes: "Axes", *more: Any) -> Any
 
         legend_above(axes, entries, ncols=3)
     _put_legend(axes, _BESIDE_SCALE if panel.colours and drawn is not None else 1.0)
+    legend = axes.get_legend()
+    if legend is not None and legends is not None:
+        texts = tuple(text.get_text() for text in legend.get_texts())
+        if texts in legends:
+            legend.remove()
+        legends.add(texts)
     _break_labels(axes)
     _lift_titles(axes)
     return drawn

@@ -182,11 +182,12 @@ def _of_panels(
     tall = natural if look.height is None else look.height / MM_PER_INCH
     figure = Figure(figsize=(wide, tall), layout="constrained")
     FigureCanvasAgg(figure)
+    legends: dict[str, set[tuple[str, ...]]] = {name: set() for name in names}
     for place, (name, number) in enumerate(drawn, 1):
         axes = figure.add_subplot(n_rows, n_columns, place)
         one = PANELS[name]
         more = (number,) if one.of_a_mode or one.each else ()
-        drawing = draw_panel(name, dataset, axes, *more)
+        drawing = draw_panel(name, dataset, axes, *more, legends=legends[name])
         _set_limits(axes, look)
         if one.colours and drawing is not None:
             figure.colorbar(drawing, ax=axes, pad=0.02, aspect=35).set_label(one.colours)

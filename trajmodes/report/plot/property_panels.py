@@ -199,6 +199,14 @@ PROPERTY_PANELS: Mapping[str, Panel] = {
         "figures.thermo.quasiharmonic.free_energy_panel",
         "qha_run_free_energy",
         figure="quasiharmonic",
+        # Cells of a uniaxial crystal have more than one shape at a volume.
+        when=lambda dataset: "qha_ratio" not in dataset,
+    ),
+    "cells": Panel(
+        "lattice parameters of the runs, and those of equilibrium",
+        "figures.thermo.quasiharmonic.cells_panel",
+        "qha_run_length qha_ratio",
+        figure="quasiharmonic",
     ),
     "volume": Panel(
         "equilibrium volume",
@@ -211,24 +219,28 @@ PROPERTY_PANELS: Mapping[str, Panel] = {
         "figures.thermo.quasiharmonic.expansion_panel",
         "qha_volume",
         figure="quasiharmonic",
+        entries="expansion_entries",
     ),
     "bulk-modulus": Panel(
         "bulk moduli",
         "figures.thermo.quasiharmonic.modulus_panel",
         "qha_volume",
         figure="quasiharmonic",
+        entries="modulus_entries",
     ),
     "heat-capacities": Panel(
         "heat capacities at constant pressure and volume",
         "figures.thermo.quasiharmonic.capacity_panel",
         "qha_capacity_p_kb",
         figure="quasiharmonic",
+        entries="capacity_entries",
     ),
     "gruneisen-mean": Panel(
         "thermodynamic Grüneisen parameter",
         "figures.thermo.quasiharmonic.gruneisen_panel",
         "qha_gruneisen",
         figure="quasiharmonic",
+        entries="pressure_entries",
     ),
     "axial-lengths": Panel(
         "lattice parameters a and c by temperature",
@@ -250,6 +262,7 @@ PROPERTY_PANELS: Mapping[str, Panel] = {
         "figures.thermo.quasiharmonic.axial_expansion_panel",
         "qha_ratio",
         figure="axes",
+        entries="axial_entries",
     ),
     "cell-lengths": Panel(
         "lattice parameters of a potential",

@@ -83,8 +83,8 @@ def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
     theta = float(dataset["debye_of_moment"].values[place])
     _dashed(axes, kelvin, debye, RED, linewidth=1.2, label=f"Debye, {theta:.0f} K")
     axes.axhline(3.0, color=GREY, linewidth=0.7)
-    axes.set(xlabel="Temperature (K)", ylabel=r"Per atom (k$_\mathrm{B}$)", ylim=(0.0, None))
-    axes.set_xlim(_span(kelvin))
+    axes.set(xlabel="Temperature (K)", ylabel=r"Per atom (k$_\mathrm{B}$)")
+    _from_zero(axes, kelvin)
     _legend(axes)
 
 
@@ -126,7 +126,7 @@ def displacements_panel(axes: Axes, dataset: NamedArrays) -> None:
             )  # fmt: skip
     _dashed(axes, np.full(len(kelvin), np.nan), kelvin, GREY, label="classical")
     axes.set(xlabel="Temperature (K)", ylabel="⟨u²⟩ along one direction (Å²)")
-    axes.set(xlim=_span(kelvin), ylim=(0.0, None))
+    _from_zero(axes, kelvin)
     _legend(axes)
 
 
@@ -288,6 +288,14 @@ def _line(
 
 def _colours(count: int) -> list[str]:
     return list(COLOURS[:count]) if count <= len(COLOURS) else branch_colours(count)
+
+
+def _from_zero(axes: Axes, kelvin: Floats) -> None:
+    """Begin the vertical axis at zero, with a margin above the highest point."""
+    axes.set_xlim(_span(kelvin))
+    axes.update_datalim([(float(kelvin[0]), 0.0)])
+    axes.autoscale_view(scalex=False)
+    axes.set_ylim(bottom=0.0)
 
 
 def _span(kelvin: Floats) -> tuple[float, float]:

@@ -1,7 +1,5 @@
 """Free energy by volume, and equilibrium properties by temperature."""
 
-from typing import Literal
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,6 +25,10 @@ _CURVES = 6
 _MOST_PRESSURES = 6
 _SHADE = 0.25
 _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
+_AXES = ("normal to the axis", "along it")
+_MODULI = ("K at constant T", "at constant S")
+_CAPACITIES = (r"C$_\mathrm{p}$", r"C$_\mathrm{V}$")
+"""What the solid and the dashed lines of a panel are."""
 
 
 def draw_quasiharmonic(dataset: NamedArrays) -> Figure:
@@ -83,10 +85,7 @@ def axial_expansion_panel(axes: Axes, dataset: NamedArrays) -> None:
     _by_pressure(axes, dataset, "qha_expansion_c", scale=1e6, dashed=True)
     axes.axhline(0.0, color=GREY, linewidth=0.6)
     axes.set_ylabel("α (10⁻⁶/K)")
-    kinds = (
-        line_entry("normal to the axis", BLACK),
-        line_entry("along it", BLACK, linestyle=_DASHED),
-    )
+    kinds = _kinds(*_AXES)
     legend_above(axes, kinds, ncols=2, columnspacing=0.7, handletextpad=0.4)
 
 
@@ -172,7 +171,7 @@ def modulus_panel(axes: Axes, dataset: NamedArrays) -> None:
     _by_pressure(axes, dataset, "qha_modulus_gpa")
     _by_pressure(axes, dataset, "qha_adiabatic_modulus_gpa", dashed=True)
     axes.set_ylabel("Bulk modulus (GPa)")
-    _two_kinds(axes, "K at constant T", "at constant S", "lower left")
+    axes.legend(handles=_kinds(*_MODULI), loc="lower left")
 
 
 def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -183,7 +182,7 @@ def capacity_panel(axes: Axes, dataset: NamedArrays) -> None:
     axes.axhline(3.0, color=GREY, linewidth=0.6)
     axes.set_ylabel(r"Per atom (k$_\mathrm{B}$)")
     axes.set_ylim(bottom=0.0)
-    _two_kinds(axes, r"C$_\mathrm{p}$", r"C$_\mathrm{V}$", "lower right")
+    axes.legend(handles=_kinds(*_CAPACITIES), loc="lower right")
 
 
 def gruneisen_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -237,11 +236,29 @@ def _band(axes: Axes, place: Floats, value: Floats, half: Floats, colour: str) -
     axes.fill_between(place, low, high, color=colour, alpha=_SHADE, linewidth=0)
 
 
-def _two_kinds(
-    axes: Axes, solid: str, dashed: str, loc: Literal["lower left", "lower right"]
-) -> None:
-    handles = [line_entry(solid, BLACK), line_entry(dashed, BLACK, linestyle=_DASHED)]
-    axes.legend(handles=handles, loc=loc)
+def _kinds(solid: str, dashed: str) -> list[Line2D]:
+    return [line_entry(solid, BLACK), line_entry(dashed, BLACK, linestyle=_DASHED)]
+
+
+def expansion_entries(dataset: NamedArrays) -> list[Line2D]:
+    """Entries of the legend of `expansion_panel` alone."""
+    third = [line_entry("third order", GREY, linestyle=_DASHED)]
+    return [*third * ("qha_expansion_phi3" in dataset), *pressure_entries(dataset)]
+
+
+def modulus_entries(dataset: NamedArrays) -> list[Line2D]:
+    """Entries of the legend of `modulus_panel` alone."""
+    return [*_kinds(*_MODULI), *pressure_entries(dataset)]
+
+
+def capacity_entries(dataset: NamedArrays) -> list[Line2D]:
+    """Entries of the legend of `capacity_panel` alone."""
+    return [*_kinds(*_CAPACITIES), *pressure_entries(dataset)]
+
+
+def axial_entries(dataset: NamedArrays) -> list[Line2D]:
+    """Entries of the legend of `axial_expansion_panel` alone."""
+    return [*_kinds(*_AXES), *pressure_entries(dataset)]
 
 
 def draw_phases(dataset: NamedArrays) -> Figure:
@@ -263,5 +280,5 @@ def phases_panel(axes: Axes, dataset: NamedArrays) -> None:
     first, second = dataset["phase"].values.tolist()
     axes.set(xlabel="Temperature (K)", xlim=(kelvin[0], kelvin[-1]))
     axes.set_ylabel("ΔG per atom (meV)")
-    axes.set_title(f"G of {first} less G of {second}; below zero {first} is stable", pad=4.0)
+    axes.set_title(f"ΔG = G({first}) − G({second})", pad=4.0)
     axes.legend(loc="best")
