@@ -64,6 +64,7 @@ def deviations(silicon, run):
     return (omega - set_omega(truth)) / sem, omega
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_velocities", [False, True])
 def test_independent_samples_give_the_constants_within_their_errors(silicon, has_velocities):
     constants, supercell, _ = silicon

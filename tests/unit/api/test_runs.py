@@ -36,6 +36,7 @@ def commands(silicon, tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_the_fit_of_a_run_is_that_of_the_command(fc, commands):
     theirs = read_force_constants(commands / "fit")
     for name in ("first", "second", "lattice", "values", "replicates"):

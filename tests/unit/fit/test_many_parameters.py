@@ -195,6 +195,7 @@ def test_runs_of_one_supercell_are_joined(reduce_frames):
         joined([parts[0], other])
 
 
+@pytest.mark.slow
 def test_pooled_runs_with_many_parameters_need_no_normal_equations(monkeypatch):
     monkeypatch.setattr(many_parameters, "MANY", 10)
     supercell, rng = build_supercell(TRICLINIC, np.diag([2, 2, 2])), np.random.default_rng(5)

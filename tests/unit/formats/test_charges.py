@@ -280,6 +280,7 @@ def test_a_layer_is_warned_of(crystals):
     assert "is a layer" in notes[-1].text
 
 
+@pytest.mark.slow
 def test_shengbte_gets_the_charges(polar, tmp_path):
     """The first index of born in CONTROL is the direction of the field."""
     constants, supercell = polar

@@ -217,6 +217,7 @@ def test_another_job_begins_anew(stopped, tmp_path):
     assert "continued after" not in log
 
 
+@pytest.mark.slow
 @CONTINUED
 def test_a_state_of_other_numbers_is_not_used(stopped, tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "BLOCK_BYTES", 1_000_000)
@@ -224,6 +225,7 @@ def test_a_state_of_other_numbers_is_not_used(stopped, tmp_path, monkeypatch):
     assert "it begins anew" in (stopped / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_end_the_job_but_its_time_limit_says_so(tmp_path, monkeypatch):
     options = {"cell": RUN["cell"], "cutoff2": 4.0, "workers": 1}
     whole = undisturbed(tmp_path / "out", fit_job, "fit", **options, checkpoint_every=0.001)

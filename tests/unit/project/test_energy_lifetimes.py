@@ -132,6 +132,7 @@ def test_errors_of_degenerate_sets_agree_with_the_scatter(
     assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(200)
 
 
+@pytest.mark.slow
 def test_coherences_are_worth_less_than_independent_members() -> None:
     """The 16 components of a level of four are worth ten: errors are 1.26 times larger."""
     correlations = _run(24, 400, 16, 100, d=4)
@@ -209,7 +210,10 @@ def test_curves_agree_within_their_errors() -> None:
     assert found.lag_ps.shape[1] <= 64
 
 
-@pytest.mark.parametrize(("lifetimes", "members"), [(20, 12), (200, 2), (600, 12)])
+@pytest.mark.parametrize(
+    ("lifetimes", "members"),
+    [(20, 12), (200, 2), pytest.param(600, 12, marks=pytest.mark.slow)],
+)
 def test_one_rate_rarely_exceeds_the_chi_squared_quantile(
     lifetimes: float, members: int
 ) -> None:

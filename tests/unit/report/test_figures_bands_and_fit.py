@@ -138,6 +138,7 @@ def test_a_point_named_twice_at_one_place_is_shown_once(dataset):
     assert labels == ["Γ", "X", "U|K", "Γ", "L"]
 
 
+@pytest.mark.slow
 def test_no_error_bars_no_map_and_imaginary_modes(results, tmp_path):
     bands, modes = results.bands, results.modes
     less = replace(

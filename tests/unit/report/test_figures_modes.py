@@ -160,6 +160,7 @@ def test_lifetimes_of_one_kind_have_one_panel(results):
         assert len(draw_lifetimes(dataset).axes) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdict", [Verdict.TOO_NARROW, Verdict.NO_LINE])
 def test_figures_without_resolved_modes(results, verdict, tmp_path):
     dataset = unresolved(results, verdict)

@@ -52,6 +52,7 @@ def test_a_full_disk_leaves_no_files(results, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_names_of_all_files_are_known_and_no_two_files_are_the_same(full_results, tmp_path):
     with open_folder(tmp_path) as folder:
         written = write_results(to_dataset(full_results), folder, dict)

@@ -185,6 +185,7 @@ def test_errors_grow_with_those_of_the_energies_where_these_are_large():
         np.testing.assert_allclose(ratio, 1e3, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_z_scores_of_lengths_and_expansions_have_unit_width():
     """Fifty synthetic series of runs: estimates less truth, over their errors."""
     exact = fields(quasiharmonic(states(), MESH, KELVIN, [0.0, 0.003]))

@@ -25,6 +25,7 @@ def phonons(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_near_zero_kelvin_the_bands_are_those_of_small_displacements(phonons, tmp_path):
     atoms = bulk("Cu", a=3.59)
     static = StaticPhonons(atoms, EMT(), (4, 4, 4), name=str(tmp_path / "static"))
