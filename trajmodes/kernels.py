@@ -2,7 +2,8 @@
 
 Numba generates an entry point for Python and one for C with every function. For functions that
 take many arrays these entry points take longer to compile than the function itself, so that
-unused ones are left out.
+unused ones are left out. Kernels assign numbers in loops, not whole arrays: with an assignment
+of arrays numba compiles the message of an error of their shapes, for seconds.
 """
 
 from functools import partial

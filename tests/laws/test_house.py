@@ -99,3 +99,27 @@ def test_results_do_not_depend_on_the_order_of_compilation():
     """
     users = [path.name for path in PACKAGE if "fastmath" in path.read_text(encoding="utf-8")]
     assert users == ["kernels.py"]
+
+
+def _slices_assigned(text: str) -> list[str]:
+    """Assignments of anything but a number to a slice of an array, in compiled functions."""
+    return [
+        ast.unparse(node)
+        for function in ast.walk(ast.parse(text))
+        if isinstance(function, ast.FunctionDef)
+        and any("kernel" in ast.unparse(one) for one in function.decorator_list)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign | ast.AugAssign)
+        and not re.fullmatch(r"-?[\d.]+|True|False|np\.nan|np\.inf", ast.unparse(node.value))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Subscript)
+        and any(isinstance(one, ast.Slice) for one in ast.walk(target.slice))
+    ]
+
+
+def test_kernels_assign_no_arrays():
+    """The message of an error of their shapes takes numba seconds to compile."""
+    found = {path: _slices_assigned(path.read_text(encoding="utf-8")) for path in PACKAGE}
+    assert not {path: lines for path, lines in found.items() if lines}
+    assert _slices_assigned("@kernel()\ndef f(a, b):\n    a[1:] += b") == ["a[1:] += b"]
+    assert not _slices_assigned("@kernel()\ndef f(a, b):\n    a[:] = 0.0\n    a[1] = b[1]")

@@ -278,7 +278,9 @@ def _fill_phases(r_ax, v_ax, plan, work, left, right):  # type: ignore[no-untype
     left[0, 0] = 1.0
     left[1, 0] = 0.0
     _fill_powers(left, work[1, 0], work[1, 1])
-    right[0, :, 0] = work[0]
+    for part in range(2):
+        for k in range(len(order)):
+            right[0, part, 0, k] = work[0, part, k]
     _fill_powers(right[0], work[2, 0], work[2, 1])
     for x in range(right.shape[0] - 1):
         for k in range(len(order)):

@@ -165,10 +165,8 @@ def _tetrahedra(  # noqa: PLR0913, PLR0917 - arrays of a kernel
                     (addresses[q, 2] + surrounding[k, v, 2]) % n3,
                 ]
             for m in range(omega.shape[1]):
-                for v in range(4):
-                    e[v] = omega[corner[v], m]
-                own = e[0]
-                e.sort()
+                own = omega[corner[0], m]
+                _place_ascending(omega, corner, m, e)
                 rank = 0
                 while e[rank] < own:
                     rank += 1
@@ -176,12 +174,24 @@ def _tetrahedra(  # noqa: PLR0913, PLR0917 - arrays of a kernel
                 for w in range(first, n_grid):
                     x = start + w * step
                     if x >= e[3]:
-                        below[q, m, w:] += 1.0 / 24.0
+                        for full in range(w, n_grid):
+                            below[q, m, full] += 1.0 / 24.0
                         break
                     if x > e[0]:
                         delta, theta = _vertex(e, rank, x)
                         density[q, m, w] += delta / 6.0
                         below[q, m, w] += theta / 6.0
+
+
+@inner_kernel()
+def _place_ascending(omega: Floats, corner: Ints, m: int, e: Floats) -> None:
+    """Store the values at the corners in ascending order, without a sort that compiles slowly."""
+    for v in range(4):
+        value, place = omega[corner[v], m], v
+        while place > 0 and e[place - 1] > value:
+            e[place] = e[place - 1]
+            place -= 1
+        e[place] = value
 
 
 @inner_kernel()

@@ -224,10 +224,10 @@ def _maximise(
     accepted, left = True, steps if cost < np.inf else 0
     for _ in range(left):
         if accepted:
-            work.scores[0] = work.scores[1]
-            work.fishers[0] = work.fishers[1]
+            _accept(work)
         _choose_step(theta, damping, limits, work)
-        tried[:] = theta + work.step
+        for n in range(len(theta)):
+            tried[n] = theta[n] + work.step[n]
         _keep(tried, limits)
         # What the step would be without damping is what must be small.
         if _norm(theta, work) * (1.0 + damping) ** 2 < 1e-6:
@@ -235,12 +235,22 @@ def _maximise(
         new = _likelihood(tried, seen, axis, limits.codes)
         accepted = new <= cost
         if accepted:
-            theta[:] = tried
+            for n in range(len(theta)):
+                theta[n] = tried[n]
             cost = new
             damping = max(0.2 * damping, 1e-9)
         else:
             damping = min(10.0 * damping, 1e9)
     return False
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _accept(work: Work) -> None:
+    """Take the scores computed last for those of the parameters as they are."""
+    for n in range(work.scores.shape[1]):
+        work.scores[0, n] = work.scores[1, n]
+        for m in range(work.scores.shape[1]):
+            work.fishers[0, n, m] = work.fishers[1, n, m]
 
 
 @inner_kernel(error_model="numpy", inline="always")
@@ -277,7 +287,8 @@ def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
             longest = 0.1 * theta[n] + 0.5 * np.exp(theta[n - OMEGA + GAMMA])
         if n != baseline and abs(step[n]) > largest * longest:
             largest = abs(step[n]) / longest
-    step /= largest
+    for n in range(len(theta)):
+        step[n] /= largest
 
 
 @inner_kernel(error_model="numpy")
@@ -342,7 +353,8 @@ def _solve(damping: float, work: Work) -> None:
         for m in range(n + 1, size):
             step[n] -= root[m, n] * step[m]
         step[n] /= root[n, n]
-    step /= scale
+    for n in range(size):
+        step[n] /= scale[n]
 
 
 @inner_kernel(error_model="numpy")

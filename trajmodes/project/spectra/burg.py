@@ -36,7 +36,7 @@ import numpy as np
 
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.errors import DataError
-from trajmodes.kernels import kernel
+from trajmodes.kernels import inner_kernel, kernel
 
 _LEAST = 1e-14
 """The recursion ends when the noise is this part of the variance: the rest is rounding
@@ -124,17 +124,16 @@ def autoregression(
     # Sums are quadratic in the series, so each series is multiplied by the root of its weight.
     root = np.sqrt(weight / (weight.sum() * n_frames))[:, None]
     series_mt = np.concatenate([root * part for part in parts]).astype(float)
-    return Autoregression(*_recursion(series_mt, order))
+    return Autoregression(*_recursion(series_mt, order, float(np.sum(series_mt**2))))
 
 
 @kernel()
-def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
+def _recursion(series_mt: Floats, order: int, variance: float) -> tuple[Floats, float, Floats]:
     """Burg's recursion for real series; the variance is Σ x² over all of them."""
     members, n_frames = series_mt.shape
     forward, backward = series_mt.copy(), series_mt.copy()
-    coefficients = np.zeros(order + 1)
+    coefficients, mirrored = np.zeros(order + 1), np.empty(order + 1)
     coefficients[0] = 1.0
-    variance = np.sum(series_mt**2)
     noise = variance
     covariances = np.zeros(order + 1)
     covariances[0] = variance
@@ -154,8 +153,7 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
                 ahead, behind = forward[i, t], backward[i, t - 1]
                 forward[i, t] = ahead + k * behind
                 backward[i, t] = behind + k * ahead
-        mirrored = coefficients[m::-1].copy()
-        coefficients[: m + 1] += k * mirrored
+        _reflect(coefficients, k, m, mirrored)
         noise *= 1.0 - k * k
         for j in range(1, m + 1):
             covariances[m] -= coefficients[j] * covariances[m - j]
@@ -164,12 +162,22 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
     return coefficients, noise, _extended(coefficients, covariances[: done + 1], order + 1)
 
 
+@inner_kernel()
+def _reflect(coefficients: Floats, k: float, m: int, mirrored: Floats) -> None:
+    """Raise the order of the recursion to m, with its reflection coefficient k."""
+    for j in range(m + 1):
+        mirrored[j] = coefficients[m - j]
+    for j in range(m + 1):
+        coefficients[j] += k * mirrored[j]
+
+
 @kernel()
 def _extended(coefficients: Floats, covariances: Floats, n_lags: int) -> Floats:
     """Extend the covariances by r_m = −Σ_{j>0} a_j r_{m−j}."""
     longer = np.zeros(n_lags)
     known = min(n_lags, len(covariances))
-    longer[:known] = covariances[:known]
+    for m in range(known):
+        longer[m] = covariances[m]
     for m in range(known, n_lags):
         for j in range(1, min(m + 1, len(coefficients))):
             longer[m] -= coefficients[j] * longer[m - j]

@@ -89,4 +89,5 @@ def _unshuffle(data: Bytes, item: int, out: Bytes) -> None:
         for k in range(n):
             for j in range(item):
                 out[item * k + j] = data[j * n + k]
-    out[n * item :] = data[n * item :]
+    for k in range(n * item, len(data)):
+        out[k] = data[k]
