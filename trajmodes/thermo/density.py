@@ -185,7 +185,7 @@ def _tetrahedra(  # noqa: PLR0913, PLR0917 - arrays of a kernel
 
 @inner_kernel()
 def _place_ascending(omega: Floats, corner: Ints, m: int, e: Floats) -> None:
-    """Store the values at the corners in ascending order, without a sort that compiles slowly."""
+    """Store the values at the corners in ascending order; a sort compiles slowly."""
     for v in range(4):
         value, place = omega[corner[v], m], v
         while place > 0 and e[place - 1] > value:
