@@ -132,7 +132,7 @@ def registered(
     *,
     most_wrong: float = 0.0,
 ) -> Registration:
-    """Register the crystal, whose elements the ``species`` (a,) are.
+    """Register the crystal; ``species`` (a,) are the elements of the atoms in its terms.
 
     ``most_wrong`` is the largest fraction of empty sites, or of atoms without a site.
 

@@ -78,7 +78,7 @@ def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
         text = f"{both} {'agree' if agree else 'disagree'}"
         return UnitsProof(holds=agree, text=text, mismatch=mismatch)
     if sample.kinetic is None and not trajectory.has_forces:
-        return UnitsProof(holds=True, text="there is nothing but lengths, in Å")
+        return UnitsProof(holds=True, text="the file contains lengths only, in Å")
     text = (
         "forces without velocities do not show their unit, nor velocities of frames far apart"
     )

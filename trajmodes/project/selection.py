@@ -18,7 +18,7 @@ from scipy.special import log_ndtr
 from trajmodes.arrays import Floats
 
 _LOWEST = -3.0
-"""Least a: closer to the limit the maximum of the likelihood runs away to minus infinity."""
+"""Least a: closer to the limit the maximum of the likelihood diverges to minus infinity."""
 _A = np.linspace(_LOWEST, 10.0, 2601)
 _LAMBDA = np.exp(-0.5 * _A**2 - log_ndtr(_A)) / np.sqrt(2.0 * np.pi)
 

@@ -1,10 +1,11 @@
 """Writing a results folder, with a second process that draws figures at the same time.
 
 The second process, ``python -m trajmodes.report.figures.catalogue``, is started while the run
-is read, so that matplotlib is loaded when the results arrive. It draws the figures from the
-last to the first. The first process goes through them from the first to the last: it takes
-those that are complete and draws the others itself. It never waits for the second process. If
-that fails, the first process draws the figure itself, and raises the error.
+is read, so that matplotlib is loaded when the results arrive. It draws the slowest figures, and
+then the others from the last to the first. The first process goes through them from the first
+to the last: it takes those that are complete and draws the others itself. It never waits for
+the second process. If that fails, the first process draws the figure itself, and raises the
+error.
 """
 
 import os

@@ -101,7 +101,7 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
         product = jacobian_gnw[..., :size] @ jacobian_gnw[..., distance:].swapaxes(1, 2)
         symmetric = product if distance == 0 else product + product.swapaxes(1, 2)
         spread += correlation * symmetric
-    # A line that ran away from its spectrum has no finite information: it has not converged.
+    # A line whose parameters diverged has no finite information: it has not converged.
     sound: Bools = np.all(np.isfinite(fisher + spread), axis=(1, 2))
     sound &= np.isfinite(log_power).all(axis=1) & observed.inside.any(axis=1)
     fisher = np.where(sound[:, None, None], fisher, np.eye(fisher.shape[1]))
@@ -129,9 +129,9 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
 
 
 _NARROWEST = 1e-3
-"""Least width that is tried, in resolutions: below, all spectra look alike."""
+"""Least width that is tried, in resolutions: below, spectra do not differ."""
 _LOWEST = 0.05
-"""Least frequency of the lower half maximum, in resolutions: nor can one see what is below."""
+"""Least frequency of the lower half maximum, in resolutions: below, spectra do not differ."""
 _LARGEST_ASYMMETRY = 3.0
 
 

@@ -355,8 +355,16 @@ def place_of_drawing(folder: Path, output: Output) -> Path:
     return folder / Path(output.name).name
 
 
+_SLOWEST = ("figures/spectra.png", "figures/correlations.png")
+"""Figures of many panels, which take as long as three others."""
+
+
 def _draw_all() -> None:
-    """Import matplotlib, read the results from stdin, draw the figures from last to first."""
+    """Import matplotlib, read the results from stdin, and draw the figures.
+
+    Those of `_SLOWEST` are first, then the others from the last to the first. The other process
+    begins with the first figure, and where both meet they draw one figure twice.
+    """
     style = import_module("trajmodes.report.figures.style")
     # The first figure of a process takes longer, because it loads the fonts.
     with style.sheet():
@@ -364,7 +372,9 @@ def _draw_all() -> None:
         empty.add_subplot(xlabel="0")
     style.save_png(empty, Path(os.devnull))
     dataset, folder = pickle.load(sys.stdin.buffer)
-    for output in reversed(FIGURES):
+    slowest = [output for output in FIGURES if output.name in _SLOWEST]
+    others = [output for output in reversed(FIGURES) if output not in slowest]
+    for output in (*slowest, *others):
         if output.is_possible(dataset):
             place = place_of_drawing(folder, output)
             partial_file = place.with_suffix(".part")
