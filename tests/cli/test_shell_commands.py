@@ -244,7 +244,7 @@ def test_errors_of_a_table_remain_if_nearer_shells_are_not_listed(tmp_path):
         ("bond = [1, 1, 0]", "bond = [0, 1, 1]", "no shell has the bond"),
         ('unit = "N/m"', 'unit = "N/cm"', "no unit N/cm"),
         ("fcc:3.604:Cu", "fcc:Cu", "no structure fcc:Cu"),
-        ("alpha1 = 13.0", "alpha1 = nan", "alpha1 is no number"),
+        ("alpha1 = 13.0", "alpha1 = nan", "alpha1 is not a number"),
         ("[[shell]]", "[[shells]]", "no entry shells"),
     ],
 )

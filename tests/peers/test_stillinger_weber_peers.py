@@ -47,7 +47,7 @@ def test_energy_forces_and_stress_are_those_of_lammps(name):
 def test_incomplete_files_are_refused(tmp_path):
     file = tmp_path / "Si.sw"
     file.write_text("Si Si Si 2.1683 2.0951", encoding="utf-8")
-    with pytest.raises(DataError, match="no whole number of entries"):
+    with pytest.raises(DataError, match="not a whole number of entries"):
         read_stillinger_weber(file)
     numbers = " 1.0" * 11
     file.write_text(f"Si Si Si{numbers}\nGe Ge Ge{numbers}", encoding="utf-8")

@@ -267,7 +267,7 @@ def _settings_in(path: Path, command: str) -> dict[str, Any]:
 
 
 def _placed(names: Iterable[str], folder: Path) -> tuple[str, ...]:
-    """Names of files relative to a folder; standard input is no file."""
+    """Names of files relative to a folder; standard input is not a file."""
     return tuple(one if one == STANDARD_INPUT else _beside(one, folder) for one in names)
 
 

@@ -131,7 +131,7 @@ def test_springs_have_both_constants(tmp_path):
         ("buckingham\n", "lennard epsilon\n", "unknown option of lennard_jones: epsilon"),
         ("# Silica\n", "opti conp\n", r"opti is not understood \(.*line 1"),
         ("Si core  4.00000", "Si core", "and one charge"),
-        ("Si core  4.00000", "Si core  4.0.0", r"4\.0\.0 is no number \(.*line 3"),
+        ("Si core  4.00000", "Si core  4.0.0", r"4\.0\.0 is not a number \(.*line 3"),
         ("Si core  4.00000", "Si core  4e99", "larger than"),
         ("Si core  4.00000", "O core  4.0", r"O and O_O2- are labels of the same element"),
         ("O_O2-  shel -2.86902\n", "", "no charge of O shell"),

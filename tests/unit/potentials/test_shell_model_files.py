@@ -110,7 +110,7 @@ def test_forms_have_the_energies_of_their_formulas_and_their_derivatives(tmp_pat
         ("O = { k = 74.92 }", "", "O shell has no spring"),
         ("O = 0.86902\n", "", "no charge of O"),
         ('centre = "Si"', 'centre = "Sj"', "no charge of Sj"),
-        ('["Si", "O shell"]', '["Si"]', "between is no list of two particles"),
+        ('["Si", "O shell"]', '["Si"]', "between is not a list of two particles"),
         ("[charges]", "[charge]", "unknown name charge"),
         ("cutoff = 2.2", "cutoff = 2e6", r"cutoff is larger than 100 \(.*angle.*1"),
         ("k = 74.92", "k = -74.92", r"holds no shell \(.*springs. O"),

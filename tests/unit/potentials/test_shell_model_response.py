@@ -92,5 +92,5 @@ def test_long_waves_have_the_same_elastic_constants():
 def test_an_unstable_crystal_has_no_response():
     crystal = Crystal.from_ase(bulk("MgO", "rocksalt", a=4.9))
     assert np.linalg.eigvalsh(oxide().hessian(crystal))[0] < -0.1
-    with pytest.raises(DataError, match="no minimum"):
+    with pytest.raises(DataError, match="not at a minimum"):
         oxide().response(crystal)

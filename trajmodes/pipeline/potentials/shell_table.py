@@ -234,7 +234,7 @@ def _is_number(value: Any) -> bool:
 def _number(entry: Mapping[str, Any], key: str, where: str) -> float:
     value = entry.get(key)
     if not (isinstance(value, int | float) and np.isfinite(value)):
-        what = f"{key} is missing" if value is None else f"{key} is no number"
+        what = f"{key} is missing" if value is None else f"{key} is not a number"
         fix = "give 0 for a constant that is zero"
         if key.endswith("_error"):
             fix = "give the errors of all constants, or of none"
@@ -270,7 +270,7 @@ def _columns(path: Path, rows: list[dict[str, str]], names: tuple[str, ...]) -> 
                 values[k, column] = float(row[name])
             except (ValueError, KeyError):
                 raise DataError(
-                    f"{name} is no number: {row.get(name)!r}",
+                    f"{name} is not a number: {row.get(name)!r}",
                     where=f"{path}, frequency {k + 1}",
                 ) from None
     if not np.isfinite(values).all():

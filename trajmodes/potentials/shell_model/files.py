@@ -82,7 +82,7 @@ def read_shell_model(path: Path) -> ShellModel:
     UsageError
         If the file is not TOML.
     DataError
-        If a parameter is missing, unknown or no number, or a term names a particle that the
+        If a parameter is missing, unknown or not a number, or a term names a particle that the
         model does not have.
     """
     found = read_toml(path, "shell model", "tables " + ", ".join(_TABLES))
@@ -140,7 +140,9 @@ class _Reader:
             self.fail("R1 and R2 differ for ends that are alike", where, "give both one length")
         centre, cutoff = row["centre"], self.number(row, "cutoff", where)
         if not isinstance(centre, str):
-            self.fail("the centre is no name of a particle", where, 'such as centre = "Si"')
+            self.fail(
+                "the centre is not the name of a particle", where, 'such as centre = "Si"'
+            )
         return AngleTerm(centre, ends, function, (cutoff, cutoff))
 
     def function(
@@ -165,7 +167,7 @@ class _Reader:
             [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
         )
         if not isinstance(value, list) or len(names) != 2 or len(value) != 2:
-            self.fail(f"{name} is no list of two particles", where, f'{name} = ["Si", "O"]')
+            self.fail(f"{name} is not a list of two particles", where, f'{name} = ["Si", "O"]')
         return names[0], names[1]
 
     def number(self, row: Mapping[str, Any], name: str, where: str) -> float:
@@ -191,7 +193,7 @@ class _Reader:
         """Read a list of tables, numbered from 1."""
         value = found.get(name, [])
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-            self.fail(f"{name} is no list of tables", "the file", f"write [[{name}]]")
+            self.fail(f"{name} is not a list of tables", "the file", f"write [[{name}]]")
         return list(enumerate(value, start=1))
 
     def names(

@@ -218,7 +218,7 @@ class _Reader:
         least = 0.0 if len(rest) == 1 else line.number_of(rest[0])
         cutoff = line.length(rest[-1])
         if not 0 <= least < cutoff:
-            line.fail(f"{rest[0]} is no smallest distance below the cutoff {cutoff:g} Å")
+            line.fail(f"{rest[0]} is not a smallest distance below the cutoff {cutoff:g} Å")
         function = self.function(line, keyword, words, unit, exponents)
         cutoff = min([cutoff, *self.cutoffs])
         self.pairs.append(PairTerm((one, two), function, cutoff, least))
@@ -263,7 +263,7 @@ class _Reader:
             line.fail("the ends are alike, and the cutoffs of the bonds differ")
         k, degrees = (line.number_of(word) for word in words)
         if not 0 <= degrees <= 180:
-            line.fail(f"{degrees:g}° is no angle between 0 and 180°")
+            line.fail(f"{degrees:g}° is not an angle between 0 and 180°")
         angular = bending(of.HarmonicAngle(unit * k, degrees))
         self.angles.append(
             AngleTerm(centre, (ends[0], ends[1]), angular, (first, second), apart)

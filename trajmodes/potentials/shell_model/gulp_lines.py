@@ -44,7 +44,7 @@ class Line:
     def number_of(self, word: str) -> float:
         """Read a number."""
         if not _NUMBER.fullmatch(word):
-            self.fail(f"{word} is no number")
+            self.fail(f"{word} is not a number")
         value = float(re.sub("[dD]", "e", word))
         if abs(value) > LARGEST:
             self.fail(f"{word} is larger than {LARGEST:g}")
@@ -73,7 +73,7 @@ def read_sections(path: Path) -> list[Section]:
     Raises
     ------
     DataError
-        If it is no text, or a line belongs to no section.
+        If it is not a text file, or a line belongs to no section.
     """
     try:
         with path.open("rb") as file:
@@ -82,7 +82,7 @@ def read_sections(path: Path) -> list[Section]:
     except OSError as error:
         raise DataError(f"cannot read the library: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError as error:
-        what = f"the library is no text: byte {error.start} is not UTF-8"
+        what = f"the library is not a text file: byte {error.start} is not UTF-8"
         raise DataError(what, where=str(path)) from None
     if len(content) > _LARGEST_FILE:
         raise DataError("the library is larger than 1 MiB", where=str(path))
@@ -128,7 +128,8 @@ def _sections(lines: Iterator[Line]) -> Iterator[Section]:
         else:
             line.fail(
                 f"{line.words[0]} is not understood",
-                why="it is no label of an atom and no keyword of " + ", ".join(_KEYWORDS),
+                why="it is neither the label of an atom nor a keyword of "
+                + ", ".join(_KEYWORDS),
                 fix="remove it if the crystal does not need it, or write the model as TOML",
             )
     yield from _complete(section)

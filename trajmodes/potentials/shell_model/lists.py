@@ -93,7 +93,7 @@ class Lists:
         Raises
         ------
         DataError
-            If they leave their cores, or their energy is no minimum.
+            If they leave their cores, or their energy has no minimum.
         """
         shift = np.array(self.start)
         if not shift.size:
@@ -112,7 +112,7 @@ class Lists:
                 particles = self.particles(crystal, shift)
                 if _holds(compliance) or _holds(self.shell_compliance(particles, crystal)):
                     return particles, shift
-                raise _unstable("the shells do not rest where they have no force")
+                raise _unstable("the shells have no stable position")
             if longest > _SLOW * before:
                 compliance = None
             before = longest
@@ -129,7 +129,7 @@ class Lists:
 
 
 def _holds(compliance: Floats) -> bool:
-    """Whether every force displaces the shells towards where it points."""
+    """Whether the shells move in the direction of every force on them."""
     return bool(np.linalg.eigvalsh(0.5 * (compliance + compliance.T))[0] > 0)
 
 

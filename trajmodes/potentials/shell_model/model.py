@@ -48,7 +48,7 @@ class ShellModel:
     def near(self, crystal: Crystal) -> "ShellModel":
         """Fix the lists of bonds and triples for crystals that differ by small strains.
 
-        A cutoff is then no step of the energy, and shells start where they are in this crystal.
+        The energy then has no step at a cutoff. Shells start where they are in this crystal.
         """
         lists = lists_of(self.terms, crystal)
         particles, shift = lists.relaxed(crystal)

@@ -39,7 +39,7 @@ def static_response(lists: Lists, particles: Particles, crystal: Crystal) -> Sta
     Raises
     ------
     DataError
-        If the energy is no minimum of the positions of the atoms.
+        If the energy is not at a minimum with respect to the positions of the atoms.
     """
     volume, shells = crystal.volume, slice(3 * crystal.n_sites, None)
     strained, coupling = _strained(lists, particles)
@@ -91,8 +91,8 @@ def _inverse(matrix: Floats) -> Floats:
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     if values.size and values[0] <= _SOFT * values[-1]:
         raise DataError(
-            "elastic and dielectric constants do not exist: the energy is no minimum of the "
-            "positions of the atoms",
+            "elastic and dielectric constants do not exist: the energy is not at a minimum "
+            "with respect to the positions of the atoms",
             why="a mode at Γ is unstable, or has no restoring force",
             fix="relax the positions, or take another structure",
         )

@@ -65,7 +65,7 @@ def _entries(path: Path) -> Entries:
     words = [word for line in lines for word in line.split("#")[0].split()]
     if not words or len(words) % _WIDTH:
         raise DataError(
-            f"{len(words)} words are no whole number of entries",
+            f"{len(words)} words are not a whole number of entries",
             where=str(path),
             fix=f"an entry has three elements and {len(_NAMES)} numbers",
         )

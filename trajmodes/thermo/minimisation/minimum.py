@@ -252,7 +252,7 @@ def _minimum(
     internal = _internal(coordinates, vibrational.local, conditions.scheme)
     found = Minimum(coordinates, vibrational, conditions, jacobian, internal, steps)
     if found.softest <= 0.0:
-        raise _lost(conditions, "the structure is no minimum")
+        raise _lost(conditions, "the structure is not at a minimum")
     return found
 
 
