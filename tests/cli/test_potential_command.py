@@ -1,5 +1,6 @@
 """The command `trajmodes potential`: a folder that other commands read, and fits beside it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_the_folder_has_the_constants_and_serves_other_commands(file, folder, tm
         assert code == 0, text
     for name in ("figures/bands.png", "figures/constants.png", "tables/constants.csv"):
         assert (folder / name).stat().st_size > 0
+
+
+def test_the_report_shows_the_bands_once(folder, tmp_path):
+    code, text = run("report", folder, "-o", tmp_path / "report.html")
+    assert code == 0, text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'data-chart="bands"' in page
+    pictures = re.findall(r'<img[^>]*alt="([^"]*)"', page)
+    assert pictures
+    assert not [one for one in pictures if one.startswith("bands")]
 
 
 def test_a_fit_is_compared_at_its_own_volume(file, folder, tmp_path):

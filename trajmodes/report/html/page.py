@@ -141,9 +141,13 @@ def _figures(source: Source) -> list[tuple[str, str]]:
 
 
 def charts_of_figures(dataset: NamedArrays) -> frozenset[str]:
-    """Figures whose content the charts show; none for a series or a potential."""
-    is_run = any(name in dataset for name in ("mode_temperature", "r_squared", "map_power"))
-    return frozenset(DRAWN) if is_run and "series_run" not in dataset.dims else frozenset()
+    """Figures whose content the charts show: none of a series, the bands of a potential."""
+    if "series_run" in dataset.dims:
+        return frozenset()
+    if any(name in dataset for name in ("mode_temperature", "r_squared", "map_power")):
+        return frozenset(DRAWN)
+    is_drawn = "band_freq_thz" in dataset and "bvk_band_freq_thz" not in dataset
+    return frozenset({"bands"} if is_drawn else ())
 
 
 def _data_uri(output: Output, source: Source) -> str:
