@@ -122,8 +122,10 @@ def test_pages_that_would_be_large_say_what_they_leave_out(
     full, monkeypatch, n_bytes, left_out
 ):
     monkeypatch.setattr("trajmodes.report.html.page.MOST_BYTES", n_bytes)
-    bands = [n for n in full.variables if str(n).startswith(("path_", "band_freq", "tick_"))]
-    few = full[["cell", "sites", "species", "mass_da", *bands]]
+    # Bands are a chart, force constants by distance a figure.
+    parts = ("path_", "band_freq", "tick_", "shell_")
+    names = [name for name in full.variables if str(name).startswith(parts)]
+    few = full[["cell", "sites", "species", "mass_da", *names]]
     page = page_of([Source(name, few, None) for name in ("cold", "hot")])
     assert ("data:image/png" in page) == ('class="table"' in page) == (left_out is None)
     assert page.count("leaves out") == (0 if left_out is None else 2)
