@@ -177,6 +177,14 @@ def test_a_trajectory_is_fitted_first(tmp_path):
     )
 
 
+def test_the_bands_of_a_series_are_those_of_all_runs(written):
+    results = tm.load(written[0])
+    drawn = [line.get_ydata() for line in tm.plot.bands(results).lines]
+    curves = results.to_dataset()["series_band_freq_thz"].values
+    for freq in curves.reshape(len(curves), -1).T:
+        assert any(len(y) == len(freq) and np.allclose(y, freq) for y in drawn)
+
+
 @pytest.fixture(scope="module")
 def projected(tmp_path_factory) -> list[tm.Results]:
     """Results of silicon with lines whose width is proportional to the temperature."""

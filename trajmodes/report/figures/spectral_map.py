@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
+from trajmodes.report.figures import series
 from trajmodes.report.figures.bands import (
     draw_branches,
     error_entry,
@@ -81,7 +82,10 @@ def draw_bands(dataset: NamedArrays) -> Figure:
 
 
 def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
-    """Draw the panel of `draw_bands`; return the map, if there is one."""
+    """Draw the panel of `draw_bands`, or bands of all runs; return the map, if there is one."""
+    if "series_band_freq_thz" in dataset:
+        series.bands_panel(axes, dataset)
+        return None
     has_map, has_bands = "map_power" in dataset, "band_freq_thz" in dataset
     span = frequency_span(
         dataset["band_freq_thz"].values if has_bands else np.zeros(1),
