@@ -97,7 +97,7 @@ def draw_branches(
 
     Over a map the lines are thin and transparent.
     """
-    linewidth, alpha = (0.7, 0.5) if over_map else (0.9, 1.0)
+    linewidth, alpha = (0.8, 0.75) if over_map else (0.9, 1.0)
     place = dataset["path_distance"].values
     freq, sem = dataset[name].values, sem_of(dataset, name)
     segment = dataset["path_segment"].values

@@ -190,9 +190,11 @@ def marker_entry(label: str, colour: str, marker: str = "o", **look: Any) -> Lin
 
 
 def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, **look: Any) -> Legend:
-    """Put a legend above the left end of a panel."""
+    """Put a legend without a frame above the left end of a panel."""
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
-    return axes.legend(handles=handles, **place | {"borderaxespad": 0.1} | look)
+    return axes.legend(
+        handles=handles, **place | {"borderaxespad": 0.1, "frameon": False} | look
+    )
 
 
 def figure_of_panels(

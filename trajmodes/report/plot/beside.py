@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.spectra import densities, harmonic_density
 from trajmodes.report.figures.spectral_map import bands_panel
-from trajmodes.report.figures.style import BLACK, BLUE
+from trajmodes.report.figures.style import BLACK, BLUE, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,12 +47,5 @@ def bands_and_density(axes: "Axes", dataset: NamedArrays) -> "QuadMesh | None":
     side.tick_params(labelleft=False)
     if len(named) > 1:
         handles, texts = zip(*named, strict=True)
-        axes.legend(
-            handles,
-            texts,
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
-            ncols=2,
-            borderaxespad=0.1,
-        )
+        legend_above(axes, handles, labels=texts, ncols=2)
     return mesh

@@ -26,7 +26,7 @@ _WIDEST_TEXT = 0.9
 """The same of a legend whose entries have a row each."""
 _POINTS = 72.0
 """In an inch."""
-_APART = 2.0
+_APART = 4.0
 """Distance in points of a title from the legend below it."""
 _LEAST_CHARACTERS = 12
 """A long text is not broken into shorter lines than this."""
@@ -127,14 +127,10 @@ def _put_legend(axes: "Axes", share: float) -> None:
             # The entries are not of what was drawn.
             handles = [one for one in legend.legend_handles if one is not None]
             texts = [text.get_text() for text in legend.get_texts()]
+    from trajmodes.report.figures.style import legend_above  # noqa: PLC0415 - loads slowly
+
     for n_columns in (3, 2, 1):
-        made = axes.legend(
-            *(handles, texts),
-            ncols=n_columns,
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
-            borderaxespad=0.1,
-        )
+        made = legend_above(axes, handles, labels=texts, ncols=n_columns)
         if made.get_window_extent().width < _WIDEST_LEGEND * wide:
             return
     beside = made.get_window_extent().width - max(
