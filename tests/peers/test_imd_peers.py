@@ -160,6 +160,7 @@ def cost_of_fixes(folder: Path) -> float:
     return share / (1.0 - share)
 
 
+@pytest.mark.bench
 def test_the_simulation_is_slowed_by_less_than_a_tenth(tmp_path):
     """By the time that `fix imd` takes, waiting for the client included.
 
