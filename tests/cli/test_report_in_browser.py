@@ -76,6 +76,15 @@ def test_a_click_shows_the_spectrum_and_the_decay_of_that_mode(page, full):
     assert len(set(shown)) == 3
 
 
+def test_the_axis_of_lifetimes_has_whole_numbers(page):
+    """A digit alone, as 5 for 0.5, would be read as another lifetime."""
+    axis = "document.querySelector('[data-chart=\"lifetimes\"]')._fullLayout.yaxis"
+    drawn = page.run(f"{axis}._vals.map((tick) => [tick.x, tick.text])")
+    assert len(drawn) > 2
+    for place, text in drawn:
+        assert 10.0**place == pytest.approx(float(text), rel=1e-3)
+
+
 def test_the_pointer_shows_frequency_and_verdict(page):
     one = alone(page.run(MODES))[0]
     page.move(one["x"], one["y"])

@@ -14,6 +14,9 @@ from trajmodes.arrays import Floats
 from trajmodes.data.named_arrays import NamedArrays, PlainArray, PlainArrays
 from trajmodes.results.schema import variable_of
 
+MAP_DECADES = 2.0
+"""A map of spectra shows this many powers of ten below the strongest line; weaker signals are
+wings and leakage."""
 _SHOWN = 0.99
 """Maps show at least this fraction of the kinetic energy of every q point."""
 _MARGIN = 1.1

@@ -38,12 +38,9 @@ from trajmodes.report.figures.style import (
     new_figure,
     sem_of,
 )
-from trajmodes.results.tables import highest_map_freq_thz
+from trajmodes.results.tables import MAP_DECADES, highest_map_freq_thz
 from trajmodes.units import MEV
 
-_DECADES = 2.0
-"""The colours span this many powers of ten below the strongest line; weaker signals are wings
-and leakage."""
 _WIDEST = 0.03
 """Largest width of a patch, as a part of the path."""
 _PIXELS = 2
@@ -322,8 +319,8 @@ def draw_map(
     return axes.pcolormesh(
         edges,
         levels,
-        np.ma.masked_less(np.ma.masked_invalid(image), highest * 10.0**-_DECADES).T,
-        norm=LogNorm(highest * 10.0**-_DECADES, highest),
+        np.ma.masked_less(np.ma.masked_invalid(image), highest * 10.0**-MAP_DECADES).T,
+        norm=LogNorm(highest * 10.0**-MAP_DECADES, highest),
         cmap="Oranges",
         rasterized=True,
         zorder=0,

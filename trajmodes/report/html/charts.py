@@ -11,7 +11,9 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.numbers import point_label
 from trajmodes.report.text.mode_table import columns_of_sets
 from trajmodes.results.contents import crystal_in
+from trajmodes.results.tables import MAP_DECADES, highest_map_freq_thz
 from trajmodes.symmetry.stars import star_images
+from trajmodes.units import MEV
 
 Chart = Mapping[str, Any]
 
@@ -58,7 +60,10 @@ def _bands(dataset: NamedArrays) -> Chart:
 
 
 def _map(dataset: NamedArrays) -> Chart:
-    """Bars of logarithmic power about each commensurate q of the path, with white gaps."""
+    """Bars of logarithmic power about each commensurate q of the path, with white gaps.
+
+    Power is in meV/THz; what the colours of the figure do not span is white here too.
+    """
     place, power = dataset["map_distance"].values, dataset["map_power"].values
     order = np.argsort(place, kind="stable")
     place, power = place[order], power[order]
@@ -71,9 +76,15 @@ def _map(dataset: NamedArrays) -> Chart:
     edges = np.stack([place - half, place + half], axis=1).ravel()
     # Columns between the edges of neighbouring bars have no value.
     columns = np.full((len(edges) - 1, n_bins), np.nan)
-    columns[::2] = np.log10(np.maximum(binned, binned.max() * 1e-6))
+    shown = binned > binned.max() * 10.0**-MAP_DECADES
+    columns[::2] = np.where(shown, np.log10(np.where(shown, binned / MEV, 1.0)), np.nan)
     freq = dataset["map_freq_thz"].values[: n_bins * step : step]
-    return {"x": plain(edges, 7), "freq": plain(freq), "z": plain(columns.T, 3)}
+    return {
+        "x": plain(edges, 7),
+        "freq": plain(freq),
+        "z": plain(columns.T, 3),
+        "highest": highest_map_freq_thz(dataset),
+    }
 
 
 def _modes(dataset: NamedArrays) -> Chart:

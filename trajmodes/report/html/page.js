@@ -31,6 +31,11 @@
   const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const facts = (modes, set) => modes.names.map((name, k) => `${escaped(name)}: ${escaped(modes.facts[set][k])}`).join("<br>");
 
+  // The numbers at 1, 2 and 5 of each decade: by itself plotly writes 5 for 0.5.
+  const DECADES = Array.from({ length: 25 }, (_, k) => k - 12);
+  const FEW = DECADES.flatMap((k) => [1, 2, 5].map((digit) => Number(`${digit}e${k}`)));
+  const logAxis = (title) => axis(title, { type: "log", tickvals: FEW, ticktext: FEW.map(String) });
+
   function pathAxis(bands) {
     const ends = bands.x.filter((x) => x !== null);
     const ticks = bands.ticks ? { tickmode: "array", tickvals: bands.ticks, ticktext: bands.labels, showgrid: true, gridcolor: css("--soft") } : {};
@@ -43,7 +48,7 @@
       const traces = [], places = modes ? modes.on_path.flatMap((list, set) => list.map((x) => ({ x, set }))) : [];
       if (map) traces.push({
         type: "heatmap", x: map.x, y: map.freq, z: map.z, hoverinfo: "skip", colorscale: powerScale(),
-        colorbar: { title: { text: "log₁₀ energy density (eV/THz)", side: "right" }, thickness: 10, outlinewidth: 0 },
+        colorbar: { title: { text: "spectral kinetic energy (meV/THz)", side: "right" }, thickness: 10, outlinewidth: 0, dtick: 1, tickprefix: "10<sup>", ticksuffix: "</sup>" },
       });
       bands.freq.forEach((freq, branch) => traces.push({
         x: bands.x, y: freq, mode: "lines", line: { color: map ? css("--accent") : colour(0), width: map ? 1 : 1.6 }, showlegend: false,
@@ -58,7 +63,7 @@
           text: places.map(({ set }) => facts(modes, set)), hovertemplate: "%{text}<extra></extra>",
         });
       }
-      const top = 1.06 * Math.max(...bands.freq.flat().filter((f) => f !== null));
+      const top = Math.max(map?.highest ?? 0, 1.06 * Math.max(...bands.freq.flat().filter((f) => f !== null)));
       const low = Math.min(0, ...bands.freq.flat().filter((f) => f !== null));
       draw(element, traces, layout(pathAxis(bands), axis("frequency (THz)", { range: [low < -0.02 * top ? 1.1 * low : 0, top] })));
       if (places.length) choosable(element, places.map(({ x, set }) => ({ x, y: modes.measured[set] ?? modes.freq[set], set })), select);
@@ -84,7 +89,7 @@
       const traces = [trace(lifetimes.line, lifetimes.line_sem, "from the line", colour(0), "circle")];
       if (lifetimes.energy) traces.push(trace(lifetimes.energy, lifetimes.energy_sem, "from the energy", colour(1), "square-open"));
       if (lifetimes.limit.some((one) => one !== null)) traces.push(trace(lifetimes.limit, null, "lower limit", colour(0), "triangle-up-open"));
-      draw(element, traces, layout(axis("harmonic frequency (THz)"), axis(lifetimes.title, { type: "log", dtick: "D2" })));
+      draw(element, traces, layout(axis("harmonic frequency (THz)"), logAxis(lifetimes.title)));
       const known = (set) => lifetimes.line[set] ?? lifetimes.energy?.[set] ?? lifetimes.limit[set];
       choosable(element, sets.filter((set) => Number.isFinite(known(set))).map((set) => ({ x: x[set], y: known(set), set })), select);
     },
@@ -108,7 +113,7 @@
       draw(element, [{ x: run.conductivity.freq, y: run.conductivity.spectral, mode: "lines", line: { color: colour(0) } }], layout(axis("frequency (THz)"), axis("W/(m K THz)", { rangemode: "tozero" })));
     },
     cumulative(run, element) {
-      draw(element, [{ x: run.conductivity.path, y: run.conductivity.cumulative, mode: "lines", line: { color: colour(0) } }], layout(axis("mean free path (nm)", { type: "log" }), axis("κ of shorter paths (W/(m K))", { rangemode: "tozero" })));
+      draw(element, [{ x: run.conductivity.path, y: run.conductivity.cumulative, mode: "lines", line: { color: colour(0) } }], layout(axis("mean free path (nm)", { type: "log", dtick: 1 }), axis("κ of shorter paths (W/(m K))", { rangemode: "tozero" })));
     },
   };
   const NEEDS = { line: "lines", decay: "decays", spectral: "conductivity", cumulative: "conductivity" };
