@@ -4,8 +4,8 @@ In: `MotionBlock`s and `Modes` at all commensurate q. Out: for each set of symme
 modes (a star of q and its degenerate branches, ±q included) energies, frequencies, linewidths
 and lifetimes, each with a standard error or a verdict.
 
-Open `projector` first: from motion to mode amplitudes, by a lattice FFT. Any number of
-reductions (see `trajmodes.streaming`) share the amplitudes of one pass.
+Open `projector` first, which computes mode amplitudes from motion by a lattice FFT. Any number
+of reductions (see `trajmodes.streaming`) share the amplitudes of one pass.
 
 | folder or file | content |
 |---|---|

@@ -5,9 +5,9 @@ theorem). Least squares with all pairs of the supercell gives ω² = −⟨Q* �
 frequencies of a fit equal those from ⟨|Q̇|²⟩/⟨|Q|²⟩. They differ if force constants omit
 forces, such as those of distant pairs, or belong to another temperature, volume or potential.
 
-The velocities of velocity Verlet lower ⟨|Q̇|²⟩ by the factor 1 − ω²h²/4 (see `project.checks`),
-which is taken off. A fit alone has no projection on modes: −⟨Q* 𝓕⟩/⟨|Q|²⟩ then follows from the
-covariances of displacements and forces, without velocities.
+Velocity Verlet reduces ⟨|Q̇|²⟩ by the factor 1 − ω²h²/4 (see `project.checks`), which is
+corrected. A fit alone has no projection on modes. It uses −⟨Q* 𝓕⟩/⟨|Q|²⟩ from the covariances
+of displacements and forces, without velocities.
 """
 
 from typing import NamedTuple
@@ -26,15 +26,15 @@ from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.units import FEMTOSECOND, THZ
 
 _SURE, _NOTABLE = 4.0, 0.01
-"""Standard errors and relative difference beyond which the two frequencies of a set differ. In
-many sets, 4 errors are exceeded by chance in one of 16 000."""
+"""Standard errors and relative difference beyond which the two frequencies of a set differ. By
+chance, 4 errors are exceeded in one of 16 000 sets."""
 
 _AT_REST = 1e-9
-"""Share of a set in the squared amplitudes of all below which it does not move."""
+"""Sets with a smaller fraction of the squared amplitudes of all sets are at rest."""
 
 _MANY = 0.1
-"""Share of the sets of modes, but at least two, that must differ. Errors that are too small, as
-those of short runs, or one mode alone, give no warning."""
+"""Fraction of the sets of modes that must differ, at least two sets. Neither underestimated
+errors, as in short runs, nor a single mode cause a warning."""
 
 
 class StaticFrequencies(NamedTuple):
@@ -52,11 +52,11 @@ def of_energies(
 ) -> StaticFrequencies:
     """Compute ⟨|Q̇|²⟩/⟨|Q|²⟩ of a projection, without the effect of the time step.
 
-    ``timestep_fs`` is that of the simulation that made the velocities; None if unknown, or if
+    ``timestep_fs`` is that of the simulation that wrote the velocities; None if unknown, or if
     velocities are differences of positions.
     """
     phase = set_omega(modes) * (timestep_fs or 0.0) * FEMTOSECOND
-    # An unstable step is not the one that was used.
+    # A step with which the integration is unstable cannot be that of the run.
     kept = np.where(phase**2 < 2.0, 1.0 - 0.25 * phase**2, 1.0)
     omega = energies.omega_ratio / np.sqrt(kept)
     return StaticFrequencies(omega, energies.omega_ratio_sem, "⟨|Q̇|²⟩/⟨|Q|²⟩")
@@ -115,17 +115,17 @@ def disagreement_note(
     q, branch = np.argwhere(modes.sets == g)[0]
     text = (
         f"the force constants do not describe the motion: in {differs.sum()} of {n_sets} sets "
-        f"of modes their frequency differs from the static one, {static.formula} of the run, "
-        f"by more than {_SURE:g} errors and {_NOTABLE:.0%}; most in set {g} (q = "
-        f"{point(modes.qpoints[q])}, branch {branch + 1}), {omega[g] / THZ:.2f} THz where the "
-        f"run shows {measured[g] / THZ:.2f}"
+        f"of modes the harmonic frequency differs from the static frequency, {static.formula} "
+        f"of the run, by more than {_SURE:g} standard errors and {_NOTABLE:.0%}. The largest "
+        f"difference is in set {g} (q = {point(modes.qpoints[q])}, branch "
+        f"{branch + 1}): {omega[g] / THZ:.2f} THz, and {measured[g] / THZ:.2f} THz in the run"
     )
     why, fix = _reason(constants, supercell, is_fitted=is_fitted)
     return Note("warning", text, why=why, fix=fix)
 
 
 def _differ(modes: Modes, omega: Floats, measured: StaticFrequencies) -> Bools:
-    """(g,) whether the frequencies of each set differ; not where an error is unknown."""
+    """(g,) whether the frequencies of each set differ; False where an error is unknown."""
     given = np.zeros_like(modes.omega) if modes.omega_sem is None else modes.omega_sem
     square, square_sem = signed_squares(omega, set_mean(given, modes))
     static, static_sem = signed_squares(measured.omega, measured.omega_sem)
@@ -157,10 +157,10 @@ def _reason(
     )
     why = f"forces reach farther than the cutoff of {constants.cutoff:.2f} Å{ions}"
     if not loses_symmetry(supercell):
-        fix = "give --cutoff2 supercell, which takes all pairs of the supercell"
+        fix = "give --cutoff2 supercell, which includes all pairs of the supercell"
         return why, f"{fix}, or a larger cutoff"
     return why, (
         "run a larger supercell with the symmetry of the crystal (n × n × n primitive cells, "
-        "n × n × 1 of a layer); this one gives force constants between all its pairs "
-        "(--cutoff2 supercell) its own lower symmetry: they are right at its q points alone"
+        "n × n × 1 of a layer). In this supercell force constants between all pairs "
+        "(--cutoff2 supercell) have its lower symmetry, and are valid only at its q points"
     )

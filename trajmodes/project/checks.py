@@ -1,25 +1,25 @@
 """Checks before a projection: crystal of the force constants, time between frames, time step.
 
-Crystal. Force constants from elsewhere must belong to the crystal of the run. Phases are those
-of integer cells, so the strain between the two cells does not enter them. But force constants
-depend on the volume at which they were determined; frequencies differ by −γ ΔV/V with Grüneisen
-parameters γ of 1 to 2. Sites must be the same, in the same order and in the same cells, because
-each row of a polarisation vector belongs to one site and its phase. If the crystals agree, the
-force constants are transferred to the crystal of the run: displacements are measured from its
-sites, and its masses are those that move.
+Crystal. Force constants from another source must belong to the crystal of the run. Phases are
+those of integer cells, so the strain between the two cells does not enter them. But force
+constants depend on the volume at which they were determined; frequencies differ by −γ ΔV/V with
+Grüneisen parameters γ of 1 to 2. Sites must be the same, in the same order and in the same
+cells, because each row of a polarisation vector belongs to one site and its phase. If the
+crystals agree, the force constants are transferred to the crystal of the run: displacements are
+measured from its sites, and its masses are used.
 
-Time step. Velocity Verlet with step h moves a harmonic mode of frequency ω exactly, but at the
-frequency ω_md,
+Time step. In velocity Verlet with step h, a harmonic mode of frequency ω remains exactly
+harmonic, but has the frequency ω_md,
 
     sin(ω_md h/2) = ωh/2,     ω_md ≈ ω(1 + ω²h²/24).
 
-At 15 THz and 2 fs it is 0.15 % higher. The velocities of velocity Verlet are central
+At 15 THz and 2 fs, ω_md is 0.15 % higher than ω. The velocities of velocity Verlet are central
 differences over the step, v = A sin(ω_md h)/h, so that
 
     ⟨|Q̇|²⟩ = ω²⟨|Q|²⟩(1 − ω²h²/4)
 
 for the harmonic ω of the force constants. In an exactly harmonic run at 15 THz and 2 fs, K is
-0.9 % below U, and ω from ⟨|Q̇|²⟩/⟨|Q|²⟩ is low by half of that. (This follows from the
+0.9 % below U, and ω from ⟨|Q̇|²⟩/⟨|Q|²⟩ is too low by half of that. (This follows from the
 recursion x_{n+1} + x_{n−1} = (2 − ω²h²) x_n, whose solution is x_n = A cos(ω_md n h).)
 """
 
@@ -93,7 +93,7 @@ def _check_species(of_constants: Crystal, of_run: Crystal) -> None:
     )
     if sorted(of_constants.species) == sorted(of_run.species):
         raise _mismatch(f"sites are in another order: {text}", "the two cell files differ")
-    raise _mismatch(f"species differ: {text}", "the force constants are of another crystal")
+    raise _mismatch(f"species differ: {text}", "the force constants belong to another crystal")
 
 
 def _strain_notes(
@@ -104,7 +104,7 @@ def _strain_notes(
         return []
     volume = of_run.volume / of_constants.volume - 1.0
     text = (
-        f"the force constants are of another lattice parameter: that of the run differs by "
+        f"the force constants belong to another lattice parameter; that of the run differs by "
         f"{largest:+.2%} in length and {volume:+.2%} in volume. Expect frequencies of the run "
         f"to differ by about {-1.5 * volume:+.1%} (Grüneisen parameters of 1 to 2), besides "
         "the effect of temperature; force constants fitted at this volume avoid this shift"
@@ -127,7 +127,7 @@ def _site_notes(
         raise _mismatch(
             f"site {int(difference.shift.argmax()) + 1} of the force constants is "
             f"{farthest:.2f} Å from that of the run",
-            "the force constants are of another structure",
+            "the force constants belong to another structure",
         )
     if difference.cells.any():
         site = int(np.abs(difference.cells).max(axis=1).argmax())
@@ -208,13 +208,15 @@ def oscillator_frequency(
 ) -> Floats:
     """Frequency √(Φ/M) (…) in rad/ps of an oscillator from its √(⟨|Q̇|²⟩/⟨|Q|²⟩).
 
-    It is the inverse of `verlet_ratio`; of `verlet_frequency` where velocities are differences,
-    after `frequency_from_ratio`. A ratio that no motion has is taken as the largest one.
+    This is the inverse of `verlet_ratio`. If velocities are differences, it is the inverse of
+    `verlet_frequency`, applied to the result of `frequency_from_ratio`. A ratio that is too
+    large for any motion is replaced by the largest possible ratio.
 
     Parameters
     ----------
     differenced_ps
-        Time between positions whose central differences are the velocities; None for true ones.
+        Time between positions whose central differences are the velocities; None for velocities
+        of the simulation.
     timestep_ps
         Time step of the simulation; None if unknown.
     """
@@ -255,7 +257,7 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
     shift = float(verlet_frequency(np.array(highest_omega), timestep_ps)) / highest_omega - 1.0
     given = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
     if not np.isfinite(shift):
-        text = f"{given}: no simulation is stable with this, so it is not the time step"
+        text = f"{given}: no simulation is stable with this, so it is not that of the run"
         return Note("note", text)
     if shift < _REPORTED_SHIFT:
         return None
@@ -270,7 +272,7 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
 
 
 def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
-    """Report modes whose lines the frames are too far apart for.
+    """Report modes whose lines are aliased at the time between frames, or nearly so.
 
     A line above the Nyquist frequency 1/2Δ is aliased.
 
@@ -284,7 +286,7 @@ def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
     Returns
     -------
     A warning if harmonic frequencies lie above the Nyquist frequency, a note if less than a
-    tenth is left for anharmonic shifts of the highest one; else None.
+    tenth is left for anharmonic shifts of the highest frequency; otherwise None.
     """
     nyquist, highest = np.pi / interval_ps, float(omega.max())
     if HEADROOM * highest < nyquist:
@@ -298,12 +300,12 @@ def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
     fix = f"write frames at most {densest_fs:.1f} fs apart"
     beyond = int((omega >= nyquist).sum())
     if beyond == 0:
-        text = f"{sampling}: lines so near the limit that they may be aliased are not given"
+        text = f"{sampling}: lines so close to the limit may be aliased and are not given"
         return Note("note", text, fix=fix)
     text = (
         f"the frames are too far apart for the lines of {beyond} of {len(omega)} sets of "
-        f"modes: {sampling}. These lines are aliased and not given; in spectra and densities "
-        "of states they appear at wrong frequencies; energies do not depend on this"
+        f"modes: {sampling}. These lines are aliased and are not given. In spectra and "
+        "densities of states they appear at wrong frequencies. Energies are not affected"
     )
     return Note("warning", text, fix=fix)
 
@@ -329,13 +331,13 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
         lost = f"the frames resolve no more than {np.pi / interval_ps / THZ:.3g} THz"
     else:
         lost = (
-            f"differences would keep {np.sinc(phase / np.pi):.2g} of the amplitude, and "
-            f"{LEAST_KEPT} is the least that can be corrected"
+            f"differences would reduce its amplitude to {np.sinc(phase / np.pi):.2g}, below "
+            f"the limit of {LEAST_KEPT} for a correction"
         )
     raise DataError(
         "velocities cannot be computed from positions: the frames are too far apart",
         where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to "
         f"{highest_omega / THZ:.3g} THz",
-        why=f"of motion a tenth faster than the highest harmonic mode {lost}",
+        why=f"the motion may be a tenth faster than the highest harmonic mode, but {lost}",
         fix=f"write velocities, or frames at most {densest_fs:.1f} fs apart",
     )

@@ -1,17 +1,17 @@
-"""Motion of a crystal that is not perfect, scaled for the waves of the perfect one.
+"""Motion of an imperfect crystal, scaled for projection on the waves of the perfect one.
 
 A wave of the perfect crystal, whose sites have the masses M, has the amplitude
 
     Q_qm = N_c^{-½} Σ_i √M_i e*_i(qm)·u_i e^{−iq·r_i}.
 
 With u √(m/M) in place of u, where m is the mass of the atom on the site, this is the projection
-of the mass-weighted displacements √m u on an orthonormal basis. So the kinetic energy ½Σ|Q̇|² is
-exactly ½Σ m v². Forces f √(M/m) give the mass-weighted forces f/√m, and ΣQ*𝓕 = Σ u·f. An empty
-site has no amplitude.
+of the mass-weighted displacements √m u on an orthonormal basis. The kinetic energy ½Σ|Q̇|² is
+therefore exactly ½Σ m v². Forces f √(M/m) give the mass-weighted forces f/√m, and ΣQ*𝓕 = Σ u·f.
+An empty site has no amplitude.
 
-Spectra of these amplitudes are the unfolded spectra of the crystal: the dynamical matrix
-m^{−½} Φ m^{−½} of the whole supercell, seen by the waves of the perfect crystal. See
-T. B. Boykin and G. Klimeck, Phys. Rev. B 71, 115215 (2005).
+Spectra of these amplitudes are the unfolded spectra of the crystal, that is of the dynamical
+matrix m^{−½} Φ m^{−½} of the whole supercell, projected on the waves of the perfect crystal.
+See T. B. Boykin and G. Klimeck, Phys. Rev. B 71, 115215 (2005).
 """
 
 from collections.abc import Callable

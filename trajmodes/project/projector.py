@@ -42,7 +42,7 @@ def cartesian_modes(space: HalfSpace) -> Modes:
 
 
 def moving_modes(space: HalfSpace) -> Modes:
-    """Return `cartesian_modes`, but at Γ with uniform shifts apart from all other motion.
+    """Return `cartesian_modes`, with uniform shifts at Γ separated from all other motion.
 
     The three shifts are labelled −1, as the acoustic modes at Γ of force constants are.
     """
@@ -88,7 +88,7 @@ class Amplitudes:
         )
 
     def velocity_or_raise(self, clause: str) -> Complexes:
-        """Return Q̇; an error message starts with the clause, "spectra need velocities".
+        """Return Q̇; ``clause``, such as "spectra need velocities", begins the error message.
 
         Raises
         ------
@@ -123,7 +123,8 @@ class Projector:
     """(q, m) attenuation of velocities that are differences of positions; amplitudes are
     divided by it. None for true velocities."""
     occupied: Floats | None = None
-    """(s,) fraction of the sites of each kind that have an atom; None if all have one."""
+    """(s,) occupied fraction of each site of the primitive cell; None if all sites have an
+    atom."""
 
     def __post_init__(self) -> None:
         same = self.modes.are_at(self.space.qpoints)

@@ -1,8 +1,8 @@
 """Sampling of a run in time: every n-th frame, and velocities from differences of positions.
 
-Runs are often written much more densely than their modes move. `StridedMotion` reads all
-frames, but only every n-th one is projected and kept. `DifferencedMotion` replaces missing
-velocities by central differences over frames Δ apart,
+Frames are often much closer in time than the modes require. `StridedMotion` reads all frames,
+but only every n-th one is projected and kept. `DifferencedMotion` replaces missing velocities
+by central differences over frames Δ apart,
 
     v_t = (u_{t+1} − u_{t−1})/(2Δ) .
 
@@ -10,18 +10,18 @@ The first and the last frame of each uninterrupted range have only one neighbour
 velocity; they are omitted. In both, the remaining frames are renumbered; they form a run of
 their own, whose ranges follow each other without gaps.
 
-Central differences keep of a motion of frequency ω the part
+Central differences reduce the amplitude of a motion of frequency ω by the factor
 
     s(ω) = sin(ωΔ)/(ωΔ)
 
-of its amplitude, and s² of its energy: 10 THz sampled every 10 fs keep 0.875 of K. The
-correction has three parts, each where it is exact:
+and its energy by s²: at 10 THz sampled every 10 fs, 0.875 of K remains. The correction has
+three parts, each used where it is exact:
 
 - Mode amplitudes are divided by s at the harmonic frequency (`attenuation`), which puts Q̇ on
 the scale of ωQ: standing and travelling energies then have comparable parts.
-- A spectrum is divided by s² in each bin (`spectrum_factor`). This is exact for any lineshape,
-for the transform of a difference is that of the motion times i sin(ωΔ)/Δ. Spectra of sites and
-directions are corrected bin by bin by the factor of the sum over all modes.
+- A spectrum is divided by s² in each bin (`spectrum_factor`). This is exact for any line shape,
+because the transform of a difference is that of the motion times i sin(ωΔ)/Δ. Spectra of sites
+and directions are corrected bin by bin by the factor of the sum over all modes.
 - A mean energy is multiplied by [s(ω_harmonic)/s(ω)]² at the actual frequency ω of the mode
 (`energy_factor`). No spectrum is needed: with r² = ⟨|Q̇|²⟩/⟨|Q|²⟩ of the differences, r =
 sin(ωΔ)/Δ, and so ω = asin(rΔ)/Δ (`frequency_from_ratio`), exact for a narrow line. At ωΔ = 1 an
@@ -94,7 +94,7 @@ def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) 
     omega_ratio
         (…) √(⟨|Q̇|²⟩/⟨|Q|²⟩) in rad/ps, from amplitudes divided by `kept`.
     kept
-        (…) the attenuation that they were divided by; 1 if they were not.
+        (…) the attenuation by which they were divided; 1 if they were not.
     """
     sine = omega_ratio * kept * interval_ps
     omega: Floats = np.arcsin(np.where(sine <= 1.0, sine, np.nan)) / interval_ps
@@ -117,14 +117,14 @@ Spectra = TypeVar("Spectra", PowerSpectra, BandSpectra, MaximumEntropySpectra)
 
 
 def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spectra:
-    """Spectra of the velocities, from those of differences.
+    """Convert spectra of differences to those of the velocities.
 
     Parameters
     ----------
     spectra
-        Of amplitudes that were divided by their attenuation.
+        Spectra of amplitudes that were divided by their attenuation.
     kept
-        (g,) this attenuation, the mean of each set.
+        (g,) mean attenuation of each set.
     """
     factor = spectrum_factor(spectra.omega, interval_ps)
     power: Floats = spectra.power * factor * kept[:, None] ** 2
@@ -136,9 +136,9 @@ def correct_density(
 ) -> Floats:
     """Correct densities of states so that they sum to those of the modes.
 
-    Every mode was divided by its own attenuation, and the spectrum of a site and direction has
-    contributions of many modes in one bin. The correction is known for the sum of all modes,
-    and depends little on the site.
+    Every mode was divided by its own attenuation, but many modes contribute to one bin of the
+    spectrum of a site and direction. The correction is known for the sum of all modes, and
+    depends little on the site.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def correct_energies(
     Parameters
     ----------
     energies
-        Of amplitudes that were divided by their attenuation.
+        Energies from amplitudes that were divided by their attenuation.
     kept
-        (g,) this attenuation, the mean of each set.
+        (g,) mean attenuation of each set.
     sets
         (q, m) set of each mode; −1 if it has none.
     """
@@ -176,7 +176,7 @@ def correct_energies(
     steepness = np.where(known, kept, 1.0) / np.cos(phase)
     omega_sem = energies.omega_ratio_sem * steepness
     share = 2.0 * (1.0 - np.cos(phase) / attenuation(omega, interval_ps)) * omega_sem / omega
-    # Where nothing was corrected, the correction has no error.
+    # Without a correction there is no error of the correction.
     share = np.where(known, share, 0.0)
     factor = energy_factor(np.where(known, omega, np.nan), kept, interval_ps)
     kinetic = energies.kinetic * factor

@@ -52,7 +52,7 @@ def parse_modes(
     texts
         For each q three numbers or fractions, or a label; then a colon, and the number of a
         branch counted from 1, several separated by commas, a range (``4-6``), or ``all``. The
-        text ``all`` stands for all modes at all q but the translations.
+        text ``all`` stands for all modes at all q except the translations.
     modes
         The modes at the commensurate q points.
     point_of
@@ -152,7 +152,7 @@ class AmplitudeSeries:
 
 
 def select_series(amplitudes: Amplitudes, chosen: tuple[ChosenMode, ...]) -> Complexes:
-    """(t, field, k) amplitudes of chosen modes, conjugate where −q is what is listed."""
+    """(t, field, k) amplitudes of chosen modes, complex conjugate where −q is listed."""
     present = [amplitudes.coordinate]
     present += [] if amplitudes.velocity is None else [amplitudes.velocity]
     rows = np.array([mode.row for mode in chosen])

@@ -1,9 +1,8 @@
-"""Estimates that are given only above a limit, corrected for this selection.
+"""Correction of estimates that are reported only above a limit, for this selection.
 
-A width near the limit of what a run resolves is given if noise raises the estimate above the
-limit, and not if noise lowers it: those that are given are too large on average. For an
-estimate y = x + noise with the standard error σ, of which only y > c is seen, the likelihood
-of x is
+A width near the limit of resolution is reported if noise raises the estimate above the limit,
+but not if noise lowers it. Reported widths are therefore too large on average. For an estimate
+y = x + noise with the standard error σ that is reported only if y > c, the likelihood of x is
 
     L(x) = φ((y − x)/σ) / Φ((x − c)/σ),
 
@@ -18,7 +17,7 @@ from scipy.special import log_ndtr
 from trajmodes.arrays import Floats
 
 _LOWEST = -3.0
-"""Least a: closer to the limit the maximum of the likelihood diverges to minus infinity."""
+"""Least a; closer to the limit the maximum of the likelihood diverges to minus infinity."""
 _A = np.linspace(_LOWEST, 10.0, 2601)
 _LAMBDA = np.exp(-0.5 * _A**2 - log_ndtr(_A)) / np.sqrt(2.0 * np.pi)
 
@@ -29,7 +28,7 @@ def without_selection(value: Floats, sem: Floats, limit: Floats) -> tuple[Floats
     Parameters
     ----------
     value
-        (g,) estimates y; those below the limit are treated like those just above it.
+        (g,) estimates y; estimates below the limit are treated like estimates just above it.
     sem
         (g,) their standard errors σ without selection.
     limit

@@ -36,7 +36,7 @@ def test_the_same_crystal_is_accepted_for_any_origin(crystals, name):
 def test_another_lattice_parameter_is_warned_about(crystals, name):
     crystal = crystals[name]
     (note,) = check_lattice(crystal, replace(crystal, cell=crystal.cell * 1.01))
-    assert "are of another lattice parameter" in note.text
+    assert "belong to another lattice parameter" in note.text
     assert "+1.00% in length and +3.03% in volume" in note.text
     assert "differ by about -4.5%" in note.text
 
@@ -204,7 +204,7 @@ def test_frames_too_far_apart_are_reported() -> None:
 
 def test_too_strong_an_attenuation_is_refused() -> None:
     require_correctable(16.0 * THZ, 0.0127)
-    with pytest.raises(DataError, match=r"keep 0\.65 of the amplitude(.|\n)*at most 12\.7 fs"):
+    with pytest.raises(DataError, match=r"amplitude to 0\.65, below(.|\n)*at most 12\.7 fs"):
         require_correctable(16.0 * THZ, 0.0138)
     with pytest.raises(DataError, match=r"resolve no more than 16\.7 THz"):
         require_correctable(16.0 * THZ, 0.03)

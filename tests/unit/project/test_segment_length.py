@@ -119,7 +119,7 @@ def test_the_order_of_the_lengths_does_not_matter() -> None:
 
 
 def test_no_spectra_are_refused() -> None:
-    with pytest.raises(DataError, match="no spectra to fit lines to"):
+    with pytest.raises(DataError, match="there are no spectra to fit"):
         fit_lines([], np.zeros(3))
 
 

@@ -137,7 +137,7 @@ def test_default_stride_reaches_twice_the_highest_frequency() -> None:
     [
         (
             2,
-            r"of 10 frames without a gap one in 2 is used, .*: 5 frames; .*\(1\.28 ps",
+            r"10 frames without a gap, of which one in 2 is used, .*: 5 frames; .*\(1\.28 ps",
         ),
         (1, r"for spectra: 10 frames without a gap; at least 128 are needed \(0\.64 ps\)"),
     ],

@@ -9,7 +9,8 @@ of F + Φu and F (Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 0
 All products are in the space of modes, where Φ is diagonal. By Parseval's theorem the forces on
 the atoms of a site are Σ_m √M e_m 𝓕_m summed over all q.
 
-Means converge with far fewer frames than a run has: of a long run one frame in several is used.
+The means converge with far fewer frames than a long run has, so that only a part of its frames
+is used.
 """
 
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.symmetry.stars import set_mean
 
 _ENOUGH = 2048
-"""Frames that are used at least, if the run has as many."""
+"""Least number of frames that are used, if the run has as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResidualSums(Sums):
-    """Sums over frames of one block of time, of the residual (0) and the whole force (1)."""
+    """Sums over the frames of one block of time: residual force (0) and total force (1)."""
 
     sites: Floats
     """(2, s), unit: (eV/Å)². Σ_t of the square over all atoms of each site."""
@@ -48,7 +49,8 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
     times_ps
         (t,) time of each frame; None if unknown.
     noise
-        Variance of random forces over the mass, in eV/ps², which is left out of both forces.
+        Variance of random forces over the mass, in eV/ps², which is subtracted from the mean
+        squares of both forces.
     """
 
     projector: Projector
@@ -59,7 +61,7 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
 
     @property
     def stride(self) -> int:
-        """One frame in so many is used."""
+        """Distance of the frames that are used; 1 if all are used."""
         return max(1, self.n_frames // _ENOUGH)
 
     @cached_property
@@ -104,7 +106,7 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
         modes_bkg = set_mean(np.array([part.modes for part in parts]), self.projector.modes)
         modes_bkg /= counts[:, None, None]
         supercell = self.projector.space.supercell
-        # The net force was removed, a share of 1/N.
+        # The net force was removed, which is a fraction 1/N.
         n_free = 3 * (supercell.n_cells - 1.0 / supercell.crystal.n_sites)
         sites_bks -= self.noise * n_free * supercell.crystal.masses
         modes_bkg -= self.noise

@@ -210,9 +210,9 @@ class AutocorrelationReduction:
         Parameters
         ----------
         ranges
-            As those of the run, but ending at the last frame of the state.
+            Those of the run, up to the last frame of the state.
         n_blocks
-            Number of time blocks, to which those in use are merged.
+            Number of time blocks into which those in use are merged.
         """
         lengths = np.array([stop - start for start, stop in ranges], dtype=np.int64)
         found = self._correlations(state, lengths, n_blocks)
@@ -230,7 +230,7 @@ class AutocorrelationReduction:
     def _correlations(
         self, state: CorrelationSums, lengths: Ints, n_blocks: int
     ) -> EnergyCorrelations:
-        """Correlations of ranges of some lengths, in so many time blocks."""
+        """Correlations of ranges of given lengths, in ``n_blocks`` time blocks."""
         n_lags, n_sets = len(self._lag_levels.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks.by_block.items():
@@ -329,14 +329,14 @@ class AutocorrelationReduction:
         return edges
 
     def _zero_sums(self, number: int, first: int, stop: int) -> dict[int, Floats]:
-        """Return zero sums for the time blocks of some frames of a range."""
+        """Return zero sums for the time blocks of the frames [first, stop) of a range."""
         total, before = int(self._lengths.sum()), int(self._lengths[:number].sum())
         low, high = ((before + frame) * self.n_blocks // total for frame in (first, stop - 1))
         shape = (2, len(self._lag_levels.steps), self.projector.modes.n_sets)
         return {number: np.zeros(shape) for number in range(low, high + 1)}
 
     def _counts(self, lengths: Ints) -> Floats:
-        """(b, k) number of pairs of one series of ranges of some lengths in each time block."""
+        """(b, k) number of pairs of one series in each time block, for given range lengths."""
         counts = np.zeros((self.n_blocks, len(self._lag_levels.steps)))
         for number, length in enumerate(lengths):
             edges = self._edges(number)

@@ -34,9 +34,9 @@ class EnergySums(Sums):
     """(g,), unit: eV². Sums of ε², pooled over the groups of each set."""
     wholes: Floats
     """(3, g + 1), unit: eV². Sums of K², KE and E² of each whole set, and of all modes together
-    (last); K is the kinetic, E = K + U the standing energy."""
+    (last); K is the kinetic energy, E = K + U the standing-wave energy."""
     waves: Floats
-    """(2, q, m), unit: eV². Sums of the squared travelling energies E±²."""
+    """(2, q, m), unit: eV². Sums of the squared travelling-wave energies E±²."""
 
 
 @kernel()
@@ -55,7 +55,7 @@ def accumulate(
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
             omega, weight = groups.omega[n], groups.weights[g]
-            # Where q = −q the flow of energy is zero up to rounding.
+            # For q = −q the energy flow is zero up to rounding.
             flow = omega if weight == 2.0 else 0.0
             forward = backward = 0.0
             for b in range(len(edges) - 1):
@@ -133,7 +133,7 @@ class Means(NamedTuple):
         return self.halves[:, 0] + self.potential
 
     def fixed_share(self, kt: float) -> float:
-        """(1 − r)/(N + 1), 0 in a heat bath."""
+        """(1 − r)/(N + 1) of `estimates`; 0 in a heat bath."""
         counted = self.modes.oscillating
         weights = np.where(counted, self.modes.weights[:, None], 0.0)
         freedom = max(float((weights * self.equal).sum()), 1.0)

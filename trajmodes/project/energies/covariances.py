@@ -1,13 +1,13 @@
 """Covariances of mode energies, and of mode coordinates.
 
-Energies: the standing energy E = K + U of every mode is multiplied with that of every other
-one, block of frames by block of frames. Mode energies fluctuate by about their mean, so the
-product of the means can be subtracted at the end without loss of precision.
+Energies: the products of the standing-wave energies E = K + U of all pairs of modes are summed
+over blocks of frames. Mode energies fluctuate by about their mean, so the product of the means
+can be subtracted at the end without loss of precision.
 
 Coordinates: ⟨Q Q†⟩ over all branches of one q, cross terms included, is inverted in a
-Green's-function estimate of the dynamical matrix, k_BT ⟨Q Q†⟩⁻¹. ⟨Q̇ Q̇†⟩ is kept beside it,
-because in a run that is not much longer than the lifetimes every mode has its own temperature.
-Memory grows with the number of time blocks but not with the number of frames.
+Green's-function estimate of the dynamical matrix, k_BT ⟨Q Q†⟩⁻¹. ⟨Q̇ Q̇†⟩ is also computed,
+because the modes have different temperatures in a run that is not much longer than their
+lifetimes. Memory grows with the number of time blocks but not with the number of frames.
 """
 
 from dataclasses import dataclass

@@ -18,8 +18,8 @@ frames at t and at t + nBΔt turn each exponential, with y = e^{pΔt}, into
 
     y^{(n−1)B+1} [(1 − y^B)/(B(1 − y))]²,  n ≥ 1.
 
-The mean over the same run and the same M series takes part in the fluctuations. It lowers the
-correlation by (C₀/M)(2c̄ − h), with x = γT, u = γt,
+The mean is taken over the same run and the same M series, and fluctuates with them. This lowers
+the correlation by (C₀/M)(2c̄ − h), with x = γT, u = γt,
 
     h = 2(x − 1 + e^{−x})/x²,   c̄ = (1/x)[2 − (1 − e^{−(x−u)} + e^{−u} − e^{−x})/(x − u)],
 
@@ -31,10 +31,11 @@ lags t, the two moments of the correlation C,
     β = Σ w C   and   α = Σ w γt C,
 
 depend on amplitude and decay; γ is chosen so that their ratio is that of the model. The
-amplitude is free, so a part that decorrelates at once does not count. Any weights give a result
-without bias to first order. These give long lags less weight than least squares (e^{−γt})
-would, and the variance is 0.6 times as large. Weights that fall faster would gain more for the
-model alone, by relying on the first few lags, where a crystal differs from the model.
+amplitude is free, so that a part that decorrelates at once has no effect. Any weights give a
+result without bias to first order. These give long lags less weight than least squares
+(e^{−γt}) would, and the variance is 0.6 times as large. Weights that decay faster would reduce
+the variance further if the model were exact, but they rely on the first few lags, where a
+crystal differs from the model.
 
 Errors. Energies of a Gaussian motion are exponentially distributed, and the covariance of their
 correlations at two lags is a sum over the derangements of four times (two pairs, and six cycles
@@ -97,7 +98,7 @@ def energy_decay(
 def averaged_decay(
     exponents: Complexes, steps: Ints, average_frames: Ints, interval_ps: float
 ) -> Complexes:
-    """Correlate averages over frames of e^{pt}, as (…, k), for exponents p (…,) in 1/ps.
+    """Correlation (…, k) of averages over frames of e^{pt}, for exponents p (…,) in 1/ps.
 
     `steps` and `average_frames` (k,) are those of `EnergyCorrelations`.
     """
@@ -141,7 +142,7 @@ _SHARPNESS = 2.0
 _PAIRS = 5.67
 """Part of c from the two pairs of times."""
 _CYCLES = 3.20
-"""Part of c from four of the cycles at d = 1, or from the two others."""
+"""Part of c from four of the cycles at d = 1; that of the two other cycles is equal."""
 _SECOND_ORDER = 1.0 / 3.0
 _GRID_PER_E = 12
 _SLOWEST = 0.5
@@ -175,7 +176,7 @@ class CentredCorrelations:
 
     @property
     def correlation(self) -> Floats:
-        """(g, k), unit: eV². Of the whole run, bias included."""
+        """(g, k), unit: eV². Correlation of the whole run, with the bias due to the mean."""
         total: Floats = self.blocks.sum(axis=0)
         return total
 
@@ -199,7 +200,7 @@ class DecayFits:
     relative_sem: Floats
     """(g,) relative standard error of γ."""
     amplitude: Floats
-    """(g,), unit: eV². Of the part that decays with γ."""
+    """(g,), unit: eV². Amplitude of the part that decays with γ."""
     converged: Bools
     """(g,)."""
 
@@ -233,7 +234,7 @@ def fit_decays(data: CentredCorrelations) -> DecayFits:
     converged = np.zeros(len(gamma), dtype=bool)
     for _ in range(_MOST_STEPS):
         balance = _moment_balance(data, gamma)
-        # To first order the score is the slope times ln of the true rate per γ.
+        # To first order the score is the slope times ln(true rate/γ).
         step = np.where(found, np.nan_to_num(balance.score / balance.slope), 0.0)
         converged = np.abs(step) < 1e-5
         if converged.all():
@@ -251,7 +252,7 @@ def fit_decays(data: CentredCorrelations) -> DecayFits:
 
 
 def expected(data: CentredCorrelations, gamma: Floats) -> Floats:
-    """Compute the correlation (g, k) expected at k_BT = 1, less the loss due to the mean."""
+    """Compute the correlation (g, k) expected at k_BT = 1, minus the loss due to the mean."""
     sums = data.sums
     exponents, amplitudes = energy_decay(gamma, sums.omega_ratio, sums.omega, sums.standing)
     decay = averaged_decay(exponents, sums.steps, sums.average_frames, sums.interval_ps)
@@ -282,7 +283,7 @@ class _Balance:
     score: Floats
     """(g,) sum of the weights with the data."""
     slope: Floats
-    """(g,) derivative of the score by ln of the true rate."""
+    """(g,) derivative of the score with respect to the logarithm of the true rate."""
     amplitude: Floats
     """(g,)."""
     model: Floats
@@ -316,8 +317,8 @@ def _initial_rates(data: CentredCorrelations) -> tuple[Floats, Bools]:
     correlation_kg = np.nan_to_num(data.correlation).T
     beta_jg = below_jk @ correlation_kg
     score_jg = (above_jk @ correlation_kg) * moment(below_jk) - beta_jg * moment(above_jk)
-    # If the trial rate is too small, the data are below it at long lags. Of several solutions
-    # the fastest rests on the lags with the smallest errors.
+    # If the trial rate is too small, the data are below the model at long lags. Of several
+    # solutions the fastest is based on the lags with the smallest errors.
     rises = (score_jg[:-1] < 0.0) & (score_jg[1:] >= 0.0) & (beta_jg[1:] > 0.0)
     found: Bools = np.any(rises, axis=0)
     place = len(rises) - 1 - np.argmax(rises[::-1], axis=0)

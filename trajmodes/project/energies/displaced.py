@@ -2,8 +2,8 @@
 
     U = ½ω²⟨|Q|²⟩,   W = −½⟨Re Q*𝓕⟩,   ω² = k_BT/⟨|Q|²⟩
 
-The error of U and W is the larger of two, as for ⟨uu⟩: that of blocks of time, and that of a
-mode that keeps its energy for longer than a block (`energy_sem`), which the blocks do not show.
+The error of U and W is the larger of two, as for ⟨uu⟩: the error from blocks of time, and the
+error due to lifetimes longer than a block (`energy_sem`), which the blocks do not show.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class PotentialReduction(BlockReduction[Amplitudes, PotentialSums]):
         potential_bg = 0.5 * set_mean(stiffness * means_bkqm[:, 0], modes)
         members, share = set_members(modes), set_mean(self.projector.shares, modes)
         potential = portions @ potential_bg
-        # Of all sets together: the temperature of the displacements.
+        # The temperature of the displacements, from all sets together.
         known = np.isfinite(potential)
         whole = members[known] @ potential[known] / (members[known] @ share[known])
         expected = np.where(known, whole * share, np.nan)

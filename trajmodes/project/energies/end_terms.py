@@ -2,23 +2,25 @@
 
     |Q̇|² = −Re Q*Q̈ + d/dt Re Q*Q̇
 
-The mean of |Q̇|² over some time is that of −Re Q*Q̈, for a mode of frequency ω the ω²⟨|Q|²⟩ of
-this time, plus the change of Re Q*Q̇ between its ends, divided by the duration. That change
-oscillates at 2ω and says nothing about the frequency, but in a time of few periods it is
-larger than any modulation of ω. Without it ⟨|Q̇|²⟩/⟨|Q|²⟩ follows the frequency even in a short
-time: in silicon at 300 K that of 2 ps scatters a third as much.
+The mean of |Q̇|² over an interval is that of −Re Q*Q̈ plus the change of Re Q*Q̇ over the
+interval, divided by its length. For a mode of frequency ω the first term is ω²⟨|Q|²⟩. The
+second term oscillates at 2ω and contains no information on the frequency, but in an interval of
+few periods it is larger than any modulation of ω. Without it ⟨|Q̇|²⟩/⟨|Q|²⟩ follows the
+frequency even in short intervals: in silicon at 300 K, its scatter between intervals of 2 ps is
+a third as large.
 
 Averages are sums over frames Δ apart. For Q = cos(ωt + φ) the sum of |Q̇|² − ω²|Q|² over the
 frames a, …, b − 1 is exactly B_{b−½} − B_{a−½} with
 
     B_{t−½} = ω Re(Q*_{t−1}Q̇_t + Q*_tQ̇_{t−1}) / 2 sin ωΔ .
 
-Before the first frame of an uninterrupted range (upper sign) and after the last one,
+Before the first frame of an uninterrupted range (upper sign) and after its last frame (lower
+sign), the amplitudes of this frame give
 
-    B = ω Re Q*Q̇ / tan ωΔ ∓ ½(|Q̇|² − ω²|Q|²)
+    B = ω Re Q*Q̇ / tan ωΔ ∓ ½(|Q̇|² − ω²|Q|²) .
 
-there. Between frames a quarter of a period or more apart the end terms are not known; they are
-zero then, as for frames that do not follow one another.
+The end terms are unknown if frames are a quarter of a period or more apart, or not consecutive.
+They are then set to zero.
 """
 
 from dataclasses import dataclass
@@ -45,14 +47,14 @@ class EdgeFrame(NamedTuple):
 
     @staticmethod
     def of(amplitudes: Amplitudes, velocity: Complexes, t: int) -> "EdgeFrame":
-        """Take frame t of some amplitudes."""
+        """Take frame t of the amplitudes."""
         frame = int(amplitudes.indices[t])
         return EdgeFrame(frame, amplitudes.coordinate[..., t].copy(), velocity[..., t].copy())
 
 
 @dataclass(frozen=True, slots=True)
 class EndTerms:
-    """Calculates end terms for frames in uninterrupted ranges."""
+    """Calculation of end terms for frames in uninterrupted ranges."""
 
     modes: Modes
     interval_ps: float
@@ -62,8 +64,8 @@ class EndTerms:
     def inside(self, amplitudes: Amplitudes, velocity: Complexes, labels: Ints) -> Ends:
         """End terms of consecutive frames; `labels` (t,) are their blocks of time.
 
-        Those before the first and after the last frame are included at the ends of a range
-        only; others are `between` two parts of the run.
+        The terms before the first and after the last frame are included only at the ends of a
+        range; otherwise `between` gives them for two parts of the run.
         """
 
         def edge(t: int) -> EdgeFrame:
@@ -119,7 +121,7 @@ class EndTerms:
         The first is zero where frames are too far apart or their interval is unknown.
         """
         phase = np.maximum(self.modes.omega, 0.0) * self.interval_ps
-        # Neither is it known where the interval, and so the phase, is nan.
+        # It is also unknown where the interval, and hence the phase, is nan.
         known = phase < 0.5 * np.pi
         phase = np.where(known, phase, 0.0)
         sine = np.sinc(phase / np.pi)

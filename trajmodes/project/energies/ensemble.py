@@ -2,9 +2,9 @@
 
 Thermostat. In a canonical ensemble the kinetic energy K of d = 3N − 3 degrees of freedom is
 independent of the potential energy U, for any U, and has the variance ½d(k_BT)². At constant
-energy K takes what U gives: cov(K, K + U) = 0, and the variance of K is reduced to the part 1 −
-d k_B/(2C), which is one half for the heat capacity C = d k_B of a harmonic crystal (Lebowitz,
-Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
+energy K and U change by opposite amounts: cov(K, K + U) = 0, and the variance of K is reduced
+by the factor 1 − d k_B/(2C), which is one half for the heat capacity C = d k_B of a harmonic
+crystal (Lebowitz, Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
 
     ρ_E = cov(K, K + U) / ½d(k_BT)²       ρ_K = var K / ½d(k_BT)²
 
@@ -12,36 +12,36 @@ Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
     1    1    thermostats that sample the canonical ensemble: Langevin, Andersen, Nosé–Hoover
     0    0    velocities rescaled at every step (isokinetic)
 
-The verdict rests on ρ_E, with the harmonic U of the modes: it is −0.003 in silicon at 300 K,
-and −0.1 in bcc zirconium at 1400 K, which is extremely anharmonic. ρ_K alone would mislead. A
-run started from the perfect lattice has all its modes in phase for tens of ps; energy then
-oscillates between K and U, and ρ_K may reach 2 at constant energy. This is reported separately.
-A thermostat much slower than the run leaves no trace in either ratio, nor in lines that the run
-can resolve.
+The verdict is based on ρ_E, with the harmonic U of the modes: ρ_E is −0.003 in silicon at 300
+K, and −0.1 in bcc zirconium at 1400 K, which is extremely anharmonic. ρ_K alone would be
+misleading. A run started from the perfect lattice has all its modes in phase for tens of ps;
+energy then oscillates between K and U, and ρ_K may reach 2 at constant energy. This is reported
+separately. A thermostat whose time constant is much longer than the run affects neither the
+ratios nor the lines that the run can resolve.
 
-Berendsen's thermostat has ρ_E ≈ 0 too: it draws the kinetic energy of all modes together to its
-set value K₀, dE/dt = (K₀ − K)/τ, and the total energy E follows slowly. Motion at constant
-energy and canonical thermostats are symmetric under reversal of time, under which a change of
-energy ΔE between two frames changes its sign and the mean kinetic energy K̄ of the two does
-not. Hence ⟨ΔE (K̄ − ⟨K⟩)⟩ = 0 for them, also if E contains the harmonic U only. With Berendsen's
+Berendsen's thermostat has ρ_E ≈ 0 too: it drives the total kinetic energy towards its set value
+K₀, dE/dt = (K₀ − K)/τ, and the total energy E follows slowly. Motion at constant energy and
+canonical thermostats are symmetric under reversal of time, under which a change of energy ΔE
+between two frames changes its sign and the mean kinetic energy K̄ of the two does not. Hence
+⟨ΔE (K̄ − ⟨K⟩)⟩ = 0 for them, also if E contains the harmonic U only. With Berendsen's
 thermostat
 
     1/τ = −⟨ΔE (K̄ − ⟨K⟩)⟩ / Δt ⟨(K̄ − ⟨K⟩)²⟩ .
 
-In silicon this gives τ = 0.09 and 0.45 ps for 0.1 and 0.5 ps, at 8 to 20 standard errors; at
-2 ps it is lost in the noise of the anharmonic energy, and the run resembles one at constant
+In silicon this gives τ = 0.09 and 0.45 ps for 0.1 and 0.5 ps, at 8 to 20 standard errors; at 2
+ps the signal is below the noise of the anharmonic energy, and the run resembles one at constant
 energy.
 
 A linear drift of the energy is subtracted first, and reported.
 
 Equipartition. The mean of a few exponentially distributed energies is skewed: a mode whose
-lifetime exceeds the run is easily twice as hot as the others, and never equally colder. A gamma
-distribution with the known mean and error describes it; its cube root is nearly normal (Wilson
-& Hilferty, Proc. Natl. Acad. Sci. 17, 684 (1931)), and gives the number of standard errors of a
-deviation. Because the error bars were measured in the same run, this number has the tails of
-Student's t. Its variance is one if the run is many lifetimes long and error bars are accurate,
-and Student's larger one if the run is short and the errors are close to those of a snapshot,
-⟨K⟩² for each degree of freedom.
+lifetime exceeds the run is often twice as hot as the others, but never colder by the same
+amount. A gamma distribution with the known mean and error describes it; its cube root is nearly
+normal (Wilson & Hilferty, Proc. Natl. Acad. Sci. 17, 684 (1931)), and gives the number of
+standard errors of a deviation. Because the error bars were measured in the same run, this
+number has the tails of Student's t. Its variance is one if the run is many lifetimes long and
+error bars are accurate, and Student's larger one if the run is short and the errors are close
+to those of a snapshot, ⟨K⟩² for each degree of freedom.
 
 The common temperature T is the mean over the sets, weighted by σ⁻². It has the variance σ₀² =
 1/Σσ⁻² and is correlated with each set, so that T_g − T has the variance σ_g² − σ₀². This holds
@@ -64,11 +64,11 @@ from trajmodes.streaming.reduction import BlockSums, Sums, block_ranges, require
 from trajmodes.units import BOLTZMANN
 
 _CONSTANT = 0.2
-"""ρ_E below which energy counts as constant, and above which it does not."""
+"""ρ_E below which the energy is constant, and above which it fluctuates."""
 _RESCALED = 0.1
 """ρ_K below which velocities were rescaled."""
 _IN_PHASE = 0.65
-"""ρ_K above which modes move in phase, at constant energy; anharmonicity alone gives 0.6."""
+"""ρ_K at constant energy above which modes move in phase; anharmonicity alone gives 0.6."""
 _CONFIDENCE = 2.0
 """Standard errors within which a verdict must hold."""
 _CONTROLLED = 4.0
@@ -286,7 +286,7 @@ def _thermostat_text(
     if verdict is EnsembleVerdict.NVE:
         return (
             f"{ratios}: the run was made at constant energy, or nearly so (a slow thermostat "
-            "such as Berendsen's with a time constant of several ps leaves no trace)"
+            "such as Berendsen's with a time constant of several ps is not detected)"
         )
     if verdict is EnsembleVerdict.BERENDSEN:
         return (
@@ -294,22 +294,22 @@ def _thermostat_text(
             f"and rises below it, at a rate of {_value_text(control)} per ps: Berendsen's "
             f"thermostat was on, with a time constant of about {1.0 / control[0]:.2g} ps. The "
             "energies are neither those of constant energy nor canonical: heat capacities and "
-            "fluctuations are not to be trusted, and energy may collect in few modes. Lines "
-            "are hardly broadened, since it acts on all modes together. For lifetimes and "
-            "heat capacities continue at constant energy (NVE)"
+            "fluctuations are unreliable, and energy may accumulate in few modes. Lines are "
+            "hardly broadened, since the thermostat acts on all modes together. For lifetimes "
+            "and heat capacities continue at constant energy (NVE)"
         )
     if verdict is EnsembleVerdict.UNKNOWN:
         return (
             f"{ratios}: this does not decide whether a thermostat was on (0 and ½ without one, "
-            "1 and 1 with one). If one was, linewidths are upper bounds"
+            "1 and 1 with one). With a thermostat, linewidths are upper bounds"
         )
     rescaled = verdict is EnsembleVerdict.ISOKINETIC
     how = "velocities were rescaled at every step" if rescaled else "a thermostat was on"
     return (
         f"{ratios}: {how}. Lines are broadened: linewidths are upper bounds and lifetimes "
         "lower bounds. A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz "
-        "at 0.5 ps; the effect of others does not follow from their settings. For lifetimes "
-        "equilibrate with the thermostat, then continue at constant energy (NVE)"
+        "at 0.5 ps; the effect of other thermostats does not follow from their settings. For "
+        "lifetimes equilibrate with the thermostat, then continue at constant energy (NVE)"
     )
 
 
@@ -346,7 +346,8 @@ _ANY_SET = 1e-2
 # Degrees of freedom of the error bars, fitted to the tails of damped oscillators simulated for
 # 1 to 300 lifetimes: one in a hundred deviates by 2.5 to 3.6 error bars.
 _STUDENT = 8.0
-# Power with which the variance approaches one as errors fall below a snapshot's: same fit.
+# Power with which the variance approaches one as errors fall below that of a snapshot, from the
+# same fit.
 _SETTLING = 4
 
 
@@ -364,7 +365,7 @@ def equipartition(energies: ModeEnergies) -> Equipartition | None:
     variance = np.where(known, sem_g**2 - 1.0 / weights.sum(), np.nan)
     left = np.clip(energies.members * (sem_g / temperature) ** 2, 0.0, 1.0)
     narrower = np.sqrt(1.0 - 2.0 / _STUDENT * (1.0 - left) ** _SETTLING)
-    # The error of a mode that keeps its energy is that of a snapshot, which is known exactly.
+    # If a mode keeps its energy, its error is that of a snapshot, which is known exactly.
     freedom_g = _STUDENT / np.maximum(1.0 - left, np.finfo(float).eps)
     ratio, relative = temperature_g / temperature, variance / temperature**2
     z = _normal_score(ratio, relative, narrower, freedom_g)

@@ -12,17 +12,17 @@ degrees of freedom. In a heat bath ε is gamma distributed, with mean n k_BT and
 
 for each degree of freedom; for one mode this is 2 var(E)/(k_BT)² where q ≠ −q (ε = 2E) and
 var(E)/(k_BT)² where q = −q. ⟨E⟩ is the mean over the set in this run. In a short run its error
-δ reduces the fluctuation by n δ², which is added again.
+δ reduces the fluctuation by n δ², which is added back.
 
 If the total energy of all N degrees of freedom is fixed (NVE, or a run too short for the heat
-bath), the energies follow a Dirichlet distribution, and ε fluctuates less by the factor 1 − (n
-+ 1)/(N + 1), exactly so in a harmonic crystal. The run itself gives r, the variance of the
-total energy relative to N(k_BT)², which interpolates between the two limits: 1 − (1 − r)(n +
-1)/(N + 1) is divided out.
+bath), the energies follow a Dirichlet distribution, and the variance of ε is smaller by the
+factor 1 − (n + 1)/(N + 1), exactly so in a harmonic crystal. The run itself gives r, the
+variance of the total energy relative to N(k_BT)², which interpolates between the two limits:
+the heat capacity is divided by 1 − (1 − r)(n + 1)/(N + 1).
 
-Vacancies. A mode has k_BT times its share w = Σ_b |e_b|² c_b, where the fraction c_b of the
-sites b have an atom, so w k_BT takes the place of k_BT. The sum of w is the number of degrees
-of freedom.
+Vacancies. The mean energy of a mode is k_BT times its share w = Σ_b |e_b|² c_b, where c_b is
+the occupied fraction of the sites b, so that w k_BT replaces k_BT. The sum of w is the number
+of degrees of freedom.
 
 Travelling waves. The energy of the wave along ±q is
 
@@ -134,7 +134,7 @@ class EnergyReduction:
         return EnergyState(sums, earlier.first, later.last)
 
     def ended(self, state: EnergyState) -> EnergyState:
-        """Add the end terms of the last frame, where the last range goes on behind it."""
+        """Add the end terms of the last frame, if the last range continues after it."""
         last = state.last
         label = last.frame * self.n_blocks // self.n_frames
         is_end = any(last.frame == stop - 1 for _, stop in self.ranges)
@@ -172,7 +172,7 @@ def _with_ends(sums: EnergySums, ends: Ends) -> EnergySums:
 
 
 def _pooled(means: Means, n_ranges: int) -> ModeEnergies:
-    """Means and standard errors over sets; the run has so many uninterrupted ranges."""
+    """Means and standard errors over sets, for a run of ``n_ranges`` uninterrupted ranges."""
     modes, shares, members = means.modes, means.shares, set_members(means.modes)
     halves_bkg, equal_g = set_mean(means.halves, modes), set_mean(means.equal, modes)
     kelvin_g = 2.0 / BOLTZMANN * members / (members @ equal_g)

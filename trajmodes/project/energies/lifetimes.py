@@ -4,10 +4,10 @@
 lifetime is resolved if the run is twelve lifetimes long, its longest uninterrupted range four,
 and the standard error is below half of the lifetime. γ̂ scatters symmetrically about γ, and its
 error is proportional to √γ; so 1/γ̂ has a tail towards long lifetimes, and large error bars are
-best read in γ.
+better interpreted as those of γ.
 
-Correlations are reported relative to the variance of the energy. The variance contains the part
-that decorrelates at once and the model does not, so the model may start below 1.
+Correlations are reported relative to the variance of the energy. The variance contains a part
+that decorrelates at once, but the model does not, so that the model may start below 1.
 
 In a crystal a mode need not lose its energy at one rate: in a small supercell it exchanges
 energy with a few other modes, and some of it returns. The reduced χ² of the correlation about
@@ -122,7 +122,8 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
         floor = np.fmin(lower, _longest(data))
         variance = np.where(data.sums.members > 0, data.correlation[:, 0], np.nan)
         raw = data.correlation / variance[:, None]
-        # The rate at which the relative error, which falls as γ^{-1/2}, is the largest one.
+        # The rate at which the relative error, which falls as γ^{-1/2}, is the largest
+        # accepted.
         least = fits.gamma * (fits.relative_sem / _LARGEST_RELATIVE_SEM) ** 2
         limit = np.log(np.fmax(least, 1.0 / _longest(data)))
         rate, relative = without_selection(np.log(fits.gamma), scale * fits.relative_sem, limit)
@@ -216,7 +217,8 @@ _FEWEST_COMPARED = 5
 def best_lifetimes(lines: LineFits, energies: EnergyLifetimes | None) -> tuple[Floats, Floats]:
     """Select for each set the lifetime with the smaller relative error.
 
-    It and its error (g,) in ps are nan where neither the line nor the correlation was resolved.
+    The lifetime and its error (g,) in ps are nan where neither the line nor the correlation was
+    resolved.
     """
     one, one_sem = lines.lifetime_ps, lines.lifetime_ps_sem
     if energies is None:
@@ -228,7 +230,7 @@ def best_lifetimes(lines: LineFits, energies: EnergyLifetimes | None) -> tuple[F
 
 
 def longest_lower_bound(lines: LineFits, energies: EnergyLifetimes | None) -> Floats:
-    """Select the larger of the lower bounds (g,) in ps from lines and energies; else nan."""
+    """Select the larger of the lower bounds (g,) in ps from lines and energies; nan if none."""
     floor = lines.floor_ps
     return floor if energies is None else np.fmax(floor, energies.floor_ps)
 
@@ -237,8 +239,8 @@ def compare_widths(lifetime_ps: Floats, sem_ps: Floats, predicted: Floats) -> Wi
     """Compare the mean linewidth of a run with the prediction for the same sets.
 
     A run resolves broad lines only. Among modes of equal predicted width it resolves the
-    broader ones, and their mean ratio to the prediction is too large. So modes are taken in
-    order of decreasing predicted width as long as nine in ten of them are resolved.
+    broader ones, and their mean ratio to the prediction is too large. Modes are therefore taken
+    in order of decreasing predicted width as long as nine in ten of them are resolved.
 
     Parameters
     ----------
@@ -249,7 +251,7 @@ def compare_widths(lifetime_ps: Floats, sem_ps: Floats, predicted: Floats) -> Wi
 
     Returns
     -------
-    Their ratio; nan for fewer than five sets.
+    Ratio of the mean widths; nan for fewer than five sets.
     """
     sets = _widest_resolved(predicted, np.isfinite(lifetime_ps))
     if len(sets) < _FEWEST_COMPARED:

@@ -1,7 +1,7 @@
 """Errors of frequencies and of the temperature where slow modes modulate them.
 
 In an anharmonic crystal the frequency of every mode depends on the energies of all modes, and
-at constant total energy the kinetic temperature does so too. These energies change within
+so does the kinetic temperature at constant total energy. These energies change within
 lifetimes, which may exceed the run. Then blocks of the run do not show the whole variation.
 
 The variance of a mean over n blocks follows from the spectrum of the block means. Its cosine
@@ -13,24 +13,24 @@ F is fast noise, which is white, or increases with frequency as 1 + (k/k₀)². 
 the autocorrelation e^{−t/τ} has the spectrum D(x) in a run of x = duration/τ. With the
 distribution p(x) of lifetimes over the modes D = Σ_x p(x) D(x) if all modes contribute with the
 same strength; single sets may depend on few modes, of one x. D_0 is the variance of the mean
-over the run, to which modes that live longer than the run contribute and the components k ≥ 1
-hardly do; those with shorter lifetimes show how strong modulations are. r is D_0 relative to
-the variance due to white noise. In a run of few lifetimes noise may conceal modulations, and
-the error is known within a factor of two.
+over the run. Modes with lifetimes longer than the run contribute to D_0, but hardly to the
+components k ≥ 1; modes with shorter lifetimes determine the strength of the modulations. r is
+D_0 relative to the variance due to white noise. In a run of few lifetimes noise may conceal
+modulations, and the error is known within a factor of two.
 
 τ is known from the energies of the modes. The scatter of their block means, in units of the
 known fluctuation of an oscillator's energy, gives the lifetime of each set with an uncertainty
-(`standard_errors`). All lifetimes together may be off by a factor. With the likelihood of the
-spectrum the variance of the mean is averaged over the forms of D, r and k₀; the level A is
-integrated out.
+(`standard_errors`). All lifetimes may have a common error factor. The variance of the mean is
+averaged over the forms of D, r and k₀, weighted by the likelihood of the spectrum; the level A
+is integrated out.
 
 The temperature is the sum over all modes. Its fast exchange with potential energy is removed
 first. Without half of its end terms (`end_terms`) the kinetic energy K is ½K + ¼W with the
 virial W = −Σu·F. If E = K + V is constant, this is E/2 + ¼(W − 2V): the constant ½E in a
-harmonic crystal, apart from which it varies by anharmonicity only. In silicon at 300 K blocks
+harmonic crystal, and a variation that is due to anharmonicity alone. In silicon at 300 K blocks
 of 0.2 ps vary 20 times less than those of K. The end terms of the run itself belong to the
-mean, and their variance is added. Noise increases with frequency where end terms are not known,
-and where a thermostat holds the mean of K (Nosé–Hoover).
+mean, and their variance is added. Noise increases with frequency if end terms are not known, or
+if a thermostat controls the mean of K (Nosé–Hoover).
 
 All errors are nan with fewer than eight blocks.
 """
@@ -55,7 +55,7 @@ _UNCERTAINTY = 0.5
 _COMMON_UNCERTAINTY = 0.8
 """Standard deviation of the mean of ln x over the sets."""
 _STRETCHES = np.array([-6, -3, 0, 3, 6])
-"""Steps of `_RUN_PER_TAU` by which all lifetimes together may be off."""
+"""Common errors of all lifetimes, in steps of `_RUN_PER_TAU`."""
 _LEVELS = np.geomspace(0.1, 3000.0, 10)
 """Values of r."""
 _KNEES = 5
@@ -66,12 +66,12 @@ FEW_LIFETIMES = 10.0
 
 
 class Expected(NamedTuple):
-    """Probabilities before the blocks are known."""
+    """Prior probabilities, before the blocks are known."""
 
     steady: float
-    """That nothing is modulated."""
+    """That there is no modulation."""
     alone: float
-    """That modes of one lifetime modulate, and not all modes."""
+    """That modulations are due to modes of one lifetime instead of all modes."""
     rises: float
     """That noise increases with frequency."""
 
@@ -167,7 +167,7 @@ class _Shapes(NamedTuple):
     means: Floats
     """(j,) variance of the mean over the run times the number of blocks, relative to A."""
     prior: Floats
-    """(j,) probability before the blocks are known."""
+    """(j,) prior probability."""
 
 
 def _shapes(n_blocks: int, relaxing: Floats, expected: Expected) -> _Shapes:

@@ -14,9 +14,9 @@ keeps the first and the last few. Neighbouring blocks are joined at their bounda
         boundary             [average]
 
 At most one average per level has frames on both sides of the boundary. It is the mean of two
-averages of the level below, so the averages across the boundary follow from the frames upwards,
-and all pairs across the boundary lie in tail + average + head. No result depends on where the
-blocks are cut.
+averages of the level below, so that the averages across the boundary follow level by level from
+the frames, and all pairs across the boundary lie in tail + average + head. No result depends on
+where the blocks are cut.
 """
 
 from dataclasses import dataclass
@@ -216,11 +216,12 @@ def add_pairs(
     Parameters
     ----------
     boundary
-        With no averages before and all across, all pairs count.
+        If all averages are across and none before, all pairs are counted.
     sets
         (i,) set of every series.
     n_summed
-        Number of series, from the first one, that enter the sums; products are of all.
+        Number of series, from the first one, that enter the sums; all series enter the
+        products.
     edges
         (b + 1,) first average of each time block. A pair belongs to the block of its later
         average.

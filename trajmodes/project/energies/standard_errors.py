@@ -19,9 +19,9 @@ appear too certain.
 
 The spread between the members of a set is not used. Modes of one star exchange energy with one
 another, and the two waves of ±q beat, faster than the set as a whole exchanges energy with
-other modes; the members are then more alike than independent ones. (In silicon at 300 K an
-error from the spread alone is 1.5 times too small.) For the same reason blocks are formed from
-the mean over the set, not from its members.
+other modes; the energies of members are then more similar than independent ones. (In silicon at
+300 K an error from the spread alone is 1.5 times too small.) For the same reason blocks are
+formed from the mean over the set, not from its members.
 
 All errors are nan with fewer than eight blocks.
 """

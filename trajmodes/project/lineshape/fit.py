@@ -56,15 +56,15 @@ def fit_lines(
     ----------
     spectra_of_lengths
         Spectra of the same sets for several segment lengths, in any order. The band of the
-        shortest should be the whole axis, for lines are searched there first.
+        shortest should be the whole axis, because lines are searched for there first.
     expected
-        (g,) expected frequencies in rad/ps. A line is searched between half and 1.5 times this
-        frequency, or everywhere if it is not positive.
+        (g,) expected frequencies in rad/ps. A line is searched for between half and 1.5 times
+        this frequency, or everywhere if it is not positive.
     energies
         Energies of the sets in the same run, if known, with the static frequencies from
-        ⟨|Q̇|²⟩/⟨|Q|²⟩. Frames far apart do not change these: they distinguish a line from its
-        mirror image at the Nyquist frequency. Their error bars are from blocks of the run, and
-        contain slow modulations by other modes, of which a spectrum knows nothing; the error
+        ⟨|Q̇|²⟩/⟨|Q|²⟩. These do not depend on the time between frames, and distinguish a line
+        from its mirror image at the Nyquist frequency. Their error bars, from blocks of the
+        run, include slow modulations by other modes, which a spectrum does not show; the error
         bar of a line is at least that of the static frequency.
 
     Raises
@@ -73,7 +73,7 @@ def fit_lines(
         If there are no spectra.
     """
     if not spectra_of_lengths:
-        raise DataError("no spectra to fit lines to", fix="give at least one segment length")
+        raise DataError("there are no spectra to fit", fix="give at least one segment length")
     candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
     candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
     chosen = choose_segment_length(candidates, expected, shape)
@@ -82,7 +82,7 @@ def fit_lines(
     lines = _line_fits(candidates, chosen, shape, aliased)
     if energies is None:
         return lines
-    # The frequency of a line that is not known has no error.
+    # An unknown frequency has no error.
     least = np.where(np.isfinite(lines.omega), energies.omega_ratio_sem, np.nan)
     return replace(lines, omega_sem=np.fmax(lines.omega_sem, least))
 
@@ -91,7 +91,7 @@ def _line_fits(
     candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape, aliased: Bools
 ) -> LineFits:
     """Report numbers where they are resolved, and verdicts elsewhere."""
-    # A deviation of the shape contributes to the scatter too where segments are short.
+    # In short segments a deviation of the shape also contributes to the scatter.
     lower = chosen.reduced_chi2 - 2.0 * chosen.scatter * chosen.reduced_chi2_sem
     scale = np.sqrt(np.fmax(lower, chosen.scatter))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
@@ -140,7 +140,8 @@ def _line_fits(
 
 
 _RANGES = (6.0, 4.0, 2.0, 1.0)
-"""Half-ranges, in widths plus resolution, within which the model may be shown."""
+"""Half-ranges within which the model may be shown, in units of the width plus the
+resolution."""
 _MOST_BINS = 400
 _NONE = 1e-300
 """Relative area of a second line that is absent."""
@@ -154,7 +155,7 @@ def line_models(
     The spectra extend six widths (width plus resolution) around each line, or around the
     expected frequency where no line was resolved. The model is omitted in wings that differ
     significantly from it, because they were not fitted. Above 400 bins, neighbouring bins are
-    averaged. Spectra and expected frequencies are those that the lines were fitted with.
+    averaged. Spectra and expected frequencies are those with which the lines were fitted.
     """
     omega, power, model = np.full((3, len(lines.verdicts), _MOST_BINS), np.nan)
     for spectra in map(SegmentSpectra.of, spectra_of_lengths):
@@ -178,7 +179,7 @@ def _curves_of_sets(
     reach = _RANGES[0] * (width + spectra.resolution) / spectra.spacing
     first = np.floor(center / spectra.spacing - reach).astype(int)
     last = np.ceil(center / spectra.spacing + reach).astype(int)
-    # Where the band does not cover the line, the whole band is shown.
+    # If the band does not cover the line, the whole band is shown.
     outside = (last < spectra.lowest[rows]) | (first > spectra.highest[rows])
     first = np.where(outside, spectra.lowest[rows], np.maximum(first, spectra.lowest[rows]))
     last = np.where(outside, spectra.highest[rows], np.minimum(last, spectra.highest[rows]))

@@ -4,10 +4,10 @@ Closed forms. Model of one mode: Q̈ + γQ̇ + ω₀²Q = noise. The velocity au
 
     C(t)/C(0) = Σ_j A_j e^{p_j t},  p = −γ/2 ± i√(ω₀² − γ²/4),  A₁ = p₁/(p₁ − p₂), A₂ = 1 − A₁,
 
-over- or underdamped. The expected periodogram of a segment is the Fourier sum of C(τΔt) times
-the autocorrelation b(τ) of the window, at the sampled times; it contains aliasing, leakage and
-finite resolution (Sykulski et al., Biometrika 106, 251 (2019)). For the Hann window, with θ =
-2π/L,
+if underdamped or overdamped. The expected periodogram of a segment is the Fourier sum of C(τΔt)
+times the autocorrelation b(τ) of the window, at the sampled times; it contains aliasing,
+leakage and finite resolution (Sykulski et al., Biometrika 106, 251 (2019)). For the Hann
+window, with θ = 2π/L,
 
     b(τ) = (L − τ)(¼ + ⅛ cos θτ) + (¼ cot θ/2 − ⅛ cot θ) sin θτ,
 
@@ -52,7 +52,7 @@ from trajmodes.kernels import inner_kernel
 
 _CRITICAL = 1e-8
 """Smallest |ω₀² − γ²/4| in γ². Closer to critical damping the two poles are kept this far
-apart, which changes the spectrum by as little."""
+apart, which changes the spectrum equally little."""
 
 
 class Grid(NamedTuple):

@@ -2,10 +2,10 @@
 
 Long segments resolve narrow lines. Broad lines are measured better in short segments, because
 the overlap of many short Hann windows recovers data that one long window suppresses. The
-lengths are tried from the shortest upwards until the line is four resolutions wide; beyond that
-the window costs less than the data it saves. The choice depends on the fitted width. Fits to
-short and long segments of the same run scatter together, so the choice leaves no bias in the
-width (tested).
+lengths are tried from the shortest upwards until the line is four resolutions wide; beyond
+that, a longer window loses more data than the finer resolution gains. The choice depends on the
+fitted width, but causes no bias of the width, because fits to short and long segments of the
+same run scatter together (tested).
 
 A length is skipped if its band does not cover the line, or if its χ² rejects the line shape
 where a shorter length did not.
@@ -38,11 +38,11 @@ from trajmodes.project.lineshape.whittle import Lines
 
 _RANGES = (4.0, 2.0, 1.0)
 """Half-ranges of the fit in widths (width of the line plus the resolution). Wings farther out
-carry little information on the line, and structure of their own. The narrower ranges are for
-lines whose wings differ significantly from the model or contain something else."""
+contain little information on the line, and other structure. The narrower ranges are for lines
+whose wings differ significantly from the model or contain something else."""
 _OTHER_WINGS = 1.0
-"""Largest root-mean-square relative residual that wings of another shape may cause. Beyond it
-the range contains another line, and the fit may be anywhere."""
+"""Largest root-mean-square relative residual that wings of another shape may cause. Above it
+the range contains another line, and the fit is not reliable."""
 _LEAST_AREA = 2.0 / 3.0
 """Least area of a line fitted in a narrower range, relative to the fit in the wider one."""
 _ROUNDS = 3
@@ -53,7 +53,8 @@ _MOVED = 0.03
 _WIDE_ENOUGH = 4.0
 """Width in resolutions at which no longer segment is needed."""
 _AWAY_FROM_ZERO = 2.0
-"""Least distance of the lower half maximum from zero, in resolutions, for the same."""
+"""Distance of the lower half maximum from zero, in resolutions, at which no longer segment is
+needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ChosenFits(ShapeTest):
     missed: Bools
     """(g,) whether longer segments were skipped because their bands do not cover the line."""
     length_index: Ints
-    """(g,) which length."""
+    """(g,) index of the segment length."""
 
     @property
     def has_width(self) -> Bools:
@@ -96,7 +97,8 @@ def choose_segment_length(
 ) -> ChosenFits:
     """Fit every set at the segment length that suits its line.
 
-    The candidates are ordered by increasing length; (g,) frequencies in rad/ps are expected.
+    The candidates are ordered by increasing length; ``expected`` are frequencies (g,) in
+    rad/ps.
     """
     chosen = _empty_fits(len(expected), places(shape).count)
     theta = np.full((len(expected), 3), np.nan)
@@ -119,7 +121,7 @@ def choose_segment_length(
             known = chosen.parameters[rows]
             lines = fit_two(spectra, rows, lines, (position[rows], known), shape)
         assessment = _assess(spectra, rows, lines, shape)
-        # A fit that does not converge says nothing on where the line is.
+        # A fit that does not converge does not locate the line.
         chosen.missed[rows] |= lines.converged & ~assessment.partly
         better = (
             assessment.whole
@@ -139,7 +141,7 @@ def choose_segment_length(
 def _misses_partner(
     spectra: SegmentSpectra, rows: Ints, known: Floats, shape: LineShape
 ) -> Bools:
-    """Whether the band does not cover the second line (i, n) that another length shows."""
+    """Whether the band does not cover the second line (i, n) found at another length."""
     center = known[:, places(shape).lines[1] + OMEGA]
     misses: Bools = np.isfinite(center) & ~spectra.covers(rows, center, np.zeros(len(rows)))
     return misses
@@ -149,7 +151,7 @@ def _fit(
     spectra: SegmentSpectra, rows: Ints, starts: tuple[Floats, Floats], shape: LineShape
 ) -> Lines:
     """Fit one oscillator first, whose range follows the line; then the full line shape."""
-    # A line that looked like a spike at coarse resolution may still have a width.
+    # A line that was narrow at coarse resolution may still have a width.
     least = np.log(0.5 * spectra.resolution)
     start, look = (theta.copy() for theta in starts)
     for theta in (start, look):
@@ -170,7 +172,7 @@ def _fit_in_narrowing_range(
     """Fit in the widest range where the spectrum has the line shape, or in the narrowest range.
 
     `starts` holds two first guesses (i, n): the line as known so far, and the position of the
-    power. A fit drawn away by structure far from the line is not used as a first guess.
+    power. A fit that was displaced by structure far from the line is not used as a first guess.
     """
     start, look = starts
     lines = _fit_tracking_the_line(spectra, rows, start, shape)
@@ -205,7 +207,7 @@ def _fit_tracking_the_line(
         some = np.flatnonzero(moved > _MOVED * (ends[1] - ends[0]))
         if len(some) == 0:
             break
-        # Later rounds are for lines that were not where they were expected.
+        # Later rounds are for lines that were not at the expected frequency.
         new = (wanted[0][some], wanted[1][some])
         again = fit_between(spectra, rows[some], lines.parameters[some], shape, new)
         lines = lines.replaced(some, again)
@@ -222,7 +224,7 @@ def _deviates(lines: Lines) -> Bools:
 def _separates(nearer: Lines, wider: Lines) -> Bools:
     """Whether the narrower fit may be the line alone, which the wider fit merged with another.
 
-    It is then not broader than both together, and holds most of their area.
+    It is then not broader than both together, and contains most of their area.
     """
     area, width = (nearer.parameters - wider.parameters)[:, [AREA, GAMMA]].T
     separates: Bools = (width <= 0.0) & (area >= np.log(_LEAST_AREA))
@@ -268,7 +270,7 @@ def _assess(spectra: SegmentSpectra, rows: Ints, lines: Lines, shape: LineShape)
 
 
 def _empty_fits(n_sets: int, n_parameters: int) -> ChosenFits:
-    """Return rows to be filled in."""
+    """Return empty rows, to be filled in."""
     return ChosenFits(
         **{field.name: np.full(n_sets, np.nan) for field in fields(ShapeTest)},
         parameters=np.full((n_sets, n_parameters), np.nan),

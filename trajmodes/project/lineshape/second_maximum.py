@@ -1,8 +1,8 @@
 """A second maximum in the spectrum of a set, away from its line.
 
 A line is fitted in a range about itself, narrow lines in a zoom spectrum of a narrow band. A
-second line beyond, such as the other line of a Fermi doublet, is seen in the spectrum over all
-frequencies only.
+second line outside this range, such as the other line of a Fermi doublet, is only visible in
+the spectrum over all frequencies.
 """
 
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from trajmodes.arrays import Bools, Floats
 from trajmodes.project.lineshape.segment_fits import SegmentSpectra
 
 _LEAST_SHARE = 0.2
-"""Least part of the power in a second maximum, within one width (with the resolution), that
-makes one line a wrong description."""
+"""Fraction of the power in a second maximum, within one width (with the resolution), from which
+on one line does not describe the spectrum."""
 _APART = 1.5
 """Least distance of both maxima, in widths (width of the line plus the resolution)."""
 _SMOOTHING = 0.25
@@ -29,9 +29,9 @@ class SecondMaximum(NamedTuple):
     omega: Floats
     """(g,) its mean frequency in rad/ps."""
     share: Floats
-    """(g,) its part of the power; zero without one."""
+    """(g,) its fraction of the power; zero if there is none."""
     line_share: Floats
-    """(g,) part of the power at the line."""
+    """(g,) fraction of the power at the line."""
 
     @property
     def matters(self) -> Bools:
@@ -46,8 +46,8 @@ def second_maximum(whole: SegmentSpectra, center: Floats, width: Floats) -> Seco
     Parameters
     ----------
     center, width
-        (g,) frequency and full width at half maximum of the line in rad/ps; without a second
-        maximum where they are not finite.
+        (g,) frequency and full width at half maximum of the line in rad/ps. Where they are not
+        finite, no second maximum is sought.
     """
     omega, share, line_share = np.zeros((3, len(center)))
     for g in np.flatnonzero(np.isfinite(center) & np.isfinite(width)).tolist():

@@ -31,7 +31,7 @@ from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 _FEWEST_BINS = 5
 _BATCH_BINS = 50_000
 _NEAR = 0.5
-"""A line is searched within this relative distance of its expected frequency."""
+"""A line is searched for within this relative distance of its expected frequency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ class SegmentSpectra:
 
 
 def initial_guess(spectra: SegmentSpectra, omega: Floats) -> Floats:
-    """First guess (g, 3) from the quartiles of the power, which wings and noise hardly move.
+    """First guess (g, 3) from the quartiles of the power, which are robust to wings and noise.
 
-    The line is searched near its expected frequency, or everywhere if that is not positive.
+    The line is searched for near its expected frequency, or everywhere if that is not positive.
     """
     bins = spectra.band.omega
     guess = np.where(np.isfinite(omega) & (omega > 0.0), omega, np.nan)[:, None]
@@ -167,8 +167,8 @@ def fit_between(
 ) -> Lines:
     """Fit the lines of some sets (i,) between a first and a last bin (i,) of each.
 
-    Lines are fitted in batches of similar range, padded to one length. A fit is given up after
-    `steps` steps.
+    Lines are fitted in batches of similar range, padded to one length. A fit ends after `steps`
+    steps.
     """
     first, last = ends
     order = np.argsort(last - first, kind="stable")
@@ -220,8 +220,8 @@ def fit_two(
 ) -> Lines:
     """Fit two oscillators to some of the sets; the stronger comes first.
 
-    Where one is enough, its fit ``one`` is returned. ``hints`` are the position of the power
-    (i, 3), both lines together, and the parameters found at other segment lengths (i, n), nan
+    If one is enough, its fit ``one`` is returned. ``hints`` are the position of the power of
+    both lines together (i, 3), and the parameters found at other segment lengths (i, n), nan
     where there are none.
     """
     single = LineShape(baseline=shape.baseline)
@@ -299,7 +299,7 @@ def _likeliest(
 
 
 def _with_no_partner(one: Lines, shape: LineShape) -> Lines:
-    """Return one line in the form of two, of which the second is nan."""
+    """Return one line in the form of two; the parameters of the second are nan."""
     theta = extended(one.parameters, shape)
     size = one.parameters.shape[1]
     theta[:, size:] = np.nan
@@ -347,7 +347,7 @@ def _largest_excess(
 
 
 def _stronger_first(lines: Lines, shape: LineShape) -> Lines:
-    """Exchange both lines; the curves stay the same."""
+    """Exchange the two lines; the curves stay the same."""
     where, old = places(shape), lines.parameters
     second = where.lines[1]
     theta = old.copy()

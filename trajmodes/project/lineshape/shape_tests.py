@@ -1,15 +1,15 @@
 """Tests of whether a spectrum has the shape of the fitted line.
 
-The relative residual I/S − 1 is averaged over cells of a quarter of the width (of the line
-plus the resolution). A reduced χ² of the cells finds structure of any kind. It does not depend
-on the length of the segments: long segments spread the same deviation over many noisy bins, and
-a χ² of the bins would not show it.
+The relative residual I/S − 1 is averaged over cells of a quarter of the width (of the line plus
+the resolution). A reduced χ² of the cells detects structure of any kind. It does not depend on
+the length of the segments: long segments spread the same deviation over many noisy bins, and a
+χ² of the bins would not show it.
 
 The mean of the residual in four regions (the lower and the upper wing, and the two halves of
-the core) finds what χ² is slow to detect: a whole wing above or below the model. Real wings do
-this. The wings of a damped oscillator fall as ω⁻² because its friction has no memory;
-interatomic forces have memory, and their spectra fall faster. Such wings would change the
-fitted width by a third or more without notice.
+the core) detects a deviation to which χ² is insensitive: a whole wing above or below the model.
+Such wings occur in crystals. The wings of a damped oscillator fall as ω⁻² because its friction
+has no memory; interatomic forces have memory, and their spectra fall faster. If undetected,
+they would change the fitted width by a third or more.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ next."""
 _BY_CHANCE = 1e-3
 """Probability of χ² below which a deviation is not due to chance."""
 CHANCE_SIGMAS = 4.0
-"""A region that deviates by more standard deviations does not do so by chance."""
+"""Number of standard deviations above which the deviation of a region is not due to chance."""
 _LARGEST_MISFIT = 0.5
 """Deviation above which a spectrum does not have the shape of the model at all."""
 _CELL = 0.25
@@ -43,7 +43,7 @@ _FEWEST_DIFFERENCES = 8
 
 @dataclass(frozen=True, slots=True)
 class ShapeTest:
-    """How well spectra have the shape of their models (g,)."""
+    """Agreement of spectra with the shapes of their models (g,)."""
 
     reduced_chi2: Floats
     """Reduced χ² of the cells."""
@@ -104,7 +104,7 @@ def shape_test(
     slopes_gnc = np.stack([of_cells(part) / safe for part in jacobian_gnw.swapaxes(0, 1)], 1)
     averages = observed.averages[:, None]
     variance = np.where(used, _summed_variance(safe) / safe**2 / averages, 1.0)
-    # What the fit takes out of the residuals.
+    # The variance by which the fit reduces that of the residuals.
     taken = np.einsum("gnc,gnm,gmc->gc", slopes_gnc, covariance, slopes_gnc)
     n_cells = used.sum(axis=1)
     freedom = np.maximum(n_cells - (taken / variance).sum(axis=1), 1.0)
@@ -127,8 +127,8 @@ def shape_test(
 def _scatter(observed: Observed, residual: Floats) -> Floats:
     """Variance (g,) of second differences of the residual (g, w), relative to their theory.
 
-    A deviation of the model is smooth and hardly contributes. Members of a set that are more
-    alike than independent ones, and frequencies that wander, do.
+    A deviation of the model is smooth and hardly contributes. Correlated members of a set and
+    fluctuating frequencies do.
     """
     middle, inside = residual[:, _APART:-_APART], observed.inside
     both = inside[:, 2 * _APART :] & inside[:, : -2 * _APART] & inside[:, _APART:-_APART]

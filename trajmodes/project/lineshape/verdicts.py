@@ -2,16 +2,18 @@
 
 A line is resolved if its width is not significantly below two resolutions and significantly
 above one, if it has the fitted shape, and if the standard error of its width is below half of
-it. All widths are full widths at half maximum; the resolution is the width of an infinitely
-narrow line. A line that is not resolved has a verdict and advice in place of a width.
+the width. All widths are full widths at half maximum; the resolution is the width of an
+infinitely narrow line. A line that is not resolved has a verdict and advice in place of a
+width.
 
-The widths of lines that are one resolution wide scatter by 0.71/√N of themselves for N
+The relative scatter of the widths of lines that are one resolution wide is 0.71/√N for N
 independent periodograms (measured on damped oscillators, N from 3 to 450). The error of a
-fitted width is a worse judge of chance: widths that noise makes larger have smaller errors.
+fitted width is a poorer measure of the scatter, because widths that noise increases have
+smaller errors.
 
-A line narrower than that has a frequency but no width. Its bins are those of the window, made
-of one amplitude per segment. They determine the frequency better than independent bins, which
-the fit assumes; its standard error is conservative.
+A narrower line has a frequency but no width. Its spectrum is that of the window, times one
+amplitude per segment. It determines the frequency better than the independent bins that the fit
+assumes, so that the standard error is conservative.
 """
 
 import numpy as np
@@ -37,8 +39,8 @@ _NEAR = 2.0
 _LEAST_SHARE = 0.5
 """One line must contain half the power of the spectrum."""
 _ABOVE_ONE = 1.17
-"""ln of a width in resolutions, times √N, that noise gives to one in twenty lines that are one
-resolution wide: 1.65 · 0.71."""
+"""ln of a width in resolutions, times √N, that one in twenty lines of one resolution exceeds by
+noise: 1.65 · 0.71."""
 
 
 def segment_of(candidates: list[SegmentSpectra], chosen: ChosenFits) -> tuple[Floats, Floats]:
@@ -57,12 +59,13 @@ def frequency_known(
 ) -> Bools:
     """Whether each set has a line of the fitted shape with a known frequency (g,).
 
-    The standard error of ω₀² must be below half of it. An overdamped line may fail this, for a
-    relaxation slower than the length of a segment looks like free diffusion. The arguments are
-    those of `judge_lines`, and its verdicts.
+    The standard error of ω₀² must be below half of it. An overdamped line may fail this,
+    because a relaxation slower than the length of a segment resembles free diffusion. The
+    arguments are those of `judge_lines`, and its verdicts.
     """
     _, share = _shares(candidates, chosen, shape)
-    # One long segment is mostly its middle, where a mode may have less energy than on average.
+    # The window of one long segment selects its middle, where a mode may have less energy than
+    # on average.
     share = np.fmax(share, _share_near(candidates[0], chosen))
     # The shape of the window is exact: a deviation from it is a second line.
     one = ~chosen.rejected & (share >= _LEAST_SHARE)
@@ -75,7 +78,7 @@ def frequency_known(
 
 
 def _share_near(whole: SegmentSpectra, chosen: ChosenFits) -> Floats:
-    """Part of the power of a spectrum over all frequencies that is at the line (g,)."""
+    """Fraction of the power of a spectrum over all frequencies that is at the line (g,)."""
     near = whole.power_near(chosen.center, _NEAR * (chosen.width + whole.resolution))
     share: Floats = near / np.maximum(whole.total(), np.finfo(float).tiny)
     return share
@@ -90,7 +93,7 @@ def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
 def least_width(
     candidates: list[SegmentSpectra], chosen: ChosenFits, relative: Floats
 ) -> Floats:
-    """Least widths (g,) that are given, for relative errors (g,) of the widths.
+    """Least widths (g,) that are reported, for relative errors (g,) of the widths.
 
     They are not significantly below two resolutions, and significantly above one.
     """
@@ -124,7 +127,7 @@ def judge_lines(
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
     least = least_width(candidates, chosen, relative)
     narrow = width < np.fmax(_not_below_two(resolution, relative), resolution)
-    # Of a longer run longer segments are used: its resolution is finer by the same factor.
+    # A longer run has longer segments: its resolution is finer by the same factor.
     longer = np.fmax((np.fmin(relative, 1e3) / _LARGEST_RELATIVE_SEM) ** 2, least / width)
     second = _second_lines(candidates[0], chosen, shape)
     beyond = (width > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)
@@ -146,7 +149,7 @@ def judge_lines(
         line = (center[g], width[g], relative[g], longer[g], bool(known[g]))
         verdicts.append(verdict)
         advice.append(_advise(verdict, line, (resolution[g], segment_ps[g])))
-    # Where the fit is at neither maximum, it says nothing on the first.
+    # If the fit is at neither maximum, it contains no information on the first.
     two = np.array([verdict is Verdict.NO_LINE for verdict in verdicts])
     two &= second.matters & (second.line_share >= second.share)
     if shape == LineShape():
@@ -164,7 +167,7 @@ def judge_lines(
 
 
 def _second_lines(whole: SegmentSpectra, chosen: ChosenFits, shape: LineShape) -> SecondMaximum:
-    """Second maxima that no second line was fitted to."""
+    """Second maxima to which no second line was fitted."""
     found = second_maximum(whole, chosen.center, chosen.width)
     ratio = places(shape).ratio
     if ratio is None:
@@ -179,7 +182,7 @@ def _advise_on_shapes(
     verdicts: list[Verdict],
     two: Bools,
 ) -> dict[int, str]:
-    """Advice for lines that are not those of one oscillator, with the shape that fits better.
+    """Advice on lines that are not those of one oscillator, with the shape that fits better.
 
     Returns
     -------
@@ -199,7 +202,7 @@ def _advise_on_shapes(
             percent = 100.0 * chosen.misfit[g]
             text = (
                 f"the line deviates by {percent:.2g} % from a damped oscillator,"
-                " and its error bars are wider for it"
+                " and its error bars are increased accordingly"
                 if resolved[g]
                 else "several lines, or not the shape of a damped oscillator"
             )
@@ -217,14 +220,14 @@ def _better(shape: LineShape | None) -> str:
 def _shares(
     candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape
 ) -> tuple[Floats, Floats]:
-    """Power (g,) in the broadest band, and the part of it in the lines."""
+    """Power (g,) in the broadest band, and the fraction of it in the lines."""
     totals = np.array([spectra.total() for spectra in candidates])
     widest, rows = np.argmax(totals, axis=0), np.arange(totals.shape[1])
     total = totals[widest, rows]
     area = np.exp(chosen.parameters[:, AREA])
     where = places(shape)
     if where.asymmetry is not None:
-        # The continuum that a Fano line interferes with belongs to the line.
+        # The continuum with which a Fano line interferes belongs to the line.
         return total, np.ones_like(total)
     rest = total
     if where.baseline is not None:
@@ -261,7 +264,7 @@ def _advise(
             " of this temperature, or a coarser --resolution-thz, whose band is wider"
         ),
         Verdict.ALIASED: (
-            "a line above the Nyquist frequency appears below it as its mirror image: dump"
+            "a line above the Nyquist frequency appears below it as its mirror image: write"
             " frames closer in time"
         ),
         Verdict.OVERDAMPED: (
@@ -297,15 +300,15 @@ _SHIFT = 0.1
 def may_be_aliased(line: Floats, static: Floats, nyquist: float) -> Bools:
     """Whether lines may be mirror images of lines above the Nyquist frequency (g,).
 
-    They may be if the static frequency is above it, or if the mirror image of the line is
-    within a tenth of the static frequency.
+    This is so if the static frequency is above the Nyquist frequency, or if the mirror image of
+    the line is within a tenth of the static frequency.
 
     Parameters
     ----------
     line, static
         (g,) frequencies of line and mode; nan or negative where unknown.
     nyquist
-        In the same unit.
+        Nyquist frequency in the same unit.
     """
     image = 2.0 * nyquist - line
     aliased: Bools = (static >= nyquist) | (image < (1.0 + _SHIFT) * static)

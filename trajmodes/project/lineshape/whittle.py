@@ -46,7 +46,7 @@ class Lines(ShapeTest):
     parameters: Floats
     """(g, n)."""
     covariance: Floats
-    """(g, n, n), correlation of bins allowed for."""
+    """(g, n, n), with the correlation of bins."""
     cost: Floats
     """(g,) −ln L as if bins were independent."""
     converged: Bools
@@ -57,7 +57,7 @@ class Lines(ShapeTest):
         return Lines(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def replaced(self, rows: Ints, others: "Lines") -> "Lines":
-        """Put others in some places."""
+        """Replace the lines at some positions by others."""
         parts = []
         for field in fields(self):
             values = getattr(self, field.name).copy()
@@ -108,7 +108,8 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
     spread = np.where(sound[:, None, None], spread, 0.0)
     ratio = np.where(observed.inside & sound[:, None], observed.power, 1.0)
     ratio *= np.exp(-np.where(sound[:, None], log_power, 0.0))
-    # In units of each parameter's own information, for they have different units.
+    # In units of the information on each parameter, because the parameters have different
+    # units.
     scale = np.sqrt(np.maximum(np.diagonal(fisher, axis1=1, axis2=2), 1e-300))
     product_gmn = scale[:, :, None] * scale[:, None, :]
     inverse = np.linalg.pinv(fisher / product_gmn, rcond=1e-12, hermitian=True) / product_gmn
@@ -129,25 +130,25 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
 
 
 _NARROWEST = 1e-3
-"""Least width that is tried, in resolutions: below, spectra do not differ."""
+"""Least width that is tried, in resolutions; below, spectra do not differ."""
 _LOWEST = 0.05
-"""Least frequency of the lower half maximum, in resolutions: below, spectra do not differ."""
+"""Least frequency of the lower half maximum, in resolutions; below, spectra do not differ."""
 _LARGEST_ASYMMETRY = 3.0
 
 
 class Limits(NamedTuple):
-    """Where parameters must stay: beyond, spectra do not change any more."""
+    """Limits of the parameters, beyond which spectra no longer change."""
 
     resolution: float
     """Full width at half maximum, in rad/ps, of an infinitely narrow line."""
     highest: float
     """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
     codes: tuple[int, int, int]
-    """Where asymmetry, baseline and second line stand, −1 for those that are not there."""
+    """Positions of asymmetry, baseline and second line; −1 for those that are absent."""
 
 
 class Work(NamedTuple):
-    """Arrays that the kernels fill anew for each line and step: n parameters, w bins."""
+    """Arrays that the kernels overwrite for each line and step: n parameters, w bins."""
 
     room: Room
     power: Floats
@@ -155,9 +156,9 @@ class Work(NamedTuple):
     slopes_nw: Floats
     """(n, w) derivatives of S, then of ln S."""
     scores: Floats
-    """(2, n) of the parameters as they are, and of those computed last."""
+    """(2, n) scores of the current parameters, and of those evaluated last."""
     fishers: Floats
-    """(2, n, n) Fisher matrices likewise."""
+    """(2, n, n) Fisher matrices of the same."""
     step: Floats
     tried: Floats
     scale: Floats
@@ -169,7 +170,7 @@ class Work(NamedTuple):
 
     @staticmethod
     def of(n: int, n_bins: int) -> "Work":
-        """Arrays for so many parameters and bins."""
+        """Allocate arrays for n parameters and a number of bins."""
         return Work(
             Room.of(n_bins),
             np.empty(n_bins),
@@ -193,7 +194,7 @@ def maximise_all(
     steps: int,
     converged: Bools,
 ) -> None:
-    """Take each of the parameters (g, n) to the maximum of the likelihood."""
+    """Move each set of parameters (g, n) to the maximum of the likelihood."""
     power_gw, inside_gw, averages = seen
     first, sizes, grid, work = axes
     for g in range(len(theta_gn)):
@@ -210,13 +211,13 @@ def _maximise(
     limits: Limits,
     steps: int,
 ) -> bool:
-    """Change parameters (n,) until the next step would be small; whether it is."""
+    """Maximise the likelihood over parameters (n,); return whether the next step is small."""
     _, work = axis
     tried = work.tried
     _keep(theta, limits)
     damping, cost = 1e-3, _likelihood(theta, seen, axis, limits.codes)
     if cost == np.inf:
-        # Leave out what may make a spectrum negative on a new range of bins.
+        # Leave out parameters that may make a spectrum negative on a new range of bins.
         for place in limits.codes[:2]:
             if place >= 0:
                 theta[place] = 0.0
@@ -229,7 +230,7 @@ def _maximise(
         for n in range(len(theta)):
             tried[n] = theta[n] + work.step[n]
         _keep(tried, limits)
-        # What the step would be without damping is what must be small.
+        # The step must be small without damping.
         if _norm(theta, work) * (1.0 + damping) ** 2 < 1e-6:
             return True
         new = _likelihood(tried, seen, axis, limits.codes)
@@ -246,7 +247,7 @@ def _maximise(
 
 @inner_kernel(error_model="numpy", inline="always")
 def _accept(work: Work) -> None:
-    """Take the scores computed last for those of the parameters as they are."""
+    """Make the scores evaluated last those of the current parameters."""
     for n in range(work.scores.shape[1]):
         work.scores[0, n] = work.scores[1, n]
         for m in range(work.scores.shape[1]):
@@ -255,7 +256,7 @@ def _accept(work: Work) -> None:
 
 @inner_kernel(error_model="numpy", inline="always")
 def _choose_step(theta: Floats, damping: float, limits: Limits, work: Work) -> None:
-    """Put in the damped step, which takes no parameter beyond its limits if it is there."""
+    """Store the damped step, in which parameters at their limits do not move beyond them."""
     work.held[:] = False
     _solve(damping, work)
     if _hold(theta, limits, work):
@@ -275,9 +276,9 @@ def _norm(theta: Floats, work: Work) -> float:
 
 @inner_kernel(error_model="numpy", inline="always")
 def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
-    """Let no step go further than the model is about linear.
+    """Limit the step to the range in which the model is approximately linear.
 
-    Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
+    Logarithms change by at most 1, ω₀ by at most a tenth plus half a width.
     """
     _, baseline, second = codes
     largest = 1.0
@@ -293,7 +294,7 @@ def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
 
 @inner_kernel(error_model="numpy")
 def _keep(theta: Floats, limits: Limits) -> None:
-    """Bring parameters back to where they must stay."""
+    """Bring parameters back to their limits."""
     asymmetry, baseline, second = limits.codes
     floor, roof = np.log(_NARROWEST * limits.resolution), np.log(limits.highest)
     for first in (0, second):
@@ -312,7 +313,7 @@ def _keep(theta: Floats, limits: Limits) -> None:
 
 @inner_kernel(error_model="numpy", inline="always")
 def _hold(theta: Floats, limits: Limits, work: Work) -> bool:
-    """Mark parameters at their limits that the step takes beyond; whether there are any."""
+    """Mark parameters at limits that the step exceeds; return whether there are any."""
     near, kept = work.scale, work.tried
     for n in range(len(theta)):
         near[n] = theta[n] + np.copysign(1e-9 * (1.0 + abs(theta[n])), work.step[n])
@@ -327,7 +328,7 @@ def _hold(theta: Floats, limits: Limits, work: Work) -> bool:
 
 @inner_kernel(error_model="numpy")
 def _solve(damping: float, work: Work) -> None:
-    """Put in the damped step of Fisher scoring, by Cholesky's decomposition.
+    """Store the damped step of Fisher scoring, by Cholesky decomposition.
 
     Parameters that are held do not move.
     """
@@ -338,7 +339,7 @@ def _solve(damping: float, work: Work) -> None:
         scale[n] = 1.0 if held[n] else np.sqrt(max(fisher[n, n], 1e-300))
         step[n] = 0.0 if held[n] else score[n] / scale[n]
         for m in range(n + 1):
-            # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
+            # A parameter without information, such as ω₀ at zero, is not changed.
             value = 0.0 if held[n] or held[m] else fisher[n, m] / (scale[n] * scale[m])
             if m == n:
                 value = damping + (1.0 if held[n] else value)
@@ -364,7 +365,7 @@ def _likelihood(
     axis: tuple[Grid, Work],
     codes: tuple[int, int, int],
 ) -> float:
-    """−ln L, infinite where S is not positive; put in score and Fisher matrix."""
+    """Return −ln L, infinite where S is not positive; store the score and the Fisher matrix."""
     observed, inside, averages = seen
     grid, work = axis
     power, jacobian_nw = work.power, work.slopes_nw
@@ -374,7 +375,7 @@ def _likelihood(
     for w in range(n_bins):
         weight, misfit = 0.0, 0.0
         if inside[w]:
-            # The logarithm of what is not positive is nan, and so is the cost then.
+            # The logarithm of a negative number is nan, and so is the cost.
             ratio = observed[w] * area / power[w]
             cost += theta[0] + np.log(power[w]) + ratio
             misfit, weight = ratio - 1.0, 1.0 / power[w]

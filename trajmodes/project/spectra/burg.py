@@ -39,7 +39,7 @@ from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
 
 _LEAST = 1e-14
-"""The recursion ends when the noise is this part of the variance: the rest is rounding
+"""The recursion ends when the noise is this fraction of the variance: the rest is rounding
 error."""
 
 
@@ -57,7 +57,7 @@ def burg_power(
     segment_mt
         (m, t) velocities Q̇ of the members, in √eV; not windowed.
     order
-        Number of coefficients; a line takes two, its surroundings many more. Orders above a
+        Number of coefficients; a line requires two, its background many more. Orders above a
         third of the segment are of little use.
     n_freq
         Number of frequencies πk/((n_freq − 1)Δt), from zero to Nyquist.
@@ -72,7 +72,7 @@ def burg_power(
     Raises
     ------
     DataError
-        If the order is not between 1 and the number of frames less one.
+        If the order is not between 1 and the number of frames minus one.
     """
     process = autoregression(segment_mt, order, weights)
     length = 2 * (n_freq - 1)

@@ -1,7 +1,7 @@
 """Frames and segments for the spectra of a run.
 
 The stride leaves a Nyquist frequency of twice the highest frequency. The lengths of segments
-follow from a wanted resolution, or from run and memory.
+follow from a requested resolution, or from the length of the run and the memory.
 """
 
 from typing import NamedTuple
@@ -20,19 +20,19 @@ _OVERSAMPLING = 2.0
 """Nyquist frequency of the frames used, in units of the highest harmonic frequency. Anharmonic
 wings and overtones extend beyond the harmonic bands, and power above Nyquist is aliased."""
 _HIGHEST_OVER_BOUND = 1.5
-"""Assumed highest frequency over the lower bound that moments of the motion give; in crystals
-this ratio is between 1.2 and 2."""
+"""Assumed ratio of the highest frequency to its lower bound from moments of the motion; in
+crystals it is between 1.2 and 2."""
 _LONGEST_PS = 200.0
 _PENDING_BYTES = 16 << 20
 _USEFUL_FRAMES = 128
 SHORTEST_OF_RUN = 64
 """Smallest number of frames in a segment of a run: with fewer a line has only a few bins."""
 FEWEST_FRAMES = 2 * SHORTEST_OF_RUN
-"""Least number of frames without a gap from which a run has spectra."""
+"""Least number of frames without a gap for spectra of a run."""
 
 
 def highest_from_bound(bound: float) -> float:
-    """Estimate the highest frequency from the lower bound that moments of the motion give."""
+    """Estimate the highest frequency from its lower bound by moments of the motion."""
     return _HIGHEST_OVER_BOUND * bound
 
 
@@ -66,7 +66,7 @@ def plan_spectra(
     highest: float,
     resolution: float | None = None,
 ) -> SpectralPlan:
-    """Segments for the wanted resolution; by default those that run and memory allow.
+    """Choose segments for a resolution; by default the longest that run and memory allow.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ def plan_spectra(
     highest
         Highest harmonic frequency in rad/ps, not positive if unknown.
     resolution
-        Wanted full width at half maximum of a narrow line, in rad/ps.
+        Requested full width at half maximum of a narrow line, in rad/ps.
 
     Raises
     ------
     DataError
         If the run is too short for spectra.
     UsageError
-        If the run does not allow the wanted resolution.
+        If the run does not allow the requested resolution.
     """
     longest = max(stop - start for start, stop in motion.segments)
     if resolution is None:
@@ -110,8 +110,8 @@ def _too_short(motion: StridedMotion, longest: int, interval_ps: float) -> DataE
     if motion.stride > 1:
         whole = max(stop - start for start, stop in motion.source_segments)
         counted = (
-            f"of {whole} frames without a gap one in {motion.stride} is used, as the highest "
-            f"frequency allows: {longest} frames"
+            f"{whole} frames without a gap, of which one in {motion.stride} is used, as the "
+            f"highest frequency allows: {longest} frames"
         )
     return DataError(
         f"the run is too short for spectra: {counted}; at least {FEWEST_FRAMES} are "

@@ -1,8 +1,8 @@
 """Reduction from series of frames to sums over the segments of a run.
 
-Of the segments inside a part of the run only the sums are kept. Frames of open segments are
-kept in `pending` until the neighbouring part arrives. No result depends on where blocks end,
-and memory is one segment for a run of any length.
+For segments inside a part of the run only the sums are kept. Frames of open segments are kept
+in `pending` until the neighbouring part arrives. No result depends on where blocks end, and
+memory is one segment for a run of any length.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class SegmentReduction(Generic[Sums]):
     of_segment: Callable[[list[Complexes]], Sums]
     """Sums of one segment, made of parts (…, t); the sums of two segments can be added."""
     quantity: str
-    """What the sums are, for errors."""
+    """Name of the sums in error messages."""
 
     def chunk(self, block: Series, /) -> PartSums[Sums]:
         """Reduce one block of frames."""

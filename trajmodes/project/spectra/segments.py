@@ -64,10 +64,10 @@ def power_scale(length: int, step_ps: float) -> float:
 
 
 def effective_segments(counts: list[int]) -> float:
-    """Equivalent number of independent segments (Welch 1967).
+    """Equivalent number of independent segments.
 
     ``counts`` are numbers of consecutive, half-overlapping segments, one for each uninterrupted
-    range.
+    range (P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967)).
     """
     total = sum(counts)
     pairs = sum(count - 1 for count in counts if count)
@@ -184,8 +184,8 @@ class Segments:
     def edges(self, part: Part) -> Part:
         """Return the end of the head and the start of the tail of a part.
 
-        Segments begun before the part need the frames of the head. Head and tail may overlap or
-        be empty.
+        Segments that begin before the part need the frames of the head. Head and tail may
+        overlap or be empty.
         """
         start, stop = part
         firsts = self.starts

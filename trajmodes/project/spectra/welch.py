@@ -1,7 +1,7 @@
 """Welch spectra of the mode velocities on the whole frequency axis, streamed.
 
-Segments of L frames are placed as described in `segments`. Of complete ones only the power is
-kept (`segment_reduction`): summed over each set of modes, and over all q for each site and
+Segments of L frames are placed as described in `segments`. Only the power of complete segments
+is kept (`segment_reduction`), summed over each set of modes, and over all q for each site and
 direction.
 
 No mean is subtracted: drift has been removed, and the mean velocity of a bound atom is zero.
