@@ -6,11 +6,11 @@ which turns frames into a `trajmodes.data.motion.MotionBlock`, and a `Diagnosis`
 Open `match` first.
 
 - `species`, `average`: elements of the atoms, mean structure and mean box
-- `find_cell`: the primitive crystal where there is no cell file
+- `find_cell`: the primitive crystal without a cell file
 - `nearest`: search trees of atoms
 - `registration`, `assignment`, `match`: the map between crystal and run
 - `imperfect`: alloys, isotopes, vacancies and interstitials on the sites of a parent crystal
 - `displacements`, `outliers`: frames → displacements, velocities, forces; damaged numbers
-- `sample`, `temperatures`, `conclusions`, `diagnosis`: quantities of some frames, and what
-  follows from them
+- `sample`, `temperatures`, `conclusions`, `diagnosis`: quantities of a sample of frames, and
+  conclusions from them
 """

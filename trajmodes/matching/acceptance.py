@@ -1,4 +1,4 @@
-"""Errors that the user accepts become warnings that say so: the user knows better."""
+"""Errors that the user accepts, as warnings that state the acceptance."""
 
 from collections.abc import Collection
 from dataclasses import replace

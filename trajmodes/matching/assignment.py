@@ -1,4 +1,4 @@
-"""Which atom is on which site: registration of a crystal, with errors that give the reason."""
+"""Assignment of the atoms to the sites of a crystal, with errors that give the reason."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -22,10 +22,11 @@ from trajmodes.symmetry.operations import SpaceGroup
 from trajmodes.symmetry.translations import atom_at, build_supercell
 
 _LINDEMANN = 0.2
-"""Rms displacement relative to the distance of neighbours at which any crystal has melted."""
+"""Rms displacement relative to the distance of neighbours above which any crystal has
+melted."""
 _BEYOND = 3.0
-"""Mean distance from the sites relative to that of the frames from their mean that no
-fluctuation of the mean reaches."""
+"""Rms distance from the sites, relative to that of the frames from their mean, above any
+fluctuation of the mean."""
 _MANY_SITES = 32
 """Number of sites above which a registration without a rotation is tried first."""
 _ANGLE = 0.02
@@ -49,7 +50,7 @@ class Elements(NamedTuple):
 
 
 class Occupants(NamedTuple):
-    """The atoms on the sites of a crystal that is not perfect."""
+    """The atoms on the sites of an imperfect crystal."""
 
     sites: Ints
     """(a,) canonical index of the site of each."""
@@ -73,13 +74,13 @@ class Assigned:
     """The atoms of a run on the sites of its crystal."""
 
     atoms: Ints
-    """(a,) place in the file of each atom on a site, ascending."""
+    """(a,) index in the file of each atom on a site, ascending."""
     ids: Ints
-    """(a,) id of each."""
+    """(a,) id of each of these atoms."""
     permutation: Ints
-    """(a,) canonical index of the site of each."""
+    """(a,) canonical index of its site."""
     placement: Placement
-    """Site, cell and offset of each."""
+    """Its site, cell and distance from the site."""
     masses: Floats
     """(s,) mean mass of the atoms on each site of the crystal."""
     notes: tuple[Note, ...] = ()
@@ -134,7 +135,7 @@ def registered(
 ) -> Registration:
     """Register the crystal; ``species`` (a,) are the elements of the atoms in its terms.
 
-    ``most_wrong`` is the largest fraction of empty sites, or of atoms without a site.
+    ``most_wrong`` is the largest allowed fraction of empty sites, or of atoms without a site.
 
     Raises
     ------
@@ -166,9 +167,9 @@ def registered(
     if found is None:
         raise DataError(
             "the structure of the run is not that of the cell file",
-            where="numbers of atoms and volume agree, the arrangement does not",
-            why="another structure of the same composition, a phase transition, a liquid, or "
-            "interchanged elements",
+            where="numbers of atoms and volume agree, but the arrangement does not",
+            why="it is another structure of the same composition, a phase transition occurred, "
+            "the run is a liquid, or elements are interchanged",
             fix="check the cell file and the elements (--species); compare with the cell found "
             "without a cell file",
         )
@@ -188,12 +189,12 @@ def _permutation(
     worst = shared[np.argsort(-distance[shared])][:5]
     listed = "; ".join(f"atom {ids[a]} ({species[a]}) {distance[a]:.2f} Å off" for a in worst)
     raise DataError(
-        f"the atoms are not one to one with the sites: {int((counts == 0).sum())} sites of "
-        f"{supercell.n_atoms} are empty, others have two atoms",
+        f"the atoms are not one to one with the sites: {int((counts == 0).sum())} of "
+        f"{supercell.n_atoms} sites are empty, and others have two atoms",
         where=listed,
-        why="a vacancy, an interstitial or an atom that hopped, another structure, or "
-        "interchanged elements",
-        fix="check the cell file and the elements (--species); --imperfect takes a crystal "
+        why="there is a vacancy or an interstitial, an atom hopped, the structure is another "
+        "one, or elements are interchanged",
+        fix="check the cell file and the elements (--species); --imperfect allows a crystal "
         "with defects",
     )
 
@@ -211,9 +212,9 @@ def require_whole_cells(crystal: Crystal, species: tuple[str, ...]) -> None:
     raise DataError(
         "the run does not contain an integer number of primitive cells",
         where=f"run: {run}; cell: {cell}",
-        why="another crystal, wrong elements, a defect, or a dump of only some of the atoms",
+        why="the crystal or its elements are wrong, it has a defect, or the file lacks atoms",
         fix="check the cell file and the elements (dump_modify ID element …, or --species), "
-        "and dump the group all; --imperfect takes an alloy, vacancies and interstitials",
+        "and dump the group all; --imperfect allows alloys, vacancies and interstitials",
     )
 
 
@@ -232,11 +233,11 @@ def require_near_sites(distance: Floats, spacing: float, ids: Ints) -> None:
 def require_structure(
     distance: Floats, deviations: Floats, spacing: float, accept: Collection[Subject]
 ) -> tuple[Note, ...]:
-    """Refuse mean positions (a,) in Å from their sites, as of another phase or polytype.
+    """Refuse mean positions far from their sites, (a,) in Å, as in another phase or polytype.
 
     Vibration explains an rms distance of a fifth of the ``spacing``, at which crystals melt
     (Lindemann, Phys. Z. 11, 609, 1910), or a few times that of the frames from their mean,
-    ``deviations`` (t, a, 3). A single frame shows no mean.
+    ``deviations`` (t, a, 3). A single frame has no mean.
     """
     if len(deviations) < 2:
         return ()
@@ -248,7 +249,7 @@ def require_structure(
         "error",
         "the structure of the run is not that of the cell file: mean positions are "
         f"{off:.2f} Å (rms) from its sites, and atoms vibrate by {thermal:.2f} Å about them",
-        why="another phase or polytype of the same composition and volume",
+        why="it is another phase or polytype of the same composition and volume",
         fix="give the cell file of the simulated crystal; without one it is found in the run; "
         "--accept structure uses the run as it is",
         subject="structure",
@@ -269,8 +270,8 @@ def _masses(
         mixed = Note(
             "error",
             f"atoms on equivalent sites differ in mass by {spread:.1%}",
-            why="isotopes or an alloy",
-            fix="--imperfect uses the mass of each atom; --accept masses takes their mean",
+            why="the crystal has isotopes, or is an alloy",
+            fix="--imperfect uses the mass of each atom; --accept masses uses their mean",
             subject="masses",
         )
         notes = refuse(mixed, accept)
@@ -287,8 +288,8 @@ def _register_unrotated(
     """Register a crystal without a rotation; None if an atom is then far from every site.
 
     A search over all orientations takes minutes for a cell of hundreds of sites. Such a cell,
-    with a defect or of an alloy, is usually the file that the run was started from. The box is
-    then an integer multiple of it, up to strain, and the atoms are in the same order; or else
+    with a defect or of an alloy, is usually the file from which the run was started. The box is
+    then an integer multiple of it, up to strain, and the atoms are in the same order. Otherwise
     one of the sites is that of the first atom. The box (3, 3) in Å is right-handed, the
     positions (a, 3) in Å are averages, and the species (a,) have the ratio of the crystal.
     """
@@ -320,7 +321,7 @@ def _register_unrotated(
 def _shifts(
     crystal: Crystal, site_kinds: Ints, positions: Floats, kinds: Ints
 ) -> Iterator[Floats]:
-    """Origins (3,) in Å of the crystal that are possible, the most likely one first."""
+    """Iterate over possible origins (3,) of the crystal in Å, the most likely one first."""
     if np.array_equal(site_kinds, kinds):
         apart = (positions - crystal.positions) @ np.linalg.inv(crystal.cell)
         yield common_shift(apart) @ crystal.cell

@@ -1,14 +1,14 @@
 """The average structure and the average box of a run, from a sample of frames spread over it.
 
-Snapshots about a known structure need no average: the structure is the reference.
+Snapshots about a known structure need no average; the structure is the reference.
 
 At constant pressure (NPT) the box h(t) fluctuates. With rows as box vectors, x = s h(t) has the
 reduced coordinates s, and in the mean box ⟨h⟩ the same atoms are at s ⟨h⟩ = x h(t)⁻¹ ⟨h⟩.
 Displacements are defined in the mean box: u = (s − s_ref) ⟨h⟩. Velocities and forces remain
-Cartesian. They are not transformed by the strain of the frame, which gives a relative error of
-that strain (some 10⁻³). Velocities must be peculiar, that is relative to the changing box, as
-LAMMPS and GROMACS write them. Otherwise they include the flow of the box, strain rate times
-distance.
+Cartesian. They are not transformed by the strain of the frame, which gives a relative error
+equal to that strain (about 10⁻³). Velocities must be peculiar velocities, relative to the
+changing box, as written by LAMMPS and GROMACS. Otherwise they include the deformation of the
+box, strain rate times distance.
 """
 
 from collections.abc import Callable, Collection
@@ -43,15 +43,15 @@ _FIXED = 1e-6
 _BLOCKS = 8
 """Consecutive parts of the sampled boxes, for errors of the mean box and of its fluctuation."""
 Place = Callable[[int, int], str]
-"""Names the file, and the line if known, of a frame and an atom."""
+"""Function that names the file, and the line if known, of a frame and an atom."""
 BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
 USE_FIXED_BOX = (
     "run with a fixed box (NVE or NVT), the mean box of this run; or use displacements in the "
     "mean box: --box average"
 )
 _BOXES = 2.0**20
-"""Number of box lengths beyond which a position is refused. LAMMPS counts no more. At 20 Å each
-a number of double precision is then rounded by 10⁻⁹ Å, one of single precision by 1 Å."""
+"""Number of box lengths beyond which a position is refused. LAMMPS counts no more. For boxes of
+20 Å, rounding is then 10⁻⁹ Å in double precision, and 1 Å in single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,13 @@ def average_structure(
 
     Atoms may be wrapped into the box, and the crystal may drift any distance: every frame is
     compared with the first by minimum images about their common shift. Fewer than ``n_frames``
-    are sampled if the run is short or very large. An average ``box`` may fluctuate.
+    are sampled if the run is short or very large. With an average ``box``, the box may
+    fluctuate.
 
     Raises
     ------
     DataError
-        If a box changes in time that must be fixed, a position is too far away to be exact, or
+        If the box must be fixed but changes in time, a position is too far away to be exact, or
         the trajectory is empty.
     """
     if trajectory.n_frames == 0:
@@ -159,13 +160,13 @@ def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> Non
         f"{_BOXES:.0f} boxes away",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
         why="the number is damaged, or the unit of length is wrong; displacements cannot be "
-        "computed from coordinates so large",
+        "computed from such large coordinates",
         fix="correct the number, or leave the frame out by --frames",
     )
 
 
 def _require_fixed_box(motion: BoxMotion, frame: int) -> None:
-    """Refuse a box that changes, most in the given frame."""
+    """Refuse a box that changes; the change is largest in the given frame."""
     if motion.largest <= _FIXED:
         return
     raise DataError(
@@ -179,12 +180,12 @@ def _require_fixed_box(motion: BoxMotion, frame: int) -> None:
 def symmetric_box(
     group: SpaceGroup, average: AverageStructure, found: Registration
 ) -> tuple[AverageStructure, Registration]:
-    """Transform an average structure to the box of the strain that symmetry allows.
+    """Transform an average structure to the box whose strain symmetry allows.
 
-    Noise strains the mean of a fluctuating box, so that a cubic crystal in it is not cubic.
-    Only the part of the strain that the point group allows is kept, ε → Σ_g C ε Cᵀ / |G|. Both
-    are returned unchanged if the box is fixed, or if the other part of the strain exceeds the
-    fluctuation of single frames.
+    The mean of a fluctuating box is strained by noise, so that a cubic crystal would not be
+    cubic. Only the part of the strain that the point group allows is kept, ε → Σ_g C ε Cᵀ /
+    |G|. Both are returned unchanged if the box is fixed, or if the rest of the strain exceeds
+    the fluctuation of single frames.
     """
     if average.motion is None:
         return average, found
@@ -219,7 +220,7 @@ def _allowed_strain(group: SpaceGroup, strain: Floats) -> Floats:
 
 
 def _symmetric_means(group: SpaceGroup, motion: BoxMotion, rotation: Floats) -> Floats:
-    """Mean boxes (b, 3, 3) of parts, with the strain from their mean that symmetry allows.
+    """Mean boxes (b, 3, 3) of parts, with only the strain from their mean that symmetry allows.
 
     ``rotation`` (3, 3) is that of row vectors from the crystal to the file.
     """
@@ -259,12 +260,12 @@ def in_vacuum_of(
 def volume_scale(
     crystal: Crystal, average: AverageStructure, accept: Collection[Subject]
 ) -> tuple[float, tuple[Note, ...]]:
-    """Factor by which an accepted difference in volume scales the crystal, else 1.
+    """Factor by which an accepted difference in volume scales the lengths of the crystal, or 1.
 
     Raises
     ------
     DataError
-        If the volumes differ by more than those of one crystal, and ``volume`` is not accepted.
+        If the volumes differ by more than in one crystal, and ``volume`` is not accepted.
     """
     run = abs(float(np.linalg.det(average.box))) / len(average.positions)
     cell = crystal.volume / crystal.n_sites
@@ -275,7 +276,7 @@ def volume_scale(
         "error",
         f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
         f"{ratio - 1.0:+.1%}",
-        why="another crystal or phase, a crystal that melted, or another unit of length",
+        why="it is another crystal or phase, the crystal melted, or the unit of length differs",
         fix="give the cell file of the simulated crystal, and check the unit style; --accept "
         "volume scales the cell to the run",
         subject="volume",
@@ -289,7 +290,8 @@ def box_motion(cells: Floats) -> BoxMotion:
     strain = _strains(cells, mean)
     half = len(cells) // 2
     drift = strain[-half:].mean(axis=0) - strain[:half].mean(axis=0) if half else np.zeros(1)
-    # Estimates without one of the parts, which are of equal length but for one frame.
+    # Estimates with one part left out each; the lengths of the parts differ by at most one
+    # frame.
     parts = np.array_split(np.arange(len(cells)), max(1, min(_BLOCKS, len(cells) // 2)))
     others = [np.delete(cells, part, axis=0) for part in parts] if len(parts) > 1 else []
     means = [some.mean(axis=0) for some in others]
@@ -349,7 +351,7 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
         f"coordinates in the mean box, {sides} Å, {angles}"
     )
     why = (
-        "a barostat couples to the long waves and strains the lattice in time: it adds to "
+        "a barostat couples to long waves and strains the lattice in time, which increases "
         "linewidths"
     )
     return (Note("warning", text, why=why, fix="for lifetimes, run NVE in this mean box"),)
@@ -357,7 +359,7 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
 
 @kernel()
 def _map_frames(x_tax, maps_txy, out_tay):  # type: ignore[no-untyped-def]
-    """Apply to every frame its linear map."""
+    """Apply its linear map to every frame."""
     for t in range(x_tax.shape[0]):
         for a in range(x_tax.shape[1]):
             x0, x1, x2 = x_tax[t, a, 0], x_tax[t, a, 1], x_tax[t, a, 2]

@@ -1,4 +1,4 @@
-"""Conclusions from a sample of frames: what the user should know or do before a long job."""
+"""Conclusions from a sample of frames, with advice before a long job."""
 
 from functools import partial
 
@@ -16,15 +16,16 @@ from trajmodes.readers.units import LAMMPS_STYLES
 from trajmodes.units import THZ
 
 _NET = 0.1
-"""Net force relative to √(3N) rms forces, the sum of uncorrelated forces."""
+"""Net force relative to √(3N) times the rms force, the sum of uncorrelated forces."""
 _NET_EACH = 0.01
 """Net force per atom relative to the rms force; the stricter bound for small cells."""
 _COARSE = 0.01
-"""Rounding of coordinates relative to the rms displacement that gives a note."""
+"""Rounding of coordinates relative to the rms displacement above which there is a note."""
 _SURELY = 3.0
 """Standard errors beyond which the time between frames is wrong."""
 _MARGIN = 1.3
-"""Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
+"""Ratio of the Nyquist frequency to the lower bound of the highest frequency above which there
+is no note."""
 
 
 def better_file(
@@ -34,7 +35,7 @@ def better_file(
     *,
     apart_ps: float | None = None,
 ) -> str:
-    """Say how to write a file with all fields, with frames at most so far apart."""
+    """Say how to write a file with all fields, and frames at most ``apart_ps`` apart."""
     interval_ps, step_stride = trajectory.interval_ps, trajectory.time.step_stride
     if trajectory.unit_style in LAMMPS_STYLES:
         stride = None
@@ -72,7 +73,7 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
         fix = lines("forces") if trajectory.paths else attach
         fix += "\nforce constants of another run are enough for trajmodes project"
         known = "" if trajectory.has_velocities else " --temperature KELVIN"
-        fix += f"\ntrajmodes run{known} takes effective ones from the displacements"
+        fix += f"\ntrajmodes run{known} finds effective ones from the displacements"
         notes.append(Note("error", text, fix=fix, concerns="fit", subject="fields"))
     if not trajectory.has_velocities and trajectory.ideal is None:
         notes.append(_no_velocities(trajectory, sample, lines("velocities")))
@@ -107,7 +108,7 @@ def _no_velocities(trajectory: Trajectory, sample: RunSample, fix: str) -> Note:
 
 
 def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
-    """Note whether the time between frames is known, right, and short enough for spectra."""
+    """Note whether the time between frames is known, correct, and short enough for spectra."""
     if trajectory.ideal is not None:
         return [Note("ok", "snapshots about a known structure: force constants can be fitted")]
     measured = sample.interval
@@ -127,7 +128,7 @@ def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[
 
 
 def time_step_note(trajectory: Trajectory, measured: Interval | None) -> Note | None:
-    """Refuse a time between frames that the motion contradicts; None if it does not."""
+    """Refuse a time between frames that contradicts the motion; None if both agree."""
     given_ps = trajectory.interval_ps
     if measured is None or given_ps is None:
         return None
@@ -160,19 +161,20 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
     nyquist, bound = 0.5 / trajectory.interval_ps, sample.omega_bound / THZ
     apart = f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart"
     lines = partial(better_file, trajectory, match.supercell.crystal.species)
-    # Forces and velocities of one frame give the bound at any distance of the frames.
+    # Forces and velocities of one frame give the bound for any time between frames.
     is_known = sample.kinetic is not None and sample.virial is not None
     if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:
-        text = f"{apart}, too far for spectra, and to know the highest frequency"
+        text = f"{apart}, too far for spectra and for an estimate of the highest frequency"
         return Note("warning", text, fix=lines(apart_ps=0.0), concerns="spectra")
     if nyquist > _MARGIN * bound:
         text = f"frames are dense enough: Nyquist {nyquist:.3g} THz, motion up to at least "
         return Note("ok", f"{text}{bound:.3g} THz")
     text = (
         f"{apart}, Nyquist {nyquist:.3g} THz, and the highest frequency is above {bound:.3g} "
-        "THz, often 1.2 to 2 times that: lines above the Nyquist frequency are lost"
+        "THz, often by a factor of 1.2 to 2: lines above the Nyquist frequency are lost"
     )
-    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
+    # The highest frequency may be above its bound, so the Nyquist frequency is three times the
+    # bound.
     return Note("warning", text, fix=lines(apart_ps=0.5 / (3.0 * bound)), concerns="spectra")
 
 
@@ -197,7 +199,7 @@ def physics_notes(match: Match, sample: RunSample) -> list[Note]:
                 f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
                 f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
                 f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such "
-                "as Langevin adds its own"
+                "as Langevin adds forces"
             )
             fix = "dump all atoms, and forces before any constraint, field or thermostat"
             notes.append(Note("warning", text, fix=fix, subject="net-force"))

@@ -60,7 +60,7 @@ def diagnose(
 ) -> Diagnosis:
     """Evaluate a sample of frames; ``hops`` and ``outliers`` are those of `Displacer`.
 
-    Errors of the subjects in ``accept`` become warnings: the user knows better.
+    Errors of the subjects in ``accept`` become warnings.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def diagnose(
     """
     sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
     elements = species_note(trajectory, match.masses_of_species, sample)
-    # Interchanged elements are the reason of wrong temperatures, if they are found.
+    # If interchanged elements are found, they are the cause of wrong temperatures.
     if "temperature" not in accept and (elements is None or elements.severity != "error"):
         require_units(trajectory, sample)
     space = half_space(match.supercell)
@@ -82,7 +82,7 @@ def diagnose(
     }
     verdict = (
         *match.notes,
-        # `field_notes` judges missing fields and rounding by the sample.
+        # `field_notes` assesses missing fields and rounding with the sample.
         *(note for note in trajectory.notes if note.subject not in ("fields", "rounding")),
         match_note(match),
         *field_notes(trajectory, match, sample),
@@ -123,7 +123,7 @@ def _match_figures(match: Match) -> dict[str, Finding]:
 
 
 def _length(value: float) -> str:
-    """Text of a length in Å; rounding errors of zero are 0."""
+    """Text of a length in Å; lengths at the level of rounding errors are 0."""
     return "0" if value < _ROUND_OFF else f"{value:.1e}"
 
 

@@ -1,10 +1,10 @@
 """From the frames of a file to displacements, velocities and forces about the reference.
 
-Every frame is treated alone, so the result does not depend on the blocks. The crystal may have
-drifted any distance, and atoms may have been wrapped into the box. The drift d is first
-estimated as the circular mean of x − reference over a few atoms, which only decides between
-images. Then u is the minimum image of (x − reference − d), rotated to the user's frame, put in
-canonical order, without its mass-weighted mean.
+Every frame is treated separately, so that the result does not depend on the blocks. The crystal
+may have drifted any distance, and atoms may have been wrapped into the box. The drift d is
+first estimated as the circular mean of x − reference over a few atoms, which only decides
+between images. Then u is the minimum image of (x − reference − d), rotated to the user's frame
+and sorted in canonical order, minus its mass-weighted mean.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,9 +35,9 @@ _PROBES = 16
 """Number of atoms for the first estimate of the drift of a frame."""
 _HOP = 0.8
 """Displacement, in distances of nearest neighbours, beyond which an atom has changed its site.
-An atom that hops moves about 1. In bcc zirconium at 1400 K, where all atoms keep their sites,
-displacements reach 0.63 and cross the faces of the Wigner–Seitz cells, so 0.5 is not a hop.
-Along the normal of a layer there are no other sites, and bending waves displace atoms farther.
+A hop is about 1. In bcc zirconium at 1400 K, where all atoms keep their sites, displacements
+reach 0.63 and cross the faces of the Wigner–Seitz cells, so that 0.5 is not a hop. Along the
+normal of a layer there are no other sites, and bending waves displace atoms farther.
 """
 _FIXED = 2e-6
 """Relative change of the box below which it is fixed."""
@@ -55,7 +55,8 @@ class FrameFigures(NamedTuple):
     net_force: Floats | None
     """(t, 3), unit: eV/Å. Sum of the forces."""
     farthest: Floats
-    """(t,), unit: Å. Largest displacement of an atom; of an atom of a layer, in its plane."""
+    """(t,), unit: Å. Largest displacement of an atom; in a layer, its component in the
+    plane."""
 
 
 class _Plan(NamedTuple):
@@ -84,14 +85,14 @@ class Displacer:
     match: Match
     hops: Hops = "refuse"
     """Whether a frame in which an atom has left its site is an error, or is left out. Frames
-    are then no longer equidistant in time, so this is for fits only. A block may become
-    empty."""
+    that are left out make the others unevenly spaced in time, so that this is for fits only. A
+    block may become empty."""
     outliers: Outliers = "refuse"
     """The same for a frame in which a value exceeds the limits."""
     limits: Limits | None = None
     """Largest values; None for no limits."""
     place: Place | None = None
-    """Names file and line of a frame and an atom, for errors."""
+    """Function that names file and line of a frame and an atom in error messages."""
     _plan: _Plan = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -171,13 +172,13 @@ class Displacer:
         )
 
     def _field(self, shape: tuple[int, int, int]) -> Floats:
-        """Memory of a field in canonical order; zero where sites are empty."""
+        """Allocate a field in canonical order; zero where sites are empty."""
         return np.empty(shape) if len(self.match.ids) == shape[1] else np.zeros(shape)
 
     def _check_box(self, block: FrameBlock) -> None:
         if block.positions.shape[1] != self.match.n_file_atoms:
             raise DataError(
-                f"a frame has {block.positions.shape[1]} atoms, the match "
+                f"a frame has {block.positions.shape[1]} atoms, but the match has "
                 f"{self.match.n_file_atoms}",
                 where=f"frame {block.first_frame}",
             )
@@ -334,7 +335,7 @@ def _estimate_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _rotate(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def]
-    """Rotate, reorder and centre a field (t, a, 3); its mean has weights ``shares`` (a,)."""
+    """Rotate, reorder and centre a field (t, a, 3); the weights of its mean are ``shares``."""
     n_frames, n_atoms, _ = v_tax.shape
     rotation, mean = plan.rotation, np.empty(3)
     for t in range(n_frames):

@@ -1,19 +1,19 @@
-"""The primitive crystal of an average structure; the translations of a noisy supercell.
+"""The primitive crystal of an average structure, from the translations of a noisy supercell.
 
-A translation of the structure takes every atom to one of its species, up to the noise of the
+A translation of the structure maps every atom to an atom of its species, up to the noise of the
 average. Candidates are the vectors from one atom to others of its species. The shortest
-translations span the primitive lattice, and the box, an integer multiple of it, makes it exact.
-Atoms of the same site are averaged, which reduces the noise by the square root of the number of
-cells. spglib then finds the space group at a corresponding tolerance, and the sites are
-symmetrised.
+translations span the primitive lattice. The box is an integer multiple of it, which makes the
+lattice exact. Atoms of the same site are averaged, which reduces the noise by the square root
+of the number of cells. spglib then finds the space group at a corresponding tolerance, and the
+sites are symmetrised.
 
 The axes are those of the standard primitive cell of spglib, as for cell files, or of a reduced
-cell if the crystal has no rotations. A lattice has many such cells, and rounding decides which
-one a program gives. Runs of one crystal at two temperatures would then have different axes. The
-choice here does not depend on the noise: of the cells that the rotations of the lattice relate
-to each other, it is the one whose vectors have the largest components along a fixed direction.
-Reduced cells have all angles acute if possible, otherwise right or obtuse (the two types of
-Niggli, Krystallographische Grundlagen, 1928).
+cell if the crystal has no rotations. A lattice has many such cells, and a choice that depends
+on rounding could give runs of one crystal at two temperatures different axes. The choice here
+does not depend on the noise: of the cells that the rotations of the lattice relate to each
+other, it is the one whose vectors have the largest components along a fixed direction. Reduced
+cells have all angles acute if possible, otherwise right or obtuse (the two types of Niggli,
+Krystallographische Grundlagen, 1928).
 """
 
 from dataclasses import replace
@@ -46,9 +46,10 @@ _SHORTEST = 40
 _MOST_NOISE = 0.075
 """Largest noise, relative to the distance of neighbours."""
 _SAME_SITE = 0.45
-"""Distance modulo the lattice, relative to that of neighbours for atoms of one site."""
+"""Largest distance of two atoms of one site modulo the lattice, relative to that of
+neighbours."""
 _FLOOR = 2e-3
-"""Å. Least noise: rounding of the file."""
+"""Least noise in Å, due to rounding in the file."""
 _ALIKE = 5e-3
 """Lengths with a smaller relative difference are equal; cosines below it are zero."""
 _TRICLINIC = 2
@@ -60,9 +61,9 @@ _FORWARD = np.array([1.0, 0.6, 0.3])
 def find_crystal(
     average: AverageStructure, species: tuple[str, ...], masses: Floats | None = None
 ) -> ReducedCrystal:
-    """Primitive crystal of an average structure, in the frame of the file.
+    """Find the primitive crystal of an average structure, in the frame of the file.
 
-    ``masses`` (a,) are in eV ps²/Å²; the standard ones are the default.
+    ``masses`` (a,) are in eV ps²/Å², by default the standard masses.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def find_crystal(
 
 
 def without_noise(whole: Crystal, tolerance: float) -> tuple[Crystal, float] | None:
-    """Move the atoms of a supercell to the mean of those that its translations relate to them.
+    """Move each atom of a supercell to the mean of the atoms that translations map to it.
 
     Returns the cell, and the largest distance in Å that an atom was moved; None if there are no
     translations, or atoms would be moved by much more than the tolerance in Å.
@@ -134,9 +135,9 @@ def _noise(average: AverageStructure, structure: AtomSearch) -> float:
 
 
 def _scanned_lattice(structure: AtomSearch, noise: float) -> tuple[Floats, float]:
-    """Find the lattice with increasing tolerance, until a larger one gives the same.
+    """Find the lattice with increasing tolerance, until two tolerances give the same lattice.
 
-    Correlated frames or slow modes make the average noisier than estimated.
+    Correlated frames or slow modes make the noise of the average larger than estimated.
     """
     found: list[tuple[Floats, float]] = []
     while noise <= _MOST_NOISE * structure.spacing:
@@ -149,7 +150,7 @@ def _scanned_lattice(structure: AtomSearch, noise: float) -> tuple[Floats, float
         noise *= 1.5
     if not found:
         raise DataError(
-            "no translation maps the average structure on itself",
+            "no translation maps the average structure onto itself",
             where=f"{len(structure.kinds)} atoms, noise of up to {noise / 1.5:.2g} Å tolerated",
             why="the run is too short or too hot for a good average, has defects, or has only "
             "one primitive cell",
@@ -159,7 +160,7 @@ def _scanned_lattice(structure: AtomSearch, noise: float) -> tuple[Floats, float
 
 
 def _translations(structure: AtomSearch, noise: float) -> Floats:
-    """Shortest vectors (k, 3) in Å that map the structure on itself."""
+    """Shortest vectors (k, 3) in Å that map the structure onto itself."""
     whole, kinds = structure.whole, structure.kinds
     positions = whole.positions
     members = np.flatnonzero(kinds == np.argmin(np.bincount(kinds)))
@@ -167,7 +168,8 @@ def _translations(structure: AtomSearch, noise: float) -> Floats:
     vectors = minimum_image(positions[members[1:]] - positions[members[0]], box)
     vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
     probes = np.unique(np.linspace(0, len(kinds) - 1, _PROBES).astype(np.int64))
-    # Both atoms of a pair and the vector are noisy. A few atoms select candidates, all decide.
+    # Both atoms of a pair and the vector are noisy. A few atoms select candidates, and all
+    # atoms test them.
     likely = vectors[_residuals(structure, vectors, probes)[0] < 4.0 * noise][:_SHORTEST]
     residuals, errors = _residuals(structure, likely, np.arange(len(kinds)))
     true = residuals < 3.0 * noise
@@ -178,8 +180,8 @@ def _translations(structure: AtomSearch, noise: float) -> Floats:
 def _residuals(structure: AtomSearch, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
     """Distances of translated atoms from the nearest atoms of their species.
 
-    Returns rms distances (k,) in Å about their mean, and the means (k, 3), which are the errors
-    of the vectors.
+    Returns rms distances (k,) about their mean and the means (k, 3), which are the errors of
+    the vectors, in Å.
     """
     positions, kinds = structure.whole.positions[chosen], structure.kinds[chosen]
     offset = np.empty((len(vectors), len(chosen), 3))
@@ -233,7 +235,7 @@ def _classes(structure: AtomSearch, lattice: Floats) -> Ints:
 def _group_within(crystal: Crystal, noise: float) -> tuple[SpaceGroup, float]:
     """Find the space group of a crystal with noisy sites, and its tolerance in Å.
 
-    The tolerance is doubled, from four times the noise on, while this gives more operations.
+    The tolerance is four times the noise. It is doubled as long as this gives more operations.
     """
     tolerance = max(4.0 * noise, 1e-3)
     group = space_group(crystal, tolerance=tolerance)
@@ -265,12 +267,12 @@ def _in_standard_axes(crystal: Crystal, group: SpaceGroup, tolerance: float) -> 
 
 
 def _lattice_rotations(group: SpaceGroup) -> Floats:
-    """Integer matrices U (n, 3, 3), det U = 1: U A are the cells that rotations make of cell A.
+    """Integer matrices U (n, 3, 3), det U = 1; U A are the cells that rotations make of cell A.
 
     They are the rotations of every lattice that has the symmetry of the crystal. The cell is
     reduced, so that no entry is larger than one.
     """
-    # A metric with this symmetry, and without equal lengths by chance.
+    # A metric with this symmetry and no accidentally equal lengths.
     unequal = np.diag([1.0, np.sqrt(2.0), np.sqrt(3.0)]) + np.sqrt(5.0) / 10.0
     w_gxy = group.rotations
     metric = (w_gxy.swapaxes(1, 2) @ unequal @ w_gxy).mean(axis=0)

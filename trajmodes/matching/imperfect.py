@@ -1,13 +1,13 @@
-"""Alloys, isotopes, vacancies, interstitials: which atoms are on the sites of a parent crystal.
+"""Alloys, isotopes, vacancies and interstitials: the atoms on the sites of a parent crystal.
 
 The parent crystal gives the lattice, the sites and their elements. A run is registered on it as
 if each foreign element were the element of the parent that it most likely replaces. Then each
-atom is put on the nearest site, whatever its element. Of several atoms that are nearest to one
-site the nearest one is on it; the others are extra atoms, and are left out. Sites without an
-atom are empty.
+atom is assigned to the nearest site, whatever its element. Of several atoms with the same
+nearest site, the closest one occupies it; the others are extra atoms, and are left out. Sites
+without an atom are empty.
 
-Each site of the perfect crystal has the mean mass of the atoms that are on it and on the sites
-that are equivalent by symmetry.
+The mass of each site of the perfect crystal is the mean over the atoms on this site and on the
+sites that are equivalent by symmetry.
 """
 
 from collections import Counter
@@ -44,10 +44,10 @@ def elements_of_run(
 ) -> Elements:
     """Find the element of each atom, and the element of the parent that it replaces.
 
-    Elements are those of the user's map of types, or of the file. Where there are masses only,
-    an atom within a fifth of the mass of an element of the parent is an isotope of it, another
-    one has the element of nearest standard mass. A foreign element replaces the one for which
-    the numbers of atoms are nearest to those of the parent.
+    Elements are those of the user's map of types, or of the file. If there are only masses, an
+    atom within a fifth of the mass of an element of the parent is an isotope of this element,
+    and any other atom has the element of nearest standard mass. A foreign element replaces the
+    element for which the numbers of atoms are closest to those of the parent.
 
     Raises
     ------
@@ -95,12 +95,13 @@ def assigned_imperfect(
     average: AverageStructure,
     found: Registration,
 ) -> Assigned:
-    """Put each atom on the nearest site; the farther of two atoms on a site is left out.
+    """Assign each atom to the nearest site; the farther of two atoms on a site is left out.
 
     Raises
     ------
     DataError
-        If more than a tenth of the sites are empty, or of the atoms have no site.
+        If more than a tenth of the sites are empty, or more than a tenth of the atoms have no
+        site.
     """
     crystal, ids = group.crystal, ids_of(trajectory)
     supercell = build_supercell(crystal, found.matrix)
@@ -117,7 +118,7 @@ def assigned_imperfect(
     if max(len(extra), n_empty) > MOST_WRONG * len(ids):
         raise DataError(
             f"{n_empty} of {supercell.n_atoms} sites are empty, and {len(extra)} atoms have no "
-            f"site of their own, more than {MOST_WRONG:.0%}",
+            f"site of their own; the limit is {MOST_WRONG:.0%}",
             where="; ".join(
                 f"atom {ids[a]} ({elements.species[a]}) {distance[a]:.2f} Å from a site"
                 for a in extra[:_LISTED]
@@ -139,7 +140,7 @@ def assigned_imperfect(
 
 
 def _masses(trajectory: Trajectory, crystal: Crystal, species: Species, atoms: Ints) -> Floats:
-    """Masses (n,) of the atoms on sites: of the file, else of the cell, else standard ones."""
+    """Masses (n,) of the atoms on sites: from the file, else the cell, else standard masses."""
     if trajectory.masses is not None:
         return trajectory.masses[atoms]
     numbers = {name: ase.data.atomic_numbers[name] for name in set(species)}
@@ -163,7 +164,7 @@ def _mean_masses(group: SpaceGroup, masses: Floats, site: Ints) -> Floats:
 
 
 def occupation_notes(occupation: Occupation | None, assigned: Assigned) -> tuple[Note, ...]:
-    """Note what is on the sites, and the atoms that are left out; none in a perfect crystal."""
+    """Note the atoms on the sites, and those left out; none for a perfect crystal."""
     if occupation is None or assigned.occupants is None:
         return ()
     extra_ids = assigned.occupants.extra_ids
@@ -182,9 +183,9 @@ def occupation_notes(occupation: Occupation | None, assigned: Assigned) -> tuple
     if occupation.n_vacancies:
         share = occupation.occupied.mean()
         text = (
-            f"{occupation.n_vacancies} sites are empty: the energies of the waves are "
-            f"{share:.4g} of those with all atoms in the mean, which temperatures of modes, "
-            "frequencies from displacements and heat capacities take into account"
+            f"{occupation.n_vacancies} sites are empty: the mean energies of the waves are "
+            f"{share:.4g} of those with all atoms, which temperatures of modes, frequencies "
+            "from displacements and heat capacities take into account"
         )
         notes.append(Note("note", text))
     if len(extra_ids):

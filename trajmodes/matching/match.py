@@ -55,9 +55,9 @@ from trajmodes.symmetry.operations import (
 from trajmodes.symmetry.translations import build_supercell
 
 _TOLERANCE = 1e-3
-"""Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
+"""Tolerance of the symmetry of the crystal in Å; cell files may have four digits."""
 
-_FEWER_EQUAL = "fewer force constants and modes are equal, so that errors are larger"
+_FEWER_EQUAL = "fewer force constants and modes are equivalent, so that errors are larger"
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
 
@@ -93,7 +93,7 @@ class Match:
     """Largest standard error of its components in Å; nan from one frame, zero if the positions
     are not averages."""
     raw_relaxation_max: float
-    """Å. Largest mean displacement of a site, without symmetry."""
+    """Largest mean displacement of a site in Å, without symmetry."""
     spacing: float
     """Shortest distance of two sites in Å."""
     space_group: str
@@ -104,15 +104,15 @@ class Match:
     box_motion: BoxMotion | None = None
     """Fluctuation of the box about `box`, its mean; None if it is fixed."""
     occupation: Occupation | None = None
-    """Atoms on the sites of a crystal that is not perfect; None for a perfect one."""
+    """Atoms on the sites of an imperfect crystal; None for a perfect one."""
     atoms: Ints | None = None
-    """(a,) place in the file of each atom on a site; None where all are."""
+    """(a,) index in the file of each atom on a site; None if all atoms are on sites."""
     mean_forces: Floats | None = None
     """(a, 3), unit: eV/Å. Mean force on each atom in the frame of the file, which is
-    subtracted; None if it is not."""
+    subtracted; None if nothing is subtracted."""
     about_means: bool = False
-    """Whether displacements and forces are counted from their means for each atom. Atoms of an
-    alloy, and neighbours of defects, are not in the mean at symmetric sites."""
+    """Whether displacements and forces are relative to their means for each atom. The mean
+    positions of atoms in an alloy or near defects are not at symmetric sites."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms, "s": self.supercell.crystal.n_sites}
@@ -193,16 +193,16 @@ def match(  # noqa: PLR0913 - each keyword is one choice
         the sites are those of that structure.
     accept
         Errors that become warnings: of the ``volume``, to which the crystal is then scaled, of
-        the ``structure``, and of the ``masses``, whose mean each site then has.
+        the ``structure``, and of the ``masses``, which are then averaged for each site.
     imperfect
-        Whether sites may have other elements or masses, or be empty, and atoms may be on no
+        Whether sites may be empty or have other elements or masses, and atoms may be on no
         site.
 
     Raises
     ------
     DataError
         If the run is not of this crystal (numbers of atoms, volume, arrangement, mirror image),
-        if its box changes and may not, or if an atom is far from every site.
+        if its box must be fixed but changes, or if an atom is far from every site.
     UsageError
         If the elements of the atoms are not known.
     """
@@ -305,7 +305,7 @@ def _allowed_part(group: SpaceGroup, displacements: Floats) -> Floats:
     """Part of site displacements (…, s, 3) invariant under the space group, without a shift."""
     part = invariant_part(group, displacements)
     part = part - part.mean(axis=-2, keepdims=True)
-    # Rounding must not break the symmetry of sites that it fixes.
+    # Rounding must not break the symmetry of sites at fixed positions.
     return np.where(np.abs(part) < 1e-9, 0.0, part)
 
 
@@ -313,7 +313,7 @@ def _size_notes(supercell: Supercell) -> tuple[Note, ...]:
     if supercell.n_cells > 1:
         return ()
     text = (
-        f"the run is one cell of the crystal, {supercell.n_atoms} atoms: its only q point is "
+        f"the run is one cell of the crystal ({supercell.n_atoms} atoms): its only q point is "
         "Γ, and bands at other q are extrapolated"
     )
     fix = "give the primitive cell, if it is smaller, or --symprec"
@@ -331,7 +331,7 @@ def _strain_notes(largest: float) -> tuple[Note, ...]:
 
 
 def _with_symmetry(group: SpaceGroup, strained: Crystal) -> tuple[Crystal, tuple[Note, ...]]:
-    """Restore the symmetry that the box lowers within the tolerance of cell files, with a note.
+    """Restore a symmetry that the box breaks within the tolerance of cell files, with a note.
 
     A crystal strained by more keeps its lower symmetry, with a warning.
     """
@@ -342,8 +342,8 @@ def _with_symmetry(group: SpaceGroup, strained: Crystal) -> tuple[Crystal, tuple
     moved = float(np.linalg.norm(symmetric.cell - strained.cell, axis=1).max())
     strain = float(np.abs(np.linalg.solve(symmetric.cell, strained.cell) - np.eye(3)).max())
     fix = (
-        "scale edges that symmetry makes equal by one factor, and the tilts of the box (xy, xz,"
-        " yz) with them"
+        "scale edges that are equal by symmetry by one factor, and the tilts of the box (xy, "
+        "xz, yz) with them"
     )
     if moved <= _TOLERANCE and space_group(symmetric).n_operations >= group.n_operations:
         text = (
@@ -353,6 +353,6 @@ def _with_symmetry(group: SpaceGroup, strained: Crystal) -> tuple[Crystal, tuple
         return symmetric, (Note("note", text, fix=fix),)
     text = (
         f"the box of the run lowers the symmetry from {group.symbol} to {lower.symbol}: it is "
-        f"strained by {strain:.1e} from one of the full symmetry"
+        f"strained by {strain:.1e} from a box of the full symmetry"
     )
     return strained, (Note("warning", text, why=_FEWER_EQUAL, fix=fix),)

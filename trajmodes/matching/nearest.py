@@ -1,4 +1,4 @@
-"""The nearest atoms of a large cell, by search trees of its atoms and their images."""
+"""Search for nearest atoms in a large cell, with trees of its atoms and their images."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class AtomSearch:
 
     whole: Crystal
     kinds: Ints
-    """(a,) label of the species: its place in alphabetical order."""
+    """(a,) label of the species, its index in alphabetical order."""
     spacing: float
     """Shortest distance of two atoms in Å."""
     trees: tuple[cKDTree, ...]

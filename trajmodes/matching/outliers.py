@@ -1,4 +1,4 @@
-"""Outliers: values beyond any thermal motion, and the number of the input that they come from.
+"""Outliers: values beyond any thermal motion, and the numbers in the file from which they come.
 
 The scale of a field is measured before the pass, in frames spread over the run, so that the
 result depends neither on the blocks nor on the number of workers. It is the largest of
@@ -9,8 +9,8 @@ result depends neither on the blocks nor on the number of workers. It is the lar
 
 each an estimate of the standard deviation of a normal distribution. They are evaluated in every
 sampled frame, and their median over the frames is used, which does not depend on one damaged
-number. The second allows a site larger motion than others of its species. The third accepts
-snapshots in which only a few atoms are displaced.
+number. The second allows for a site with larger motion than others of its species. The third
+accepts snapshots in which only a few atoms are displaced.
 
 An outlier exceeds K times the scale. Velocities have a normal distribution, and the largest of
 10¹⁰ values is 6.5 σ. Forces on a repulsive wall have wider tails (9.6 σ in 6·10⁵ values of bcc
@@ -44,8 +44,8 @@ _MEDIAN, _TAIL, _TAIL_SIGMA = 0.6745, 0.99, 2.576
 _FALSE_ALARM = 1e-6
 """Probability that a run without damage is refused, if its tails are exponential."""
 _NEAR = 0.25
-"""Displacement in distances of nearest neighbours that is never an outlier: in snapshots with
-one displaced atom the others are at rest."""
+"""Displacement in distances of nearest neighbours below which there are no outliers: in
+snapshots with one displaced atom the others are at rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Limits:
 def limits_of(
     sample: Sequence[MotionBlock], supercell: Supercell, n_frames: int, spacing: float
 ) -> Limits:
-    """Limits for all ``n_frames`` frames of a run, from the motion in a sample of them.
+    """Find limits for all ``n_frames`` frames of a run, from the motion in a sample of them.
 
     ``spacing`` is the distance of nearest neighbours in Å.
     """
@@ -132,7 +132,7 @@ def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
 
 @kernel()
 def _count(values_ti, limits_i, beyond_t):  # type: ignore[no-untyped-def]
-    """Add the number of values not within the limits; a nan is not."""
+    """Add the number of values that are not within the limits, or are nan."""
     for t in range(len(values_ti)):
         beyond = 0
         for i in range(len(limits_i)):
@@ -154,7 +154,7 @@ class _Field(NamedTuple):
 def outlier_error(
     block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match, place: Place
 ) -> DataError:
-    """Error that names the value of frame ``t`` of a block that exceeds its limit most.
+    """Error for the value of frame ``t`` of a block that exceeds its limit most.
 
     ``motion`` is the motion of the block; ``place`` names the file and the line.
     """
@@ -176,8 +176,8 @@ def outlier_error(
         f"{field.name}{'xyz'[x]} of atom {match.ids[atom]} is {field.raw[atom, x]:.6g} "
         f"{field.unit}, {size}",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
-        why=f"in this number of values thermal motion does not reach {limits.factor:.0f} "
-        "standard deviations: the number is damaged, or the run is not in equilibrium",
+        why=f"thermal motion does not reach {limits.factor:.0f} standard deviations in this "
+        "number of values: the number is damaged, or the run is not in equilibrium",
         fix="correct the number, or leave the frame out by --frames; `trajmodes fit` leaves "
         "such frames out with --outliers drop",
     )

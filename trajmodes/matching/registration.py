@@ -1,11 +1,11 @@
 """Registration of a crystal on a run: linear map, supercell matrix, site of each atom.
 
 The lattice is indexed from one atom outwards. Vectors from an anchor atom to atoms of its
-species, with the lengths and angles of the primitive vectors, give guesses A of the map
-r_file = r_crystal A. The guess that places the nearest atoms best on sites is refined by linear
-least squares over shells of increasing radius, so that the map is known to a fraction of a
-lattice vector before each shell is indexed. Finally box A⁻¹ cell⁻¹ is integer. It is the
-supercell matrix, whatever the rotation and the shape of the box.
+species, with the lengths and angles of the primitive vectors, give guesses A of the map r_file
+= r_crystal A. The guess with the smallest distances of the nearest atoms from sites is refined
+by linear least squares over shells of increasing radius, so that the map is known to a fraction
+of a lattice vector before each shell is indexed. Finally box A⁻¹ cell⁻¹ is the integer
+supercell matrix, for any rotation and shape of the box.
 """
 
 from collections.abc import Iterator
@@ -26,15 +26,15 @@ from trajmodes.data.lattice import (
 from trajmodes.symmetry.operations import SpaceGroup
 
 _NOISE = 0.2
-"""Å. Tolerated error of a vector between two averaged atoms."""
+"""Tolerated error in Å of a vector between two averaged atoms."""
 _FIRST_SHELL = 40
-"""Number of atoms that a guess is judged by."""
+"""Number of atoms by which a guess is judged."""
 _LARGE = 20_000
 """Number of atoms above which all neighbours of the anchor are minimum images."""
 _MAX_GUESSES = 20_000
 _MAX_FAMILIES = 12
 _FLAT = 10.0
-"""Condition number from which on three vectors span no primitive cell."""
+"""Condition number above which three vectors do not span a primitive cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def register(
     mirrored: bool,
     most_wrong: float = 0.0,
 ) -> Registration | None:
-    """Find the registration of smallest residual; None if the crystal does not fit.
+    """Find the registration of smallest residual; None if the crystal does not match.
 
     Of the registrations that are equivalent by symmetry, one without a rotation is chosen, or
     else the one with the simplest matrix. The box (3, 3) in Å is right-handed, the positions
@@ -154,7 +154,7 @@ def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> 
     """Find the nearest allowed site of a lattice for every point.
 
     The cell (3, 3) in Å is reduced; ``sites`` (s, 3) are reduced coordinates, ``points`` (a, 3)
-    in Å from the same origin. ``allowed`` (a, s) says whether a point may be on a site.
+    in Å from the same origin. ``allowed`` (a, s) states whether a point may be on a site.
     """
     reduced = points @ np.linalg.inv(cell)
     nearest = np.full(len(points), np.inf)
@@ -173,7 +173,7 @@ def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> 
 
 
 def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
-    """All atoms and the images next to them."""
+    """List all atoms and their neighbouring images."""
     box, _ = reduced_cell(atoms.box)
     reduced = wrap((atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box))
     images = AROUND if len(reduced) <= _LARGE else np.zeros((1, 3), dtype=np.int64)
@@ -185,7 +185,7 @@ def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
 def _guesses(
     lattice: _Lattice, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
 ) -> Iterator[tuple[Floats, int]]:
-    """Guesses of the map, with the anchor's site, that symmetry does not relate, best first."""
+    """Iterate over inequivalent guesses of the map, with the site of the anchor, best first."""
     maps = _metric_fits(lattice, cloud, mirrored=mirrored)
     sites = np.flatnonzero(lattice.kinds == cloud.kind)
     if len(maps) == 0:
@@ -194,7 +194,7 @@ def _guesses(
     scores += _tilts(group.crystal, cloud.atoms, maps)[:, None]
     worst = 2.0 * scores.min() + _NOISE
     taken = np.empty((0, 3, 3))
-    # Rounded, so that of guesses that place the shell equally well the least strained is first.
+    # Rounded, so that of guesses with equal scores the least strained is first.
     for flat in np.argsort(np.round(scores, 6), axis=None, kind="stable"):
         g, s = divmod(int(flat), len(sites))
         if scores[g, s] > worst or len(taken) == _MAX_FAMILIES * group.n_operations:
@@ -209,7 +209,7 @@ def _guesses(
 def _tilts(crystal: Crystal, atoms: _Atoms, maps: Floats) -> Floats:
     """Displacement (g,) in Å by which maps shift layers along each other; zero in bulk.
 
-    The atoms of one layer do not show it, so the box decides.
+    The atoms of a single layer do not determine it, but the box does.
     """
     layer = layer_of(crystal.cell, crystal.sites)
     run = layer_of(atoms.box, atoms.positions @ np.linalg.inv(atoms.box))
@@ -267,7 +267,7 @@ def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:
 
 
 def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats:
-    """Rms distance (g,) in Å of the first shell from the nearest sites, given the anchor's."""
+    """Rms distance (g,) in Å of the first shell from the nearest sites, for an anchor site."""
     points, kinds = cloud.vectors[:_FIRST_SHELL], cloud.kinds[:_FIRST_SHELL]
     forbidden = kinds[:, None] != lattice.kinds
     scores = np.empty(len(maps))
@@ -320,8 +320,9 @@ def _refined(
 def _corrected(change: Floats, ideal: Floats, points: Floats) -> tuple[Floats, Floats]:
     """Map and shift by least squares from ideal to actual points (k, 3).
 
-    Deviations from the map given are weighted as strains of the size expected, so that the map
-    is kept in a direction in which the points do not extend, such as the normal of a layer.
+    Deviations from the given map are weighted as strains of the expected size, so that the map
+    is unchanged in a direction in which the points do not extend, such as the normal of a
+    layer.
     """
     apart = points - ideal @ change
     centre = ideal.mean(axis=0)
@@ -359,7 +360,7 @@ def _assigned(lattice: _Lattice, cloud: _Cloud, matrix: Ints) -> Registration:
 def _in_user_basis(
     group: SpaceGroup, lattice: _Lattice, cloud: _Cloud, found: Registration
 ) -> Registration:
-    """Simplest of the registrations that are equivalent by symmetry."""
+    """Choose the simplest of the registrations that are equivalent by symmetry."""
     proper = np.linalg.det(group.cartesian) > 0.0
     # An operation W maps the lattice vector n to n Wᵀ.
     family = np.unique(found.matrix @ group.rotations[proper].swapaxes(1, 2), axis=0)

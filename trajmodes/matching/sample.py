@@ -4,15 +4,15 @@ With equipartition each mode has ⟨|Q̇|²⟩ = k_BT and ⟨ω²|Q|²⟩ = k_BT
 mean of ω² over the modes. With the change ΔF over one interval Δ, ⟨|ΔF|²/M⟩/(Δ²⟨|F|²/M⟩) is at
 most ⟨ω⁴⟩/⟨ω²⟩. Both are lower bounds of the highest ω².
 
-The interval itself is measured by the motion. With v̄ the mean of the velocities of both frames,
-a mode has Δu·v̄/|v̄|² = (2/ω) tan(ωΔ/2) and |Δv|²/|v̄|² = 4 tan²(ωΔ/2) = R, hence
+The interval itself is measured from the motion. With v̄ the mean of the velocities of both
+frames, a mode has Δu·v̄/|v̄|² = (2/ω) tan(ωΔ/2) and |Δv|²/|v̄|² = 4 tan²(ωΔ/2) = R, hence
 
     Δ = (Δu·v̄/|v̄|²) atan(√R/2)/(√R/2).
 
 With sums over all modes in place of one, the relative error of Δ is at most 3c², where 1 + c is
-the factor that is divided by, as long as the correlation of neighbouring velocities is above a
-half. Velocities of the Verlet algorithm are too small by (ωh)²/6 for a time step h, in the mean
-by R/6 (h/Δ)².
+the factor (√R/2)/atan(√R/2), as long as the correlation of neighbouring velocities is above one
+half. Velocities of the Verlet algorithm are too small by the fraction (ωh)²/6 for a time step
+h, on average by R/6 (h/Δ)².
 """
 
 from collections.abc import Callable, Mapping
@@ -37,17 +37,18 @@ ENOUGH = 8
 _PAIRS = 64
 _SAMPLE_BYTES = 1 << 27
 CORRELATED = 0.5
-"""Least correlation of neighbouring velocities that shows the time between frames."""
+"""Least correlation of neighbouring velocities from which the time between frames is
+measured."""
 _FLOOR = 5e-3
 """Least relative error of a measured interval: thermostats and rounding."""
 
 
 class Interval(NamedTuple):
-    """Time between frames, as displacements and velocities show it."""
+    """Time between frames, from displacements and velocities."""
 
     ps: float
     sem_ps: float
-    """Its standard error, of the sample and of the method."""
+    """Its standard error, from the sample and the method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,9 @@ class RunSample:
     box_change: float
     """Largest relative change of the box."""
     omega_bound: float | None
-    """Lower bound of the highest frequency in rad/ps; None from less than eight frames."""
+    """Lower bound of the highest frequency in rad/ps; None from fewer than eight frames."""
     interval: Interval | None
-    """Time between frames from the motion; None if they are too few or too far apart."""
+    """Time between frames from the motion; None if frames are too few or too far apart."""
     correlation: float | None
     """Correlation of the velocities of neighbouring frames, the mean of cos ωΔ over the modes;
     of the forces where there are no velocities, None without both."""
@@ -147,7 +148,7 @@ def sample_run(
         )
     starts, blocks = starts[whole], [blocks[k] for k in whole]
     measured = [measured[k] for k in whole]
-    # Without the empty sites of a crystal that is not perfect.
+    # Without the empty sites of an imperfect crystal.
     there = np.sort(match.permutation)
     masses = match.masses[there]
     table = np.array([_moments(_of_atoms(motion, there), masses) for motion, _ in measured])
@@ -180,7 +181,7 @@ def sample_run(
 
 
 def _pairs(trajectory: Trajectory, n_pairs: int) -> tuple[Ints, int]:
-    """First frames of pairs without a gap, and the length 2; single frames and 1 if none."""
+    """First frames of pairs without a gap, and length 2; without pairs, all frames and 1."""
     inside = [np.arange(start, stop - 1) for start, stop in trajectory.segments]
     first = np.concatenate([*inside, np.empty(0, dtype=np.int64)]).astype(np.int64)
     length = 2 if len(first) else 1
@@ -190,7 +191,7 @@ def _pairs(trajectory: Trajectory, n_pairs: int) -> tuple[Ints, int]:
 
 
 def _of_atoms(motion: MotionBlock, atoms: Ints) -> MotionBlock:
-    """Motion of some atoms; unchanged if they are all."""
+    """Motion of some atoms; unchanged if these are all atoms."""
     if len(atoms) == motion.displacements.shape[1]:
         return motion
     u, v, f = motion.displacements, motion.velocities, motion.forces
@@ -247,7 +248,7 @@ def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
 def interval_from_motion(
     trajectory: Trajectory, motion: Callable[[int, int], MotionBlock], masses: Floats
 ) -> Interval | None:
-    """Time between frames as pairs of frames [start, stop) of a run of any atoms show it.
+    """Estimate the time between frames from pairs of frames [start, stop) of any run.
 
     The result is None without velocities, and if frames are too few or too far apart.
     """

@@ -1,7 +1,8 @@
 """Element of every atom, from its symbol, its mass, the numbers of atoms, or equipartition.
 
-In equilibrium Σ M|v|² is the same for each degree of freedom of every species. Where several
-assignments of elements to types fit the numbers of atoms, the masses of at most one give this.
+In equilibrium Σ M|v|² is the same for each degree of freedom of every species. If several
+assignments of elements to types fit the numbers of atoms, at most one of them gives masses for
+which this holds.
 """
 
 from collections import Counter
@@ -28,13 +29,13 @@ ALIKE = 3.0
 _AT_SITE = 1.0
 """Largest component in Å of the displacement of an atom from its site."""
 _EXCHANGE = 0.02
-"""Relative difference of the temperatures of species that a short run may have."""
+"""Relative difference of the temperatures of species that may occur in a short run."""
 _FRAMES, _LEAST_FRAMES = 64, 8
-"""Number of frames that are sampled for temperatures, and the least one."""
+"""Number of frames that are sampled for temperatures, and the least number."""
 
 
 class AtomSpecies(NamedTuple):
-    """Chemical symbols of all atoms, and how they were found if that is not certain."""
+    """Chemical symbols of all atoms, and a note on their origin if it is not certain."""
 
     species: Species
     notes: tuple[Note, ...] = ()
@@ -43,7 +44,7 @@ class AtomSpecies(NamedTuple):
 def atom_species(
     trajectory: Trajectory, crystal: Crystal, type_map: Mapping[int, str] | None = None
 ) -> AtomSpecies:
-    """Chemical symbol of every atom of a run of a known crystal.
+    """Find the chemical symbol of every atom of a run of a known crystal.
 
     The first source available is used: the user's map of types (type → symbol), the symbols in
     the file, its masses, the numbers of atoms of each type if only one assignment gives an
@@ -74,7 +75,7 @@ def atom_species(
 def species_of_run(
     trajectory: Trajectory, type_map: Mapping[int, str] | None = None
 ) -> Species:
-    """Chemical symbol of every atom if no cell file is given.
+    """Find the chemical symbol of every atom without a cell file.
 
     The first source available is used: the user's map of types (type → symbol), the symbols in
     the file, the element of nearest standard mass.
@@ -101,10 +102,10 @@ def species_of_run(
 
 
 def species_in_order(trajectory: Trajectory, cell: ase.Atoms) -> Species | None:
-    """Symbols of atoms that are at the sites of a cell of as many atoms, in its order.
+    """Symbols of atoms that are at the sites of a cell of as many atoms, in the same order.
 
     None for a cell of one element or another number of atoms, or if an atom is elsewhere. A
-    common shift is not taken out, because it may exchange two sublattices.
+    common shift is not subtracted, because it may exchange two sublattices.
     """
     symbols = tuple(cell.get_chemical_symbols())
     if len(symbols) != trajectory.n_atoms or len(set(symbols)) == 1:
@@ -186,7 +187,7 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> AtomSpecies:
         in_run = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
         per_cell = ", ".join(f"{name}: {crystal.species.count(name)}" for name in names)
         raise UsageError(
-            f"{'several' if ways else 'no'} assignments of types to elements fit the numbers",
+            f"{'several' if ways else 'no'} assignments of elements to types fit the numbers",
             where=f"{in_run}; per cell {per_cell}",
             fix=fix,
         )
@@ -207,7 +208,8 @@ def _of_one_temperature(
 ) -> list[int]:
     """Find the assignments, type → mass, that give all types one kinetic temperature.
 
-    The result has their indices. It is empty if the run has no velocities or too few frames.
+    The result contains their indices. It is empty if the run has no velocities or too few
+    frames.
     """
     n_frames = trajectory.n_frames
     if not trajectory.has_velocities or n_frames < _LEAST_FRAMES:
@@ -230,7 +232,7 @@ def _of_one_temperature(
 
 
 def temperature_difference(means: Floats, errors: Floats) -> float:
-    """Largest difference of two of the temperatures (k,) in errors of it."""
+    """Largest difference of two of the temperatures (k,), in units of its error."""
     sigma = np.hypot(errors, _EXCHANGE * means)
     return max(
         float(abs(means[i] - means[j]) / np.hypot(sigma[i], sigma[j]))
@@ -239,7 +241,7 @@ def temperature_difference(means: Floats, errors: Floats) -> float:
 
 
 def _assignments(counts: list[int], wanted: Mapping[str, int]) -> Iterator[Species]:
-    """All assignments of elements to types that give the wanted numbers of atoms."""
+    """Iterate over assignments of elements to types that give the required numbers of atoms."""
     if not counts:
         if not any(wanted.values()):
             yield ()

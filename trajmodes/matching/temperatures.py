@@ -1,10 +1,10 @@
-"""Units and elements of a run, judged by its temperatures.
+"""Test of the units and elements of a run by its temperatures.
 
-Velocities give the kinetic temperature, forces and displacements the virial one. Both agree in
-a solid if units and masses are right. Equipartition gives every species the same kinetic
-temperature, Σ M|v|² = k_BT for each degree of freedom. If two elements are interchanged, one
-temperature is too high by the ratio of the masses and the other too low, while that of all
-atoms hardly changes.
+Velocities give the kinetic temperature, forces and displacements the virial temperature. Both
+agree in a solid if units and masses are correct. Equipartition gives every species the same
+kinetic temperature, Σ M|v|² = k_BT for each degree of freedom. If two elements are
+interchanged, one temperature is too high by the ratio of the masses and the other too low,
+while the temperature of all atoms hardly changes.
 """
 
 from collections.abc import Mapping
@@ -25,28 +25,28 @@ from trajmodes.units import DALTON
 PROVABLE_UNITS: tuple[
     Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
 ] = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
-"""Unit styles with fixed factors; those of lj are known to the user only."""
+"""Unit styles with fixed factors; the factors of lj are known only to the user."""
 _PROOF = 1.8
 """Kinetic and virial temperature within this factor of each other prove the units of a file."""
 _RATIO = 3.0
 """Largest ratio of kinetic and virial temperature in a solid."""
 _AGREE, _DISAGREE = 1.3, 1.8
-"""Ratios of two temperatures. In an anharmonic crystal the kinetic and the virial one differ by
-a few per cent; a wrong element changes the kinetic one by the ratio of the masses."""
+"""Ratios of two temperatures. In an anharmonic crystal kinetic and virial temperature differ by
+a few per cent; a wrong element changes the kinetic temperature by the ratio of the masses."""
 _UNLIKE = 4.5
 """Standard errors beyond which temperatures of species differ."""
 _MOST_SPECIES = 6
-"""Most species whose assignments to types are all tried."""
+"""Largest number of species for which all assignments to types are tried."""
 
 
 class UnitsProof(NamedTuple):
-    """Whether a run shows that its units are right."""
+    """Whether a run proves that its units are correct."""
 
     holds: bool
     text: str
     """The evidence, or what is missing."""
     mismatch: float = np.inf
-    """Absolute logarithm of the ratio of two quantities that should be equal."""
+    """Absolute value of the logarithm of the ratio of two quantities that should be equal."""
 
 
 def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
@@ -65,7 +65,7 @@ def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
         text = f"{both} disagree; elements of the cell file or of the atoms may be wrong"
         return UnitsProof(holds=False, text=text, mismatch=mismatch)
     if sample.kinetic is not None and trajectory.interval_ps is None:
-        text = "velocities and displacements show the units only with a time step"
+        text = "velocities and displacements determine the units only with a time step"
         return UnitsProof(holds=False, text=text)
     if sample.kinetic is not None and sample.interval is not None:
         assert trajectory.interval_ps is not None
@@ -79,9 +79,7 @@ def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
         return UnitsProof(holds=agree, text=text, mismatch=mismatch)
     if sample.kinetic is None and not trajectory.has_forces:
         return UnitsProof(holds=True, text="the file contains lengths only, in Å")
-    text = (
-        "forces without velocities do not show their unit, nor velocities of frames far apart"
-    )
+    text = "neither forces without velocities nor velocities of distant frames determine units"
     return UnitsProof(holds=False, text=text)
 
 
@@ -127,7 +125,7 @@ def _likely_units(style: str, kinetic: float, virial: float) -> str:
 
 
 def two_temperatures_note(crystal: Crystal, sample: RunSample) -> Note | None:
-    """Compare the kinetic temperature with the virial one; None if one of them is missing."""
+    """Compare the kinetic with the virial temperature; None if one of them is missing."""
     (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
     if not np.isfinite([kinetic, virial]).all():
         return None
@@ -153,12 +151,12 @@ def two_temperatures_note(crystal: Crystal, sample: RunSample) -> Note | None:
 def species_note(
     trajectory: Trajectory, masses_of: Mapping[str, float], sample: RunSample
 ) -> Note | None:
-    """Compare the kinetic temperatures of the species; None where they agree or are too few.
+    """Compare the kinetic temperatures of the species; None if they agree or are too few.
 
     ``masses_of`` are the mean masses of the species.
 
-    They disagree with an error if elements are interchanged, that is if exactly one other
-    assignment of the elements gives one temperature.
+    The note is an error if elements are interchanged, that is if exactly one other assignment
+    of the elements gives one temperature, or if the temperatures differ by a large factor.
     """
     names = tuple(sample.kinetic_by_species)
     if len(names) < 2 or len(sample.frames) < ENOUGH:
@@ -199,7 +197,7 @@ def species_note(
 
 
 def _where_given(trajectory: Trajectory) -> str:
-    """Where the user gave the elements."""
+    """Name the place where the user gave the elements."""
     if trajectory.types is None or trajectory.species is not None:
         return " in the file"
     return ", in the order of the types: --species"

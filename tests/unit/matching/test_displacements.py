@@ -106,5 +106,5 @@ def test_other_box_is_refused(run, displacer):
 
 def test_other_number_of_atoms_is_refused(crystals, einstein, displacer):
     other = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
-    with pytest.raises(DataError, match="a frame has 16 atoms, the match 26"):
+    with pytest.raises(DataError, match="a frame has 16 atoms, but the match has 26"):
         displacer(other.read(0, 1))

@@ -106,7 +106,7 @@ def test_elements_are_those_of_one_temperature(tmp_path, salt, cell_file):
             cutoff2=4.0
         )
     bare = write_dump(tmp_path / "bare.lammpstrj", run, ("xu", "fx"), types=3 - types)
-    with pytest.raises(UsageError, match="several assignments of types to elements"):
+    with pytest.raises(UsageError, match="several assignments of elements to types"):
         tm.open(bare, cell=cell_file, timestep_fs=1.0, units="metal")
 
 
