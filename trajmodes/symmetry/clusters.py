@@ -27,10 +27,11 @@ SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
 
 _NOISE = 1e-6
-"""Distances within this of the cutoff, in Å, count as equal to it, despite rounding."""
+"""Distances that differ from the cutoff by less than this, in Å, are equal to it up to
+rounding."""
 
 MARGIN = 0.02
-"""Distance in Å beyond the cutoff to which clusters are listed, so that orbits are whole."""
+"""Distance in Å beyond the cutoff to which clusters are listed, so that orbits are complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Orbits:
     stabilisers: Bools
     """(o, g, m) whether operation and permutation leave the representative invariant."""
     images: Images | None = None
-    """Nearest images, if clusters consist of atoms of a supercell: cells then count modulo the
-    supercell, and distances are those of nearest images."""
+    """Nearest images, if clusters consist of atoms of a supercell. Cells are then defined
+    modulo the supercell, and distances are those of nearest images."""
     notes: tuple[Note, ...] = ()
     """Remarks for the user on the choice of clusters."""
 
@@ -85,7 +86,7 @@ class Orbits:
         return len(self.orbit)
 
     def selected(self, wanted: Bools) -> "Orbits":
-        """Keep the orbits that a (o,) mask marks, by ascending radius, and their clusters."""
+        """Keep the orbits of a (o,) mask, by ascending radius, and their clusters."""
         # Rounded: noise in equal radii must not decide the order.
         chosen = np.argsort(np.round(self.radii, 6), kind="stable")
         chosen = chosen[wanted[chosen]]
@@ -161,8 +162,8 @@ def cluster_orbits(
 ) -> Orbits:
     """Find the orbits of all clusters whose members lie within a cutoff of each other.
 
-    Members may repeat: self terms are clusters. Clusters of order 1 are the sites. Those of a
-    layer do not extend across its empty space.
+    Members may repeat, so that self terms are clusters. Clusters of order 1 are the sites.
+    Clusters of a layer do not extend across its empty space.
 
     Parameters
     ----------
@@ -191,11 +192,11 @@ def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     limit = admissible_radius(supercell)
     if cutoff.largest > limit + 1e-6:
         raise UsageError(
-            f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
+            f"the cutoff of {cutoff.largest:g} Å extends beyond the supercell's inscribed "
             "sphere",
             why="more distant pairs interact with their own periodic images",
             fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
-            '"supercell" takes all pairs of the supercell',
+            '"supercell" includes all pairs of the supercell',
         )
     return cutoff.limited(limit - SHELL_TOLERANCE)
 
@@ -276,15 +277,15 @@ def distances_of(
 def classify(
     group: SpaceGroup, sites: Ints, lattice: Ints, images: Images | None = None
 ) -> Orbits:
-    """Sort listed clusters into orbits; orbits that the list contains only in part are dropped.
+    """Sort listed clusters into orbits; orbits that are not listed completely are dropped.
 
     Parameters
     ----------
     sites, lattice
         (c, n) and (c, n, 3) as in `Orbits`, with all permutations of the members.
     images
-        Those of a supercell, whose atoms the clusters consist of: cells that are equal modulo
-        the supercell are identified. By default all cells are distinct.
+        Images of a supercell, if the clusters consist of its atoms. Cells that are equal modulo
+        the supercell are then identified; by default all cells are distinct.
     """
     key = _key(group, sites, lattice, None if images is None else images.supercell)
     ascending = np.argsort(key(sites, lattice), kind="stable")
@@ -293,7 +294,7 @@ def classify(
     lost = len(keys)
 
     def places(images: Iterator[tuple[Ints, Ints]]) -> Ints:
-        """Index of each image of each cluster, and last of a lost one: `lost` if not listed."""
+        """Index of all images of each cluster, `lost` if not listed; the last is `lost`."""
         return np.array([np.append(_find(keys, key(*image)), lost) for image in images])
 
     moved_gc = places(_moved(group, g, sites, lattice) for g in range(group.n_operations))

@@ -1,4 +1,4 @@
-"""Cutoffs of force constants: one radius, or radii for pairs of species; the largest ones."""
+"""Cutoffs of force constants: one radius, or radii for pairs of species; largest cutoffs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,8 +83,8 @@ class Cutoff:
 def admissible_radius(supercell: Supercell) -> float:
     """Largest cutoff in Å within which pairs have a single nearest image.
 
-    It is half the shortest lattice vector of the supercell, of a layer the shortest in its
-    plane: clusters do not extend across the empty space between layers.
+    It is half the shortest lattice vector of the supercell. For a layer it is half the shortest
+    vector in its plane, because clusters do not extend across the empty space between layers.
     """
     cell, layer = supercell.cell, single_layer(supercell.crystal)
     if layer is not None:
@@ -101,9 +101,9 @@ def single_layer(crystal: Crystal) -> Layer | None:
 
 
 def largest_radius(supercell: Supercell) -> float:
-    """Largest useful cutoff in Å: the admissible one, but not beyond 4096 neighbours.
+    """Largest useful cutoff in Å: the admissible cutoff, but at most 4096 neighbours.
 
-    The time of a fit grows with the sixth power of the cutoff and more. 4096 neighbours are
+    The time of a fit grows at least with the sixth power of the cutoff. 4096 neighbours are
     within 27 Å in silicon.
     """
     crystal = supercell.crystal

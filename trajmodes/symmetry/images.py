@@ -6,8 +6,8 @@ parts if several are equally near (Parlinski, Li and Kawazoe, Phys. Rev. Lett. 7
 
 In a cluster of three or more atoms, images can be nearest to any one of them. phono3py (4.0 and
 later, `make_r0_average`) averages over the choices, which keeps the symmetry under exchange of
-members, and so does `images_of_clusters`. The choices agree where all atoms are nearest images
-of each other, as within any cutoff that fits the supercell. The sum of the shared constants
+members, and so does `images_of_clusters`. The choices agree if all atoms are nearest images of
+each other, as within any cutoff that fits into the supercell. The sum of the shared constants
 over the last member vanishes only after the sum over images.
 """
 
@@ -22,7 +22,7 @@ from trajmodes.data.lattice import nearest_images
 from trajmodes.symmetry.translations import cell_rank
 
 _SAME = 1e-6
-"""Difference of force constants, relative to the largest, that is rounding."""
+"""Difference of force constants, relative to the largest, below which they are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class ClusterImages(NamedTuple):
 def images_of_clusters(images: Images, sites: Ints, lattice: Ints) -> ClusterImages:
     """Find the images of clusters with sites (c, n) and cells (c, n, 3).
 
-    They are nearest to one of the members, and averaged over the choice of this member.
+    The images are nearest to one of the members, and are averaged over the choice of this
+    member.
     """
     n_clusters, order = sites.shape
     parts = []
@@ -121,8 +122,8 @@ def _merged(owner: Ints, lattice: Ints, share: Floats) -> ClusterImages:
 def are_of_nearest(images: Images, sites: Ints, lattice: Ints, values: Floats) -> bool:
     """Whether force constants (c, 3, …) are those of nearest images, shared as here.
 
-    They are so if the sum over the images of each cluster of atoms of the supercell, shared
-    among its nearest images, gives them back.
+    This is so if the sums over the images of each cluster of atoms of the supercell, shared
+    among its nearest images, reproduce the force constants.
     """
     flat = values.reshape(len(values), -1)
     listed = np.flatnonzero(flat.any(axis=1))

@@ -67,7 +67,7 @@ class SpaceGroup:
         return len(self.rotations)
 
     def subgroup(self, keep: Bools) -> "SpaceGroup":
-        """Keep the operations that a (g,) mask marks; they must form a group."""
+        """Keep the operations of a (g,) mask; they must form a group."""
         return replace(
             self,
             rotations=self.rotations[keep],
@@ -79,9 +79,10 @@ class SpaceGroup:
 
 
 def space_group(crystal: Crystal, *, tolerance: float = TOLERANCE) -> SpaceGroup:
-    """Find the space group of a crystal with spglib (Togo, Shinohara, Tanaka 2024).
+    """Find the space group of a crystal with spglib.
 
-    If its cell is not primitive, centring translations are among the operations.
+    If its cell is not primitive, centring translations are among the operations. See A. Togo,
+    K. Shinohara, I. Tanaka, Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024).
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None
     return _dataset(crystal.cell.tobytes(), crystal.sites.tobytes(), numbers, tolerance)
 
 
-# One job asks for the same crystal many times, and spglib takes milliseconds for each.
+# One job needs the symmetry of the same crystal many times, and each call of spglib takes
+# milliseconds.
 @lru_cache(maxsize=16)
 def _dataset(
     cell: bytes, sites: bytes, numbers: tuple[int, ...], tolerance: float
@@ -143,7 +145,7 @@ def _dataset(
 def conventional_cell(crystal: Crystal, *, tolerance: float = 1e-4) -> Floats:
     """(3, 3) M: the rows of M @ cell are the vectors of the standard conventional cell.
 
-    Those of the crystal itself if it has no symmetry.
+    M is the identity if spglib finds no symmetry.
     """
     dataset = symmetry_dataset(crystal, tolerance)
     if dataset is None:
@@ -190,7 +192,7 @@ def _site_images(
     if worst > 4.0 * tolerance or not bijective:
         raise DataError(
             "a symmetry operation does not map sites to sites",
-            where=f"nearest site {worst:.3g} Å off, tolerance {tolerance:g} Å",
+            where=f"nearest site {worst:.3g} Å away, tolerance {tolerance:g} Å",
             why="the cell obeys its symmetry only approximately",
             fix="symmetrise the cell file, or lower the tolerance",
         )
@@ -218,7 +220,7 @@ def supercell_group(group: SpaceGroup, supercell: Supercell) -> SpaceGroup:
 
 
 def loses_symmetry(supercell: Supercell) -> bool:
-    """Whether a supercell lacks operations of its crystal, as a rectangular one of graphene."""
+    """Whether a supercell lacks operations of its crystal, as a rectangle of graphene."""
     group = space_group(supercell.crystal)
     return supercell_group(group, supercell).n_operations < group.n_operations
 
@@ -240,7 +242,7 @@ class ReducedCrystal:
 
 
 def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
-    """Symmetrise the sites of a crystal by its space group: the means of their images.
+    """Symmetrise the sites of a crystal: each becomes the mean of the images at this site.
 
     Also returns the largest displacement of a site in Å. A crystal symmetric to rounding is
     returned unchanged.
@@ -270,7 +272,7 @@ def in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
 
 
 def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal, float]:
-    """Fold a large cell into a smaller one: each class of translated atoms becomes a site.
+    """Fold a large cell into a smaller one; each class of translated atoms becomes a site.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 Operations that map both crystal and supercell onto themselves leave the normal matrix of a
 symmetric expansion unchanged if they are applied to the data. The covariances may therefore be
-averaged over these operations, and the sum over all first pairs is the sum over inequivalent
-ones, each counted as often as its star has members.
+averaged over these operations, and the sum over all first pairs is a sum over inequivalent
+pairs, each weighted with the number of members of its star.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from trajmodes.symmetry.translations import cell_rank
 
 
 def symmetrised(group: SpaceGroup, supercell: Supercell, values: Floats) -> Floats:
-    """Average (c, s, s', 3, 3, b) over operations; c is the cell of s', counted from that of s.
+    """Average (c, s, s', 3, 3, b) over operations; c is the cell of s' relative to that of s.
 
     The operations must map the supercell onto itself.
     """
@@ -36,14 +36,14 @@ def symmetrised(group: SpaceGroup, supercell: Supercell, values: Floats) -> Floa
 
 
 def stars_of_pairs(group: SpaceGroup, sites: Ints, lattice: Ints) -> Ints:
-    """(p,) members in the star of each pair at its first member; 0 at the other members.
+    """(p,) number of members of each star at its first pair; 0 at its other pairs.
 
     Parameters
     ----------
     sites
-        (p, 2) sites of the pairs, of which the operations map each to another one.
+        (p, 2) sites of the pairs; the operations map each pair of the list to one of the list.
     lattice
-        (p, 3) cell of the second site, counted from that of the first.
+        (p, 3) cell of the second site relative to that of the first.
     """
     keys = _keys(sites, lattice, lattice)
     order = np.argsort(keys)

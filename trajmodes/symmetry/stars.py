@@ -23,8 +23,8 @@ from trajmodes.symmetry.operations import space_group
 
 _STEPS = 4096 * 3**2 * 5 * 7 * 11 * 13 * 17 * 19
 """Common denominator of q. All denominators up to 22 and powers of two up to 4096 divide it.
-Other fractions down to a thousandth stay farther from a rounding edge (½ of a step) than the
-1e-4 of a step that double precision can be wrong by."""
+Other fractions down to a thousandth differ from a rounding edge (½ of a step) by more than the
+error of double precision, 1e-4 of a step."""
 
 
 def star_images(crystal: Crystal, qpoints: npt.ArrayLike) -> Floats:

@@ -1,4 +1,4 @@
-"""Orbits of the clusters of atoms of a supercell, whose force constants its images share.
+"""Orbits of clusters of atoms of a supercell, whose images share the force constants.
 
 Beyond the sphere inscribed in its Wigner–Seitz cell, the atoms of a periodic supercell interact
 with several images of each other, and forces determine only the sum over the images. Such
@@ -39,7 +39,7 @@ def supercell_orbits(
     Raises
     ------
     UsageError
-        If the clusters are too many.
+        If there are too many clusters.
     """
     return _orbits(group, order, images_of_pairs(supercell, SHELL_TOLERANCE), cutoff)
 
@@ -109,7 +109,8 @@ def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
     cells = orbits.lattice[:, 1]
     first, second = orbits.sites.T
     pair, found, share = images.of_pairs(first, second, cells)
-    # Sort by the supercell vectors that lead to the images: independent of the basis searched.
+    # Sorted by the supercell vectors to the images, which do not depend on the basis of the
+    # search.
     steps = np.rint((found - cells[pair]) @ np.linalg.inv(supercell.matrix))
     order = np.lexsort((*steps.T[::-1], pair))
     pair, lattice = pair[order], np.zeros((len(pair), 2, 3), dtype=np.int64)

@@ -42,7 +42,7 @@ class PairList:
     lattice: Ints
     """(p, 3) lattice vector of the neighbour's cell."""
     share: Floats
-    """(p,) share of the force constant that the image has."""
+    """(p,) share of the image in the force constant."""
 
     def values(self, matrices: Complexes) -> Floats:
         """Force constants (p, 3, 3) in eV/Å² from dynamical matrices.
@@ -110,7 +110,7 @@ def _half_labels(space: HalfSpace) -> Ints:
 def star_mean(space: HalfSpace, matrices: Complexes) -> Complexes:
     """Average matrices over the space group of the crystal and time reversal.
 
-    Only operations are used that preserve the masses and the supercell. ``matrices`` are
+    Only operations that preserve the masses and the supercell are used. ``matrices`` are
     Hermitian, (…, q, 3s, 3s) in Cartesian components with the phase at the positions of the
     atoms, such as dynamical matrices or covariances of amplitudes. The shape of the result is
     the same.

@@ -1,8 +1,8 @@
 """Symmetry-adapted tensors: the force constants that symmetry allows on each orbit.
 
 The force constants of the representative of an orbit are a vector of 3ⁿ numbers that its
-stabiliser leaves invariant: the space onto which the mean of the stabiliser's matrices
-projects. The tensors of the other clusters of the orbit follow by the operations and
+stabiliser leaves invariant. The mean of the matrices of the stabiliser projects onto the space
+of these vectors. The tensors of the other clusters of the orbit follow by the operations and
 permutations that map the representative to them. They are orthonormal in Σ_clusters |Φ|² per
 primitive cell. Sum rules relate different orbits and are in `constraints`.
 """
@@ -63,7 +63,7 @@ class SymmetryBasis:
         return np.where(width < self.counts[self.orbits.orbit][:, None], own, self.starts[-1])
 
     def selected(self, wanted: Bools) -> tuple["SymmetryBasis", Bools]:
-        """Select the orbits that a (o,) mask marks; also return the (z,) mask of parameters."""
+        """Select the orbits of a (o,) mask; also return the (z,) mask of parameters."""
         kept = wanted[self.orbits.orbit]
         starts = np.concatenate([[0], np.cumsum(self.counts[wanted])])
         # Orbits are sorted already: the selection keeps the order of the clusters.
@@ -97,8 +97,8 @@ class SymmetryBasis:
     ) -> ClusterConstants:
         """Expand (z,) parameters in eV/Åⁿ into force constants of third or higher order.
 
-        Those of atoms of a supercell are shared among nearest images. (b, z) replicates of the
-        parameters give error bars.
+        Force constants of atoms of a supercell are shared among nearest images. (b, z)
+        replicates of the parameters give error bars.
         """
         sites, lattice, values = self.orbits.sites, self.orbits.lattice, self.expand(parameters)
         again = None if replicates is None else self.expand(replicates)
@@ -156,8 +156,8 @@ def _reorderings(order: int) -> Ints:
 def _invariant_space(stabiliser: Bools, powers: Floats, rows: Ints) -> Floats:
     """(3ⁿ, k) orthonormal tensors that a stabiliser (g, m) leaves invariant.
 
-    By Gram–Schmidt over the columns of the projector. The choice of eigenvectors in a
-    degenerate space would depend on the linear-algebra library.
+    They are found by Gram–Schmidt orthogonalisation of the columns of the projector, because a
+    choice of eigenvectors in a degenerate space would depend on the linear-algebra library.
     """
     projector = np.zeros(powers.shape[1:])
     for own, row in zip(stabiliser.T, rows, strict=True):

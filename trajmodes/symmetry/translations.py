@@ -169,7 +169,7 @@ def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
 def lattice_field(space: HalfSpace, waves: Complexes) -> Floats:
     """(t, a, 3) real field whose transform by `lattice_transform` is ``waves`` (q, t, 3s).
 
-    The imaginary parts that a real field cannot have, at q = −q, are left out.
+    At q = −q the imaginary parts, which a real field does not have, are left out.
     """
     n_frames, n_parts = waves.shape[1:]
     d1, d2, d3 = space.supercell.shape
