@@ -26,7 +26,7 @@ from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
 
 _PHASE_BYTES = 16 << 20
-"""Memory of the phases: more atoms are summed over in parts."""
+"""Memory of the phases in bytes; if more is needed, atoms are summed in parts."""
 
 
 class _Grid(NamedTuple):
@@ -36,7 +36,7 @@ class _Grid(NamedTuple):
     waves: Floats
     """(3, 3) Q_0, b_1 and b_2, Cartesian, in 1/Å without 2π."""
     flat: Ints
-    """(k,) place of each Q in the flattened grid."""
+    """(k,) index of each Q in the flattened grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ class DensityTransform:
         return 1 if self.frames is None else 4
 
     def __call__(self, block: MotionBlock) -> DensitySeries:
-        """Density and current of every frame of a block.
+        """Compute density and current of every frame of a block.
 
         Raises
         ------
         DataError
-            If currents are wanted, and the run has no velocities.
+            If currents are requested, and the run has no velocities.
         """
         (rows, columns), n_q, width = self.grid.shape, len(self.grid.flat), 1
         velocities = np.zeros((block.n_frames, 0, 3))
@@ -126,7 +126,7 @@ class DensityTransform:
         return DensitySeries(block.first_frame, found)
 
     def _parts(self, most: int) -> list[tuple[Ints, Floats]]:
-        """Atoms of one species, at most so many, and its amplitudes (k,)."""
+        """List parts of at most ``most`` atoms of one species, with its amplitudes (k,)."""
         starts = (0, *self.ends[:-1])
         return [
             (self.order[first : min(first + most, stop)], factor)
@@ -156,7 +156,7 @@ def _directions(waves: Floats) -> Floats:
     """(k, 3, 3) rows: unit vectors along Q and along two normals; nan at Q = 0."""
     length = np.linalg.norm(waves, axis=1, keepdims=True)
     along = np.divide(waves, length, out=np.full_like(waves, np.nan), where=length > 1e-9)
-    # The axis least along Q gives the first normal.
+    # The axis with the smallest component of Q gives the first normal.
     axis = np.eye(3)[np.abs(waves).argmin(axis=1)]
     normal = np.cross(along, axis)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
@@ -208,7 +208,7 @@ def _lattice_basis(rows: Iterable[list[int]]) -> list[list[int]]:
 
 
 def _reduced(basis: list[list[int]]) -> list[list[int]]:
-    """Shortest basis of a lattice of two dimensions (Lagrange); other bases as they are."""
+    """Shortest basis of a two-dimensional lattice (Lagrange); other bases are unchanged."""
     if len(basis) != 2:
         return basis
     short, long = (np.array(one) for one in basis)

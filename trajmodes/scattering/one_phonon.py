@@ -7,8 +7,8 @@ To first order in the displacements from the sites, the mode m at Q scatters wit
 
 with n sites in the cell and the mean square f² of the scattering amplitudes (Squires,
 Introduction to the Theory of Thermal Neutron Scattering (2012), ch. 3). The polarisation
-vectors are those at Q itself, so that no phases of the sites are left. ⟨|Q_m|²⟩ is the sum of
-the two lines: ħ(n + 1)/2ω at +ω, where a phonon is created, and ħn/2ω at −ω; k_BT/2ω² each for
+vectors are those at Q itself, so that no phases of the sites appear. ⟨|Q_m|²⟩ is the sum of the
+two lines: ħ(n + 1)/2ω at +ω, where a phonon is created, and ħn/2ω at −ω; k_BT/2ω² each for
 classical oscillators.
 
 A line of full width γ is that of a damped oscillator,
@@ -61,10 +61,11 @@ def one_phonon(
     *,
     in_supercell: bool = False,
 ) -> OnePhonon:
-    """Lines at each Q.
+    """Compute the lines at each Q.
 
     At reciprocal lattice points on a line, longitudinal modes of a polar crystal have the
-    macroscopic field of their neighbours on it; ``in_supercell``: none, as in a periodic box.
+    macroscopic field of the neighbouring points on the line. With ``in_supercell`` they have
+    none, as in a periodic box.
     """
     directions = None
     if waves.places.shape[1] == 1 and not in_supercell:
@@ -104,7 +105,7 @@ def with_errors(lines: OnePhonon, replicates: Iterable[OnePhonon]) -> OnePhonon:
 def lines_of_modes(
     modes: Modes, waves: Wavevectors, amplitudes: Weights, thermal: Thermal
 ) -> OnePhonon:
-    """Lines at each Q of the modes there, in the order of the wavevectors."""
+    """Compute the lines of the modes at each Q; both are in the order of the wavevectors."""
     q_kx = waves.cartesian
     exponent = 0.5 * np.einsum("kx,sxy,ky->ks", q_kx, thermal.displacements, q_kx)
     factors = np.exp(-exponent)
@@ -140,7 +141,7 @@ def _occupied(omega: Floats, thermal: Thermal) -> tuple[Floats, Floats]:
 def broadened(lines: OnePhonon, omega: Floats, resolution: float, thermal: Thermal) -> Floats:
     """S(Q, ω) (k, w) in ps/rad at frequencies (w,), of both signs, in rad/ps.
 
-    Lines with a width are damped oscillators, the others have that of the resolution.
+    Lines with a width are damped oscillators; the others have the width of the resolution.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def broadened(lines: OnePhonon, omega: Floats, resolution: float, thermal: Therm
 
 
 def _classical_total(lines: OnePhonon, m: int, thermal: Thermal) -> Floats:
-    """Intensity (k,) of both lines of a branch with classical occupation; ħ/ω for 0 K."""
+    """Intensity (k,) of both lines of a branch, classical; with ħ in place of k_BT at 0 K."""
     both = lines.created[:, m] + lines.annihilated[:, m]
     if not thermal.quantum:
         return both

@@ -9,9 +9,10 @@ The integral over positive and negative ω is S(Q) = ⟨|δρ|²⟩/N f². The e
 ω; the mean of both signs is kept. Spectra of the current j have the same form, without a mean.
 
 Spectra are means over Hann-windowed, half-overlapping segments (`project.spectra.segments`).
-The transform of a Hann window is zero beyond its first bin, so the mean is taken out of the
-bins 0 and ±1 after the pass. Standard errors follow from the spread of the segments, those of
-these two bins from that of a Gaussian process, whose power has an error of its own size.
+The transform of a Hann window is zero beyond its first bin, so that the mean is subtracted from
+the bins 0 and ±1 after the pass. Standard errors follow from the spread of the segments. Those
+of the bins 0 and ±1 assume a Gaussian process, for which the power of one segment has a
+relative error of one.
 """
 
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ from trajmodes.streaming.reduction import (
 )
 
 N_BLOCKS = 16
-"""Blocks of time, whose spread gives the error of S(Q)."""
+"""Number of blocks of time, whose spread gives the error of S(Q)."""
 _NEAR_ELASTIC = 2
-"""Bins that the mean of a windowed segment reaches."""
+"""Number of bins to which the mean of a windowed segment contributes."""
 _BATCH_BYTES = 1 << 20
 
 
@@ -119,7 +120,7 @@ class DensityMoments(BlockReduction[DensitySeries, MomentSums]):
         return MomentSums(density.shape[1], density.sum(axis=1), square)
 
     def finalize(self, state: BlockSums[MomentSums]) -> BlockSums[MomentSums]:
-        """Return the sums as they are."""
+        """Return the sums unchanged."""
         return state
 
 
@@ -167,11 +168,11 @@ class StructureFactorReduction:
     def combine(
         self, earlier: dict[str, object], later: dict[str, object]
     ) -> dict[str, object]:
-        """State of two parts of the run."""
+        """Return the state of two neighbouring parts of the run."""
         return self._parts.combine(earlier, later)
 
     def finalize(self, state: dict[str, object]) -> StructureFactor:
-        """Structure factor and currents with their standard errors."""
+        """Return structure factor and currents with their standard errors."""
         found = self._parts.finalize(state)
         sums, moments = found["spectra"], found["moments"]
         length = self.segment_frames

@@ -20,7 +20,7 @@ from trajmodes.symmetry.operations import conventional_vectors
 Axes = Literal["primitive", "conventional"]
 
 _NEAR = 1e-3
-"""Distance from an integer that is rounding of the numbers given: 0.3333 for 1/3."""
+"""Distance from an integer that is due to rounding of the given numbers, as 0.3333 for 1/3."""
 _MOST = 200_000
 """Largest number of Q of one calculation."""
 
@@ -35,7 +35,7 @@ class Section:
     corner: Floats
     """(3,) hkl of its first point."""
     edges: Floats
-    """(d, 3) hkl from there to the end of the line, or to both neighbouring corners."""
+    """(d, 3) hkl from this point to the end of the line, or to both neighbouring corners."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, units="3 3", corner="3", edges="d 3")
@@ -53,7 +53,7 @@ def section(
     across: tuple[float, ...] | None = None,
     axes: Axes = "primitive",
 ) -> Section:
-    """Line from ``start`` to ``end``, or the plane that they span with ``across``.
+    """Make the line from ``start`` to ``end``, or the plane that they span with ``across``.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def section(
         named = ", ".join(str(list(one)) for one in (start, *ends))
         raise UsageError(
             f"the points {named} span no {'line' if across is None else 'plane'}",
-            fix="give different ones" if across is None else "give three that form a triangle",
+            fix="give different points" if across is None else "give points of a triangle",
         )
     units: Floats = np.eye(3)
     if axes == "conventional":
@@ -85,12 +85,12 @@ def on_grid(one: Section, points: int) -> Wavevectors:
 
 
 def commensurate_on(one: Section, supercell: Supercell) -> Wavevectors:
-    """All Q on the line or in the plane that the supercell admits.
+    """Find all Q on the line or in the plane that the supercell admits.
 
     Raises
     ------
     UsageError
-        If there is none but Q = 0, or there are too many.
+        If there is no Q except zero, or there are too many.
     """
     to_integers = supercell.matrix @ one.units.T
     corner, edges = to_integers @ one.corner, one.edges @ to_integers.T
@@ -100,21 +100,21 @@ def commensurate_on(one: Section, supercell: Supercell) -> Wavevectors:
         raise UsageError(
             f"the supercell admits no Q on the {'line' if len(edges) == 1 else 'plane'} "
             f"through ({where})",
-            why="a run has waves that are periodic in its box only",
+            why="a run contains only waves that are periodic in its box",
             fix="choose points that the supercell admits, or a larger supercell",
         )
     if len(places) > _MOST:
         raise UsageError(
-            f"there are {len(places)} Q in the plane, at most {_MOST} are possible",
+            f"there are {len(places)} Q in the plane, but at most {_MOST} are possible",
             fix="choose a smaller part of the plane",
         )
     found = one.at(places)
     if not found.lengths.max() > 1e-6:
         raise UsageError(
-            "the supercell admits only Q = 0 there, where nothing scatters",
+            "the supercell admits only Q = 0 there, where there is no scattering",
             fix="choose points farther from the origin",
         )
-    # Exactly commensurate, whatever the rounding of the points given.
+    # Exactly commensurate, for any rounding of the given points.
     integers = np.rint(found.qpoints @ supercell.matrix.T)
     q = np.linalg.solve(supercell.matrix, integers.T).T
     return Wavevectors(one.crystal, q @ np.linalg.inv(one.units), q, places)
@@ -123,7 +123,7 @@ def commensurate_on(one: Section, supercell: Supercell) -> Wavevectors:
 def _integer_places(corner: Floats, edges: Floats) -> Floats:
     """Places (k, d) of the integer points among corner + places @ edges, in ascending order."""
     size = len(edges)
-    # The axes on which the edges are most independent number the points.
+    # The points are numbered along the axes on which the edges are most independent.
     axes = max(
         combinations(range(3), size),
         key=lambda chosen: abs(np.linalg.det(edges[:, chosen])),

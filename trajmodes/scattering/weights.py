@@ -21,7 +21,7 @@ _ENTRY = re.compile(r"([A-Za-z]+)[:=]([-+]?[0-9.]+(?:[eE][-+]?\d+)?)")
 
 
 def weights(choice: str, waves: Wavevectors) -> Weights:
-    """Scattering amplitudes at each Q.
+    """Find the scattering amplitudes at each Q.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def weights(choice: str, waves: Wavevectors) -> Weights:
     Raises
     ------
     UsageError
-        If the text is not one of these, a species has no amplitude, or the library for the
-        tabulated ones is missing.
+        If the text is not one of these, a species has no amplitude, or the library for
+        tabulated amplitudes is missing.
     DataError
         If all amplitudes are zero.
     """
@@ -66,7 +66,7 @@ def weights(choice: str, waves: Wavevectors) -> Weights:
 
 
 def split_weights(text: str) -> Mapping[str, float]:
-    """Amplitudes by species of a text such as ``Na:3.63 Cl:9.577``.
+    """Read amplitudes by species from a text such as ``Na:3.63 Cl:9.577``.
 
     Raises
     ------
@@ -121,6 +121,6 @@ def _element(name: str) -> "periodictable.core.Element":  # type: ignore[name-de
         return periodictable.elements.symbol(name)
     except ValueError:
         raise UsageError(
-            f"{name} is no element with tabulated scattering lengths",
+            f"{name} is not an element with tabulated scattering lengths",
             fix="give those of all species, such as Na:3.63,Cl:9.577",
         ) from None
