@@ -1,9 +1,9 @@
 """Symmetry and sum rule of Born charges.
 
-Charges of a calculation obey the symmetry of the crystal and the sum rule Σ_b Z*_b = 0 up to
-its convergence. Here they obey both exactly: each tensor is replaced by the mean of its images
-under the space group, and the mean over all sites is subtracted. The largest change of each
-kind is reported. A large one means that the charges belong to other sites.
+Calculated charges obey the symmetry of the crystal and the sum rule Σ_b Z*_b = 0 up to the
+convergence of the calculation. Here both are imposed exactly: each tensor is replaced by the
+mean of its images under the space group, and the mean over all sites is subtracted. The largest
+change of each kind is reported. A large change means that the charges belong to other sites.
 """
 
 import numpy as np
@@ -15,20 +15,22 @@ from trajmodes.notes import Note
 from trajmodes.symmetry.operations import SpaceGroup
 
 _ROUNDING, _WRONG = 2e-3, 0.1
-"""Change by symmetry, relative to the largest charge, that is noted, and that is refused."""
+"""Change by symmetry, relative to the largest charge, from which there is a note, and an
+error."""
 
 _NET, _NO_CRYSTAL = 0.02, 0.3
-"""Sum of the charges per site, relative to the largest charge: warned of, and refused."""
+"""Sum of the charges per site, relative to the largest charge, from which there is a warning,
+and an error."""
 
 
 def symmetric_charges(charges: Charges, group: SpaceGroup) -> tuple[Charges, tuple[Note, ...]]:
-    """Impose the symmetry and the sum rule; note by how much they were violated.
+    """Impose the symmetry and the sum rule; note the size of their violation.
 
     Raises
     ------
     DataError
-        If the charges are not those of the crystal: of another number of sites, far from its
-        symmetry, or far from neutral.
+        If the charges do not match the crystal: they have another number of sites, or are far
+        from its symmetry or from neutral.
     """
     n_sites = group.crystal.n_sites
     if len(charges.born) != n_sites:
@@ -55,14 +57,14 @@ def symmetric_charges(charges: Charges, group: SpaceGroup) -> tuple[Charges, tup
         raise DataError(
             broken,
             why="they are in another order than the sites, or in other Cartesian axes",
-            fix="give the cell that they were calculated for with --cell",
+            fix="give --cell, the cell for which they were calculated",
         )
     if off_epsilon > _WRONG * np.abs(epsilon).max():
         raise DataError(
             f"the dielectric tensor breaks the symmetry {group.symbol} of the crystal: its "
             f"mean over the operations differs by up to {off_epsilon:.3g}",
             why="it is in other Cartesian axes than the crystal",
-            fix="give the cell that it was calculated for with --cell",
+            fix="give --cell, the cell for which it was calculated",
         )
     notes = []
     if off[worst] > _ROUNDING * largest:
@@ -70,8 +72,8 @@ def symmetric_charges(charges: Charges, group: SpaceGroup) -> tuple[Charges, tup
     excess = born.mean(axis=0)
     net = float(np.abs(excess).max())
     violated = (
-        f"the Born charges violate their sum rule by {n_sites * net:.3g} e per cell: the "
-        f"component of the sum over the {n_sites} sites that is largest, {net:.3g} e per site"
+        f"the Born charges violate their sum rule by {n_sites * net:.3g} e per cell, which is "
+        f"the largest component of the sum over the {n_sites} sites, {net:.3g} e per site"
     )
     if net > _NO_CRYSTAL * largest:
         raise DataError(
@@ -84,7 +86,7 @@ def symmetric_charges(charges: Charges, group: SpaceGroup) -> tuple[Charges, tup
         notes.append(
             Note(
                 "warning" if loud else "note",
-                f"{violated}; it was subtracted from each",
+                f"{violated}; the mean was subtracted from each",
                 why="the calculation of the charges is not converged" if loud else "",
             )
         )

@@ -1,30 +1,31 @@
 r"""Dipole–dipole force constants at any q by Ewald's method.
 
-Displacements u make dipoles p_b = Z*_b u_b, which interact through the potential of a point
-charge in the medium, φ(r) = k/√(det ε · r·ε⁻¹·r) with k = e²/4πε₀ (X. Gonze, C. Lee, Phys.
-Rev. B 55, 10355 (1997), section V). The force constants −Z*ᵀ ∇∇φ(r) Z* fall off as 1/r³, and
-their lattice sum depends on the direction in which q → 0. A Gaussian of width 1/Λ divides it
-into two sums that converge quickly. With K = q + G, sites at τ and D² = r·ε⁻¹·r
+Displacements u cause dipoles p_b = Z*_b u_b, which interact through the potential of a point
+charge in the medium, φ(r) = k/√(det ε · r·ε⁻¹·r) with k = e²/4πε₀ (X. Gonze, C. Lee, Phys. Rev.
+B 55, 10355 (1997), section V). The force constants −Z*ᵀ ∇∇φ(r) Z* fall off as 1/r³, and their
+lattice sum depends on the direction in which q → 0. A Gaussian of width 1/Λ divides it into two
+sums that converge quickly. With K = q + G, sites at τ and D² = r·ε⁻¹·r
 
     C_bb'(q) = 4πk/V Σ_{K≠0} (Z*_bᵀK)(KᵀZ*_b') / (K·ε·K) e^{−K·ε·K/4Λ²} e^{iG·(τ_b−τ_b')}
              − k/√det ε Σ_R Z*_bᵀ [∇∇ erfc(ΛD)/D] Z*_b' e^{iq·r},   r = R + τ_b' − τ_b.
 
 Both parts together do not depend on Λ. The phase is that of the positions of the atoms, as in
 `phonons.dynamical_matrix`; masses are not included. The term of an atom with itself follows
-from the sum rule (Gonze and Lee, eq. 75): uniform shifts cause no forces at q = 0 without its
-term K = 0. It must also be symmetric, since Φ_bb is a second derivative. Where symmetry leaves
-Σ_b' C_bb'(0) an antisymmetric part a_b, couplings w(r)(λ_b − λ_b') of neighbours with
-antisymmetric matrices λ take it up; λ solves Σ w (λ_b − λ_b') = −a_b, and w is a Gaussian that
-is small beyond the neighbours. They are invariant under the space group, as a_b is.
+from the sum rule (Gonze and Lee, eq. 75): uniform shifts cause no forces at q = 0 if the term K
+= 0 is left out. It must also be symmetric, since Φ_bb is a second derivative. If symmetry
+permits an antisymmetric part a_b of Σ_b' C_bb'(0), couplings w(r)(λ_b − λ_b') of neighbours
+with antisymmetric matrices λ compensate it. λ solves Σ w (λ_b − λ_b') = −a_b, and w is a
+Gaussian that is small beyond the neighbours. The couplings are invariant under the space group,
+as a_b is.
 
-Dynamical quadrupoles Q, if they are given, replace Z*ᵀK by Z*ᵀK + ½i KᵀQK in the sum over K
-(M. Royo, K. R. Hahn, M. Stengel, Phys. Rev. Lett. 125, 217602 (2020)). These forces are of
-order 1/r⁴ and beyond. Their sum over cells is of short range and left to the other force
+Dynamical quadrupoles Q, if they are given, replace Z*ᵀK by Z*ᵀK + ½i KᵀQK in the sum over K (M.
+Royo, K. R. Hahn, M. Stengel, Phys. Rev. Lett. 125, 217602 (2020)). These forces are of order
+1/r⁴ and beyond. Their sum over cells is of short range and is left to the other force
 constants, so that the part with quadrupoles depends on Λ.
 
-At q = 0 the term K = 0 is left out: this is a periodic crystal without macroscopic field, as
-in simulations with Ewald sums. A direction n adds its limit for q → 0 along n, which splits
-longitudinal and transverse modes,
+At q = 0 the term K = 0 is left out, which describes a periodic crystal without macroscopic
+field, as in simulations with Ewald sums. A direction n adds its limit for q → 0 along n, which
+splits longitudinal and transverse modes,
 
     4πk/V (Z*_bᵀn)(nᵀZ*_b') / (n·ε·n).
 """
@@ -69,7 +70,7 @@ class DipoleSum:
     lattice: Ints
     """(r, 3) lattice vectors of the sum over cells."""
     near: Floats
-    """(r, 3s, 3s), unit: eV/Å². Its terms, with those of an atom with itself."""
+    """(r, 3s, 3s), unit: eV/Å². Terms of this sum, including those of an atom with itself."""
     waves: Ints
     """(g, 3) reciprocal lattice vectors G for q in [−½, ½]³."""
 
@@ -79,7 +80,7 @@ class DipoleSum:
 
 
 def dipole_sum(crystal: Crystal, charges: Charges, width: float = _WIDTH) -> DipoleSum:
-    """Construct the sums of a crystal; ``width`` is Λ³V/√det ε, which changes no result."""
+    """Construct the sums of a crystal; results do not depend on ``width``, Λ³V/√det ε."""
     root = _root(charges)
     volume = crystal.volume / float(np.linalg.det(root))
     beta = float(np.cbrt(width / volume))
@@ -119,7 +120,7 @@ def _vectors(crystal: Crystal, lattice: Ints) -> Floats:
 
 
 def _near(crystal: Crystal, charges: Charges, lattice: Ints, beta: float) -> Floats:
-    """(r, 3s, 3s) terms of the sum over cells, that of an atom with itself excepted."""
+    """(r, 3s, 3s) terms of the sum over cells, except that of an atom with itself."""
     root = _root(charges)
     inverse = np.linalg.inv(root)
     x_rstx = _vectors(crystal, lattice) @ inverse
@@ -142,7 +143,7 @@ def _near(crystal: Crystal, charges: Charges, lattice: Ints, beta: float) -> Flo
 
 
 def _with_self_terms(bare: DipoleSum) -> DipoleSum:
-    """Add the terms that make the forces of a uniform shift vanish; see the module."""
+    """Add terms that make the forces of a uniform shift vanish; see the module docstring."""
     crystal = bare.crystal
     n_sites = crystal.n_sites
     at_zero = dipole_matrices(bare, np.zeros((1, 3)))[0].real
@@ -179,8 +180,8 @@ class Pairs(NamedTuple):
 def near_pairs(total: DipoleSum, smallest: float = 1e-11) -> Pairs:
     """List the force constants of the sum over cells, for programs that leave this sum out.
 
-    They keep the sum over K, each atom with its own sum rule. Pairs whose force constants are
-    below ``smallest`` in eV/Å² are left out.
+    Such programs keep the sum over K, with the sum rule of each atom. Pairs whose force
+    constants are below ``smallest`` in eV/Å² are left out.
     """
     n_sites = total.crystal.n_sites
     blocks = total.near.reshape(-1, n_sites, 3, n_sites, 3).swapaxes(2, 3).copy()
@@ -211,7 +212,7 @@ def dipole_matrices(
         (q, 3) reduced coordinates.
     directions
         (q, 3) Cartesian directions from which a q ≡ Γ is approached. Where they are zero, and
-        without them, the crystal at Γ has no macroscopic field. Other q do not use them.
+        without them, the crystal at Γ has no macroscopic field. They are not used at other q.
     """
     q_qx = np.asarray(qpoints, dtype=float)
     n = 3 * total.crystal.n_sites
@@ -231,7 +232,7 @@ def dipole_matrices(
 def dipole_slopes(total: DipoleSum, qpoints: npt.ArrayLike) -> Complexes:
     """∂C/∂k (3, q, 3s, 3s) in eV/Å along Cartesian x, y, z, of C as in `dipole_matrices`.
 
-    At q ≡ Γ it is the derivative without the term K = 0, which has none there.
+    At q ≡ Γ it is the derivative without the term K = 0, which has no derivative there.
     """
     q_qx = np.asarray(qpoints, dtype=float)
     crystal, epsilon = total.crystal, total.charges.dielectric

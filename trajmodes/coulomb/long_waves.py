@@ -1,6 +1,6 @@
 """Dipole–dipole forces under long waves and homogeneous strain, without a macroscopic field.
 
-They are the terms of C(k) at Γ, `coulomb.ewald`, of order zero, one and two in k.
+They are the terms of C(k) (`coulomb.ewald`) at Γ of order zero, one and two in k.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _DIRECTIONS = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
 ) / np.sqrt([[1.0], [1.0], [1.0], [2.0], [2.0], [2.0]])
 _STEP = 0.02
-"""In 1/Å."""
+"""Length of the shorter wave vector in 1/Å."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongWaveDipoles:
-    """The dipole–dipole part of what long waves need."""
+    """The dipole–dipole part of the long-wave expansion."""
 
     stiffness: Floats
     """(s, s, 3, 3), unit: eV/Å². C at Γ."""
@@ -53,8 +53,8 @@ def long_wave_dipoles(crystal: Crystal, charges: Charges) -> LongWaveDipoles:
 def _curvature(total: DipoleSum) -> Floats:
     """Extrapolate the curvature from two short wave vectors along each direction.
 
-    The part with the direction of k is that of the macroscopic field. The rest is even in k and
-    zero at Γ.
+    The part that depends on the direction of k is that of the macroscopic field. The rest is
+    even in k and zero at Γ.
     """
     crystal, charges, n = total.crystal, total.charges, total.crystal.n_sites
     field = 4.0 * np.pi * COULOMB / crystal.volume

@@ -1,7 +1,8 @@
 """Dipole–dipole forces and force constants of a periodic supercell.
 
-The supercell has no macroscopic field, as in simulations with Ewald sums: C(q) at its q points,
-at Γ without the term K = 0. Forces follow by two fast Fourier transforms over its cells,
+The supercell has no macroscopic field, as in simulations with Ewald sums: C(q) is taken at its
+q points, at Γ without the term K = 0. Forces follow by two fast Fourier transforms over its
+cells,
 
     f(q) = −C(q) u(q),
 
@@ -32,7 +33,7 @@ def _cell_matrices(total: DipoleSum, supercell: Supercell, shape: tuple[int, ...
 
 @dataclass(frozen=True, slots=True)
 class DipoleForces:
-    """The map of displacements to dipole–dipole forces; linear, the same for every frame."""
+    """The linear map from displacements to dipole–dipole forces, the same for every frame."""
 
     supercell: Supercell
     charges: Charges
@@ -43,7 +44,7 @@ class DipoleForces:
         freeze(self, {}, complex, matrices="k x x")
 
     def __call__(self, displacements: Floats) -> Floats:
-        """Compute forces (t, a, 3) in eV/Å of displacements (t, a, 3) in Å."""
+        """Compute forces (t, a, 3) in eV/Å from displacements (t, a, 3) in Å."""
         n_frames, shape = len(displacements), self.supercell.shape
         grid = displacements.reshape(n_frames, *shape, -1)
         waves = scipy.fft.rfftn(grid, axes=(1, 2, 3))
@@ -65,7 +66,7 @@ def dipole_forces(supercell: Supercell, charges: Charges) -> DipoleForces:
 def folded_dipoles(supercell: Supercell, charges: Charges) -> Floats:
     """Dipole–dipole force constants (s, a, 3, 3) in eV/Å², summed over images.
 
-    They are between the home cell and all atoms in canonical order, as in
+    They couple the home cell to all atoms in canonical order, as in
     `symmetry.translations.fold_pairs`.
     """
     n_sites = supercell.crystal.n_sites
