@@ -18,12 +18,13 @@ which obeys the Eckart conditions too. Ω is the angular velocity of the frame. 
 (moment of inertia)⁻¹ · (angular momentum) by the vibrational angular momentum (J. D. Louck and
 H. W. Galbraith, Rev. Mod. Phys. 48, 69 (1976)). One atom has no orientation.
 
-Atoms on a line have no angle about it. The shortest rotation takes the direction of Σ m (r·n) x
-to the line n, and Ω has no component along n. The angle about n must be chosen: bending
-vibrations rotate about the axis, so a frame that followed them, or jumped from frame to frame,
-would broaden their spectra. Here the frame is parallel-transported: between consecutive frames
-of the trajectory it makes the shortest rotation that takes the axis along. The angles are found
-for the whole trajectory at once, so results do not depend on its blocks.
+For atoms on a line, the angle about the line is undefined. The shortest rotation takes the
+direction of Σ m (r·n) x to the line n, and Ω has no component along n. The angle about n must
+be chosen: bending vibrations rotate about the axis, so a frame that followed them, or jumped
+from frame to frame, would broaden their spectra. Here the frame is parallel-transported:
+between consecutive frames of the trajectory it makes the shortest rotation that maps one axis
+to the next. The angles are found for the whole trajectory at once, so that results do not
+depend on its blocks.
 """
 
 from collections.abc import Iterable
@@ -42,7 +43,7 @@ _OPPOSITE = 1e-12
 
 
 def shortest_rotations(heads: Floats, line: Floats) -> Floats:
-    """Shortest rotations (t, 3, 3) of vectors (t, 3) to a direction (3,)."""
+    """Find the shortest rotations (t, 3, 3) of vectors (t, 3) to a direction (3,)."""
     units = heads / np.linalg.norm(heads, axis=1, keepdims=True)
     return _shortest(units, np.broadcast_to(line, units.shape))
 
@@ -62,7 +63,7 @@ def parallel_angles(heads: Iterable[Floats], line: Floats) -> Floats:
     """Angles (t,) about a line, after the shortest rotations, of a parallel-transported frame.
 
     ``heads`` are blocks of vectors (t, 3) along the axis of the molecule, in order of time;
-    ``line`` (3,) is the direction that they are rotated to.
+    ``line`` (3,) is the direction to which they are rotated.
     """
     vectors = np.concatenate(list(heads))
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -79,7 +80,7 @@ def parallel_angles(heads: Iterable[Floats], line: Floats) -> Floats:
 
 
 def _across(line: Floats) -> tuple[Floats, Floats]:
-    """Two directions that make a right-handed frame with the line."""
+    """Two directions that form a right-handed frame with the line."""
     start = np.eye(3)[np.abs(line).argmin()]
     one = np.cross(line, start)
     one /= np.linalg.norm(one)
@@ -88,8 +89,8 @@ def _across(line: Floats) -> tuple[Floats, Floats]:
 
 def _shortest(start: Floats, end: Floats) -> Floats:
     """Shortest rotations (t, 3, 3) of unit vectors (t, 3) to others."""
-    # With s = a + b the rotation is x − s (s·x)/(½ s²) + 2 b (a·x): a goes to b, and vectors
-    # perpendicular to both stay.
+    # With s = a + b the rotation is x − s (s·x)/(½ s²) + 2 b (a·x): a is rotated to b, and
+    # vectors perpendicular to both are unchanged.
     total = start + end
     half = 0.5 * np.einsum("tx,tx->t", total, total)
     turn: Floats = (
@@ -136,7 +137,7 @@ class EckartFrame:
         return centred(self.molecule.positions, self.molecule.masses)
 
     def __call__(self, block: FrameBlock) -> MotionBlock:
-        """Motion of some frames.
+        """Compute the motion of a block of frames.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class EckartFrame:
         n = self.molecule.n_atoms
         if block.positions.shape[1] != n:
             raise DataError(
-                f"a frame has {block.positions.shape[1]} atoms, the reference {n}",
+                f"a frame has {block.positions.shape[1]} atoms, but the reference has {n}",
                 where=f"frame {block.first_frame}",
                 fix="give a --reference with the atoms of the trajectory, in its order",
             )
@@ -228,7 +229,7 @@ class EckartFrame:
             why="atoms have exchanged sites, a group has rotated about a bond, the cluster "
             "melted, or the reference is another molecule",
             fix="give a --reference with the atoms in the order of the trajectory, or choose "
-            "frames where every atom keeps its site; normal modes belong to one conformation",
+            "frames in which every atom keeps its site; normal modes are of one conformation",
         )
 
 

@@ -13,8 +13,9 @@ the Eckart conditions (Wilson, Decius & Cross, Molecular Vibrations, 1955, ch. 2
 
 Molecules cut by periodic boundaries are made whole along a minimum spanning tree. Its N − 1
 links connect all atoms of the reference with the least total length. A link nearly keeps its
-length when the molecule rotates. If its length in a frame differs much, the image of nearest
-length is taken, and all atoms beyond the link move along. Frames without a box are not changed.
+length when the molecule rotates. If its length in a frame differs by much, the image of nearest
+length is used, and all atoms beyond the link are moved with it. Frames without a box are not
+changed.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ from trajmodes.errors import DataError
 from trajmodes.symmetry.translations import build_supercell
 
 _ROOM = 20.0
-"""Å of empty space in addition to twice the extent; no result depends on it."""
+"""Empty space in Å in addition to twice the extent; no result depends on it."""
 _THIN = 1e-3
 """Ratio of thickness to length below which a molecule is linear."""
 
@@ -60,7 +61,7 @@ def centred(positions: Floats, masses: Floats) -> Floats:
 
 
 def line_of(positions: Floats, masses: Floats) -> Floats | None:
-    """Find the direction (3,) of the line of all atoms; None if there is none, or one atom."""
+    """Find the direction (3,) of the line of all atoms; None without a line or for one atom."""
     rows = np.sqrt(masses)[:, None] * centred(positions, masses)
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
     one_atom = lengths[0] < 1e-9 * np.sqrt(masses.sum())
@@ -106,7 +107,7 @@ _CUT = 0.8
 """Ratio of the longest link with periodic images to that without, below which the molecule is
 cut by a boundary."""
 _SHORTEST = 0.5
-"""Å. Every bond is longer."""
+"""Length in Å that every bond exceeds."""
 _IMAGES = np.array(sorted(product((-1, 0, 1), repeat=3), key=lambda n: sum(map(abs, n))))
 
 
@@ -129,7 +130,7 @@ class BondTree:
         freeze(self, sizes, float, lengths="e", beyond="a e")
 
     def whole(self, block: FrameBlock) -> Floats:
-        """Positions (t, a, 3) in Å of whole molecules.
+        """Return positions (t, a, 3) in Å of whole molecules.
 
         Raises
         ------
@@ -178,10 +179,10 @@ def _strain(vectors: Floats, lengths: Floats) -> Floats:
 
 
 def bond_tree(positions: Floats, box: Floats | None = None) -> BondTree:
-    """Links of a molecule with positions (a, 3) in Å.
+    """Find the links of a molecule with positions (a, 3) in Å.
 
     With a box (3, 3), minimum images are used if the longest link then becomes much shorter,
-    and none becomes shorter than a bond, as happens in a box fitted tightly around a cluster.
+    and no link becomes shorter than a bond, as in a box fitted tightly around a cluster.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def _spanning_tree(distances: Floats) -> BondTree:
 
 
 _FARTHEST = 6.0
-"""Å. Nearest neighbours are searched within this distance."""
+"""Distance in Å within which nearest neighbours are searched for."""
 _LINKED = 1.15
 """Length of a link relative to the longest distance of an atom to its nearest neighbour."""
 
@@ -227,8 +228,8 @@ def is_bonded_to_images(positions: Floats, box: Floats) -> bool:
     """Whether atoms (a, 3) are linked to their own images in a periodic box (3, 3), in Å.
 
     This is so in a crystal, a layer, a chain and a liquid, but not in a molecule or cluster. If
-    the links of a cell joined with its neighbour along a vector connect them, there are fewer
-    than twice as many connected parts.
+    links connect a cell to its neighbour along a lattice vector, both together have fewer than
+    twice as many connected parts as one.
     """
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
     from ase.neighborlist import neighbor_list  # noqa: PLC0415

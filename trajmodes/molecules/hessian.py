@@ -6,7 +6,7 @@ model
 
     f = f0 − D q ,   D symmetric, d × d ,   Φ = √M Bᵀ D B √M ,
 
-contains exactly the force constants Φ that are symmetric and vanish for translations and
+describes exactly the force constants Φ that are symmetric and vanish for translations and
 infinitesimal rotations about the reference. Least squares of Σ|f − f0 + D q|² over symmetric D
 needs only the covariances S = cov(q, q) and G = cov(f, q),
 
@@ -74,7 +74,7 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> tuple[Floats, tu
     if not file.is_file():
         raise UsageError("the file of the Hessian does not exist", where=str(file))
     try:
-        # Mapped, so that a header which announces too much reserves no memory.
+        # Memory-mapped, so that a header with too large a shape reserves no memory.
         given = (
             np.load(file, mmap_mode="r", allow_pickle=False)
             if file.suffix == ".npy"
@@ -127,7 +127,7 @@ def _table(file: Path) -> Floats:
 def pairs_of_hessian(
     molecule: Supercell, hessian: Floats, replicates: Floats | None = None
 ) -> ForceConstants:
-    """Force constants of a molecule from its second derivatives (3a, 3a) in eV/Å².
+    """Make force constants of a molecule from its second derivatives (3a, 3a) in eV/Å².
 
     ``replicates`` (b, 3a, 3a) are delete-one-block estimates.
     """
@@ -231,7 +231,7 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
         Raises
         ------
         DataError
-            If the run does not move along every vibration, or all forces are zero.
+            If the run does not excite every vibration, or all forces are zero.
         """
         blocks = state.in_time_order()
         total = reduce(add, blocks)
@@ -297,7 +297,7 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
 
 
 def hessian_reduction(molecule: Supercell, n_frames: int) -> HessianReduction:
-    """Reduction that fits the second derivatives to the ``n_frames`` frames of a run.
+    """Make the reduction that fits second derivatives to the ``n_frames`` frames of a run.
 
     Raises
     ------
@@ -341,7 +341,7 @@ def _solve(sums: VibrationSums) -> Floats | None:
 
 
 def _replicates(blocks: list[VibrationSums], total: VibrationSums) -> Floats | None:
-    """D (b, d, d) without each block, for the length of blocks with the largest errors."""
+    """D (b, d, d) without one block each, for the block length with the largest errors."""
     best, largest = None, -1.0
     while len(blocks) >= _FEWEST_BLOCKS:
         found = [_solve(total - block) for block in blocks]

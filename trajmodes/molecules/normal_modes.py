@@ -1,7 +1,7 @@
 """Normal modes of a molecule, without translations and rotations, and amplitudes of a run.
 
-D = √M⁻¹ Φ √M⁻¹ is diagonalised in the space of the vibrations, so that external motions have
-ω = 0 and the vibrations contain no part of them, whatever the force constants. Frequencies of
+D = √M⁻¹ Φ √M⁻¹ is diagonalised in the space of the vibrations, so that external motions have ω
+= 0 and the vibrations contain no part of them, for any force constants. Frequencies of
 vibrations are negative if imaginary. Modes whose frequencies agree to 10⁻⁴ form one degenerate
 set, of which only sums and means are meaningful.
 
@@ -101,7 +101,7 @@ def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
 
 
 def mode_table(modes: Modes) -> ModeTable:
-    """Table of the vibrations of a molecule, from its `normal_modes`."""
+    """Make the table of the vibrations of a molecule, from its `normal_modes`."""
     chosen = np.flatnonzero(modes.sets[0] >= 0)
     omega = modes.omega[0, chosen]
     weight_va = (np.abs(modes.vectors[0, chosen]) ** 2).sum(axis=2)

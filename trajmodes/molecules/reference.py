@@ -33,7 +33,7 @@ _SAMPLE = 2000
 _SAMPLE_VALUES = 2_000_000
 """Largest number of atoms times frames in the average: 48 MB."""
 _CONVERGED = 1e-11
-"""Å. Change of a converged average."""
+"""Change of a converged average in Å."""
 _ITERATIONS = 200
 
 
@@ -49,8 +49,8 @@ def molecule_reference(
     species
         (a,) chemical symbols of its atoms.
     file
-        File of the reference, atoms in the order of the trajectory; the average structure of
-        the run by default.
+        File of the reference, with the atoms in the order of the trajectory. By default the
+        reference is the average structure of the run.
 
     Returns
     -------
@@ -61,8 +61,8 @@ def molecule_reference(
     UsageError
         If the file is missing or cannot be read.
     DataError
-        If it contains other atoms, or the same in another order, or the frames have no common
-        structure.
+        If the file contains other atoms, or the same atoms in another order, or the frames have
+        no common structure.
     """
     masses = _masses(trajectory, species)
     if file is None:
@@ -122,7 +122,7 @@ def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
     symbols = tuple(found.get_chemical_symbols())
     if sorted(symbols) != sorted(species):
         raise DataError(
-            f"the reference is {found.get_chemical_formula()}, but the trajectory "
+            f"the reference is {found.get_chemical_formula()}, but the trajectory is "
             f"{_formula(species)}",
             where=str(file),
             why="it is another molecule, or some of its atoms are missing",
@@ -184,15 +184,17 @@ def _average(
     if not converged:
         raise DataError(
             f"the average structure did not converge in {_ITERATIONS} iterations",
-            why="frames have no common structure: groups rotate about bonds, or the cluster "
-            "melted",
+            why="the frames have no common structure: groups rotate about bonds, or the "
+            "cluster melted",
             fix="give a --reference",
         )
     sample = "all frames" if len(frames) == trajectory.n_frames else f"{len(frames)} frames"
     texts = [f"the reference is the average structure of {sample} in their Eckart frames"]
     if line is not None:
-        texts.append("the molecule is linear on average: five external motions, not six")
-    # The lengths of the first links were those of the first frame.
+        texts.append(
+            "the molecule is linear on average: there are five external motions, not six"
+        )
+    # The links are found again, because the lengths of the first ones were those of one frame.
     notes = tuple(Note("note", text) for text in texts)
     return eckart_frame(isolated(species, mean, masses), bond_tree(mean)), notes
 

@@ -292,7 +292,7 @@ def test_numbers_that_are_not_finite_are_refused():
 def test_missing_atoms_are_refused():
     molecule = molecule_of("bent")
     frame = eckart_frame(molecule, bond_tree(molecule.positions))
-    with pytest.raises(DataError, match="a frame has 2 atoms, the reference 3"):
+    with pytest.raises(DataError, match="a frame has 2 atoms, but the reference has 3"):
         frame(block_of(molecule.positions[None, :2]))
 
 
@@ -355,7 +355,7 @@ class TestReference:
         ("rows", "text"),
         [
             (["H 0 0 0", "O 0 0 1", "H 1 0 0"], "not in the order of the trajectory"),
-            (["O 0 0 0", "H 0 0 1"], "the reference is HO, but the trajectory H2O"),
+            (["O 0 0 0", "H 0 0 1"], "the reference is HO, but the trajectory is H2O"),
         ],
     )
     def test_other_atoms_are_refused(self, tmp_path, rows, text):
