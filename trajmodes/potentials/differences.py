@@ -1,13 +1,13 @@
 """Force constants of any potential, by central differences of its forces.
 
 Each atom of the home cell is displaced by ±h in a supercell that is at least twice as wide as
-the forces reach, so that no periodic image disturbs:
+the reach of the forces, so that periodic images have no effect:
 
     Φ_ij = −[F_j(+h_i) − F_j(−h_i)]/2h,
     Φ_ijk = −[F_k(+,+) − F_k(+,−) − F_k(−,+) + F_k(−,−)]/4h²  with ±h of i and of j.
 
-Both have an error of order h². Exchanged members are averaged; the self terms of second order
-follow from the sum rule.
+Both have an error of order h². The results are averaged over exchanges of members; the self
+terms of second order follow from the sum rule.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ Forces = Callable[[Supercell, Floats], Floats]
 STEP = 1e-3
 """Displacement in Å for which the errors of the difference and of rounding are both small."""
 
-# Change of a force beyond the reach, relative to the largest, that is still rounding.
+# Change of a force beyond the reach, relative to the largest, up to which it is rounding.
 _BEYOND = 1e-5
 
 
@@ -95,7 +95,7 @@ def wide_supercell(crystal: Crystal, reach: float) -> Supercell:
 
 
 def forces_of(potential: Potential) -> Forces:
-    """Make the forces of a potential in a supercell."""
+    """Make a function for the forces of a potential in a supercell."""
 
     def forces(supercell: Supercell, u_tax: Floats) -> Floats:
         places = supercell.positions + u_tax
@@ -120,7 +120,7 @@ class CalculatorPotential:
     """Displacement in Å."""
 
     def state(self, crystal: Crystal) -> State:
-        """Compute energy, forces and stress by the calculator."""
+        """Compute energy, forces and stress with the calculator."""
         atoms = crystal.to_ase()
         atoms.calc = self.calculator
         energy, forces = atoms.get_potential_energy(), atoms.get_forces()
@@ -148,7 +148,7 @@ class CalculatorPotential:
         )
 
     def hessian(self, crystal: Crystal) -> Floats:
-        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        """Compute second derivatives (3s, 3s) for equal displacements in all cells."""
         return summed_over_cells(self.force_constants(crystal))
 
 
@@ -186,7 +186,7 @@ def _require_short(beyond: float, largest: float, reach: float) -> None:
 def _triplets(
     forces: Forces, supercell: Supercell, bonds: Bonds, reach: float, step: float
 ) -> ClusterConstants:
-    """Third order among atoms that are within the reach of each other."""
+    """Third-order force constants among atoms that are within the reach of each other."""
     sites, lattice = _triangles(supercell.crystal, bonds, reach)
     values = np.empty((len(sites), 3, 3, 3))
     places = atom_at(supercell, sites, lattice)

@@ -1,18 +1,18 @@
 r"""Coulomb energy of point charges in a periodic cell by Ewald's method, with derivatives.
 
-With k = e²/4πε₀, charges z at r, waves K = q + G, and a width η that changes no result,
+With k = e²/4πε₀, charges z at r, waves K = q + G, and a width η on which no result depends,
 
     E = ½ k Σ' z z' erfc(ηr)/r + (2πk/V) Σ_{G≠0} |S_G|² e^{−G²/4η²}/G² − kη/√π Σ z²,
     S_G = Σ z e^{iG·r}.
 
 Particles of one atom, a core and its shell, do not interact: their 1/r in the home cell is
-taken out, which leaves −erf(ηr)/r of the first sum, finite also where they coincide. Second
+subtracted, which leaves −erf(ηr)/r of the first sum, finite also where they coincide. Second
 derivatives at q are
 
     B(q) = z z' [−k Σ_R ∇∇ erfc(ηr)/r e^{iq·r} + (4πk/V) Σ_K KK e^{−K²/4η²}/K² e^{iG·(r−r')}];
 
-self terms follow from the sum rule at q = 0. There the term K = 0 is left out: no macroscopic
-field (Born and Huang, Dynamical Theory of Crystal Lattices, §30).
+self terms follow from the sum rule at q = 0. There the term K = 0 is left out, so that there is
+no macroscopic field (Born and Huang, Dynamical Theory of Crystal Lattices, §30).
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Ewald:
     width: float
     """η in 1/Å."""
     first: Ints
-    """(k,) particle in the home cell of pairs listed once."""
+    """(k,) particle in the home cell; each pair is listed once."""
     second: Ints
     """(k,) other particle."""
     lattice: Ints
@@ -106,8 +106,8 @@ class Ewald:
     ) -> Complexes:
         """(q, 3n, 3n) second derivatives of the sum over waves, without self terms.
 
-        Phases are those of ``sites`` (n, 3), reduced: a shell has that of its core. Without
-        ``field`` the wave K = q, the macroscopic field, is left out.
+        Phases are those of the reduced ``sites`` (n, 3); a shell has the phase of its core.
+        Without ``field`` the wave K = q, the macroscopic field, is left out.
         """
         reciprocal = particles.reciprocal
         reduced = particles.positions @ np.linalg.inv(particles.cell)
@@ -162,7 +162,7 @@ class Ewald:
 
 
 def ewald_sum(particles: Particles, charges: Floats, own: Ints, width: float = _WIDTH) -> Ewald:
-    """Construct the sums; ``width`` is η V^(1/3), which changes no result.
+    """Construct the sums; results do not depend on ``width``, η V^(1/3).
 
     Raises
     ------

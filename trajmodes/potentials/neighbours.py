@@ -9,9 +9,9 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
 TOLERANCE = 1e-6
-"""Length in Å by which a bond may exceed the cutoff: whole shells are bonded or are not."""
+"""Length in Å by which a bond may exceed the cutoff, so that shells are not divided."""
 _SPARE = 0.05
-"""Part of the cutoff by which listed bonds are longer."""
+"""Fraction of the cutoff by which listed bonds may exceed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Bonds:
 
 @dataclass(frozen=True, slots=True)
 class BondList:
-    """Bonds of a crystal and longer ones, which are those of others that differ little."""
+    """Bonds of a crystal and longer pairs, with all bonds of crystals that differ little."""
 
     crystal: Crystal
     cutoff: float
     """Length in Å of the longest bond."""
     bonds: Bonds
-    """All that are at most `reach` long."""
+    """All pairs that are at most `reach` long."""
     reach: float
     """Length in Å."""
 
     def of(self, crystal: Crystal) -> Bonds:
-        """Find all bonds within the cutoff, as `bonds_within` does, which is slower."""
+        """Find all bonds within the cutoff, with the result of the slower `bonds_within`."""
         if not self._has_all(crystal):
             return bonds_within(crystal, self.cutoff)
         first, second, lattice = self.bonds.first, self.bonds.second, self.bonds.lattice
@@ -75,7 +75,7 @@ class BondList:
 
 
 def bond_list(crystal: Crystal, cutoff: float) -> BondList:
-    """List the bonds for crystals whose lengths are shorter by at most a few percent."""
+    """List the bonds for crystals that are compressed by at most a few per cent."""
     reach = (1.0 + _SPARE) * cutoff
     return BondList(crystal, cutoff, bonds_within(crystal, reach), reach)
 

@@ -31,19 +31,19 @@ class Potential(Protocol):
     """Energy of any periodic crystal, and its derivatives."""
 
     def state(self, crystal: Crystal) -> State:
-        """Compute energy, forces and stress of the cell as it stands."""
+        """Compute energy, forces and stress of the given cell."""
         ...
 
     def force_constants(self, crystal: Crystal, order: Order = 2) -> ForceConstants:
         """Compute static force constants of second, or second and third, order.
 
-        Pairs extend as far as the potential: nothing is folded into a supercell. Self terms
-        are listed, also of sites with a force on them.
+        Pairs extend as far as the potential; they are not folded into a supercell. Self terms
+        are listed, also for sites on which a force acts.
         """
         ...
 
     def hessian(self, crystal: Crystal) -> Floats:
-        """Compute second derivatives (3s, 3s) in eV/Å² for displacements alike in all cells."""
+        """Compute second derivatives (3s, 3s) in eV/Å² for equal displacements in all cells."""
         ...
 
 

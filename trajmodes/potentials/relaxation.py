@@ -1,9 +1,9 @@
 """Static relaxation of a crystal: positions, and the cell, at the minimum of the energy.
 
-Newton's method with the second derivatives of the potential for the positions, and central
-differences of forces and stress for the strain. Negative curvatures are taken by their
+Newton's method uses the second derivatives of the potential for the positions, and central
+differences of forces and stress for the strain. Negative curvatures are replaced by their
 magnitude, so that the steps lead to a minimum and not to a saddle point, and the step is halved
-until the energy or the gradient decreases. Steps have the symmetry of the start.
+until the energy or the gradient decreases. Steps have the symmetry of the initial crystal.
 """
 
 from dataclasses import replace
@@ -23,13 +23,13 @@ _LONGEST = 0.2
 """Longest step of an atom in Å."""
 _STRAIN = 1e-4
 _FLAT = 1e-7
-"""Curvature, relative to the largest, that is zero: of translations."""
+"""Curvature, relative to the largest, below which it is zero, as for translations."""
 
 
 def relaxed(
     potential: Potential, crystal: Crystal, *, cell: bool = False, tolerance: float = TOLERANCE
 ) -> Crystal:
-    """Relax the positions of the atoms, and the ``cell`` too if asked for.
+    """Relax the positions of the atoms, and the ``cell`` if requested.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def relaxed(
 
 
 def _gradient(potential: Potential, crystal: Crystal, *, cell: bool) -> tuple[float, Floats]:
-    """Energy, and its slope with displacements (3s) and symmetric strain times length (6)."""
+    """Energy, and its slopes for displacements (3s) and symmetric strain times length (6)."""
     state = potential.state(crystal)
     parts = [-state.forces.ravel()]
     if cell:

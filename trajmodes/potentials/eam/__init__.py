@@ -1,8 +1,8 @@
 """Embedded-atom potentials: E = ½ Σ φ(r) + Σ F(ρ), ρ_i = Σ_j f(r_ij).
 
 In: a file that LAMMPS reads too (DYNAMO ``funcfl``, ``setfl``, Finnis–Sinclair), or functions
-with derivatives. Out: energy, forces, stress, force constants of second and third order, the
-parts of second order apart. Open `embedded_atom` first: it states the equations.
+with derivatives. Out: energy, forces, stress, force constants of second and third order, with
+the parts of second order. Open `embedded_atom` first, which states the equations.
 
 - `embedded_atom`: the potential; energy, forces and stress
 - `files`: potentials from files; `funcfl`: of one element each, mixed to alloys; `dynamo`: the

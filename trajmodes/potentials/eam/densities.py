@@ -1,8 +1,8 @@
 """Derivatives of the densities of an embedded-atom potential, and clusters of their atoms.
 
-The density ρ_m depends on the positions of atom m and of its neighbours: its members. A product
-of derivatives of ρ_m with respect to n members is a contribution to the force constants of the
-cluster of these members.
+The density ρ_m depends on the positions of its members, which are atom m and its neighbours. A
+product of derivatives of ρ_m with respect to n members is a contribution to the force constants
+of the cluster of these members.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Members:
     start: Ints
     """(s + 1,) first member of each site."""
     owner: Ints
-    """(k,) site of whose density it is a member."""
+    """(k,) site to whose density the member belongs."""
     site: Ints
     """(k,) site of the member."""
     lattice: Ints
@@ -53,7 +53,7 @@ class Clusters(NamedTuple):
 
 
 def members_of(crystal: Crystal, found: BondFunctions) -> Members:
-    """List the members of all densities, with the derivatives of these."""
+    """List the members of all densities, with the derivatives of the densities."""
     bonds = found.bonds
     n = crystal.n_sites
     along = bonds.vectors / found.lengths[:, None]
@@ -74,7 +74,7 @@ def members_of(crystal: Crystal, found: BondFunctions) -> Members:
 
 
 def products_of(members: Members, order: int) -> Ints:
-    """(r, n) all choices of n members of one density, site by site."""
+    """(r, n) all choices of n members of one density, for one site after the other."""
     counts = members.counts**order
     owner = np.repeat(np.arange(len(counts)), counts)
     rank = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

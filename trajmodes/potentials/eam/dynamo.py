@@ -62,14 +62,14 @@ class Numbers:
         return DataError(what, where=f"{self.path}, line {self.line}", why=why)
 
     def next_line(self, what: str) -> list[str]:
-        """Words of the next line that is not empty."""
+        """Return the words of the next line that is not empty."""
         for text in self.lines:
             if words := text.split():
                 return words
         raise self.error(f"the file ends before {what}")
 
     def grid(self, words: list[str]) -> Grid:
-        """Numbers of points, steps and cutoff, as listed in a header."""
+        """Read numbers of points, steps and cutoff, as listed in a header."""
         expected = "number and step of densities, number and step of distances, cutoff"
         if len(words) > 5:
             raise self.error(
@@ -131,14 +131,14 @@ def _float(word: str) -> float:
 
 
 def is_element(words: list[str]) -> bool:
-    """Whether a line is atomic number, mass, lattice constant, and often the lattice."""
+    """Whether a line lists atomic number, mass, lattice constant, and often the lattice."""
     if not (2 < len(words) < 7 and words[0].isdecimal() and int(words[0]) > 0):
         return False
     return len(words) == 3 or words[-1][0].isalpha()
 
 
 def kind_of(numbers: Numbers, sections: list[Section], layouts: dict[str, list[int]]) -> str:
-    """Name the kind of file whose sections have as many numbers; DataError if there is none."""
+    """Name the kind of file by the numbers in its sections; DataError if no kind matches."""
     counts = [len(section.numbers) for section in sections]
     for kind, layout in layouts.items():
         if counts == layout:
@@ -177,13 +177,13 @@ class Tables:
 
     @property
     def cutoff(self) -> float:
-        """Cutoff in Å, at most the end of tables that do not hold beyond it."""
+        """Cutoff in Å, at most the end of tables that are not continued beyond it."""
         if self.is_lammps:
             return self.grid.cutoff
         return min(self.grid.cutoff, self.grid.distance_step * (self.grid.n_distance - 1))
 
     def embedding(self, values: Floats, name: str) -> Function:
-        """Make the function of the density, never smoothed: it often starts like a root."""
+        """Make the function of the density, unsmoothed because it often starts as a root."""
         own: Interpolation = "lammps" if self.is_lammps else "cubic"
         what = f"the embedding function of {name}"
         return Table(what, self.grid.density_step, values, own)
@@ -194,5 +194,5 @@ class Tables:
         return Table(what, step, values, self.interpolation, holds=self.is_lammps)
 
     def pair(self, values: Floats, a: str, b: str) -> OverDistance:
-        """Make the pair potential of values of r φ."""
+        """Make the pair potential from values of r φ."""
         return OverDistance(self.radial(values, f"the pair potential of {a} and {b}"))

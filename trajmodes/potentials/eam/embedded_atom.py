@@ -31,7 +31,7 @@ from trajmodes.potentials.eam.third_order import third_order
 from trajmodes.potentials.neighbours import BondList, bond_list, bonds_within
 from trajmodes.potentials.potential import Order, State, summed_over_cells
 
-# Noise of force constants, relative to the largest, of which the user is warned.
+# Noise of force constants, relative to the largest, above which there is a warning.
 _NOISE = 1e-4
 
 
@@ -46,7 +46,7 @@ class EmbeddedAtom:
     def near(self, crystal: Crystal) -> "EmbeddedAtom":
         """List the bonds once for crystals that differ by small strains.
 
-        Nothing else changes: where strains bring in other bonds, these are searched for.
+        Results do not change: if a strain brings in other bonds, all bonds are searched for.
         """
         return replace(self, listed=bond_list(crystal, self.functions.cutoff))
 
@@ -77,7 +77,7 @@ class EmbeddedAtom:
         return replace(constants, triplets=third_order(crystal, self._at(crystal, 3)))
 
     def hessian(self, crystal: Crystal) -> Floats:
-        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        """Compute second derivatives (3s, 3s) for equal displacements in all cells."""
         return summed_over_cells(self.force_constants(crystal))
 
     def parts(self, crystal: Crystal, gauge: Gauge = None) -> SecondOrder:
@@ -86,8 +86,8 @@ class EmbeddedAtom:
         Parameters
         ----------
         gauge
-            A (s,) of each site in eV per density, or ``normalised``: A = F'. By default zero,
-            the functions of the potential as they are.
+            A (s,) of each site in eV per density, or ``normalised``: A = F'. By default A = 0,
+            with the unchanged functions of the potential.
         """
         return second_order(crystal, self._at(crystal, 2), gauge)
 
@@ -101,12 +101,12 @@ class EmbeddedAtom:
         return dynamical_parts(crystal, self._at(crystal, 2), qpoints)
 
     def noise(self, crystal: Crystal) -> float:
-        """Error in eV/Å² of force constants from the few digits of a table."""
+        """Error in eV/Å² of force constants due to rounding of the tables."""
         found = curvature_noise(self.functions, crystal, self._at(crystal, 2))
         return float(found.max(initial=0.0))
 
     def notes(self, crystal: Crystal) -> tuple[Note, ...]:
-        """Warn of force constants with errors from the few digits of a table."""
+        """Warn if rounding of the tables causes errors of the force constants."""
         noise = self.noise(crystal)
         largest = np.abs(self.parts(crystal).total.values).max()
         if noise <= _NOISE * largest:

@@ -37,14 +37,14 @@ def read_eam(
         ``cubic``, ``lammps`` (forces as LAMMPS computes them from the same file) or ``smooth``,
         which fits the functions of distance of files with few digits.
     species
-        Names of the elements in place of those of the file.
+        Names of the elements, which replace those of the file.
 
     Raises
     ------
     UsageError
         If one of several files is not of one element, or two are of the same.
     DataError
-        If a file is damaged, or of another kind of potential, with its line.
+        If a file is damaged, or of another kind of potential; the error names the line.
     """
     files = [Numbers(Path(path)) for path in paths]
     for numbers in files:

@@ -1,9 +1,9 @@
-"""Potentials of ``funcfl`` files, one for each element, mixed as LAMMPS mixes them.
+"""Potentials of ``funcfl`` files, one for each element, mixed as in LAMMPS.
 
 The pair potential of two elements is φ = 27.2 · 0.529 Z_a Z_b / r in eV, and the density around
-an atom is that of its own file. Tables of several files are brought to one grid: the largest
-steps and the farthest ends of all, by cubic polynomials through four points. Beyond the end of
-its table a function keeps its last value. (``PairEAM::file2array`` of LAMMPS.)
+an atom is that of its own file. Tables of several files are interpolated to one grid, with the
+largest steps and the farthest ends of all, by cubic polynomials through four points. Beyond the
+end of its table a function keeps its last value, as in ``PairEAM::file2array`` of LAMMPS.
 """
 
 from collections.abc import Sequence

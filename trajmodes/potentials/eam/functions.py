@@ -12,7 +12,7 @@ from trajmodes.potentials.eam.tables import Function, OverDistance, Table
 from trajmodes.potentials.neighbours import Bonds
 
 _COINCIDENT = 1e-3
-"""Distance in Å of atoms that are at the same place."""
+"""Distance in Å below which two atoms are at the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Functions:
 
     species: tuple[str, ...]
     embedding: Mapping[str, Function]
-    """F in eV of the density at an atom of a species."""
+    """F in eV as a function of the density at an atom of a species."""
     density: Mapping[tuple[str, str], Function]
     """Density at an atom of the first species from one of the second."""
     pair: Mapping[tuple[str, str], Function]
@@ -67,7 +67,7 @@ def bond_functions(
     UsageError
         If the potential does not describe a species of the crystal.
     DataError
-        If a distance or a density is outside the tables, or two atoms are at one place.
+        If a distance or a density is outside the tables, or two atoms are at the same place.
     """
     kinds = tuple(dict.fromkeys(crystal.species))
     missing = [kind for kind in kinds if kind not in functions.species]
@@ -106,9 +106,9 @@ def bond_functions(
 
 
 def curvature_noise(functions: Functions, crystal: Crystal, found: BondFunctions) -> Floats:
-    """(b,) errors in eV/Å² of the force constants along the bonds, from digits of the tables.
+    """(b,) errors in eV/Å² of the force constants along the bonds, due to rounded tables.
 
-    Functions that are not tables have none.
+    Functions that are not tables have no such error.
     """
     noise = np.zeros(len(found.lengths))
     frozen = found.embedding[1]
@@ -130,7 +130,7 @@ def curvature_noise(functions: Functions, crystal: Crystal, found: BondFunctions
 def _kinds_of_bonds(
     kinds: tuple[str, ...], first: Ints, second: Ints
 ) -> list[tuple[str, str, Ints]]:
-    """Bonds of each two species, those without bonds left out."""
+    """Bonds of each pair of species that has bonds."""
     code = first * len(kinds) + second
     listed = [
         (a, b, np.flatnonzero(code == i * len(kinds) + j))

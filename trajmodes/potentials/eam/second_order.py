@@ -9,7 +9,7 @@ constants of the bond and, by the sum rule, the self terms are
   neighbours n of m and −Σ f' e for m itself. It extends to twice the cutoff, and its self terms
   are the same sum.
 
-These are the second derivatives of the energy at any positions: in crystals of any basis,
+These are the second derivatives of the energy at any positions, as in crystals of any basis,
 alloys, surfaces, strained and unrelaxed cells. The gauge A of each site moves w of A into the
 pair part; e3 and the total do not depend on it. The normalised gauge A = F' has no e1 and e2
 (Johnson, Phys. Rev. B 39, 12554 (1989)).
@@ -60,8 +60,8 @@ def second_order(crystal: Crystal, found: BondFunctions, gauge: Gauge = None) ->
     Parameters
     ----------
     gauge
-        A (s,) of each site in eV per density, or ``normalised``; by default zero, the functions
-        of the potential as they are.
+        A (s,) of each site in eV per density, or ``normalised``. By default A = 0, with the
+        unchanged functions of the potential.
 
     Raises
     ------

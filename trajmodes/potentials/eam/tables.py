@@ -1,14 +1,14 @@
 """Functions with derivatives from tables on an equidistant grid.
 
-Three interpolations: the cubic spline (second derivatives are continuous), the cubic Hermite
-polynomials of LAMMPS with slopes of five points (second derivatives jump at the points of the
-table), and a quintic spline fitted by least squares, which smooths tables of few digits.
+There are three interpolations: the cubic spline (second derivatives are continuous), the cubic
+Hermite polynomials of LAMMPS with slopes of five points (second derivatives jump at the points
+of the table), and a quintic spline fitted by least squares, which smooths tables of few digits.
 
 Values of few digits have a rounding noise σ, and the second derivative of their cubic spline
 has the noise c σ/h², where c² is the mean of [6(2 − 2 cos θ)/(4 + 2 cos θ)]²(2 + cos θ)/3 over
-all waves θ: second derivatives at the points of the table are second differences divided by
-(4 + 2 cos θ)/6 (de Boor, A Practical Guide to Splines, ch. IV), and linear in between. Knots at
-a distance H let waves to π/H pass: the noise is then π² σ/H² (h/5H)^½. σ is found from
+all waves θ: second derivatives at the points of the table are second differences divided by (4
++ 2 cos θ)/6 (de Boor, A Practical Guide to Splines, ch. IV), and linear in between. Knots at a
+distance H retain waves up to π/H, and the noise is π² σ/H² (h/5H)^½. σ is found from
 differences of eighth order, to which a smooth function contributes nothing.
 """
 
@@ -41,12 +41,12 @@ _WINDOW = 48
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A function known at ``step · (0, 1, 2, …)``, of which ``name`` stands in errors.
+    """A function known at ``step · (0, 1, 2, …)``; errors contain its ``name``.
 
     Raises
     ------
     DataError
-        If it is evaluated outside the table, and does not hold beyond it.
+        If it is evaluated outside the table, and is not continued there.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Table:
     values: Floats
     interpolation: Interpolation = "cubic"
     holds: bool = False
-    """Whether the last value and its derivatives hold beyond the table, as in LAMMPS."""
+    """Whether the last value and its derivatives are kept beyond the table, as in LAMMPS."""
     _function: Function = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_function", _interpolant(self))
 
     def __call__(self, x: Floats, order: int = 0) -> Floats:
-        """Compute the derivative of an order, 0 for the value itself."""
+        """Compute the derivative of the given order, 0 for the value itself."""
         last = self.step * (len(self.values) - 1)
         if self.holds:
             x = np.minimum(x, last)
@@ -78,7 +78,7 @@ class Table:
         return found
 
     def noise(self, x: Floats) -> Floats:
-        """Estimate the error of the second derivative at x from the digits of the table."""
+        """Estimate the error of the second derivative at x due to rounding of the table."""
         n = len(self.values)
         if n < _DIFFERENCE + 1:
             return np.zeros(len(x))
@@ -98,7 +98,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class OverDistance:
-    """φ(r) = z(r)/r of a table of z, as files list pair potentials."""
+    """φ(r) = z(r)/r from a table of z, as pair potentials are listed in files."""
 
     table: Table
 
@@ -111,7 +111,7 @@ class OverDistance:
         return found
 
     def noise(self, r: Floats) -> Floats:
-        """Estimate the error of the second derivative at r from the digits of the table."""
+        """Estimate the error of the second derivative at r due to rounding of the table."""
         found: Floats = self.table.noise(r) / r
         return found
 

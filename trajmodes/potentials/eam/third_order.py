@@ -1,8 +1,8 @@
 """Third-order force constants of embedded-atom potentials.
 
 With the derivatives g_n of a density ρ_m along the displacements of its members n, and h_nn' of
-second order, which vanish except within one bond (+H for twice its neighbour or twice m, −H for
-both):
+second order, which vanish except within one bond (+H if both members are m or both the
+neighbour, −H if they differ):
 
     Φ = Σ_m F'''_m g g g + Σ_m F''_m (g h + h g + g h) + ½ Σ_b T_b,
 

@@ -3,7 +3,7 @@
 In: charges, springs and functions of distances and angles. Out: a potential with relaxed
 shells, its dynamical matrices and Born charges. Open `model` first.
 
-- `terms`, `lists`: parameters, and what interacts in a crystal
+- `terms`, `lists`: parameters, and the interactions in a crystal
 - `constants`, `third_order`: force constants
 - `multipoles`: Born charges, ε∞ and quadrupoles
 - `response`: elastic, piezoelectric and dielectric tensors

@@ -30,11 +30,11 @@ from trajmodes.potentials.terms.particles import Blocks
 from trajmodes.symmetry.supercell_matrices import pair_list
 
 _SHORTEST, _STEP = 6.0, 2.0
-"""Half of the width of the supercell of the first mesh, and by how much it grows, in Å."""
+"""Half-width of the supercell of the first mesh, and its increase in each step, in Å."""
 _CLOSE = 1e-4
-"""Root mean square error of the frequencies, relative to the highest, of a fine mesh."""
+"""Root mean square error of the frequencies, relative to the highest, of a sufficient mesh."""
 _MOST_ATOMS = 6000
-"""Atoms in the supercell of the finest mesh."""
+"""Largest number of atoms in the supercell of the finest mesh."""
 
 Matrices = Callable[[Floats], Complexes]
 """D (q, 3s, 3s) in (rad/ps)² at reduced q (q, 3)."""
@@ -54,7 +54,7 @@ class MeshConstants:
 def constants_of_bonds(
     crystal: Crystal, blocks: Blocks, charges: Charges | None
 ) -> ForceConstants:
-    """Sum the second derivatives of bonds, each listed once, to force constants."""
+    """Sum the second derivatives of bonds, each listed once, into force constants."""
     own = np.arange(crystal.n_sites)
     first = np.concatenate([own, blocks.first, blocks.second])
     second = np.concatenate([own, blocks.second, blocks.first])
@@ -83,10 +83,10 @@ def constants_of_bonds(
 def constants_of_mesh(
     crystal: Crystal, matrices: Matrices, charges: Charges | None
 ) -> MeshConstants:
-    """Find the force constants whose frequencies are those of the model between the points.
+    """Find force constants with the frequencies of the model between the points of the mesh.
 
-    The mesh has as many points as a supercell has cells that is about equally wide along all
-    directions. It ends at a large supercell even if the frequencies are not converged.
+    The mesh consists of the q points of a supercell of about equal width in all directions. It
+    is refined up to a large supercell, even if the frequencies are not converged there.
     """
     root = np.repeat(np.sqrt(crystal.masses), 3)
     weight = root[:, None] * root
@@ -117,7 +117,7 @@ def constants_of_mesh(
 
 
 def _between(supercell: Supercell) -> Floats:
-    """Q halfway between Γ and its neighbours on the mesh, and as far into the zone."""
+    """Points halfway between Γ and its neighbours on the mesh, and the same far from Γ."""
     halves = np.array(list(product((0.0, 0.5), repeat=3))[1:])
     wanted = np.concatenate([halves, halves + np.array(supercell.shape) // 4])
     found: Floats = np.linalg.solve(supercell.matrix, wanted.T).T
@@ -125,7 +125,7 @@ def _between(supercell: Supercell) -> Floats:
 
 
 def _summed(constants: ForceConstants, qpoints: Floats) -> Complexes:
-    """Σ Φ e^{iq·r} (q, 3s, 3s) in eV/Å², r between the atoms."""
+    """Σ Φ e^{iq·r} (q, 3s, 3s) in eV/Å², with r the vector between the atoms."""
     crystal = constants.crystal
     s = crystal.n_sites
     apart = constants.lattice + crystal.sites[constants.second] - crystal.sites[constants.first]

@@ -68,7 +68,7 @@ _ANGLES: Mapping[str, tuple[tuple[str, ...], Callable[..., AngularFunction]]] = 
 
 _POSITIVE = {"rho", "sigma", "cutoff", "alpha", "R1", "R2"}
 _SMALLEST = 1e-6
-"""What lengths and rates exceed, so that their inverse powers are finite numbers."""
+"""Value that lengths and rates exceed, so that their inverse powers are finite numbers."""
 _LARGEST = 1e12
 """Absolute value that no parameter exceeds, so that its powers are finite numbers."""
 _TABLES = ("charges", "springs", "pair", "angle")

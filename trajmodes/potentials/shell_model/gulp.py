@@ -15,7 +15,7 @@ J. D. Gale, J. Chem. Soc., Faraday Trans. 93, 629 (1997). A keyword begins a sec
     O 74.92
 
 Energies are in eV, or in the unit kcal or kjmol that the line of the keyword names; lengths are
-in Å, angles in degrees. What is not understood is refused.
+in Å, angles in degrees. Lines that are not understood are refused.
 """
 
 from dataclasses import dataclass, field
@@ -104,7 +104,7 @@ class _Reader:
     pairs: list[PairTerm] = field(default_factory=list)
     angles: list[AngleTerm] = field(default_factory=list)
     cutoffs: list[float] = field(default_factory=list)
-    """That of all pairs, if there is one."""
+    """The cutoff of all pairs, if there is one."""
 
     def terms(self) -> Terms:
         """Make the terms."""
@@ -270,7 +270,7 @@ class _Reader:
         )
 
     def without_flags(self, line: Line, words: list[str], count: int) -> list[str]:
-        """Remove the flags that say what a fit varies."""
+        """Remove the flags for the parameters that a fit varies."""
         if not all(word in ("0", "1") for word in words[-count:]):
             line.fail(
                 f"{' '.join(words[-count:])} are not {count} flags of a fit, 0 or 1",

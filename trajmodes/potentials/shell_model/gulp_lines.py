@@ -1,8 +1,8 @@
 """Lines and sections of the library format of GULP.
 
-`#` begins a comment, and `&` at the end of a line continues it. Keywords may be cut after four
-letters; their case does not matter. That of labels does: a symbol of an element, a number, and
-anything after an underscore.
+`#` begins a comment, and `&` at the end of a line continues it. Keywords may be abbreviated to
+four letters, and their case does not matter. Labels are case-sensitive: a symbol of an element,
+a number, and anything after an underscore.
 """
 
 import re
@@ -18,7 +18,7 @@ _KEYWORDS = (
     "species", "spring", "buckingham", "lennard_jones", "morse", "harmonic", "three", "cutp",
 )  # fmt: skip
 _SHORTEST = 4
-"""Letters of a keyword that are enough."""
+"""Least number of letters of a keyword."""
 
 LABEL = re.compile(r"([A-Z][a-z]?)[0-9]*(_\S+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eEdD][+-]?[0-9]+)?")
@@ -26,12 +26,12 @@ LARGEST = 1e12
 """Absolute value that no parameter exceeds, so that its powers are finite numbers."""
 _SMALLEST = 1e-6
 _LARGEST_FILE = 2**20
-"""Bytes."""
+"""Largest size of a file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words of a line without comment, joined with those that continue it."""
+    """Words of a line without comment, including those of lines that continue it."""
 
     path: str
     number: int
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A line with a keyword, and those that follow."""
+    """A line with a keyword, and the lines that follow."""
 
     keyword: str
     head: Line
@@ -109,7 +109,7 @@ def _lines(text: str, path: str) -> Iterator[Line]:
 
 
 def _keyword(word: str) -> str | None:
-    """Find the keyword that a word is or begins."""
+    """Find the keyword that begins with a word."""
     word = word.lower()
     if len(word) < _SHORTEST:
         return None

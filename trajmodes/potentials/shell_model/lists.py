@@ -1,4 +1,4 @@
-"""What interacts in a crystal: all terms of a shell model, with the shells at rest."""
+"""Interactions in a crystal: all terms of a shell model, with relaxed shells."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,30 +21,31 @@ from trajmodes.potentials.terms.particles import Blocks, Derivatives, Particles,
 from trajmodes.potentials.terms.triples import TripleList
 
 _RELAXED = 1e-10
-"""Displacement of the shells in Å at which they are relaxed."""
+"""Displacement of the shells in Å below which they are relaxed."""
 _MOST_STEPS = 50
 _SLOW = 0.1
-"""Ratio of two steps above which second derivatives are taken anew."""
+"""Ratio of two steps above which second derivatives are computed again."""
 _LONGEST = 0.1
 """Largest displacement of a shell in Å in one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What interacts in a crystal."""
+    """The interactions in a crystal."""
 
     layout: Layout
     pairs: list[PairList]
     triples: list[TripleList]
     ewald: Ewald | None
     start: Floats
-    """(m, 3), unit: Å. Displacements of the shells from their cores to start from."""
+    """(m, 3), unit: Å. Initial displacements of the shells from their cores."""
     compliance: Floats | None = None
-    """(3m, 3m), unit: Å²/eV. Displacement of the shells per force, near where they rest."""
+    """(3m, 3m), unit: Å²/eV. Displacement of the shells per force, near their equilibrium
+    positions."""
 
     @property
     def bonded(self) -> list[PairList | TripleList]:
-        """All terms but the Coulomb energy."""
+        """All terms except the Coulomb energy."""
         return [*self.pairs, *self.triples]
 
     def particles(self, crystal: Crystal, shift: Floats) -> Particles:
@@ -61,7 +62,7 @@ class Lists:
         return total if self.ewald is None else total + self.ewald.derivatives(particles)
 
     def bonded_blocks(self, particles: Particles) -> Blocks:
-        """Second derivatives of all energies but that of the charges."""
+        """Second derivatives of all energies except that of the charges."""
         return Blocks.joined([one.blocks(particles) for one in self.bonded])
 
     def second(
@@ -79,7 +80,7 @@ class Lists:
         found = listed.summed(particles.count, wanted, sites)
         if self.ewald is not None:
             found += self.ewald.waves_at(particles, wanted, sites, field=field)
-        # Self terms: no force on a particle if all are displaced alike.
+        # Self terms: an equal displacement of all particles causes no force.
         n = particles.count
         sums = found[0].real.reshape(n, 3, n, 3).sum(axis=2)
         for k in range(n):
@@ -88,7 +89,7 @@ class Lists:
         return found[1:]
 
     def relaxed(self, crystal: Crystal) -> tuple[Particles, Floats]:
-        """Relax the shells by Newton's method, with second derivatives only where they help.
+        """Relax the shells by Newton's method, with new second derivatives only if necessary.
 
         Raises
         ------
@@ -142,7 +143,7 @@ def _unstable(what: str) -> DataError:
 
 
 def lists_of(terms: Terms, crystal: Crystal) -> Lists:
-    """List what interacts in a crystal.
+    """List the interactions in a crystal.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def lists_of(terms: Terms, crystal: Crystal) -> Lists:
 
 
 def eliminated(b_qkl: Complexes, n_cores: int) -> tuple[Complexes, Complexes]:
-    """Matrices (q, 3s, 3s) of the cores with shells that follow, and how these follow."""
+    """Matrices (q, 3s, 3s) of cores with relaxed shells, and displacements of shells."""
     k = 3 * n_cores
     cores = b_qkl[:, :k, :k]
     if b_qkl.shape[1] == k:

@@ -1,7 +1,7 @@
 """A shell model of a crystal: energy with relaxed shells, dynamical matrices, polarisation.
 
-Shells have no mass: they are where the energy is lowest. With the second derivatives B of cores
-(c) and shells (s) the dynamical matrix is
+Shells have no mass, and are at the minimum of the energy. With the second derivatives B of
+cores (c) and shells (s) the dynamical matrix is
 
     D = M^{-½}[B_cc − B_cs B_ss⁻¹ B_sc]M^{-½},
 
@@ -43,12 +43,13 @@ class ShellModel:
 
     terms: Terms
     lists: Lists | None = None
-    """Fixed lists of what interacts; None: those of each crystal."""
+    """Fixed lists of interactions; None: each crystal has its own."""
 
     def near(self, crystal: Crystal) -> "ShellModel":
         """Fix the lists of bonds and triples for crystals that differ by small strains.
 
-        The energy then has no step at a cutoff. Shells start where they are in this crystal.
+        The energy then has no step at a cutoff. Shells start at their positions in this
+        crystal.
         """
         lists = lists_of(self.terms, crystal)
         particles, shift = lists.relaxed(crystal)
@@ -92,7 +93,7 @@ class ShellModel:
         Raises
         ------
         DataError
-            If third order of a model with charges or shells is asked for.
+            If third order of a model with charges or shells is requested.
         """
         if order == 3 and (self.terms.charges or self.has_shells(crystal)):
             raise DataError(
@@ -121,7 +122,7 @@ class ShellModel:
         return constants_of_mesh(crystal, partial(near.matrices, crystal), charges)
 
     def hessian(self, crystal: Crystal) -> Floats:
-        """Compute second derivatives (3s, 3s) for displacements alike in all cells."""
+        """Compute second derivatives (3s, 3s) for equal displacements in all cells."""
         root = np.repeat(np.sqrt(crystal.masses), 3)
         matrix = self.matrices(crystal, np.zeros((1, 3)))[0].real
         found: Floats = matrix * root[:, None] * root

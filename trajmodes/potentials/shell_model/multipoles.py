@@ -4,11 +4,11 @@ At q = 0 without macroscopic field the second derivatives B of cores and shells 
 
     Z*_i = z_i 1 − Σ_s z_s (B_ss⁻¹ B_sc)_si,   ε∞ = 1 + (4πk/V) Σ_ss' z_s (B_ss⁻¹)_ss' z_s'.
 
-At small q the charge that a core and the shells with it carry, at offsets d from the site, is
+At small q the charge of a core and its shells, at offsets d from the site, is
 
     Σ_p z_p q·w_p(q) e^{−iq·d_p} = q·Z* − ½i qᵀQ q + …,
 
-with w = (1, −B_ss⁻¹ B_sc) without macroscopic field too (R. M. Martin, Phys. Rev. B 5, 1607
+with w = (1, −B_ss⁻¹ B_sc), also without macroscopic field (R. M. Martin, Phys. Rev. B 5, 1607
 (1972)). Q comes from the imaginary part at two short q along six directions.
 """
 
@@ -27,9 +27,9 @@ _DIRECTIONS = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
 ) / np.sqrt([[1.0], [1.0], [1.0], [2.0], [2.0], [2.0]])
 _STEP = 0.02
-"""In 1/Å."""
+"""Shorter length of q in 1/Å."""
 _NONE = 1e-6
-"""Quadrupole in e Å that is rounding."""
+"""Quadrupole in e Å below which it is rounding."""
 
 
 def charges_of(lists: Lists, ewald: Ewald, particles: Particles, crystal: Crystal) -> Charges:

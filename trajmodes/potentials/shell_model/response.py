@@ -1,17 +1,18 @@
 r"""Elastic, piezoelectric and dielectric tensors of a shell model.
 
 Particles, cores and shells, are at r = (1 + ε)(r₀ + u). With the second derivatives of the
-energy by displacements B = ∂²E/∂u∂u, by both Λ = ∂²E/∂u∂η, and the charges z (Born and Huang,
-Dynamical Theory of Crystal Lattices, §§ 11, 32)
+energy with respect to displacements, B = ∂²E/∂u∂u, and to displacements and strain, Λ =
+∂²E/∂u∂η, and the charges z (Born and Huang, Dynamical Theory of Crystal Lattices, §§ 11, 32)
 
     C = (1/V)[∂²E/∂η∂η − Λᵀ B⁻¹ Λ],   e = −(1/V) zᵀ B⁻¹ Λ,   ε = 1 + (4πk/V) zᵀ B⁻¹ z,
 
 without uniform shifts, and without macroscopic field in B. B and Λ of the shells alone give the
-tensors of clamped atoms. A homogeneous strain of all charges makes no proper polarisation.
-Derivatives by strain are central differences of the first derivatives, of fourth order.
+tensors of clamped atoms. A homogeneous strain of all charges causes no proper polarisation.
+Derivatives with respect to strain are central differences of the first derivatives, of fourth
+order.
 
-With initial stress C is this second derivative of the energy by a symmetric strain; the
-derivatives of the stress are others.
+With initial stress C is this second derivative of the energy with respect to a symmetric
+strain, which differs from the derivative of the stress.
 """
 
 import numpy as np

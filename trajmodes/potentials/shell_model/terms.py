@@ -1,4 +1,4 @@
-"""What interacts in a shell model: kinds of particles, and terms between them."""
+"""Interactions of a shell model: kinds of particles, and terms between them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from trajmodes.potentials.terms.particles import Particles
 from trajmodes.potentials.terms.triples import AngularFunction, TripleList
 
 LARGEST_CUTOFF = 100.0
-"""Å. Files with larger cutoffs are refused: the bonds of a cell would not fit in memory."""
+"""Largest cutoff in Å; with larger ones the bonds of a cell would not fit into memory."""
 
 _MOST_ANGLES = 500_000
-"""At one centre; more do not fit in memory."""
+"""Largest number of angles at one centre; more do not fit into memory."""
 
 SHELL = " shell"
 """Ending of the kind of a shell: ``O shell``; the core of O is ``O``."""
@@ -35,7 +35,7 @@ class PairTerm:
     cutoff: float
     """Å."""
     least: float = 0.0
-    """Å. Shorter distances have no such energy."""
+    """Least distance in Å; shorter ones have no such energy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class AngleTerm:
     ends: tuple[str, str]
     function: AngularFunction
     cutoffs: tuple[float, float]
-    """Å. Distances of the ends from the centre."""
+    """Largest distances in Å of the ends from the centre."""
     apart: float = inf
-    """Å. Largest distance between the ends."""
+    """Largest distance in Å between the ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Terms:
     """All parameters of a model."""
 
     charges: Mapping[str, float]
-    """Kind → charge in e; kinds of shells end with ``shell``. Empty: no Coulomb energy."""
+    """Kind → charge in e; kinds of shells end with ``shell``. If empty, there is no Coulomb
+    energy."""
     springs: Mapping[str, Function]
     """Species → energy of the distance between its core and shell."""
     pairs: tuple[PairTerm, ...] = ()
@@ -118,7 +119,7 @@ def layout_of(terms: Terms, crystal: Crystal) -> Layout:
     Raises
     ------
     DataError
-        If the model does not have a species.
+        If the model lacks a species of the crystal.
     """
     known = {kind for kind in terms.charges or terms.named if not kind.endswith(SHELL)}
     for name in sorted(set(crystal.species)):
@@ -136,7 +137,7 @@ def layout_of(terms: Terms, crystal: Crystal) -> Layout:
 
 
 def pair_lists(terms: Terms, layout: Layout, particles: Particles) -> list[PairList]:
-    """Bonds of all pair terms and springs."""
+    """List the bonds of all pair terms and springs."""
     first, second, lattice = all_pairs(particles, terms.cutoff + 1e-9)
     kinds = np.array(layout.kinds)
     length = np.linalg.norm(particles.apart(first, second, lattice), axis=1)
@@ -156,12 +157,12 @@ def pair_lists(terms: Terms, layout: Layout, particles: Particles) -> list[PairL
 
 
 def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[TripleList]:
-    """Triples of all angular terms, each angle once.
+    """List the triples of all angular terms, each angle once.
 
     Raises
     ------
     DataError
-        If there are too many because a cutoff is long.
+        If there are too many triples because a cutoff is long.
     """
     if not terms.angles:
         return []

@@ -1,7 +1,7 @@
 """Force constants of third order of pairs and angles.
 
 A term is a function of the vectors x_v = Σ_m S_vm r_m between its members m: one of a pair, two
-of an angle. With its third derivatives T by these vectors
+of an angle. With its third derivatives T with respect to these vectors
 
     Φ_mm'm'' = Σ S_vm S_v'm' S_v''m'' T_vv'v''.
 

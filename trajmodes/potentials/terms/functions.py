@@ -11,7 +11,7 @@ from trajmodes.arrays import Bools, Floats
 Function = Callable[[Floats, int], Floats]
 
 _COLLINEAR = 1e-3
-"""Sine of an angle below which its derivatives by the cosine are too large."""
+"""Sine of an angle below which its derivatives with respect to the cosine are too large."""
 
 
 def buckingham(a: float, rho: float, c: float) -> Function:
@@ -113,20 +113,20 @@ def cosine_harmonic(k: float, degrees: float) -> Function:
 class HarmonicAngle:
     """½k(θ − θ₀)² as a function of cos θ.
 
-    Its derivatives by cos θ diverge as θ → 0 and θ → 180°.
+    Its derivatives with respect to cos θ diverge as θ → 0 and θ → 180°.
     """
 
     k: float
-    """eV/rad²."""
+    """Force constant in eV/rad²."""
     degrees: float
-    """θ₀."""
+    """θ₀ in degrees."""
 
     def diverges(self, c: Floats) -> Bools:
-        """Find the angles so near to 0 or 180° that they have no derivatives."""
+        """Find the angles so close to 0 or 180° that they have no derivatives."""
         return np.asarray(1.0 - c**2 < _COLLINEAR**2)
 
     def __call__(self, c: Floats, n: int) -> Floats:
-        """Compute the n-th derivative by the cosine."""
+        """Compute the n-th derivative with respect to the cosine."""
         sine: Floats = np.sqrt(1.0 - c**2)
         apart: Floats = np.arccos(np.clip(c, -1.0, 1.0)) - np.radians(self.degrees)
         if n == 0:

@@ -35,7 +35,7 @@ class Particles:
         return np.asarray(2.0 * np.pi * np.linalg.inv(self.cell).T, dtype=float)
 
     def apart(self, first: Ints, second: Ints, lattice: Ints) -> Floats:
-        """(k, 3) vectors in Å from first particles to second ones in other cells."""
+        """(k, 3) vectors in Å from first particles to second particles in other cells."""
         vectors: Floats = self.positions[second] + lattice @ self.cell - self.positions[first]
         return vectors
 
@@ -73,7 +73,7 @@ def gathered(count: int, index: Ints, vectors: Floats) -> Floats:
 
 
 def no_energy(particles: Particles) -> Derivatives:
-    """Make a sum of no terms."""
+    """Make zero energy and zero derivatives."""
     return Derivatives(0.0, np.zeros((particles.count, 3)), np.zeros((3, 3)))
 
 
@@ -103,7 +103,7 @@ class Blocks:
         return cls(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
     def summed(self, count: int, qpoints: Floats, sites: Floats) -> Complexes:
-        """Sum the blocks of n particles to Hermitian matrices at reduced q.
+        """Sum the blocks of n particles into Hermitian matrices at reduced q.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
-"""Third derivatives of energies of pairs and triples by the vectors of their bonds.
+"""Third derivatives of energies of pairs and triples with respect to their bond vectors.
 
-An energy Z of the variables y = (r) or (r₁, r₂, c), c = cos θ, has by the vectors x
+For an energy Z of the variables y = (r) or (r₁, r₂, c), c = cos θ, and the bond vectors x
 
     Z_xyz = Z_abc a_x b_y c_z + Z_ab (a_xy b_z + a_xz b_y + a_yz b_x) + Z_a a_xyz.
 
@@ -23,7 +23,7 @@ from trajmodes.potentials.terms.triples import TripleList
 
 
 def third_of_pairs(one: PairList, particles: Particles) -> Floats:
-    """(k, 1, 3, 1, 3, 1, 3) third derivatives in eV/Å³ by the bond."""
+    """(k, 1, 3, 1, 3, 1, 3) third derivatives in eV/Å³ with respect to the bond."""
     apart = particles.apart(one.first, one.second, one.lattice)
     r, *slopes = length_derivatives(apart)
     energies = [one.function(r, n).reshape(-1, *n * (1,)) for n in range(1, 4)]
@@ -32,7 +32,7 @@ def third_of_pairs(one: PairList, particles: Particles) -> Floats:
 
 
 def third_of_triples(one: TripleList, particles: Particles) -> Floats:
-    """(k, 2, 3, 2, 3, 2, 3) third derivatives in eV/Å³ by both bonds.
+    """(k, 2, 3, 2, 3, 2, 3) third derivatives in eV/Å³ with respect to both bonds.
 
     Raises
     ------

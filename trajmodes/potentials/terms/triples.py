@@ -1,8 +1,8 @@
 """Energies of triples: E = Σ f(r₁) g(r₂) h(cos θ) of the two bonds of a centre.
 
-With the unit vectors s and c = cos θ the derivatives by the vector of bond L are (the other
-bond has a bar; M. B. Taylor, N. L. Allan, J. A. O. Bruno, G. D. Barrera, Phys. Rev. B 59, 353
-(1999))
+With the unit vectors s and c = cos θ the derivatives with respect to the vector of bond L are
+(the other bond has a bar; M. B. Taylor, N. L. Allan, J. A. O. Bruno, G. D. Barrera, Phys. Rev.
+B 59, 353 (1999))
 
     ∂r_L = s_L,   A_L = ∂c/∂r_L = (s_L̄ − s_L c)/r_L,
     ∂²c/∂r_L∂r_L = [(3 s_L s_L − 1) c − s_L s_L̄ − s_L̄ s_L]/r_L²,
@@ -115,7 +115,7 @@ class TripleList:
         return np.stack(list(sides), axis=1)
 
     def values(self, vectors: Floats, order: int) -> list[list[Floats]]:
-        """Evaluate f, g and h with their derivatives up to an order, of vectors (k, 2, 3).
+        """Evaluate f, g and h with their derivatives up to an order, for vectors (k, 2, 3).
 
         Raises
         ------
@@ -149,7 +149,7 @@ class TripleList:
         )
 
     def _hessian(self, found: _Geometry) -> tuple[Floats, Floats, Floats]:
-        """(k, 3, 3) second derivatives by x_1 x_1, x_2 x_2 and x_1 x_2."""
+        """(k, 3, 3) second derivatives with respect to x_1 x_1, x_2 x_2 and x_1 x_2."""
         f, g, h = self._values(found, 2)
         (s1, s2), (a1, a2), (r1, r2) = found.units, found.slopes, found.lengths
         c, unit = found.cosine, np.eye(3)
