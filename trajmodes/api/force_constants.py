@@ -17,6 +17,7 @@ from trajmodes.coulomb.charges import symmetric_charges
 from trajmodes.data import force_constants as plain
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Supercell, known_supercell
+from trajmodes.data.imperfect.species_constants import SpeciesConstants
 from trajmodes.data.labels import html_table
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
@@ -78,6 +79,11 @@ class ForceConstants(PhononProperties):
             record=found,
             equations=found.equations,
         )
+
+    @property
+    def by_species(self) -> SpeciesConstants | None:
+        """Constants of an alloy by pair of species; None unless they were fitted here."""
+        return None if self.record is None else self.record.results.by_species
 
     @classmethod
     def from_phonopy(cls, phonon: "Phonopy") -> "ForceConstants":

@@ -10,9 +10,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from trajmodes.cli.terminal import ending, print_result
-from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, job_of, options_of
 from trajmodes.config.option import Option
+from trajmodes.config.running import FOLDERS
 from trajmodes.errors import UsageError
 
 Printed = Callable[..., None]

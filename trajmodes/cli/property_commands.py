@@ -6,8 +6,8 @@ from typing import Any
 from trajmodes.cli.options import argument, command, command_line
 from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
-from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import values_of
+from trajmodes.config.running import FOLDERS
 from trajmodes.errors import UsageError
 
 

@@ -11,10 +11,10 @@ from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.cli.options import argument, command, command_line, given_job
 from trajmodes.cli.root import main
 from trajmodes.cli.terminal import print_result, progress_bars
-from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, values_of
 from trajmodes.config.live import LiveOptions
 from trajmodes.config.option import options_in
+from trajmodes.config.running import FOLDERS
 from trajmodes.errors import DataError
 
 TRAJECTORY_FILES = argument("trajectory", nargs=-1, required=True, metavar="FILE...")

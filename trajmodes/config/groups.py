@@ -15,30 +15,6 @@ from trajmodes.errors import UsageError
 CRYSTAL = "check run live fit project sed sqw"
 """Commands that read a run of a crystal."""
 
-FOLDERS = {
-    "run": "results",
-    "fit": "fit",
-    "project": "modes",
-    "sed": "sed",
-    "sqw": "sqw",
-    "one-phonon": "one-phonon",
-    "molecule": "modes",
-    "thermo": "thermo",
-    "elastic": "elastic",
-    "quasiharmonic": "quasiharmonic",
-    "spectral-function": "spectral-function",
-    "phases": "phases",
-    "free-energy": "free-energy",
-    "demo": "trajmodes-demo",
-    "live": "live",
-    "sctdep": "self-consistent",
-    "series": "series",
-    "bvk": "bvk",
-    "potential": "potential",
-    "qha": "qha",
-}
-"""Command → its default folder of results."""
-
 LammpsUnits = Literal["metal", "real", "si", "lj", "electron", "micro", "nano", "cgs"]
 ProgramUnits = Literal["ase", "gpumd", "quip"]
 Acceptable = Literal["temperature", "time-step", "volume", "structure", "masses", "periodic"]
@@ -200,6 +176,12 @@ class ForceConstantOptions(Group):
         metavar="Å|supercell",
         unset="no fourth order",
     )
+    by_species: bool = option(
+        "Also fit second-order force constants of an alloy for each pair of species; needs "
+        "--imperfect and --cutoff2.",
+        default=False,
+        commands="run fit",
+    )
     scheme: Literal["sequential", "joint"] | None = option(
         "Fit each order to the forces that the lower orders leave, or all orders at once.",
         unset="sequential; joint for a fit to displaced supercells of different sizes",
@@ -262,6 +244,25 @@ class ForceConstantOptions(Group):
             raise UsageError(
                 "a cutoff of the fourth order is given, but none of the third",
                 fix="give cutoff3 too",
+            )
+        if self.by_species:
+            self._require_species()
+
+    def _require_species(self) -> None:
+        """Refuse what force constants by pair of species are not fitted with."""
+        if self.cutoff2 in (None, "supercell"):
+            raise UsageError(
+                "force constants by pair of species need a cutoff in Å",
+                why="their orbits are chosen before the run is read, and atoms beyond half the "
+                "supercell share constants among their images",
+                fix="give --cutoff2 in Å",
+            )
+        others = (self.cutoff3, self.append, *({"born-huang", "huang"} & {*self.constraints}))
+        if any(one is not None for one in others):
+            raise UsageError(
+                "force constants by pair of species are of second order, of the runs that are "
+                "read, and obey no rotational invariance",
+                fix="leave out --by-species, or --cutoff3, --append and --constraint",
             )
 
 

@@ -79,6 +79,12 @@ class Job:
     def __post_init__(self) -> None:
         if not self.trajectory:
             raise UsageError("no trajectory was given", fix="name at least one trajectory file")
+        if self.fit.by_species and not self.matching.imperfect:
+            raise UsageError(
+                "force constants by pair of species are those of an alloy, and this run is "
+                "taken for a perfect crystal",
+                fix="give --imperfect too, and the perfect crystal as --cell",
+            )
 
     @property
     def folder(self) -> str:

@@ -4,8 +4,31 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trajmodes.config import kinds
-from trajmodes.config.groups import FOLDERS
 from trajmodes.config.option import Group, option
+
+FOLDERS = {
+    "run": "results",
+    "fit": "fit",
+    "project": "modes",
+    "sed": "sed",
+    "sqw": "sqw",
+    "one-phonon": "one-phonon",
+    "molecule": "modes",
+    "thermo": "thermo",
+    "elastic": "elastic",
+    "quasiharmonic": "quasiharmonic",
+    "spectral-function": "spectral-function",
+    "phases": "phases",
+    "free-energy": "free-energy",
+    "demo": "trajmodes-demo",
+    "live": "live",
+    "sctdep": "self-consistent",
+    "series": "series",
+    "bvk": "bvk",
+    "potential": "potential",
+    "qha": "qha",
+}
+"""Command → its default folder of results."""
 
 PASSES = "run fit project sed sqw molecule resume"
 """Commands that stream a run, and can be continued."""

@@ -65,6 +65,7 @@ class ConstantsKeywords(TypedDict, total=False):
     cutoff2: float | str | None
     cutoff3: float | str | None
     cutoff4: float | str | None
+    by_species: bool
     scheme: Scheme | None
     constraints: Constraints | Sequence[Constraints]
     no_constant_force: bool
@@ -343,12 +344,22 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
     no_charges: bool
 
 
-class LiveKeywords(ConstantsKeywords, ReadKeywords, ElasticKeywords, total=False):
+class LiveKeywords(ReadKeywords, ScanKeywords, total=False):
     """Keywords of `trajmodes.live`."""
 
     supercell: str | PathLike[str] | None
     cell: "str | PathLike[str] | Atoms | None"
     symprec: float | None
+    cutoff2: float | str | None
+    cutoff3: float | str | None
+    cutoff4: float | str | None
+    constraints: Constraints | Sequence[Constraints]
+    method: Method
+    strength: float | None
+    minimum_norm: bool
+    displacements_from: DisplacementsFrom
+    errors: Errors
+    require_stable: bool
     born: str | PathLike[str] | None
     born_charges: str | Sequence[str]
     dielectric: "npt.ArrayLike | None"

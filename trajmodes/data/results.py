@@ -36,6 +36,7 @@ from trajmodes.data.force_constants import (
     Reference,
     Shells,
 )
+from trajmodes.data.imperfect.species_constants import SpeciesConstants
 from trajmodes.data.modes import Modes, RunLength, Stability
 from trajmodes.data.motion import BoxMotion
 from trajmodes.data.spectra import (
@@ -182,6 +183,8 @@ class Results:
     """The force constants by neighbour shell, for each order."""
     occupation: Occupation | None = None
     """Atoms on the sites; None in a perfect crystal."""
+    by_species: SpeciesConstants | None = None
+    """Force constants of an alloy by pair of species; None unless they were asked for."""
     box: BoxMotion | None = None
     """Mean box and its fluctuation; None if the box is fixed."""
     projection: Projection | None = None

@@ -133,6 +133,19 @@ class Match:
         return self.supercell.masses if self.occupation is None else self.occupation.masses
 
     @property
+    def offsets(self) -> Floats:
+        """(a, 3), unit: Å. The reference of each atom, counted from its site.
+
+        In canonical order and the user's frame; zero on empty sites.
+        """
+        offsets, supercell = np.zeros((self.supercell.n_atoms, 3)), self.supercell
+        places = (self.reference - self.shift) @ self.rotation
+        apart = places - supercell.positions[self.permutation]
+        reduced = apart @ np.linalg.inv(supercell.cell)
+        offsets[self.permutation] = apart - np.rint(reduced) @ supercell.cell
+        return offsets
+
+    @property
     def species(self) -> tuple[str, ...]:
         """Elements (a,) in canonical order; an empty text on an empty site."""
         return self.supercell.species if self.occupation is None else self.occupation.species

@@ -10,11 +10,13 @@ from trajmodes.arrays import Bools
 from trajmodes.config.job import Job
 from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
+from trajmodes.data.imperfect.species_constants import SpeciesConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import (
     ForceRows,
     KineticTemperature,
 )
+from trajmodes.fit.by_species import SpeciesRows, fit_by_species
 from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
@@ -45,6 +47,7 @@ from trajmodes.pipeline.fit_choices import (
     scheme_notes,
     smaller_cutoffs,
     source_of,
+    species_plan_of,
     with_strength_by_atoms,
 )
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
@@ -78,6 +81,8 @@ class Fitted(NamedTuple):
     """Those of the runs."""
     expansion: Expansion | None = None
     """Parameters of the fit, if they are very many."""
+    by_species: SpeciesConstants | None = None
+    """Constants by pair of species, if they are asked for."""
 
 
 def fit_runs(
@@ -161,14 +166,17 @@ def _require_whole_lattice(runs: Sequence[LoadedRun], charges: Charges | None) -
             )
 
 
-def _require_feasible(plan: Plan, runs: Sequence[LoadedRun]) -> None:
-    """Refuse a fit that needs too much memory, or that empty sites do not allow."""
+def _feasible(plan: Plan, runs: Sequence[LoadedRun]) -> Plan:
+    """Refuse a fit that needs too much memory, or more parameters than alloys allow."""
     plan.require_memory()
-    if plan.many and any(_occupied(run) is not None for run in runs):
+    by_species = runs[0].job.fit.by_species
+    if plan.many and (by_species or any(_occupied(run) is not None for run in runs)):
         raise DataError(
-            f"{plan.expansion.n_parameters} parameters are too many for a run with empty sites",
+            f"{plan.expansion.n_parameters} parameters are too many for a run with empty "
+            "sites, and for force constants by pair of species",
             fix="give a shorter --cutoff2",
         )
+    return plan
 
 
 def _covariances(
@@ -209,13 +217,14 @@ def _fit_once(
         else:
             expansion, supercell = earlier.expansion, earlier.supercell
         require_poolable(expansion, [supercell, *supercells])
-    plan = plan_of(runs, expansion, options, earlier)
-    _require_feasible(plan, runs)
+    plan = _feasible(plan_of(runs, expansion, options, earlier), runs)
+    species = species_plan_of(runs, expansion, options, charges)
     found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants"), has_bars=True):
-            found.append(_sums_of_run(run, plan, charges, bars, title))
+            of_pairs = species and species.rows(number - 1, run.n_frames)
+            found.append(_sums_of_run(run, plan, charges, bars, title, of_pairs))
     with log.stage("solve"):
         covariances = _covariances(runs, found)
         if by_data and max(cutoffs) == 2:
@@ -238,14 +247,26 @@ def _fit_once(
             else options,
         )
         fit = with_noise_found(runs, fit, covariances, is_whole=earlier is None)
+        by_pair = species and fit_by_species(
+            species.pairs, [one.by_species for one in found if one.by_species], options
+        )
     read = n_frames + (0 if earlier is None else earlier.n_frames)
     notes = (
         *suspicion,
         *_frame_notes(equations.n_frames, equations.sources, read, job),
         *scheme_notes(runs, cutoffs),
         *(() if choice is None else (choice.note,)),
+        *(by_pair.notes if by_pair else ()),
     )
-    return Fitted(runs, equations, fit, equations.duration_ps, notes, covariances)
+    return Fitted(
+        runs,
+        equations,
+        fit,
+        equations.duration_ps,
+        notes,
+        covariances,
+        by_species=by_pair and by_pair.constants,
+    )
 
 
 def _fit_many(
@@ -282,6 +303,8 @@ class _RunSums(NamedTuple):
     equations: NormalEquationBlocks | None
     """None for the second order alone, unless sites are empty."""
     source: Source
+    by_species: NormalEquationBlocks | None
+    """Of the constants by pair of species; None unless they are asked for."""
 
 
 def _sums_of_run(
@@ -290,6 +313,7 @@ def _sums_of_run(
     charges: Charges | None,
     bars: StartBar,
     title: str,
+    pairs: SpeciesRows | None,
 ) -> _RunSums:
     """Sum over a run in one pass; subtract the dipole–dipole forces from the covariances."""
     space, expansion = half_space(run.supercell), plan.expansion
@@ -304,12 +328,15 @@ def _sums_of_run(
         parts["rows"] = ForceRows(
             expansion, run.supercell, run.n_frames, plan.n_blocks, dipoles, occupied
         )
+    if pairs is not None:
+        parts["by_species"] = pairs
     advance, workers = bars(title, run.n_frames), run.job.running.workers
     found = stream(run.motion, run.blocks, Together(parts), workers=workers, progress=advance)
     covariances = found["covariances"]
     if charges is not None:
         covariances = covariances.without_dipoles(charges)
-    return _RunSums(covariances, found.get("rows"), source_of(run, found["kelvin"]))
+    source = source_of(run, found["kelvin"])
+    return _RunSums(covariances, found.get("rows"), source, found.get("by_species"))
 
 
 def _suspicion(

@@ -10,6 +10,12 @@ from trajmodes.coulomb.supercells import dipole_forces
 from trajmodes.data.charges import Charges
 from trajmodes.errors import UsageError
 from trajmodes.fit.accumulate import RowsByAtoms, default_blocks
+from trajmodes.fit.by_species import (
+    Arrangement,
+    SpeciesExpansion,
+    SpeciesRows,
+    species_expansion,
+)
 from trajmodes.fit.expansion import CutoffChoice, Expansion
 from trajmodes.fit.many_parameters.fit import blocks_for, has_many_parameters
 from trajmodes.fit.memory import fit_bytes, why_too_large
@@ -137,6 +143,50 @@ def plan_of(
         n_stored=before + n_runs * n_blocks,
         n_copies=1 if n_runs == 1 and not before else 2,
     )
+
+
+class SpeciesPlan(NamedTuple):
+    """Method of the fit of constants by pair of species."""
+
+    pairs: SpeciesExpansion
+    n_blocks: int
+    """Blocks of time of each run."""
+
+    def rows(self, run: int, n_frames: int) -> SpeciesRows:
+        """Reduction of one of the runs."""
+        return self.pairs.rows(run, n_frames, self.n_blocks)
+
+
+def species_plan_of(
+    runs: Sequence[LoadedRun],
+    expansion: Expansion,
+    options: FitOptions,
+    charges: Charges | None,
+) -> SpeciesPlan | None:
+    """Plan the fit of constants by pair of species; None unless the job asks for them.
+
+    Raises
+    ------
+    UsageError
+        If there are Born charges, or the normal equations need too much memory.
+    """
+    if not runs[0].job.fit.by_species:
+        return None
+    if charges is not None:
+        raise UsageError(
+            "force constants by pair of species are not fitted with Born charges",
+            why="the charges are those of the perfect crystal, the same for every species",
+            fix="leave out the Born charges, or --by-species",
+        )
+    matches = [run.match for run in runs]
+    atoms = [Arrangement(m.occupation, m.offsets) for m in matches if m.occupation is not None]
+    pairs = species_expansion(expansion, atoms)
+    n_blocks = default_blocks(pairs.expansion.n_parameters, len(runs))
+    n_stored, n_copies = n_blocks * len(runs), min(len(runs), 2)
+    refusal = why_too_large(pairs.expansion, options, n_stored, n_copies=n_copies)
+    if refusal is not None:
+        raise refusal
+    return SpeciesPlan(pairs, n_blocks)
 
 
 def scheme_notes(

@@ -320,6 +320,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         scheme_omega_distance=_scheme_distance(fit, modes),
         run_length=run_length_of(modes, fitted.duration_ps),
         occupation=runs[0].match.occupation,
+        by_species=fitted.by_species,
         box=runs[0].match.box_motion,
         diagnosis=runs[0].diagnosis.figures,
         warnings=tuple(dict.fromkeys([*warned, *checked])),

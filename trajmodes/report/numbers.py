@@ -51,7 +51,7 @@ def compact(value: float, sem: float | None = None) -> str:
     >>> compact(301.2, 14.6)
     '301(15)'
     """
-    if not math.isfinite(value) or sem is None or not 0.0 < sem < math.inf:
+    if not math.isfinite(value) or sem is None or not _EXACT * abs(value) < sem < math.inf:
         return plus_minus(value)
     digits = _digits(sem)
     error = f"{sem:.{digits}f}"

@@ -50,6 +50,7 @@ from trajmodes.report.text.overview import (
     texts_in,
     unresolved_lines,
 )
+from trajmodes.report.text.species_pairs import species_line, species_parts
 
 WIDTH = 100
 """Largest width of the text: longer lines are hard to read on any terminal."""
@@ -106,6 +107,7 @@ def render(
     # Warnings come first: numbers below may not mean what they seem to.
     parts = [*parts[1:], Text()] if parts else []
     parts += [grid_of(overview_rows(dataset)), *fit_section(dataset)]
+    parts += species_parts(dataset)
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     parts += [*property_parts(dataset), *series_parts(dataset), *volume_parts(dataset)]
@@ -156,6 +158,7 @@ def overview_rows(dataset: NamedArrays) -> list[Row]:
         ("Mean box", box_line(dataset)),
         ("Temperature", temperature_line(dataset)),
         ("Fit", fit_in_one_line(dataset)),
+        ("By species", species_line(dataset)),
         ("Frequencies", frequencies_line(dataset)),
         ("Map", map_line(dataset)),
         ("Path", empty_sections_line(dataset)),

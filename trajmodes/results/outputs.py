@@ -184,6 +184,16 @@ TABLES = (
             *("shell_norm", "shell_trace"),
         ),
     ),
+    Output(
+        "tables/species_pairs.csv",
+        "second-order force constants of the alloy by pair of species",
+        ("species_pair",),
+        listed(
+            "Second-order force constants by pair of species",
+            *("species_pair", "species_pair_distance", "species_pair_mean_distance"),
+            *("species_pair_count", "species_pair_longitudinal", "species_pair_transverse"),
+        ),
+    ),
     MODES,
     Output(
         "tables/energies.csv",

@@ -11,6 +11,9 @@ Each constraint is a set of rows A with A z = 0 for the parameters z of a `Symme
   exerts no force on any atom (Born and Huang, Dynamical Theory of Crystal Lattices, §23);
 * Huang: the bracket [αβ,γδ] = Σ_ij Φ_ij^{αβ} r_ij^γ r_ij^δ equals [γδ,αβ], which holds without
   initial stress (ibid., §27). The last two concern pairs in a crystal in equilibrium.
+
+Where clusters are decorated by species, the sums are means over all atoms of the species of the
+first member.
 """
 
 from dataclasses import dataclass, fields
@@ -57,8 +60,8 @@ def sparse_constraint_rows(
     """Sparse `constraint_rows`."""
     others = _inequivalent_others(basis)
     if basis.order != 2:
-        return _summed(basis, others, basis.tensors)
-    phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
+        return _summed(basis, others, basis.mean_tensors)
+    phi_ckxy = basis.mean_tensors.reshape(*basis.tensors.shape[:2], 3, 3)
     bonds = _bonds(basis)
     # Without Hermiticity only the symmetric part of the sum over all neighbours vanishes.
     sums_ckxy = phi_ckxy if constraints.hermitian else phi_ckxy + phi_ckxy.swapaxes(2, 3)

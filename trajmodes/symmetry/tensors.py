@@ -34,10 +34,13 @@ class SymmetryBasis:
     the number of parameters of the orbit."""
     starts: Ints
     """(o + 1,) first parameter of each orbit, and their total number."""
+    frequency: Floats | None = None
+    """(c,) fraction of the atoms on the first site that have the other members of the cluster,
+    equal in an orbit; None where all have, as in a perfect crystal."""
 
     def __post_init__(self) -> None:
         sizes = {"c": self.orbits.n_clusters, "y": 3**self.orbits.order}
-        freeze(self, sizes, float, tensors="c k y")
+        freeze(self, sizes, float, tensors="c k y", frequency="c")
         freeze(self, {}, np.int64, starts="o")
 
     @property
@@ -56,6 +59,13 @@ class SymmetryBasis:
         return np.diff(self.starts)
 
     @property
+    def mean_tensors(self) -> Floats:
+        """(c, k, 3ⁿ). The tensors, in the mean over all atoms on the first site."""
+        if self.frequency is None:
+            return self.tensors
+        return self.tensors * self.frequency[:, None, None]
+
+    @property
     def columns(self) -> Ints:
         """(c, k) parameter of each tensor; the total number for the zeros beyond those."""
         width = np.arange(self.tensors.shape[1])
@@ -67,7 +77,8 @@ class SymmetryBasis:
         kept = wanted[self.orbits.orbit]
         starts = np.concatenate([[0], np.cumsum(self.counts[wanted])])
         # Orbits are sorted already: the selection keeps the order of the clusters.
-        basis = SymmetryBasis(self.orbits.selected(wanted), self.tensors[kept], starts)
+        often = None if self.frequency is None else self.frequency[kept]
+        basis = SymmetryBasis(self.orbits.selected(wanted), self.tensors[kept], starts, often)
         return basis, np.repeat(wanted, self.counts)
 
     def expand(self, parameters: Floats) -> Floats:

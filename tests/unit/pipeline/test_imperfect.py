@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
+from trajmodes.config.job import Job
 from trajmodes.data.crystal import Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.project.projector import Projector
+from trajmodes.report.summary import render, text_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.tables import density_table
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -343,3 +345,83 @@ def test_widths_of_heavy_isotopes_are_those_of_the_t_matrix(hessian_of, constant
     second = -(np.mean(defect**2, axis=1) * green).imag / place
     assert second.sum() > 1.5 * width.sum()
     assert width.sum() / expected.sum() == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.fixture(scope="module")
+def alloy(crystals):
+    """A run of an alloy whose springs depend on the species of both atoms."""
+    supercell = build_supercell(crystals["diamond"], 3 * np.eye(3, dtype=int))
+    n, random = supercell.n_atoms, np.random.default_rng(1)
+    names = np.where(random.random(n) < 0.5, "Si", "Ge")
+    stiff = {("Si", "Si"): 9.0, ("Ge", "Si"): 8.0, ("Ge", "Ge"): 7.0}
+    places, hessian = supercell.positions, np.zeros((n, 3, n, 3))
+    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    for a, b in np.argwhere(np.triu(np.ones((n, n)), 1)):
+        for apart in places[b] - places[a] + images @ supercell.cell:
+            length = np.linalg.norm(apart)
+            if length < 4.0:
+                outer = np.outer(apart, apart) / length**2
+                bond = stiff[tuple(sorted(names[[a, b]].tolist()))] * (
+                    0.1 if length > 3.0 else 1
+                )
+                phi = bond * (0.9 * outer + 0.1 * np.eye(3))
+                for i, j, sign in ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1)):
+                    hessian[i, :, j] += sign * phi
+    u = random.normal(size=(200, n, 3), scale=0.03)
+    relaxed = places + random.normal(size=(n, 3), scale=0.02)
+    forces = -np.einsum("axby,tby->tax", hessian, u - u.mean(axis=0))
+    return tm.from_arrays(
+        relaxed + u - u.mean(axis=0),
+        supercell.cell,
+        names.tolist(),
+        forces=forces,
+        interval_ps=0.01,
+        cell=supercell.crystal.to_ase(),
+        imperfect=True,
+    )
+
+
+def test_constants_by_pair_of_species_are_in_the_results(alloy, tmp_path):
+    fitted = alloy.fit(cutoff2=4.0, by_species=True)
+    found = fitted.by_species
+    assert found.species == ("Ge–Ge", "Ge–Si", "Si–Si") * 2
+    stiff = np.array([7.0, 8.0, 9.0, 0.7, 0.8, 0.9])
+    np.testing.assert_allclose(found.longitudinal, stiff, rtol=1e-8)
+    np.testing.assert_allclose(found.transverse, 0.1 * stiff, rtol=1e-7)
+    assert found.quality.r_squared > 1.0 - 1e-12
+    assert fitted.quality.r_squared < 0.999
+    # Atoms are at their own mean positions.
+    assert 1e-4 < np.abs(found.mean_distances - found.distances).max() < 0.03
+    # Mean constants are those of a fit without species.
+    np.testing.assert_array_equal(fitted.values, alloy.fit(cutoff2=4.0).values)
+    fitted.save(tmp_path / "fit")
+    read = tm.load(tmp_path / "fit")
+    np.testing.assert_allclose(read["species_pair_longitudinal"], found.longitudinal)
+    np.testing.assert_allclose(read["species_pair_constants_sem"], found.values_sem)
+    table = (tmp_path / "fit" / "tables" / "species_pairs.csv").read_text(encoding="utf-8")
+    assert table.splitlines()[-6].startswith("Ge–Ge,2.3516")
+    text = " ".join(text_of(render(fitted.record.results)).split())
+    assert "By species R² = 1.00000" in text
+    assert f"{fitted.quality.r_squared:.5f} with mean constants" in text
+    assert "Ge–Si 170 3.840 3.8" in text
+
+
+def test_fits_by_pair_of_species_refuse_what_they_do_not_take(alloy):
+    with pytest.raises(UsageError, match="need a cutoff in Å"):
+        alloy.fit(by_species=True)
+    with pytest.raises(UsageError, match=r"of second order(.|\n)*leave out --by-species"):
+        alloy.fit(cutoff2=4.0, cutoff3=3.0, by_species=True)
+    with pytest.raises(UsageError, match="of second order"):
+        alloy.fit(cutoff2=4.0, constraints="born-huang", by_species=True)
+    with pytest.raises(UsageError, match=r"those of an alloy(.|\n)*--imperfect"):
+        replace(alloy, job=Job(trajectory=("a",))).fit(cutoff2=4.0, by_species=True)
+
+
+def test_fits_by_pair_of_species_refuse_charges(crystals, springs, hessian_of):
+    salt = springs(crystals["rock salt"], 4.5)
+    supercell = build_supercell(salt.crystal, 3 * np.eye(3, dtype=int))
+    species = ["K" if a in (0, 6) else name for a, name in enumerate(supercell.species)]
+    run = box_of(hessian_of, salt, supercell.matrix, species=species).run(50, imperfect=True)
+    charges = {"born_charges": ["Na 1", "Cl -1"], "dielectric": 2.3}
+    with pytest.raises(UsageError, match="not fitted with Born charges"):
+        run.fit(cutoff2=4.2, by_species=True, **charges)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import job_from_mapping
+from trajmodes.config.running import FOLDERS
 from trajmodes.errors import TrajmodesError, UsageError
 from trajmodes.pipeline.init.job_text import commented_job
 from trajmodes.pipeline.init.neighbours import cells_beside, time_steps_beside

@@ -12,6 +12,7 @@ from trajmodes.notes import Note
 from trajmodes.report.numbers import counted, from_displacements, plus_minus, strength_of
 from trajmodes.report.text.brief import Brief, counts, file_rows
 from trajmodes.report.text.overview import crystal_line, run_line, unresolved_lines
+from trajmodes.report.text.species_pairs import species_line
 from trajmodes.units import THZ, W_MK
 
 _CHANCE = 0.2
@@ -33,6 +34,7 @@ def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str
             where.append(("Modes", command.replace(" show ", " modes ")))
     rows = (
         ("Fit", _fit(results)),
+        ("By species", species_line(dataset)),
         ("Anharmonicity", _anharmonicity(results)),
         ("Stability", "" if results.stability is None else results.stability.text),
         ("Frequencies", _frequencies(results)),

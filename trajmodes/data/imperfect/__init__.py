@@ -1,0 +1,1 @@
+"""Results that only crystals with several species on one site have."""
