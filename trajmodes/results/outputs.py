@@ -185,13 +185,13 @@ TABLES = (
         ),
     ),
     Output(
-        "tables/species_pairs.csv",
+        "tables/alloy_pairs.csv",
         "second-order force constants of the alloy by pair of species",
-        ("species_pair",),
+        ("alloy_pair",),
         listed(
             "Second-order force constants by pair of species",
-            *("species_pair", "species_pair_distance", "species_pair_mean_distance"),
-            *("species_pair_count", "species_pair_longitudinal", "species_pair_transverse"),
+            *("alloy_pair", "alloy_distance", "alloy_longitudinal", "alloy_transverse"),
+            *("alloy_count", "alloy_mean_distance"),
         ),
     ),
     MODES,

@@ -55,7 +55,7 @@ DIMENSIONS = {
     "pair": "pairs of atoms, first one in the home cell",
     "block": "delete-one-block estimates (jackknife)",
     "shell": "neighbour shells",
-    "species_pair": "pairs of an alloy by species and orbit of the parent crystal",
+    "alloy_pair": "pairs of an alloy by species and orbit of the parent crystal",
     "pair_member": "atoms of a pair",
     "absent_pair": "pairs of species and orbits that no run has",
     "optic": "optic modes at Γ",

@@ -396,9 +396,9 @@ def test_constants_by_pair_of_species_are_in_the_results(alloy, tmp_path):
     np.testing.assert_array_equal(fitted.values, alloy.fit(cutoff2=4.0).values)
     fitted.save(tmp_path / "fit")
     read = tm.load(tmp_path / "fit")
-    np.testing.assert_allclose(read["species_pair_longitudinal"], found.longitudinal)
-    np.testing.assert_allclose(read["species_pair_constants_sem"], found.values_sem)
-    table = (tmp_path / "fit" / "tables" / "species_pairs.csv").read_text(encoding="utf-8")
+    np.testing.assert_allclose(read["alloy_longitudinal"], found.longitudinal)
+    np.testing.assert_allclose(read["alloy_constants_sem"], found.values_sem)
+    table = (tmp_path / "fit" / "tables" / "alloy_pairs.csv").read_text(encoding="utf-8")
     assert table.splitlines()[-6].startswith("Ge–Ge,2.3516")
     text = " ".join(text_of(render(fitted.record.results)).split())
     assert "By species R² = 1.00000" in text
@@ -425,3 +425,22 @@ def test_fits_by_pair_of_species_refuse_charges(crystals, springs, hessian_of):
     charges = {"born_charges": ["Na 1", "Cl -1"], "dielectric": 2.3}
     with pytest.raises(UsageError, match="not fitted with Born charges"):
         run.fit(cutoff2=4.2, by_species=True, **charges)
+
+
+def test_constants_by_pair_of_species_beside_a_vacancy_are_exact(hessian_of, constants):
+    """Two runs of different arrangements, whose springs do not depend on the species."""
+    matrix, runs = 3 * np.eye(3, dtype=int), []
+    for seed, empty in ((1, (11,)), (2, ())):
+        species = np.random.default_rng(seed).choice(["Si", "Ge"], 54).tolist()
+        box = box_of(hessian_of, constants, matrix, species=species, empty=empty)
+        runs.append(box.run(100 + 20 * seed, imperfect=True))
+    found = tm.fit_runs(runs, cutoff2=4.0, by_species=True).by_species
+    # The vacancy has taken 4 nearest and 12 second neighbours.
+    assert found.counts[:3].sum() == 2 * 108 - 4
+    assert found.counts[3:].sum() == 2 * 324 - 12
+    own = constants.crystal
+    bonds = own.positions[constants.second] - own.positions[constants.first]
+    bonds += constants.lattice @ own.cell
+    for bond, values in zip(found.bonds, found.values, strict=True):
+        spring = np.abs(bonds - bond).max(axis=1).argmin()
+        np.testing.assert_allclose(values, constants.values[spring], atol=1e-6)

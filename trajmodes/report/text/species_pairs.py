@@ -13,15 +13,15 @@ _ROWS = 40
 
 def species_line(dataset: NamedArrays) -> str:
     """State R² by pair of species and with mean constants; empty if they were not fitted."""
-    if "species_pair_r_squared" not in dataset:
+    if "alloy_r_squared" not in dataset:
         return ""
-    free, rank = (int(dataset[f"species_pair_{name}"]) for name in ("parameters", "rank"))
-    seen = "species_pair_r_squared_predicted"
+    free, rank = (int(dataset[f"alloy_{name}"]) for name in ("parameters", "rank"))
+    seen = "alloy_r_squared_predicted"
     left_out = ""
     if seen in dataset:
         left_out = f" ({float(dataset[seen]):.5f} of frames left out of the fit)"
     return (
-        f"R² = {float(dataset['species_pair_r_squared']):.5f}{left_out}, "
+        f"R² = {float(dataset['alloy_r_squared']):.5f}{left_out}, "
         f"{counted(free, 'parameter')}{f' (RANK {rank} ONLY)' if rank < free else ''}; "
         f"{float(dataset['r_squared']):.5f} with mean constants"
     )
@@ -29,31 +29,28 @@ def species_line(dataset: NamedArrays) -> str:
 
 def species_parts(dataset: NamedArrays) -> list[RenderableType]:
     """Table of the constants of all pairs of species, if they were fitted."""
-    if "species_pair" not in dataset.dims:
+    if "alloy_pair" not in dataset.dims:
         return []
-    names = dataset["species_pair"].values
+    names = dataset["alloy_pair"].values
     table = FittedTable()
     table.add_column("pair", no_wrap=True)
     for name in ("pairs\n", "sites\nÅ", "mean\nÅ", "longitudinal\neV/Å²", "transverse\neV/Å²"):
         table.add_column(name, justify="right", no_wrap=True)
     shown = range(min(len(names), _ROWS))
     for k in shown:
-        one = dataset.isel(species_pair=k)
+        one = dataset.isel(alloy_pair=k)
         cells = [
             str(names[k]),
-            str(int(one["species_pair_count"])),
-            f"{float(one['species_pair_distance']):.3f}",
-            f"{float(one['species_pair_mean_distance']):.3f}",
-            *(
-                _constant(one, f"species_pair_{name}")
-                for name in ("longitudinal", "transverse")
-            ),
+            str(int(one["alloy_count"])),
+            f"{float(one['alloy_distance']):.3f}",
+            f"{float(one['alloy_mean_distance']):.3f}",
+            *(_constant(one, f"alloy_{name}") for name in ("longitudinal", "transverse")),
         ]
         table.add_row(*map(Text, cells))
     caption = "force constants by pair of species; 1.23(5) means 1.23 ± 0.05; distances of the "
     caption += "sites, and mean ones of the atoms"
     if len(shown) < len(names):
-        caption += f"; {len(shown)} of {len(names)}, all: tables/species_pairs.csv"
+        caption += f"; {len(shown)} of {len(names)}, all: tables/alloy_pairs.csv"
     return [Text(), Group(table, Text(caption))]
 
 
