@@ -191,7 +191,7 @@ TABLES = (
         listed(
             "Second-order force constants by pair of species",
             *("alloy_pair", "alloy_distance", "alloy_longitudinal", "alloy_transverse"),
-            *("alloy_count", "alloy_mean_distance"),
+            *("alloy_count", "alloy_mean_distance", "alloy_sites"),
         ),
     ),
     MODES,

@@ -35,8 +35,8 @@ class SymmetryBasis:
     starts: Ints
     """(o + 1,) first parameter of each orbit, and their total number."""
     frequency: Floats | None = None
-    """(c,) fraction of the atoms on the first site that have the other members of the cluster,
-    equal in an orbit; None where all have, as in a perfect crystal."""
+    """(c,) fraction of the atoms on the first site that have the other members of the cluster;
+    None where all have, as in a perfect crystal."""
 
     def __post_init__(self) -> None:
         sizes = {"c": self.orbits.n_clusters, "y": 3**self.orbits.order}

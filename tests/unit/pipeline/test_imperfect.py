@@ -385,6 +385,7 @@ def test_constants_by_pair_of_species_are_in_the_results(alloy, tmp_path):
     fitted = alloy.fit(cutoff2=4.0, by_species=True)
     found = fitted.by_species
     assert found.species == ("Ge–Ge", "Ge–Si", "Si–Si") * 2
+    assert repr(found).endswith("of 6 orbits: Ge–Ge, Ge–Si, Si–Si, with error bars>")
     stiff = np.array([7.0, 8.0, 9.0, 0.7, 0.8, 0.9])
     np.testing.assert_allclose(found.longitudinal, stiff, rtol=1e-8)
     np.testing.assert_allclose(found.transverse, 0.1 * stiff, rtol=1e-7)

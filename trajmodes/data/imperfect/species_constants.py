@@ -1,7 +1,7 @@
 """Force constants of an alloy by pair of species."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -42,6 +42,12 @@ class SpeciesConstants:
         freeze(self, sizes, float, bonds="k 3", mean_distances="k", values="k 3 3")
         freeze(self, sizes, float, replicates="b k 3 3")
 
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        errors = "" if self.replicates is None else ", with error bars"
+        names = ", ".join(dict.fromkeys(self.species))
+        return f"<SpeciesConstants of {len(self.species)} orbits: {names}{errors}>"
+
     @property
     def distances(self) -> Floats:
         """(k,), unit: Å. Distance of the sites."""
@@ -73,7 +79,7 @@ class SpeciesConstants:
         """(k,) standard errors."""
         return self._sem(self._transverse)
 
-    def _sem(self, function: Any) -> Floats | None:
+    def _sem(self, function: Callable[[Floats], Floats]) -> Floats | None:
         return None if self.replicates is None else jackknife_sem(function(self.replicates))
 
     def _longitudinal(self, values: Floats) -> Floats:

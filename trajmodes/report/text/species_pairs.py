@@ -9,6 +9,11 @@ from trajmodes.report.text.fitted_table import FittedTable
 
 _ROWS = 40
 """Pairs in the table of the summary."""
+_CONSTANTS = {
+    "alloy_longitudinal": "longitudinal\neV/Å²",
+    "alloy_transverse": "transverse\neV/Å²",
+}
+"""Variables of the constants in the table, and their headings."""
 
 
 def species_line(dataset: NamedArrays) -> str:
@@ -34,7 +39,7 @@ def species_parts(dataset: NamedArrays) -> list[RenderableType]:
     names = dataset["alloy_pair"].values
     table = FittedTable()
     table.add_column("pair", no_wrap=True)
-    for name in ("pairs\n", "sites\nÅ", "mean\nÅ", "longitudinal\neV/Å²", "transverse\neV/Å²"):
+    for name in (*("pairs", "distance\nÅ", "mean\nÅ"), *_CONSTANTS.values(), "on sites"):
         table.add_column(name, justify="right", no_wrap=True)
     shown = range(min(len(names), _ROWS))
     for k in shown:
@@ -44,11 +49,14 @@ def species_parts(dataset: NamedArrays) -> list[RenderableType]:
             str(int(one["alloy_count"])),
             f"{float(one['alloy_distance']):.3f}",
             f"{float(one['alloy_mean_distance']):.3f}",
-            *(_constant(one, f"alloy_{name}") for name in ("longitudinal", "transverse")),
+            *(_constant(one, name) for name in _CONSTANTS),
+            ", ".join(map(str, one["alloy_sites"].values)),
         ]
         table.add_row(*map(Text, cells))
-    caption = "force constants by pair of species; 1.23(5) means 1.23 ± 0.05; distances of the "
-    caption += "sites, and mean ones of the atoms"
+    caption = (
+        "force constants by pair of species, distance of the sites and mean distance of the "
+    )
+    caption += "atoms; 1.23(5) means 1.23 ± 0.05"
     if len(shown) < len(names):
         caption += f"; {len(shown)} of {len(names)}, all: tables/alloy_pairs.csv"
     return [Text(), Group(table, Text(caption))]
