@@ -157,6 +157,29 @@ def _write_pieces(path: Path) -> None:
         FORMATS["run.xyz"][1](Path(path.name.replace("*", str(number))), piece)
 
 
+def _write_velocities(path: Path) -> None:
+    """Keep the ids and velocities of the bundled silicon."""
+    columns, lines = None, []
+    for line in bundled("silicon").splitlines():
+        words = line.split()
+        if words[0] == "ITEM:":
+            columns = words[2:] if words[1] == "ATOMS" else None
+            lines.append(line if columns is None else "ITEM: ATOMS id vx vy vz")
+        elif columns is None:
+            lines.append(line)
+        else:
+            lines.append(" ".join(words[columns.index(x)] for x in ("id", "vx", "vy", "vz")))
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _write_data(path: Path) -> None:
+    """Data file of LAMMPS with the first positions of the bundled silicon."""
+    rows = [row.split() for row in bundled("silicon").split("fx fy fz\n")[1].splitlines()[:64]]
+    places = np.array([row[2:5] for row in rows], dtype=float)
+    atoms = Atoms("Si64", positions=places, cell=2.0 * 5.455 * np.eye(3), pbc=True)
+    ase.io.write(path, atoms, format="lammps-data", masses=True)
+
+
 def _scale(path: Path) -> float:
     """Scale of the lattice parameter in a name."""
     found = re.search(r"\d\.\d+", path.name)
@@ -396,6 +419,8 @@ _FILES: dict[str, Callable[[Path], None]] = {
     r"POSCAR_\d\.\d+": _write_scaled_cell,
     r"log_\d\.\d+\.lammps": _write_scaled_log,
     r"log\.lammps": _write_log,
+    r"velocities\.lammpstrj": _write_velocities,
+    r"start\.data": _write_data,
     r"V\d+(_T\d+)?": _write_volumes,
     r"(U0|energies)\.txt": _write_static_energies,
     r"[ab]_qha": _write_quasiharmonic,

@@ -35,6 +35,7 @@ class MemoryRun:
     rounding: float = 5e-9
     notes: tuple[str, ...] = ()
     ideal: np.ndarray | None = None
+    has_positions: bool = True
     paths: tuple[Path, ...] = (Path("memory"),)
     n_bytes: int = 1000
 

@@ -29,7 +29,7 @@ from trajmodes.formats.registry import read_supercell
 from trajmodes.notes import Note
 from trajmodes.pipeline.after_fit import export, movie_job, scan_rows, write_scan
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
-from trajmodes.pipeline.load import LoadedRun, read_normal_equations
+from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.pipeline.thermo.sampling import sampled_supercell
@@ -38,6 +38,7 @@ from trajmodes.report.summary import render, text_of
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS
+from trajmodes.results.normal_equations import read_normal_equations
 from trajmodes.results.storage import atomic_file
 from trajmodes.symmetry.operations import space_group
 from trajmodes.thermo.sampling import Configurations, harmonic_ensemble

@@ -231,7 +231,7 @@ def scan(normal_equations: str, **given: Any) -> str:
     The normal equations that a fit has written are used; the trajectory is not read again.
     """
     from trajmodes.pipeline.after_fit import scan_rows, show_scan, write_scan
-    from trajmodes.pipeline.load import read_normal_equations
+    from trajmodes.results.normal_equations import read_normal_equations
 
     values = values_of("scan", given)
     rows = scan_rows(

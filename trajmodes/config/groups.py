@@ -94,7 +94,7 @@ class MatchOptions(Group):
 
     cell: str | None = option(
         "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads; in "
-        "Python ASE Atoms too.",
+        "Python ASE Atoms too. For a run without positions, a structure of its own atoms.",
         commands=f"{CRYSTAL} series init",
         metavar="FILE",
         keyword_type='"str | PathLike[str] | Atoms | None"',

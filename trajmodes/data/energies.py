@@ -15,7 +15,7 @@ _DOUBTFUL, _VIOLATED = 0.05, 1e-3
 
 @dataclass(frozen=True, slots=True)
 class ModeEnergies:
-    """Mean energies of each set (g) of symmetry-equivalent modes, with standard errors."""
+    """Mean energies of each set (g) of symmetry-equivalent modes; without positions only K."""
 
     members: Ints
     """(g,) number of real degrees of freedom pooled: star, ±q and degenerate branches."""
@@ -23,22 +23,22 @@ class ModeEnergies:
     """(g,), unit: eV. ½⟨|Q̇|²⟩ of one mode."""
     kinetic_sem: Floats
     """(g,), unit: eV."""
-    potential: Floats
+    potential: Floats | None
     """(g,), unit: eV. ½ω²⟨|Q|²⟩; nan for an imaginary mode."""
-    potential_sem: Floats
+    potential_sem: Floats | None
     """(g,), unit: eV."""
     virial: Floats | None
     """(g,), unit: eV. −½⟨Re Q*𝓕⟩; None where the run has no forces."""
     virial_sem: Floats | None
     """(g,), unit: eV."""
-    omega_displacement: Floats
+    omega_displacement: Floats | None
     """(g,), unit: rad/ps. From ω² = k_BT/⟨|Q|²⟩ at the kinetic temperature of the run."""
-    omega_displacement_sem: Floats
+    omega_displacement_sem: Floats | None
     """(g,), unit: rad/ps."""
-    omega_ratio: Floats
+    omega_ratio: Floats | None
     """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, independent of the temperature; without the
     end terms of |Q̇|², if the frames follow one another."""
-    omega_ratio_sem: Floats
+    omega_ratio_sem: Floats | None
     """(g,), unit: rad/ps."""
     temperature: float
     """Kinetic temperature of the run in K, without the centre of mass."""
@@ -48,20 +48,20 @@ class ModeEnergies:
     """(g,) W/U − 1; None where the run has no forces, nan for an imaginary mode."""
     anharmonicity_sem: Floats | None
     """(g,) standard error, with the correlation of U and W."""
-    heat_capacity_kb: Floats
+    heat_capacity_kb: Floats | None
     """(g,), unit: k_B. Heat capacity of a mode from fluctuations of K + U; nan if imaginary."""
-    heat_capacity_kb_sem: Floats
+    heat_capacity_kb_sem: Floats | None
     """(g,), unit: k_B."""
     single: Floats
-    """(k, q, m), unit: eV. K, U and, if the run has forces, W (k) of every single mode, as
-    defined for the sets; nan for the acoustic modes at Γ."""
+    """(k, q, m), unit: eV. K, with positions U and, if the run has forces too, W (k) of every
+    single mode, as defined for the sets; nan for the acoustic modes at Γ."""
     single_sem: Floats
     """(k, q, m), unit: eV."""
-    travelling: Floats
+    travelling: Floats | None
     """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves of every mode that
     travel along +q and −q; both are K + U where q = −q. nan for imaginary modes and the
     acoustic modes at Γ."""
-    travelling_sem: Floats
+    travelling_sem: Floats | None
     """(2, q, m), unit: eV."""
     lifetimes_in_run: float = np.nan
     """Length of the run in lifetimes of the mode energies, from the scatter of their block

@@ -6,6 +6,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.force_constants import jackknife_sem
+from trajmodes.errors import DataError
 
 LEAST_KEPT = 0.7
 """Smallest attenuation of the amplitude that is corrected. There an error of 1 % in the
@@ -15,6 +16,11 @@ LARGEST_PHASE = 1.410185376648158
 """ωΔ at which sin(ωΔ)/(ωΔ) is `LEAST_KEPT`."""
 HEADROOM = 1.1
 """Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
+_NO_POSITIONS = DataError(
+    "the run has no positions",
+    why="displacements of the atoms are needed, and velocities alone do not give them",
+    fix="write positions too (LAMMPS: dump ID all custom N FILE id type xu yu zu vx vy vz)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,9 @@ class FrameBlock:
     """(t,) simulation step of each frame."""
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors, in the Cartesian axes of the file."""
-    positions: Floats
-    """(t, a, 3), unit: Å. The origin of the box is not subtracted; see `unwrapped`."""
+    positions: Floats | None
+    """(t, a, 3), unit: Å. The origin of the box is not subtracted; see `unwrapped`. None where
+    the file has none."""
     velocities: Floats | None
     """(t, a, 3), unit: Å/ps; None where the file has none."""
     forces: Floats | None
@@ -47,6 +54,18 @@ class FrameBlock:
         """Number of frames in the block."""
         return len(self.steps)
 
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        fields = (self.positions, self.velocities, self.forces)
+        return int(next(one.shape[1] for one in fields if one is not None))
+
+    def positions_or_raise(self) -> Floats:
+        """Return the positions (t, a, 3); DataError if the file has none."""
+        if self.positions is None:
+            raise _NO_POSITIONS
+        return self.positions
+
 
 @dataclass(frozen=True, slots=True)
 class MotionBlock:
@@ -58,8 +77,8 @@ class MotionBlock:
 
     first_frame: int
     """Index of the first frame within the trajectory."""
-    displacements: Floats
-    """(t, a, 3), unit: Å."""
+    displacements: Floats | None
+    """(t, a, 3), unit: Å; None where the trajectory has no positions."""
     velocities: Floats | None
     """(t, a, 3), unit: Å/ps; None where the trajectory has none."""
     forces: Floats | None
@@ -82,14 +101,21 @@ class MotionBlock:
     @property
     def n_frames(self) -> int:
         """Number of frames in the block."""
-        return len(self.displacements)
+        fields = (self.displacements, self.velocities, self.forces)
+        return next(len(one) for one in fields if one is not None)
+
+    def displacements_or_raise(self) -> Floats:
+        """Return the displacements (t, a, 3); DataError if the trajectory has no positions."""
+        if self.displacements is None:
+            raise _NO_POSITIONS
+        return self.displacements
 
     def part(self, frames: slice) -> "MotionBlock":
         """Select frames of the block; the arrays are views."""
         indices = self.indices[frames]
         return MotionBlock(
             int(indices[0]) if indices.size else self.first_frame,
-            self.displacements[frames],
+            None if self.displacements is None else self.displacements[frames],
             None if self.velocities is None else self.velocities[frames],
             None if self.forces is None else self.forces[frames],
             None if self.frames is None else indices,

@@ -140,7 +140,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
 
     def sums_of_atoms(self, block: MotionBlock, atoms: Ints) -> NormalEquationSums:
         """Sum the equations of the forces on some atoms over frames."""
-        displacements, forces = block.displacements, forces_of(block)
+        displacements, forces = block.displacements_or_raise(), forces_of(block)
         own_forces = forces if len(atoms) == forces.shape[1] else forces[:, atoms]
         whole_square = float(np.vdot(own_forces, own_forces))
         if self.dipoles is not None:

@@ -212,7 +212,7 @@ def friction(
         v = pair.velocities
         u_qtk, f_qtk, v_qtk, a_qtk = (
             lattice_transform(space, field)
-            for field in (pair.displacements, pair.forces, v, pair.forces / masses)
+            for field in (pair.displacements_or_raise(), pair.forces, v, pair.forces / masses)
         )
         r_qtk = f_qtk + u_qtk @ phi_qkl.swapaxes(1, 2)
         work = _product(space, r_qtk[:, 0], v_qtk[:, 1])

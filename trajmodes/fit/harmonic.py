@@ -142,7 +142,7 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
 
     def sums(self, block: MotionBlock) -> CovarianceSums:
         """Sum over frames of one block of time."""
-        displacements, forces = block.displacements, forces_of(block)
+        displacements, forces = block.displacements_or_raise(), forces_of(block)
         n_frames, n_atoms, _ = displacements.shape
         supercell = self.space.supercell
         width = 6 * supercell.crystal.n_sites

@@ -1,4 +1,4 @@
-"""Cell files: a crystal or a supercell, from POSCAR, CIF, LAMMPS data or what ASE reads.
+"""Cell files: a crystal or a supercell, from POSCAR, CIF, files of LAMMPS or what ASE reads.
 
 A conventional cell or a supercell is reduced to the standard primitive cell (of spglib, and of
 phonopy's ``auto``) in the Cartesian frame of the file. The q points are therefore those of
@@ -19,15 +19,18 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config.groups import ReadOptions
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import DataError, TrajmodesError, UsageError, system_errors
+from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, system_errors
 from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.matching.find_cell import without_noise
-from trajmodes.matching.species import species_in_order
+from trajmodes.matching.species import species_in_order, species_of_run
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
+from trajmodes.readers.lammps.open import open_lammps_dump
+from trajmodes.readers.lammps.recognise import dump_form
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import Numbers
 from trajmodes.readers.trajectory import Trajectory
@@ -131,6 +134,8 @@ def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
         atoms = unit_cell_of(file)
     elif looks_like_lammps_data(file):
         atoms = read_lammps_data(file, species)
+    elif dump_form(file, read_head(file)):
+        atoms = _last_of_dump(file, species)
     else:
         atoms = _from_ase(file)
     _check_atoms(atoms, file)
@@ -153,6 +158,28 @@ def named_by_cell(
         return trajectory, ()
     text = f"the elements of the atoms are those of {Path(file).name}, in its order"
     return replace(trajectory, atoms=replace(atoms, species=found)), (Note("note", text),)
+
+
+def _last_of_dump(file: Path, species: tuple[str, ...]) -> "Atoms":
+    """Read the last frame of a dump of LAMMPS, by default in the units metal, with its ids."""
+    from ase import Atoms  # noqa: PLC0415 - ase loads slowly
+
+    try:
+        run = open_lammps_dump([file], ReadOptions())
+    except UnitsError:
+        run = open_lammps_dump([file], ReadOptions(units="metal"))
+    frame = run.read(run.n_frames - 1, run.n_frames)
+    atoms = Atoms(
+        species_of_run(run, dict(enumerate(species, start=1)) or None),
+        positions=frame.positions_or_raise()[0],
+        cell=frame.cells[0],
+        pbc=True,
+    )
+    if run.ids is not None:
+        atoms.set_array("id", np.array(run.ids))
+    if run.masses is not None:
+        atoms.set_masses(run.masses / DALTON)
+    return atoms
 
 
 def _from_ase(file: Path) -> "Atoms":

@@ -60,7 +60,7 @@ def looks_like_lammps_data(file: Path) -> bool:
 
 
 def read_lammps_data(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
-    """Read the atoms of a data file, sorted by id, with its masses.
+    """Read the atoms of a data file, sorted by id, with its masses and the array ``id``.
 
     ``species`` are the chemical symbols of the atom types 1, 2, …
 
@@ -103,6 +103,7 @@ def read_lammps_data(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
         cell=_box(file, header) * units.length,
         pbc=True,
     )
+    atoms.set_array("id", np.array(ids)[order])
     if set(types) <= set(masses):
         atoms.set_masses([masses[types[k]] for k in order])
     return atoms

@@ -39,7 +39,7 @@ from trajmodes.readers.stores.zarr import is_zarr
 from trajmodes.readers.text.remote import named_path, require_local
 from trajmodes.readers.text.source import open_source, read_head, require_text
 from trajmodes.readers.text.stamp import stamp_file
-from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.readers.trajectory import Needs, Trajectory, select_frames
 
 PathName = str | os.PathLike[str]
 
@@ -61,6 +61,7 @@ def open_trajectory(
     *,
     format: str | None = None,  # noqa: A002 - the name of the option
     isolated: bool = False,
+    needs: Needs = "positions",
 ) -> Trajectory:
     """Open one or several files of one run.
 
@@ -73,6 +74,8 @@ def open_trajectory(
         MDAnalysis or ASE reads); recognised from the file by default.
     isolated
         Whether this is a molecule or cluster, whose frames need no box: missing cells are nan.
+    needs
+        Whether a LAMMPS dump or extended XYZ may lack positions.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def open_trajectory(
     if isolated and box is None and kind in ("xyz", "other"):
         box = np.full((3, 3), np.nan)
     _refuse_unused(kind, files[0], options, has_box=box is not None)
-    run = _with_forces(_open(kind, files, options, box), options)
+    run = _with_forces(_open(kind, files, options, box, needs), options)
     return select_frames(run, *options.frames)
 
 
@@ -102,15 +105,12 @@ def _with_forces(run: Trajectory, options: ReadOptions) -> Trajectory:
         return run
     files = input_paths([options.forces_from])
     alone = replace(options, forces_from=None, frames=(0, None, 1))
-    if _recognise(files[0]) == "lammps":
-        # As in `_open`.
-        from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
-
-        return completed(run, open_lammps_dump(files, alone, with_positions=False))
-    return completed(run, open_trajectory(files, alone))
+    return completed(run, open_trajectory(files, alone, needs="anything"))
 
 
-def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None) -> Trajectory:
+def _open(
+    kind: str, files: list[Path], options: ReadOptions, box: Floats | None, needs: Needs
+) -> Trajectory:
     """Open files of a format; imports its reader, because MDAnalysis and ASE load slowly."""
     if kind in SNAPSHOTS:
         reader = SNAPSHOTS[kind]
@@ -119,11 +119,11 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
     if kind == "lammps":
         from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
 
-        return open_lammps_dump(files, options)
+        return open_lammps_dump(files, options, needs=needs)
     if kind == "xyz":
         from trajmodes.readers.xyz.quantities import open_xyz_files  # noqa: PLC0415
 
-        return open_xyz_files(files, options, cell=box)
+        return open_xyz_files(files, options, cell=box, needs=needs)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
@@ -395,6 +395,6 @@ def _rms_distance(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
     """Root mean square distance in Å of atoms in two frames, without a common shift."""
     t %= one.n_frames
     here, there = one.read(t, t + 1), other.read(s, s + 1)
-    apart = there.positions[0] - here.positions[0]
+    apart = there.positions_or_raise()[0] - here.positions_or_raise()[0]
     vectors = relative_displacements(apart, here.cells[0])
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))

@@ -31,6 +31,7 @@ from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
 from trajmodes.matching.acceptance import refuse
 from trajmodes.matching.registration import Registration
+from trajmodes.matching.without_positions.reference import ReferenceAtoms
 from trajmodes.notes import Note, Subject
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup
@@ -86,13 +87,15 @@ def average_structure(
     *,
     n_frames: int = _SAMPLE,
     box: Literal["fixed", "average"] = "fixed",
+    reference: ReferenceAtoms | None = None,
 ) -> AverageStructure:
     """Average frames that are spread evenly over a run.
 
     Atoms may be wrapped into the box, and the crystal may drift any distance: every frame is
     compared with the first by minimum images about their common shift. Fewer than ``n_frames``
     are sampled if the run is short or very large. With an average ``box``, the box may
-    fluctuate.
+    fluctuate. Without positions the structure is that of the ``reference``, in the box of the
+    run.
 
     Raises
     ------
@@ -110,10 +113,11 @@ def average_structure(
     forces = np.zeros((trajectory.n_atoms, 3))
     for t in frames:
         block = trajectory.read(int(t), int(t) + 1)
-        require_near(block, block.cells[0], ids, trajectory.place)
-        # A view would keep velocities and forces in memory.
-        positions.append(block.positions[0].copy())
         boxes.append(block.cells[0])
+        if block.positions is not None:
+            require_near(block, block.cells[0], ids, trajectory.place)
+            # A view would keep velocities and forces in memory.
+            positions.append(block.positions[0].copy())
         if block.forces is not None:
             forces += block.forces[0] / len(frames)
     cells = np.array(boxes)
@@ -124,6 +128,13 @@ def average_structure(
     if trajectory.ideal is not None:
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
+    kept = motion if fluctuates else None
+    if reference is not None:
+        # One frame, which does not deviate from its mean.
+        still = np.zeros((1, trajectory.n_atoms, 3))
+        return AverageStructure(
+            frames[:1], motion.mean, reference.in_box(motion.mean), still, motion=kept
+        )
     if fluctuates:
         positions = [
             in_box(x_ax[None], cell[None], motion.mean)[0]
@@ -132,7 +143,6 @@ def average_structure(
     first = positions[0]
     u_tax = np.stack([relative_displacements(x_ax - first, motion.mean) for x_ax in positions])
     mean = u_tax.mean(axis=0)
-    kept = motion if fluctuates else None
     return AverageStructure(
         frames,
         motion.mean,
@@ -145,18 +155,18 @@ def average_structure(
 
 def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> None:
     """Refuse a position that is too many boxes (3, 3) away to be exact; ``ids`` are (a,)."""
-    farthest = _BOXES * float(np.linalg.norm(box, axis=1).min())
-    if np.abs(block.positions).max(initial=0.0) <= farthest:
+    farthest, positions = _BOXES * float(np.linalg.norm(box, axis=1).min()), block.positions
+    if positions is None or np.abs(positions).max(initial=0.0) <= farthest:
         return
-    size = np.nan_to_num(np.abs(block.positions).max(axis=2))
+    size = np.nan_to_num(np.abs(positions).max(axis=2))
     t = int((size > farthest).any(axis=1).argmax())
     atom = int(size[t].argmax())
     if not size[t, atom] > farthest:
         return
-    x = int(np.abs(block.positions[t, atom]).argmax())
+    x = int(np.abs(positions[t, atom]).argmax())
     frame = block.first_frame + t
     raise DataError(
-        f"{'xyz'[x]} of atom {ids[atom]} is {block.positions[t, atom, x]:.6g} Å, more than "
+        f"{'xyz'[x]} of atom {ids[atom]} is {positions[t, atom, x]:.6g} Å, more than "
         f"{_BOXES:.0f} boxes away",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
         why="the number is damaged, or the unit of length is wrong; displacements cannot be "

@@ -67,6 +67,8 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
     """Note missing fields and rounding."""
     notes = []
     lines = partial(better_file, trajectory, match.supercell.crystal.species)
+    if not trajectory.has_positions:
+        return [_no_positions(lines("velocities"))]
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
@@ -78,7 +80,7 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
     if not trajectory.has_velocities and trajectory.ideal is None:
         notes.append(_no_velocities(trajectory, sample, lines("velocities")))
     rounding = trajectory.rounding
-    if rounding > _COARSE * sample.displacement_rms:
+    if sample.displacement_rms is not None and rounding > _COARSE * sample.displacement_rms:
         text = (
             f"coordinates are rounded by up to {rounding:.0e} Å, "
             f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
@@ -87,6 +89,16 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
         fix = lines() if of_lammps else "write positions with more digits"
         notes.append(Note("warning", text, fix=fix))
     return notes
+
+
+def _no_positions(fix: str) -> Note:
+    """Say what velocities without displacements are enough for."""
+    text = "no positions: force constants, which come from displacements, cannot be fitted"
+    fix += (
+        "\nvelocities are enough for trajmodes project with the force constants of another "
+        "run, and for trajmodes sed"
+    )
+    return Note("error", text, fix=fix, concerns="fit", subject="fields")
 
 
 def _no_velocities(trajectory: Trajectory, sample: RunSample, fix: str) -> Note:

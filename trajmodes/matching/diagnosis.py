@@ -84,7 +84,8 @@ def diagnose(
         *match.notes,
         # `field_notes` assesses missing fields and rounding with the sample.
         *(note for note in trajectory.notes if note.subject not in ("fields", "rounding")),
-        match_note(match),
+        # A snapshot that gives the sites has no mean positions.
+        *([match_note(match)] if trajectory.has_positions else []),
         *field_notes(trajectory, match, sample),
         *time_notes(trajectory, match, sample),
         *([] if elements is None else [elements]),
@@ -134,15 +135,14 @@ def _motion_figures(sample: RunSample) -> dict[str, Finding]:
     kinetic, kinetic_sem = mean_and_error(sample.kinetic)
     virial, virial_sem = mean_and_error(sample.virial)
     speed = "" if sample.drift_speed is None else f", at most {sample.drift_speed:.1e} Å/ps"
-    figures = {
-        "drift": Finding(sample.drift, "Å", f"largest, of the centre of mass{speed}"),
-        "box change": Finding(sample.box_change, "", "largest, relative"),
-        "displacement": Finding(
-            sample.displacement_rms,
-            "Å",
-            f"rms component; largest of an atom {sample.farthest:.3g}",
-        ),
-    }
+    figures = {}
+    if sample.drift is not None:
+        text = f"largest, of the centre of mass{speed}"
+        figures["drift"] = Finding(sample.drift, "Å", text)
+    figures["box change"] = Finding(sample.box_change, "", "largest, relative")
+    if sample.displacement_rms is not None:
+        text = f"rms component; largest of an atom {sample.farthest:.3g}"
+        figures["displacement"] = Finding(sample.displacement_rms, "Å", text)
     if sample.kinetic is not None:
         figures["kinetic temperature"] = Finding(kinetic, "K", f"± {kinetic_sem:.2g}, 3N − 3")
     several = sample.kinetic_by_species if len(sample.kinetic_by_species) > 1 else {}
@@ -169,12 +169,10 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Findin
         "frames": Finding(
             trajectory.n_frames, "", "without a gap" if n_segments == 1 else gaps
         ),
-        "digits": Finding(
-            trajectory.precision_digits,
-            "",
-            f"of a coordinate, at most; rounded by up to {trajectory.rounding:.0e} Å",
-        ),
     }
+    if trajectory.has_positions:
+        text = f"of a coordinate, at most; rounded by up to {trajectory.rounding:.0e} Å"
+        figures["digits"] = Finding(trajectory.precision_digits, "", text)
     if trajectory.interval_ps is not None:
         interval, stride = trajectory.interval_ps, trajectory.time.step_stride
         step = f"{stride} steps of {1e3 * interval / stride:.4g} fs" if stride else ""

@@ -48,15 +48,24 @@ _FAR = 0.06
 class FrameFigures(NamedTuple):
     """Drift, net force and largest displacement of the kept frames, in the user's frame."""
 
-    drift: Floats
+    drift: Floats | None
     """(t, 3), unit: Å. Centre of mass relative to that of the reference, up to box vectors."""
     drift_velocity: Floats | None
     """(t, 3), unit: Å/ps. Velocity of the centre of mass."""
     net_force: Floats | None
     """(t, 3), unit: eV/Å. Sum of the forces."""
-    farthest: Floats
+    farthest: Floats | None
     """(t,), unit: Å. Largest displacement of an atom; in a layer, its component in the
     plane."""
+
+
+class _Farthest(NamedTuple):
+    """The largest displacement in each frame."""
+
+    distance: Floats
+    """(t,), unit: Å."""
+    atom: Ints
+    """(t,) place of its atom in the file."""
 
 
 class _Plan(NamedTuple):
@@ -131,14 +140,16 @@ class Displacer:
         """
         self._check_box(block)
         block = self.on_sites(block)
-        positions = block.positions
-        if self.match.box_motion is not None:
-            positions = in_box(positions, block.cells, self.match.box)
-        shape = (len(positions), self.match.supercell.n_atoms, 3)
-        u_tax, drift_tx = self._field(shape), np.empty((shape[0], 3))
-        farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
-        _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
-        require_near(block, self.match.box, self.match.ids, self._named_place)
+        shape = (block.n_frames, self.match.supercell.n_atoms, 3)
+        u_tax = drift_tx = far = None
+        if block.positions is not None:
+            positions = block.positions
+            if self.match.box_motion is not None:
+                positions = in_box(positions, block.cells, self.match.box)
+            u_tax, drift_tx = self._field(shape), np.empty((shape[0], 3))
+            far = _Farthest(np.empty(shape[0]), np.empty(shape[0], dtype=np.int64))
+            _displace(positions, self._plan, u_tax, drift_tx, far)
+            require_near(block, self.match.box, self.match.ids, self._named_place)
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
             velocities, drift_velocity = self._field(shape), np.empty((shape[0], 3))
@@ -154,19 +165,20 @@ class Displacer:
         beyond = np.zeros(shape[0], dtype=np.int64)
         if self.limits is not None:
             beyond = count_outliers(motion, self.limits)
-        kept = self._kept(block, motion, (farthest, atom, beyond))
+        kept = self._kept(block, motion, far, beyond)
+        farthest = None if far is None else far.distance
         figures = FrameFigures(drift_tx, drift_velocity, net_force, farthest)
         return (motion, figures) if kept.all() else _kept_part(motion, figures, kept)
 
     def on_sites(self, block: FrameBlock) -> FrameBlock:
         """Leave out the atoms of a block that are on no site."""
         atoms = self.match.atoms
-        if atoms is None or len(atoms) == block.positions.shape[1]:
+        if atoms is None or len(atoms) == block.n_atoms:
             return block
-        v, f = block.velocities, block.forces
+        x, v, f = block.positions, block.velocities, block.forces
         return replace(
             block,
-            positions=block.positions[:, atoms],
+            positions=None if x is None else x[:, atoms],
             velocities=None if v is None else v[:, atoms],
             forces=None if f is None else f[:, atoms],
         )
@@ -176,9 +188,9 @@ class Displacer:
         return np.empty(shape) if len(self.match.ids) == shape[1] else np.zeros(shape)
 
     def _check_box(self, block: FrameBlock) -> None:
-        if block.positions.shape[1] != self.match.n_file_atoms:
+        if block.n_atoms != self.match.n_file_atoms:
             raise DataError(
-                f"a frame has {block.positions.shape[1]} atoms, but the match has "
+                f"a frame has {block.n_atoms} atoms, but the match has "
                 f"{self.match.n_file_atoms}",
                 where=f"frame {block.first_frame}",
             )
@@ -198,18 +210,22 @@ class Displacer:
             )
 
     def _kept(
-        self, block: FrameBlock, motion: MotionBlock, found: tuple[Floats, Ints, Ints]
+        self, block: FrameBlock, motion: MotionBlock, far: "_Farthest | None", beyond: Ints
     ) -> Bools:
-        """Frames (t,) without hops and outliers; raise a `DataError` if others are refused."""
-        farthest, atom, beyond = found
+        """Frames (t,) without hops and outliers; raise a `DataError` if others are refused.
+
+        Without positions hops are not seen.
+        """
         drop = self.outliers == "drop"
         kept: Bools = beyond == 0 if drop else np.ones(len(beyond), dtype=bool)
-        limit = _HOP * self.match.spacing
-        hopped = np.isnan(farthest) if self.hops == "exclude" else ~(farthest <= limit)
-        if (hopped & kept).any():
-            t = int((hopped & kept).argmax())
-            raise self._hop_error(block, t, int(atom[t]), float(farthest[t]))
-        kept &= farthest <= limit
+        if far is not None:
+            limit = _HOP * self.match.spacing
+            farthest, atom = far
+            hopped = np.isnan(farthest) if self.hops == "exclude" else ~(farthest <= limit)
+            if (hopped & kept).any():
+                t = int((hopped & kept).argmax())
+                raise self._hop_error(block, t, int(atom[t]), float(farthest[t]))
+            kept &= farthest <= limit
         refused = kept & (beyond > 0)
         if refused.any() and self.limits is not None:
             t = int(refused.argmax())
@@ -245,15 +261,15 @@ def _kept_part(
     first = motion.first_frame
     return MotionBlock(
         first,
-        motion.displacements[kept],
+        part(motion.displacements),
         part(motion.velocities),
         part(motion.forces),
         frames=first + np.flatnonzero(kept),
     ), FrameFigures(
-        figures.drift[kept],
+        part(figures.drift),
         part(figures.drift_velocity),
         part(figures.net_force),
-        figures.farthest[kept],
+        part(figures.farthest),
     )
 
 

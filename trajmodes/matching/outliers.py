@@ -78,7 +78,7 @@ def limits_of(
         unlimited = np.full((supercell.n_atoms, 3), np.inf)
         return Limits(unlimited, unlimited, unlimited)
     fields = [
-        [block.displacements for block in sample],
+        [block.displacements for block in sample if block.displacements is not None],
         [block.velocities for block in sample if block.velocities is not None],
         [block.forces for block in sample if block.forces is not None],
     ]
@@ -169,7 +169,7 @@ def outlier_error(
     x = int(np.abs(field.deviation[atom]).argmax())
     size = (
         f"{abs(field.deviation[atom, x]):.3g} Å from its site"
-        if worst == 0
+        if not field.name
         else f"{excess[worst, atom] * limits.factor:.3g} standard deviations"
     )
     return DataError(
@@ -187,8 +187,11 @@ def _fields(
     block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match
 ) -> list[_Field]:
     """Fields of one frame; the median replaces the mean, which contains the outlier."""
-    u_ax = motion.displacements[t, match.permutation] @ match.rotation.T
-    fields = [_Field("", "Å", block.positions[t], u_ax, limits.displacements)]
+    fields = []
+    if block.positions is not None:
+        u_tax = motion.displacements_or_raise()
+        u_ax = u_tax[t, match.permutation] @ match.rotation.T
+        fields.append(_Field("", "Å", block.positions[t], u_ax, limits.displacements))
     for name, unit, raw, limit in (
         ("v", "Å/ps", block.velocities, limits.velocities),
         ("f", "eV/Å", block.forces, limits.forces),

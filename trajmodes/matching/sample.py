@@ -63,15 +63,15 @@ class RunSample:
     """The same (t,) of the atoms of each species; empty without velocities."""
     virial: Floats | None
     """(t,), unit: K. −Σ u·F / (3N − 3) k_B, equal to the kinetic one in a harmonic crystal."""
-    displacement_rms: float
+    displacement_rms: float | None
     """Root mean square of displacement components in Å."""
-    farthest: float
+    farthest: float | None
     """Largest displacement of an atom in Å."""
     force_rms: float | None
     """Root mean square of force components in eV/Å."""
     net_force: float | None
     """Largest net force of a frame in eV/Å."""
-    drift: float
+    drift: float | None
     """Largest distance in Å of the centre of mass from that of the first frame, up to box
     vectors if positions are wrapped."""
     drift_speed: float | None
@@ -81,7 +81,8 @@ class RunSample:
     omega_bound: float | None
     """Lower bound of the highest frequency in rad/ps; None from fewer than eight frames."""
     interval: Interval | None
-    """Time between frames from the motion; None if frames are too few or too far apart."""
+    """Time between frames from displacements and velocities; None if frames are too few or too
+    far apart."""
     correlation: float | None
     """Correlation of the velocities of neighbouring frames, the mean of cos ωΔ over the modes;
     of the forces where there are no velocities, None without both."""
@@ -155,16 +156,18 @@ def sample_run(
     sums = _Moments(*(float(x) for x in table.mean(axis=0)))
     directions = 3 * len(masses) - 3
     temperatures = table[:, :2] / max(directions, 1) / BOLTZMANN
-    has_v, has_f = trajectory.has_velocities, trajectory.has_forces
+    has_u, has_v = trajectory.has_positions, trajectory.has_velocities
+    has_f, has_virial = trajectory.has_forces, trajectory.has_forces and has_u
+    farthest = [one.farthest.max() for _, one in measured if one.farthest is not None]
     figures = [figures for _, figures in measured]
     correlation = _correlation(sums)
     return RunSample(
         frames=starts,
         kinetic=temperatures[:, 0] if has_v else None,
         kinetic_by_species=_by_species([motion for motion, _ in measured], match),
-        virial=temperatures[:, 1] if has_f else None,
-        displacement_rms=float(np.sqrt(sums.square_u / (3 * len(masses)))),
-        farthest=max(float(one.farthest.max()) for one in figures),
+        virial=temperatures[:, 1] if has_virial else None,
+        displacement_rms=float(np.sqrt(sums.square_u / (3 * len(masses)))) if has_u else None,
+        farthest=float(max(farthest)) if has_u else None,
         force_rms=float(np.sqrt(sums.square_f / (3 * len(masses)))) if has_f else None,
         net_force=_largest([one.net_force for one in figures]),
         drift=_drift(trajectory, match, [displacer.on_sites(one) for one in blocks], figures),
@@ -192,12 +195,12 @@ def _pairs(trajectory: Trajectory, n_pairs: int) -> tuple[Ints, int]:
 
 def _of_atoms(motion: MotionBlock, atoms: Ints) -> MotionBlock:
     """Motion of some atoms; unchanged if these are all atoms."""
-    if len(atoms) == motion.displacements.shape[1]:
-        return motion
     u, v, f = motion.displacements, motion.velocities, motion.forces
+    if all(one is None or len(atoms) == one.shape[1] for one in (u, v, f)):
+        return motion
     return replace(
         motion,
-        displacements=u[:, atoms],
+        displacements=None if u is None else u[:, atoms],
         velocities=None if v is None else v[:, atoms],
         forces=None if f is None else f[:, atoms],
     )
@@ -208,9 +211,11 @@ def _moments(motion: MotionBlock, masses: Floats) -> _Moments:
     weight = masses[:, None]
     nan = float("nan")
     values = dict.fromkeys(_Moments._fields, nan)
-    values["square_u"] = float((u[0] ** 2).sum())
+    if u is not None:
+        values["square_u"] = float((u[0] ** 2).sum())
     if f is not None:
-        values["virial"] = -float((u[0] * f[0]).sum())
+        if u is not None:
+            values["virial"] = -float((u[0] * f[0]).sum())
         values["square_f"] = float((f[0] ** 2).sum())
         values["rate"] = float((f[0] ** 2 / weight).sum())
         if len(f) > 1:
@@ -220,7 +225,8 @@ def _moments(motion: MotionBlock, masses: Floats) -> _Moments:
         if len(v) > 1:
             mean = 0.5 * (v[0] + v[1])
             values["change_momentum"] = float((weight * (v[1] - v[0]) ** 2).sum())
-            values["path"] = float((weight * (u[1] - u[0]) * mean).sum())
+            if u is not None:
+                values["path"] = float((weight * (u[1] - u[0]) * mean).sum())
             values["square_path"] = float((weight * mean**2).sum())
             values["product"] = float((weight * v[0] * v[1]).sum())
     return _Moments(**values)
@@ -260,7 +266,7 @@ def interval_from_motion(
 def _known_interval(table: Floats, trajectory: Trajectory) -> Interval | None:
     """Interval from moments (t, n) of pairs; None if they are too few or too far apart."""
     sums = _Moments(*(float(x) for x in table.mean(axis=0)))
-    if len(table) < ENOUGH or not sums.square_path > 0.0:
+    if len(table) < ENOUGH or not sums.square_path > 0.0 or np.isnan(sums.path):
         return None
     if (_correlation(sums) or 0.0) < CORRELATED:
         return None
@@ -309,15 +315,18 @@ def _largest(vectors: list[Floats | None]) -> float | None:
 
 def _drift(
     trajectory: Trajectory, match: Match, blocks: list[FrameBlock], figures: list[FrameFigures]
-) -> float:
+) -> float | None:
+    drifts = [one.drift for one in figures if one.drift is not None]
+    if not drifts:
+        return None
     if trajectory.unwrapped:
         masses = match.masses[match.permutation]
         share = masses / masses.sum()
-        centres = np.concatenate([share @ block.positions for block in blocks])
+        centres = np.concatenate([share @ block.positions_or_raise() for block in blocks])
         moved = centres - centres[0]
     else:
         box = match.box @ match.rotation
-        drift = np.concatenate([one.drift for one in figures])
+        drift = np.concatenate(drifts)
         moved = minimum_image(drift - drift[0], box)
     return float(np.linalg.norm(moved, axis=1).max())
 

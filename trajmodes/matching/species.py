@@ -111,6 +111,8 @@ def species_in_order(trajectory: Trajectory, cell: ase.Atoms) -> Species | None:
     if len(symbols) != trajectory.n_atoms or len(set(symbols)) == 1:
         return None
     frame = trajectory.read(0, 1)
+    if frame.positions is None:
+        return None
     sites = cell.get_scaled_positions(wrap=False) @ frame.cells[0]
     apart = minimum_image(frame.positions[0] - sites, frame.cells[0])
     return symbols if float(np.abs(apart).max()) < _AT_SITE else None

@@ -79,7 +79,11 @@ def prove_units(trajectory: Trajectory, sample: RunSample) -> UnitsProof:
         return UnitsProof(holds=agree, text=text, mismatch=mismatch)
     if sample.kinetic is None and not trajectory.has_forces:
         return UnitsProof(holds=True, text="the file contains lengths only, in Å")
-    text = "neither forces without velocities nor velocities of distant frames determine units"
+    text = (
+        "neither forces without velocities nor velocities of distant frames determine units"
+        if trajectory.has_positions
+        else "velocities alone do not determine their unit"
+    )
     return UnitsProof(holds=False, text=text)
 
 

@@ -145,9 +145,9 @@ class EckartFrame:
             If atoms are missing, have left or exchanged their sites, or a number is not finite.
         """
         n = self.molecule.n_atoms
-        if block.positions.shape[1] != n:
+        if (n_atoms := block.positions_or_raise().shape[1]) != n:
             raise DataError(
-                f"a frame has {block.positions.shape[1]} atoms, but the reference has {n}",
+                f"a frame has {n_atoms} atoms, but the reference has {n}",
                 where=f"frame {block.first_frame}",
                 fix="give a --reference with the atoms of the trajectory, in its order",
             )

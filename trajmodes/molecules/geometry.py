@@ -137,7 +137,7 @@ class BondTree:
         DataError
             If a link is broken for every image.
         """
-        positions = block.positions
+        positions = block.positions_or_raise()
         d_tey = positions[:, self.children] - positions[:, self.parents]
         cut: Bools = _strain(d_tey, self.lengths) > _STRETCH
         t, e = np.nonzero(cut)

@@ -209,7 +209,8 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
         """
         n_frames = block.n_frames
         root = np.repeat(np.sqrt(self.molecule.masses), 3)
-        q_td = (block.displacements.reshape(n_frames, -1) * root) @ self.space.T
+        u_td = block.displacements_or_raise().reshape(n_frames, -1)
+        q_td = (u_td * root) @ self.space.T
         f_td = (forces_of(block).reshape(n_frames, -1) / root) @ self.space.T
         kinetic = np.nan
         if block.velocities is not None:

@@ -174,7 +174,8 @@ def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> tuple[Floats, Floats
             why="q̃ and ṽ are real, but amplitudes are real only at Γ",
         )
     chosen = np.flatnonzero(modes.sets[0] >= 0)
-    position = amplitudes.coordinate[0, chosen].real
+    coordinate = amplitudes.coordinate_or_raise("normal-mode positions need positions")
+    position = coordinate[0, chosen].real
     if amplitudes.velocity is None:
         return position, None
     omega = modes.omega[0, chosen]

@@ -175,7 +175,7 @@ def _average(
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, count).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
     has_box = bool(np.isfinite(blocks[0].cells).all())
-    tree = bond_tree(blocks[0].positions[0], blocks[0].cells[0] if has_box else None)
+    tree = bond_tree(blocks[0].positions_or_raise()[0], blocks[0].cells[0] if has_box else None)
     places = centred(np.concatenate([tree.whole(block) for block in blocks]), masses)
     if len(masses) == 1:
         return eckart_frame(isolated(species, places[0], masses), tree), ()

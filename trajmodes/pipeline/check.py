@@ -59,7 +59,7 @@ from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 
 
-def require_same_crystal(known: Crystal, path: str) -> None:
+def require_same_crystal(known: Crystal, path: str, species: tuple[str, ...] = ()) -> None:
     """Refuse a cell file that describes another crystal than the force constants.
 
     Composition and volume per atom must agree. The shortest lattice vectors must agree too if
@@ -70,7 +70,7 @@ def require_same_crystal(known: Crystal, path: str) -> None:
     DataError
         If it describes another crystal.
     """
-    given = load_crystal(path).crystal
+    given = load_crystal(path, species).crystal
     if same_substance(known, given):
         return
     raise DataError(

@@ -211,27 +211,25 @@ def with_projection(
     if projection.spectra is not None:
         mapped = spectral_map(bands.path, modes, projection.spectra)
         projection = replace(projection, spectral_map=mapped)
-    disagreement = disagreement_note(
-        results.constants,
-        modes,
-        of_energies(
+    step_fs = None if projected.differenced else timestep_fs(run)
+    static, disagreement = of_energies(modes, projection.energies, step_fs), None
+    if static is not None:
+        disagreement = disagreement_note(
+            results.constants,
             modes,
-            projection.energies,
-            None if projected.differenced else timestep_fs(run),
-        ),
-        run.supercell,
-        is_fitted=results.reference is not None,
-    )
+            static,
+            run.supercell,
+            is_fitted=results.reference is not None,
+        )
     first = () if disagreement is None else (disagreement,)
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, results, run.job.phonons.temperature)
-        moved = run_displacements(
-            projected.displacements,
-            modes,
-            projection.energies,
-            space_group(modes.crystal),
-            run.occupied,
-        )
+        moved = None
+        if projected.displacements is not None:
+            group = space_group(modes.crystal)
+            moved = run_displacements(
+                *(projected.displacements, modes, projection.energies, group, run.occupied)
+            )
         found, refusal = _conductivity(run, results, projection)
         finer = () if found is None else _mesh_note(run.job, found.mesh)
     loud = tuple(note for note in projected.notes if note.severity == "warning")
@@ -339,10 +337,10 @@ def renormalised_bands(
             particles = with_charges(particles, supercell, charges)
         along = dispersion(particles, results.bands.path)
         found = (RenormalisedBands("quasi-particles", along, own),)
-    if results.covariance_frames is not None:
+    covariance = projected.displacements
+    if covariance is None or results.covariance_frames is not None:
         # The bands of the force constants are those of the displacements.
         return found
-    covariance = projected.displacements
     if projected.differenced:
         if given is None:
             return found

@@ -118,7 +118,7 @@ def fit_runs(
     fitted = fitted._replace(notes=(*found.notes, *fitted.notes))
     shift = fitted.fit.reference.shift
     rms = fitted.runs[0].diagnosis.sample.displacement_rms
-    if not is_off_average(fitted.fit.reference, rms):
+    if rms is None or not is_off_average(fitted.fit.reference, rms):
         return fitted
     if earlier is not None or not _counts_from_average(runs):
         text = (

@@ -18,7 +18,6 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError
-from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import (
     ROUNDING,
     has_no_symmetry,
@@ -37,12 +36,11 @@ from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.without_positions.sites import with_sites
 from trajmodes.project.mixed_masses import ScaledMotion
 from trajmodes.readers.inputs import input_notes, input_paths
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import Needs, Trajectory
 from trajmodes.results.folder import whole_results
-from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
-from trajmodes.results.normal_equations import equations_of
 from trajmodes.streaming.schedule import cut_blocks, lazy_arrays
 from trajmodes.symmetry.operations import ReducedCrystal
 
@@ -56,18 +54,6 @@ def read_force_constants(
     """Read force constants, but not from the folder of an unfinished run; see `read_any`."""
     with whole_results(path):
         return read_any(path, supercell=supercell)
-
-
-def read_normal_equations(path: str | os.PathLike[str]) -> NormalEquationBlocks:
-    """Read the normal equations of a fit, from ``normal_equations.nc`` or its results folder.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, of another kind or version, or in the results folder of
-        an unfinished run.
-    """
-    return equations_of(read_dataset(path, NORMAL_EQUATIONS), where=os.fspath(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +100,7 @@ class LoadedRun:
     @property
     def fields(self) -> list[str]:
         """Names of the arrays that every frame has."""
-        fields = ["positions"]
+        fields = ["positions"] if self.trajectory.has_positions else []
         fields += ["velocities"] if self.trajectory.has_velocities else []
         fields += ["forces"] if self.trajectory.has_forces else []
         return fields
@@ -174,6 +160,8 @@ class KnownCrystal(NamedTuple):
     crystal: Crystal
     relax: bool
     """Whether its sites are moved to the mean positions of the run."""
+    structure: str | None = None
+    """File with a structure that gives the sites of a run without positions."""
 
 
 Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
@@ -181,7 +169,13 @@ Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
 
 
 def load(
-    job: Job, *, log: Log, crystal: Crystal | None = None, frames: Trajectory | None = None
+    job: Job,
+    *,
+    log: Log,
+    crystal: Crystal | None = None,
+    frames: Trajectory | None = None,
+    needs: Needs = "motion",
+    structure: str | None = None,
 ) -> LoadedRun:
     """Open one trajectory, match it to its crystal and examine a sample of its frames.
 
@@ -195,6 +189,10 @@ def load(
         sites are adjusted to the run. By default that of the cell file.
     frames
         The trajectory, if it is open already.
+    needs
+        Whether velocities alone are enough: the cell file then gives the sites.
+    structure
+        That file, if the job names none because the crystal is known.
 
     Raises
     ------
@@ -203,8 +201,11 @@ def load(
     DataError
         If the trajectory is damaged or inconsistent, or of another crystal.
     """
-    known = None if crystal is None else KnownCrystal(crystal, relax=True)
-    opened = _one_run if frames is None else lambda *_: [frames]
+    known = None if crystal is None else KnownCrystal(crystal, relax=True, structure=structure)
+
+    def opened(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+        return [open_trajectory(paths, options, needs=needs) if frames is None else frames]
+
     return _load(job, opened, known, log)[0]
 
 
@@ -249,10 +250,6 @@ def _load(
     return runs
 
 
-def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
-    return [open_trajectory(paths, options)]
-
-
 def _match_all(
     job: Job, trajectories: Sequence[Trajectory], known: KnownCrystal | None
 ) -> list[LoadedRun]:
@@ -266,13 +263,16 @@ def _match_all(
 
 
 def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> LoadedRun:
+    if known is not None and known.structure is not None and not trajectory.has_positions:
+        job = job.with_options(cell=known.structure)
     options = job.matching
     trajectory, named = named_by_cell(trajectory, options.cell, options.species)
     type_map = None if named else dict(enumerate(options.species, start=1)) or None
     box: Literal["average", "fixed"] = "average" if job.reading.box == "average" else "fixed"
     # The mean positions of an alloy are not averaged over equivalent sites.
     n_frames = 1024 if options.imperfect else 64
-    average = average_structure(trajectory, n_frames=n_frames, box=box)
+    trajectory, reference, sited = with_sites(trajectory, job, type_map)
+    average = average_structure(trajectory, n_frames=n_frames, box=box, reference=reference)
     notes: tuple[Note, ...] = ()
     if known is None:
         crystal, notes = _crystal(job, trajectory, average, type_map)
@@ -297,7 +297,7 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
         match=matched,
         diagnosis=diagnosis,
         displacer=Displacer(matched, hops, outliers, limits, trajectory.place),
-        notes=(*named, *notes, *matched.notes),
+        notes=(*named, *sited, *notes, *matched.notes),
     )
 
 

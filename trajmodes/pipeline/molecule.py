@@ -175,7 +175,7 @@ def _periodic_notes(trajectory: Trajectory, accept: Collection[Subject]) -> tupl
     open_sides = any(note.subject == "box" for note in trajectory.notes)
     if open_sides or not np.isfinite(first.cells).all():
         return ()
-    if not is_bonded_to_images(first.positions[0], first.cells[0]):
+    if not is_bonded_to_images(first.positions_or_raise()[0], first.cells[0]):
         return ()
     bonded = Note(
         "error",

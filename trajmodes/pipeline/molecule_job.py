@@ -235,11 +235,16 @@ def _projected(projection: Projection, sets: Ints) -> Columns:
         "temperature_sem": (energies.mode_temperature_sem, "K"),
         "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
         "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
-        "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; empty if ω² < 0"),
-        "potential_ev_sem": (energies.potential_sem, "eV"),
-        "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
-        "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
     }
+    # The Eckart frame needs positions, so that nothing of this is missing.
+    for name, values, unit, text in (
+        ("potential_ev", energies.potential, 1.0, "eV, ½ω²⟨Q²⟩; empty if ω² < 0"),
+        ("potential_ev_sem", energies.potential_sem, 1.0, "eV"),
+        ("freq_displacement_thz", energies.omega_displacement, THZ, "THz, from ⟨Q²⟩ and T"),
+        ("freq_ratio_thz", energies.omega_ratio, THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
+    ):
+        assert values is not None
+        columns[name] = (values / unit, text)
     if test is not None:
         text = "deviation of the temperature from that of all modes, in standard errors"
         columns["equipartition_z"] = (test.z, text)

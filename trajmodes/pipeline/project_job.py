@@ -202,7 +202,7 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
 
     The crystal of the force constants defines the cell, the sites and their order; its lattice
     is strained to that of the run. A cell file is needed only for force constants without a
-    crystal. For others it must describe the same crystal, and is not used.
+    crystal, and for the sites of a run without positions. It must describe the same crystal.
 
     Raises
     ------
@@ -220,22 +220,30 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
             fix="give --force-constants FOLDER, or use `trajmodes run`, which fits them",
         )
     if given.constants is None:
-        constants, job = _read(job, str(named), log)
+        constants, is_of_cell = _read(job, str(named), log)
     else:
-        constants, job = given.constants, _without_cell(job, given.constants)
-    run = load(job, log=log, crystal=constants.crystal, frames=given.trajectory)
+        constants, is_of_cell = given.constants, False
+    if not is_of_cell and job.matching.cell is not None:
+        require_same_crystal(constants.crystal, job.matching.cell, job.matching.species)
+    run = load(
+        job if is_of_cell else job.with_options(cell=None),
+        log=log,
+        crystal=constants.crystal,
+        frames=given.trajectory,
+        structure=job.matching.cell,
+    )
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     if given.constants is None:
         foreign += notes_on_charges(str(named), constants.crystal)
     if job.polar.are_given:
-        constants, notes = _with_charges(constants, job, run)
+        constants, notes = _with_charges(constants, job, run, is_of_cell=is_of_cell)
         foreign += notes
     return Matched(run, replace(constants, crystal=run.supercell.crystal), foreign)
 
 
 def _with_charges(
-    constants: ForceConstants, job: Job, run: LoadedRun
+    constants: ForceConstants, job: Job, run: LoadedRun, *, is_of_cell: bool
 ) -> tuple[ForceConstants, tuple[Note, ...]]:
     """Subtract the dipole–dipole part of given charges from force constants of a file."""
     named = job.projection.force_constants
@@ -247,9 +255,7 @@ def _with_charges(
     charges, notes = charges_given(job.polar, constants.crystal)
     if charges is None:
         return constants, notes
-    # The cell file is left in the job where it describes the supercell of the constants.
-    is_of_run = job.matching.cell is not None
-    supercell = run.supercell if is_of_run else read_supercell(Path(named))
+    supercell = run.supercell if is_of_cell else read_supercell(Path(named))
     return with_charges(constants, supercell, charges), notes
 
 
@@ -263,23 +269,11 @@ def _about_given_sites(run: LoadedRun) -> LoadedRun:
     return run if run.match.is_relaxed else run.moved(-run.match.relaxation)
 
 
-def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
-    """Read force constants; the cell file is used if they come without a crystal.
-
-    The job that is returned names the cell file only if it is used.
-    """
+def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, bool]:
+    """Read force constants, and whether they come without a crystal: that of the cell file."""
     try:
-        known = read_force_constants(path)
+        return read_force_constants(path), False
     except DataError:
         if job.matching.cell is None:
             raise
-    else:
-        return known, _without_cell(job, known)
-    return read_force_constants(path, supercell=load(job, log=log).supercell), job
-
-
-def _without_cell(job: Job, known: ForceConstants) -> Job:
-    """Compare the cell file with the crystal of the force constants, then leave it out."""
-    if job.matching.cell is not None:
-        require_same_crystal(known.crystal, job.matching.cell)
-    return job.with_options(cell=None)
+    return read_force_constants(path, supercell=load(job, log=log).supercell), True

@@ -29,6 +29,7 @@ from trajmodes.project.energies.covariances import (
 )
 from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.energies.kinetic import VelocityEnergyReduction
 from trajmodes.project.energies.lifetimes import energy_lifetimes
 from trajmodes.project.energies.modulations import FEW_LIFETIMES
 from trajmodes.project.lineshape.fit import fit_lines, line_models
@@ -58,7 +59,8 @@ class Projected(NamedTuple):
     """A projection, and further data for later stages."""
 
     projection: Projection
-    displacements: DisplacementCovariance
+    displacements: DisplacementCovariance | None
+    """None where the run has no positions."""
     notes: tuple[Note, ...]
     amplitudes: AmplitudeSeries | None
     """Amplitudes of the chosen modes, in the scratch folder."""
@@ -134,7 +136,7 @@ def project_run(
         notes.append(Note("note", text))
     return Projected(
         projection,
-        found["displacements"],
+        found.get("displacements"),
         tuple(notes),
         found.get("amplitudes"),
         apart_ps is not None,
@@ -151,21 +153,24 @@ def _parts(
     """Reductions of the amplitudes that the job asks for."""
     job, n, dt = run.job, source.motion.n_frames, source.interval_ps
     segments = source.motion.segments
-    parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
+    parts: dict[str, Reduction[Amplitudes, Any, Any]] = {}
+    if plan is not None:
+        parts["spectra"] = WelchReduction(
+            *(projector, plan.frames, dt, segments), poles=job.projection.maximum_entropy
+        )
+        if plan.bands is not None:
+            parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
+    if job.projection.energy_covariance:
+        parts["covariance"] = EnergyCovarianceReduction(projector, n)
+    if not run.trajectory.has_positions:
+        return {**parts, "energies": VelocityEnergyReduction(projector, n, len(segments))}
+    parts |= {
         "energies": EnergyReduction(projector, n, interval_ps=dt, ranges=segments),
         "displacements": DisplacementCovarianceReduction(projector, n),
     }
     if plan is not None:
-        parts |= {
-            "ensemble": KineticReduction(projector, n, dt, segments),
-            "correlations": AutocorrelationReduction(projector, dt, segments),
-            "spectra": WelchReduction(
-                *(projector, plan.frames, dt, segments), poles=job.projection.maximum_entropy
-            ),
-        }
-        if plan.bands is not None:
-            parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
-    elif len(segments) == 1 and np.isfinite(dt):
+        parts["correlations"] = AutocorrelationReduction(projector, dt, segments)
+    if plan is not None or (len(segments) == 1 and np.isfinite(dt)):
         # The drift of the energy is a slope in time: frames are evenly spaced.
         parts["ensemble"] = KineticReduction(projector, n, dt, segments)
     if run.trajectory.has_forces:
@@ -173,8 +178,6 @@ def _parts(
         parts["anharmonicity"] = AnharmonicityReduction(
             projector, n, times_ps, noise=force_noise
         )
-    if job.projection.energy_covariance:
-        parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
 
 
@@ -241,7 +244,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
         spectra=spectra.modes,
         lines=lines,
         line_data=line_models(segment_spectra, lines, expected),
-        lifetimes=energy_lifetimes(found["correlations"]),
+        lifetimes=energy_lifetimes(found["correlations"]) if "correlations" in found else None,
         density=spectra.density,
         maximum_entropy=spectra.entropy,
     )

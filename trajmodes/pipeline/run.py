@@ -52,7 +52,7 @@ from trajmodes.pipeline.job_folder import (
     on_scheduler,
     output_folder,
 )
-from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
+from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.motion_source import leaves_out_frames, why_not_projected
 from trajmodes.pipeline.partial.displaced import with_displacements
 from trajmodes.pipeline.partial.not_done import with_not_done
@@ -62,6 +62,7 @@ from trajmodes.project.energies.lifetimes import best_lifetimes, longest_lower_b
 from trajmodes.readers.frames_in_memory import frames_in_memory
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
+from trajmodes.results.normal_equations import read_normal_equations
 
 
 class FitData(NamedTuple):
@@ -100,7 +101,7 @@ def run_job(
             is_whole=frames is None,
         ) as scratch,
     ):
-        run = load(job, log=log, frames=frames)
+        run = load(job, log=log, frames=frames, needs="positions")
         found = analyse(run, command=command, log=log, bars=bars, scratch=scratch)
         return output.write(found)
 
@@ -146,7 +147,8 @@ def analyse(
         between frames is unknown.
     """
     require_no_constants(run.job)
-    fitted_to = ["fit"] if run.trajectory.has_forces else []
+    has_both = run.trajectory.has_positions and not run.trajectory.has_forces
+    fitted_to = [] if has_both else ["fit"]
     require_usable(run, ["all", "spectra", *fitted_to], partly=True)
     if run.trajectory.has_velocities or not run.trajectory.has_forces:
         require_all_frames(run)

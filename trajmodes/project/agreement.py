@@ -49,12 +49,16 @@ class StaticFrequencies(NamedTuple):
 
 def of_energies(
     modes: Modes, energies: ModeEnergies, timestep_fs: float | None
-) -> StaticFrequencies:
+) -> StaticFrequencies | None:
     """Compute ⟨|Q̇|²⟩/⟨|Q|²⟩ of a projection, without the effect of the time step.
+
+    None where the run has no positions.
 
     ``timestep_fs`` is that of the simulation that wrote the velocities; None if unknown, or if
     velocities are differences of positions.
     """
+    if energies.omega_ratio is None or energies.omega_ratio_sem is None:
+        return None
     phase = set_omega(modes) * (timestep_fs or 0.0) * FEMTOSECOND
     # A step with which the integration is unstable cannot be that of the run.
     kept = np.where(phase**2 < 2.0, 1.0 - 0.25 * phase**2, 1.0)

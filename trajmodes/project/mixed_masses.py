@@ -36,10 +36,10 @@ class ScaledMotion:
         """Return the scaled motion in the frames [start, stop)."""
         block, scale = self.read(start, stop), self.scale[:, None]
         inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0.0)
-        v, f = block.velocities, block.forces
+        u, v, f = block.displacements, block.velocities, block.forces
         return replace(
             block,
-            displacements=block.displacements * scale,
+            displacements=None if u is None else u * scale,
             velocities=None if v is None else v * scale,
             forces=None if f is None else f * inverse,
         )

@@ -65,8 +65,8 @@ class Amplitudes:
 
     first_frame: int
     """Index of the first frame within the trajectory."""
-    coordinate: Complexes
-    """(q, m, t), Q in √(eV) ps."""
+    coordinate: Complexes | None
+    """(q, m, t), Q in √(eV) ps; None if the trajectory has no positions."""
     velocity: Complexes | None
     """(q, m, t), Q̇ in √(eV); None if the trajectory has no velocities."""
     force: Complexes | None
@@ -75,17 +75,39 @@ class Amplitudes:
     @property
     def indices(self) -> Ints:
         """(t,) index of each frame within the trajectory."""
-        return np.arange(self.first_frame, self.first_frame + self.coordinate.shape[-1])
+        return np.arange(self.first_frame, self.first_frame + self.n_frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        fields = (self.coordinate, self.velocity, self.force)
+        return int(next(one.shape[-1] for one in fields if one is not None))
 
     def part(self, frames: slice) -> "Amplitudes":
         """Return consecutive frames, as views."""
-        start, _, _ = frames.indices(self.coordinate.shape[-1])
+        start, _, _ = frames.indices(self.n_frames)
         return Amplitudes(
             self.first_frame + start,
-            self.coordinate[..., frames],
+            None if self.coordinate is None else self.coordinate[..., frames],
             None if self.velocity is None else self.velocity[..., frames],
             None if self.force is None else self.force[..., frames],
         )
+
+    def coordinate_or_raise(self, clause: str) -> Complexes:
+        """Return Q; an error message starts with the clause, "mode energies need positions".
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no positions.
+        """
+        if self.coordinate is None:
+            raise DataError(
+                f"{clause}, and the trajectory has none",
+                why="mode coordinates are those of displacements from the sites",
+                fix="write positions (LAMMPS: dump xu yu zu)",
+            )
+        return self.coordinate
 
     def velocity_or_raise(self, clause: str) -> Complexes:
         """Return Q̇; ``clause``, such as "spectra need velocities", begins the error message.
@@ -170,7 +192,7 @@ class Projector:
         """Return the amplitudes of all fields of the block."""
         return Amplitudes(
             block.first_frame,
-            self.coordinates(block.displacements),
+            None if block.displacements is None else self.coordinates(block.displacements),
             None if block.velocities is None else self.velocities(block.velocities),
             None if block.forces is None else self.forces(block.forces),
         )

@@ -168,6 +168,13 @@ def correct_energies(
     sets
         (q, m) set of each mode; −1 if it has none.
     """
+    # Differences of positions have positions.
+    assert energies.omega_ratio is not None
+    assert energies.omega_ratio_sem is not None
+    assert energies.omega_displacement is not None
+    assert energies.omega_displacement_sem is not None
+    assert energies.travelling is not None
+    assert energies.travelling_sem is not None
     omega = frequency_from_ratio(energies.omega_ratio, kept, interval_ps)
     known = np.isfinite(omega)
     omega = np.where(known, omega, energies.omega_ratio)
@@ -334,7 +341,7 @@ class DifferencedMotion:
                 parts.append(self._within(begin + low - first, end - (last - high)))
         return MotionBlock(
             start,
-            np.concatenate([part.displacements for part in parts]),
+            np.concatenate([part.displacements_or_raise() for part in parts]),
             np.concatenate([part.velocities for part in parts if part.velocities is not None]),
             _joined([part.forces for part in parts]),
         )
@@ -349,7 +356,7 @@ class DifferencedMotion:
                 "need equally spaced frames",
                 fix="choose --frames without hops, or write velocities",
             )
-        u_tax = wider.displacements
+        u_tax = wider.displacements_or_raise()
         v_tax = (u_tax[2:] - u_tax[:-2]) / (2.0 * self.interval_ps)
         forces = None if wider.forces is None else wider.forces[1:-1]
         return MotionBlock(start, u_tax[1:-1], v_tax, forces)

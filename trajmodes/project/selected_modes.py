@@ -153,7 +153,7 @@ class AmplitudeSeries:
 
 def select_series(amplitudes: Amplitudes, chosen: tuple[ChosenMode, ...]) -> Complexes:
     """(t, field, k) amplitudes of chosen modes, complex conjugate where −q is listed."""
-    present = [amplitudes.coordinate]
+    present = [amplitudes.coordinate_or_raise("amplitudes of modes need positions")]
     present += [] if amplitudes.velocity is None else [amplitudes.velocity]
     rows = np.array([mode.row for mode in chosen])
     branches = np.array([mode.branch for mode in chosen])

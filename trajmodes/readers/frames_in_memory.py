@@ -100,7 +100,7 @@ class FramesInMemory:
             part = slice(start - block[0], stop - block[0])
             return FrameFields(
                 found.cells[part],
-                found.positions[part],
+                None if found.positions is None else found.positions[part],
                 None if found.velocities is None else found.velocities[part],
                 None if found.forces is None else found.forces[part],
             )

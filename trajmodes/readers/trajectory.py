@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -62,12 +62,16 @@ def order_by_id(ids: Ints, where: str) -> Ints:
     return order
 
 
+Needs = Literal["positions", "motion", "anything"]
+"""Least content of frames: positions, or else velocities (motion), or any field."""
+
+
 class FrameFields(NamedTuple):
     """Arrays of a range of frames, in internal units."""
 
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
-    positions: Floats
+    positions: Floats | None
     """(t, a, 3), unit: Å."""
     velocities: Floats | None
     """(t, a, 3), unit: Å/ps."""
@@ -174,6 +178,8 @@ class Trajectory:
     """(a, 3), unit: Å. Positions of the known structure that the frames are displaced from. The
     frames are then snapshots about that structure, not dynamics about an average.
     """
+    has_positions: bool = True
+    """Whether the frames have positions."""
     frames: FrameReader = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -272,10 +278,9 @@ class ChosenFrames:
         ] or [self.whole.read(0, 0)]
         if len(parts) == 1:
             return parts[0]
-        cells, positions, *others = zip(*parts, strict=True)
+        cells, *others = zip(*parts, strict=True)
         return FrameFields(
             np.concatenate(cells),
-            np.concatenate(positions),
             *(None if one[0] is None else np.concatenate(one) for one in others),
         )
 
@@ -290,21 +295,22 @@ def chosen_frames(whole: FrameReader, frames: Ints, n_frames: int) -> FrameReade
 
 
 def same_frame(frames: FrameReader, one: int, other: int, rounding: float) -> bool:
-    """Whether two frames have equal positions and velocities; False without velocities.
+    """Whether two frames have equal velocities, and positions if any; False without velocities.
 
     ``rounding`` is that of a coordinate in Å.
     """
     here, there = frames.read(one, one + 1), frames.read(other, other + 1)
     if here.velocities is None or there.velocities is None:
         return False
+    slower = _SAME * float(np.sqrt((here.velocities**2).mean()))
+    if not np.abs(there.velocities - here.velocities).max() <= slower:
+        return False
+    if here.positions is None or there.positions is None:
+        return True
     change = there.positions[0] - here.positions[0]
     if np.isfinite(here.cells).all():
         change = minimum_image(change, here.cells[0])
-    slower = _SAME * float(np.sqrt((here.velocities**2).mean()))
-    return bool(
-        np.abs(change).max() <= 4.0 * rounding + _SAME_POSITION
-        and np.abs(there.velocities - here.velocities).max() <= slower
-    )
+    return bool(np.abs(change).max() <= 4.0 * rounding + _SAME_POSITION)
 
 
 def select_frames(

@@ -314,7 +314,7 @@ def _projection_roots(projection: Projection | StaticProjection | None) -> _Root
         return common
     covariance = projection.covariance
     lines, lifetimes = projection.lines, projection.lifetimes
-    shape = projection.energies.travelling.shape[1:]
+    shape = projection.energies.single.shape[1:]
     return {
         **common,
         "map": projection.spectral_map,

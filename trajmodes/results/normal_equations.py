@@ -4,6 +4,8 @@ The columns of the design matrix are not stored: they are rebuilt from crystal, 
 cutoffs. The tensors of the orbit representatives are stored to check that they are the same.
 """
 
+import os
+
 import numpy as np
 import xarray as xr
 
@@ -13,6 +15,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source
+from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
@@ -20,6 +23,18 @@ from trajmodes.symmetry.translations import build_supercell
 _SUPERCELL = "supercell"
 _SAME = 1e-6
 """Largest difference between tensor components rebuilt on different machines."""
+
+
+def read_normal_equations(path: str | os.PathLike[str]) -> NormalEquationBlocks:
+    """Read the normal equations of a fit, from ``normal_equations.nc`` or its results folder.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another kind or version, or in the results folder of
+        an unfinished run.
+    """
+    return equations_of(read_dataset(path, NORMAL_EQUATIONS), where=os.fspath(path))
 
 
 def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:

@@ -97,6 +97,7 @@ class DensityTransform:
                     fix="write velocities (LAMMPS: dump vx vy vz), or leave out the currents",
                 )
             velocities, width = block.velocities, 4
+        displacements = block.displacements_or_raise()
         shape = (2, rows, width, 2, columns)
         n_left, n_right = 2 * rows, 2 * columns * width
         product = np.empty((n_left, n_right))
@@ -105,7 +106,7 @@ class DensityTransform:
         held = [np.empty(n * most) for n in (n_left, n_right, 6)]
         found = np.zeros((width, n_q, block.n_frames), dtype=complex)
         for t in range(block.n_frames):
-            place = self.sites + block.displacements[t]
+            place = self.sites + displacements[t]
             for atoms, factor in parts:
                 n = len(atoms)
                 left, right, work = (one[: len(one) // most * n] for one in held)

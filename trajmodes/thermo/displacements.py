@@ -254,6 +254,7 @@ def run_displacements(
     omega, of_sets = set_omega(modes), symmetrised(displacements_of_sets(modes), group)
     steady = omega > 0.0
     stiffness = np.where(steady, omega, 1.0) ** 2
+    assert energies.potential_sem is not None
     # ⟨|Q|²⟩ = 2U/ω²
     error = np.where(steady, 2.0 * energies.potential_sem / stiffness, 0.0)
     harmonic = None

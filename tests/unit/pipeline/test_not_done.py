@@ -18,6 +18,7 @@ DATA = Path(__file__).parents[3] / "examples" / "data"
 CELL = DATA / "silicon.POSCAR"
 FIELDS = {"r": "xu yu zu", "v": "vx vy vz", "f": "fx fy fz"}
 SPECTRA = "spectra, linewidths and lifetimes"
+UNTIMED = {SPECTRA, "lifetimes from correlations of energies", "thermostat"}
 
 
 @cache
@@ -52,9 +53,9 @@ NO_VELOCITIES = NEED_MOTION | {
 }
 VARIANTS = {
     "whole": ("rvf", WHOLE, 1.0, set()),
-    "no time": ("rvf", WHOLE, None, {SPECTRA, "thermostat"}),
-    "uneven": ("rvf", RANDOM, 1.0, {SPECTRA, "thermostat"}),
-    "snapshots": ("rvf", RANDOM[::5], 1.0, {SPECTRA, "thermostat"}),
+    "no time": ("rvf", WHOLE, None, UNTIMED),
+    "uneven": ("rvf", RANDOM, 1.0, UNTIMED),
+    "snapshots": ("rvf", RANDOM[::5], 1.0, UNTIMED),
     "no velocities": ("rf", WHOLE, 1.0, NO_VELOCITIES),
     "no velocities, no time": ("rf", WHOLE, None, NO_VELOCITIES),
 }

@@ -88,7 +88,7 @@ class TrajmodesReader(ReaderBase):  # type: ignore[misc] # has no types
             block = self._block = self._run.read(frame, stop)
         t = frame - block.first_frame
         ts.frame = frame
-        ts.positions = block.positions[t]
+        ts.positions = block.positions_or_raise()[t]
         if block.velocities is not None:
             ts.velocities = block.velocities[t]
         if block.forces is not None:

@@ -164,7 +164,7 @@ def _forms(
 
 def _rounded(run: Trajectory, rows: int) -> Trajectory:
     """Describe the same run in single precision."""
-    largest = np.abs(run.read(0, min(rows, run.n_frames)).positions).max()
+    largest = np.abs(run.read(0, min(rows, run.n_frames)).positions_or_raise()).max()
     half_unit = 0.5 * float(np.spacing(np.float32(largest)))
     return replace(
         run,

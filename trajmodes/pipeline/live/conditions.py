@@ -13,9 +13,10 @@ def _frequency(results: Results) -> float:
     """Largest standard error in THz of a frequency, fitted or measured on given modes."""
     if results.run_length is not None:
         return results.run_length.worst / THZ
-    if results.projection is None:
+    energies = None if results.projection is None else results.projection.energies
+    if energies is None or energies.omega_ratio_sem is None:
         return np.inf
-    return _largest(results.projection.energies.omega_ratio_sem) / THZ
+    return _largest(energies.omega_ratio_sem) / THZ
 
 
 def _linewidth(results: Results) -> float:

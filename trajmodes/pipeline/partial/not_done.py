@@ -19,6 +19,7 @@ from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.programs.settings import Missing
 
 Need = Literal[
+    "positions",
     "forces",
     "velocities",
     "motion",
@@ -53,6 +54,18 @@ def _has_sigma(results: Results) -> bool:
     return projected is not None and projected.anharmonicity is not None
 
 
+def _has_potential(results: Results) -> bool:
+    projected = results.projection or results.displaced
+    # About force constants of displacements each mode has k_BT/2 by construction.
+    is_known = projected is not None and projected.energies.potential is not None
+    return is_known or results.covariance_frames is not None
+
+
+def _has_heat_capacities(results: Results) -> bool:
+    projected = results.projection
+    return projected is not None and projected.energies.heat_capacity_kb is not None
+
+
 def _has_displacement_bands(results: Results) -> bool:
     kinds = [one.kind for one in results.renormalised]
     # Force constants of displacements have no other bands.
@@ -79,9 +92,19 @@ PARTS = (
         of_fit=True,
     ),
     Part(
+        "potential energies and static frequencies of modes, ⟨u²⟩",
+        _has_potential,
+        ("positions", "whole"),
+    ),
+    Part(
         "kinetic energies and temperatures of modes",
         lambda results: results.projection is not None,
         ("motion",),
+    ),
+    Part(
+        "heat capacities of modes",
+        _has_heat_capacities,
+        ("positions", "motion"),
     ),
     Part(
         "test of equipartition",
@@ -94,19 +117,24 @@ PARTS = (
         ("motion", "spectra"),
     ),
     Part(
+        "lifetimes from correlations of energies",
+        lambda results: bool(results.projection and results.projection.lifetimes),
+        ("positions", "motion", "spectra"),
+    ),
+    Part(
         "thermostat",
         lambda results: bool(results.projection and results.projection.ensemble),
-        ("motion", "spectra"),
+        ("positions", "motion", "spectra"),
     ),
     Part(
         "bands from displacements",
         _has_displacement_bands,
-        ("kelvin", "whole"),
+        ("positions", "kelvin", "whole"),
     ),
     Part(
         "σ of each mode, W from forces",
         _has_sigma,
-        ("forces", "whole"),
+        ("positions", "forces", "whole"),
     ),
 )
 """Results of `run`, `fit` and `project` that not every run allows."""
@@ -260,7 +288,7 @@ def _cause_of(part: Part, had: Had) -> _Cause:
 
 def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
     """Yield the reason why a requirement is not met; nothing if it is met."""
-    if need in ("forces", "velocities"):
+    if need in ("positions", "forces", "velocities"):
         yield from _without_field(need, had)
     elif need == "motion" and had.reason is not None:
         yield from _without_field("velocities", had)
@@ -283,12 +311,16 @@ def _lacking(need: Need, had: Had) -> Iterator[_Cause]:
         yield _Cause(f"the run has too few frames, {count}", "run longer")
 
 
-def _without_field(need: Literal["forces", "velocities"], had: Had) -> Iterator[_Cause]:
+def _without_field(
+    need: Literal["positions", "forces", "velocities"], had: Had
+) -> Iterator[_Cause]:
     for run in had.runs:
         if not getattr(run.trajectory, f"has_{need}"):
             # Without velocities there are differences of positions, if these are near enough.
             also = f", and {had.reason.text}" if had.reason and need == "velocities" else ""
-            yield _Cause(f"the run has no {need}{also}", _lines(run, need, had.highest))
+            # What writes velocities beside positions writes both.
+            wanted: Missing = "velocities" if need == "positions" else need
+            yield _Cause(f"the run has no {need}{also}", _lines(run, wanted, had.highest))
 
 
 def _has_temperature(run: Runs) -> bool:

@@ -83,11 +83,12 @@ class AnharmonicityReduction(BlockReduction[Amplitudes, ResidualSums]):
         """
         if block.force is None:
             raise DataError("the anharmonicity σ compares forces, and the run has none")
+        coordinate = block.coordinate_or_raise("the anharmonicity σ needs positions")
         modes, n_q = self.projector.modes, len(self.projector.modes.qpoints)
         used = block.indices % self.stride == 0
         stiffness = (modes.omega * np.abs(modes.omega))[..., None]
         force = block.force[..., used]
-        residual = force + stiffness * block.coordinate[..., used]
+        residual = force + stiffness * coordinate[..., used]
         sites, squares = [], []
         for field in (residual, force):
             on_sites = _square_sum(self._kets @ field).reshape(n_q, -1, 3).sum(axis=2)

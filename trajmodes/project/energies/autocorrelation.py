@@ -154,7 +154,7 @@ class AutocorrelationReduction:
             If the run has no velocities.
         """
         first = amplitudes.first_frame
-        last = first + amplitudes.coordinate.shape[-1]
+        last = first + amplitudes.n_frames
         squares = np.zeros((2, len(self._waves.used)))
         blocks: BlockSums[Floats] = BlockSums()
         pieces = []

@@ -70,7 +70,8 @@ class EnergyCovarianceReduction:
         velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
         n_t, modes = velocity.shape[-1], self.projector.modes
         squares = np.where(modes.oscillating, modes.omega**2, 0.0)
-        energy_qmt = square_modulus(amplitudes.coordinate)
+        coordinate = amplitudes.coordinate_or_raise("energies of modes need positions")
+        energy_qmt = square_modulus(coordinate)
         energy_qmt *= squares[:, :, None]
         energy_qmt += square_modulus(velocity)
         energy_qmt *= 0.5
@@ -160,7 +161,7 @@ class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]
 
     def sums(self, block: Amplitudes) -> CovarianceSums:
         """Sum over the frames of one time block."""
-        q_qmt = block.coordinate
+        q_qmt = block.coordinate_or_raise("covariances of displacements need positions")
         series = [one for one in (q_qmt, block.velocity) if one is not None]
         # (q, m, t) @ (q, t, m')
         products = np.stack([one @ one.conj().swapaxes(1, 2) for one in series])

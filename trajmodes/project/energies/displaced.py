@@ -38,7 +38,8 @@ class PotentialReduction(BlockReduction[Amplitudes, PotentialSums]):
 
     def sums(self, block: Amplitudes) -> PotentialSums:
         """Sum over the frames of one time block."""
-        coordinate, force = block.coordinate, block.force
+        coordinate = block.coordinate_or_raise("potential energies need positions")
+        force = block.force
         products = [square_modulus(coordinate).sum(axis=-1)]
         if force is not None:
             products.append(-np.einsum("qmt,qmt->qm", coordinate.conj(), force).real)

@@ -49,7 +49,8 @@ class EdgeFrame(NamedTuple):
     def of(amplitudes: Amplitudes, velocity: Complexes, t: int) -> "EdgeFrame":
         """Take frame t of the amplitudes."""
         frame = int(amplitudes.indices[t])
-        return EdgeFrame(frame, amplitudes.coordinate[..., t].copy(), velocity[..., t].copy())
+        coordinate = amplitudes.coordinate_or_raise("end terms of energies need positions")
+        return EdgeFrame(frame, coordinate[..., t].copy(), velocity[..., t].copy())
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ class KineticReduction:
         inside_qm = np.where(modes.sets >= 0, 0.5 * modes.weights[:, None], 0.0)
         kinetic_t = _squares(inside_qm, velocity)
         stiff_qm = inside_qm * np.maximum(modes.omega, 0.0) ** 2
-        energy_t = kinetic_t + _squares(stiff_qm, block.coordinate)
+        coordinate = block.coordinate_or_raise("the test for a thermostat needs positions")
+        energy_t = kinetic_t + _squares(stiff_qm, coordinate)
         columns = np.array([kinetic_t, energy_t, kinetic_t**2, kinetic_t * energy_t])
         steps = self._steps(block.first_frame, kinetic_t, energy_t)
         frames = block_ranges(block.indices, self.n_blocks, self.n_frames)

@@ -97,7 +97,8 @@ class EnergyReduction:
             If the run has no velocities.
         """
         velocity = amplitudes.velocity_or_raise("mode energies need velocities")
-        coordinate, force = amplitudes.coordinate, amplitudes.force
+        coordinate = amplitudes.coordinate_or_raise("potential energies need positions")
+        force = amplitudes.force
         n_q, n_m, n_t = coordinate.shape
         n_sets = self.projector.modes.n_sets
         q_nt, v_nt = coordinate.reshape(-1, n_t), velocity.reshape(-1, n_t)

@@ -62,14 +62,14 @@ class Waves:
         Raises
         ------
         DataError
-            If the run has no velocities.
+            If the run has no velocities or no positions.
         """
         velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
-        n_q, n_m, _ = amplitudes.coordinate.shape
+        coordinate = amplitudes.coordinate_or_raise("energies of modes need positions")
+        n_q, n_m, _ = coordinate.shape
         found = np.empty((len(self.sets), frames.stop - frames.start))
         q_nt, v_nt = (
-            field[..., frames].reshape(n_q * n_m, -1)
-            for field in (amplitudes.coordinate, velocity)
+            field[..., frames].reshape(n_q * n_m, -1) for field in (coordinate, velocity)
         )
         lines = (self.omega, self.used, self.second, self.alone)
         _fill_energies(q_nt, v_nt, lines, found, squares)

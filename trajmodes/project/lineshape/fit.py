@@ -61,11 +61,12 @@ def fit_lines(
         (g,) expected frequencies in rad/ps. A line is searched for between half and 1.5 times
         this frequency, or everywhere if it is not positive.
     energies
-        Energies of the sets in the same run, if known, with the static frequencies from
-        ⟨|Q̇|²⟩/⟨|Q|²⟩. These do not depend on the time between frames, and distinguish a line
-        from its mirror image at the Nyquist frequency. Their error bars, from blocks of the
-        run, include slow modulations by other modes, which a spectrum does not show; the error
-        bar of a line is at least that of the static frequency.
+        Energies of the sets in the same run, if known. Those of a run with positions contain
+        the static frequencies from ⟨|Q̇|²⟩/⟨|Q|²⟩. These do not depend on the time between
+        frames, and distinguish a line from its mirror image at the Nyquist frequency. Their
+        error bars, from blocks of the run, include slow modulations by other modes, which a
+        spectrum does not show; the error bar of a line is at least that of the static
+        frequency.
 
     Raises
     ------
@@ -77,10 +78,11 @@ def fit_lines(
     candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
     candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
     chosen = choose_segment_length(candidates, expected, shape)
-    static = expected if energies is None else np.fmax(expected, energies.omega_ratio)
+    ratio = None if energies is None else energies.omega_ratio
+    static = expected if ratio is None else np.fmax(expected, ratio)
     aliased = may_be_aliased(chosen.center, static, candidates[0].nyquist)
     lines = _line_fits(candidates, chosen, shape, aliased)
-    if energies is None:
+    if energies is None or energies.omega_ratio_sem is None:
         return lines
     # An unknown frequency has no error.
     least = np.where(np.isfinite(lines.omega), energies.omega_ratio_sem, np.nan)

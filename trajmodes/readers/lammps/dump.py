@@ -19,6 +19,7 @@ from trajmodes.readers.text.rows import ID, SKIP, TYPE
 from trajmodes.readers.trajectory import (
     AtomTable,
     FrameFields,
+    Needs,
     Rounding,
     Trajectory,
     is_symbol,
@@ -32,6 +33,12 @@ _MASS_OF_CARBON = (11.5, 13.5)
 _EXACT = float(1 << 53)
 _DIGITS_OF_DOUBLE = 15
 _NONE = np.empty(0, dtype=np.int64)
+
+
+_ALONE = (
+    "; velocities alone are enough for trajmodes project with given force constants, and for "
+    "trajmodes sed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +103,12 @@ def choose_layout(
     *,
     trust_order: bool,
     where: str,
-    with_positions: bool = True,
+    needs: Needs = "positions",
 ) -> Layout:
     """Choose the fields of all frames: the preferred coordinates, velocities and forces.
 
     ``layouts`` are the different lists of column names that occur. Atoms without ids are taken
-    in the order of the file only with ``trust_order``, and coordinates may be missing without
-    ``with_positions``.
+    in the order of the file only with ``trust_order``.
 
     Raises
     ------
@@ -124,7 +130,9 @@ def choose_layout(
         for form in _BY_PREFERENCE
         if common.issuperset(form.names) and (not form.images or common.issuperset(IMAGES))
     ]
-    if not found and with_positions:
+    named = {name for form in _BY_PREFERENCE for name in form.names}
+    alone = common.issuperset(_VELOCITIES) and not named.intersection(*layouts)
+    if not found and (needs == "positions" or (needs == "motion" and not alone)):
         different = list(dict.fromkeys(" ".join(names) for names in layouts))
         lists = " in some frames, ".join(different[:2]) + " in others"
         raise DataError(
@@ -133,7 +141,7 @@ def choose_layout(
             else f"frames have no coordinates in common: their columns are {lists}",
             where=where,
             why="every frame needs x y z, xs ys zs, xu yu zu or xsu ysu zsu",
-            fix="dump ID all custom N FILE id type xu yu zu vx vy vz fx fy fz",
+            fix="dump ID all custom N FILE id type xu yu zu vx vy vz fx fy fz" + _ALONE * alone,
         )
     if "id" not in common and not trust_order:
         raise DataError(
@@ -266,14 +274,14 @@ class LammpsFrames:
         # One box of all frames is stored once.
         cells = np.ascontiguousarray(self.cells[start:stop])
         layout, form, named = self.layout, self.layout.coordinates, iter(fields)
-        positions = np.full(fields.shape[1:], np.nan) if form is None else next(named)
-        if form is not None and form.scaled:
+        positions = None if form is None else next(named)
+        if form is not None and positions is not None and form.scaled:
             _from_scaled(positions, cells, np.ascontiguousarray(self.origins[start:stop]))
-        else:
+        elif positions is not None:
             scaled(positions, self.factors.length)
         velocities = scaled(next(named), self.factors.velocity) if layout.velocities else None
         forces = scaled(next(named), self.factors.force) if layout.forces else None
-        if form is not None and form.images:
+        if form is not None and positions is not None and form.images:
             _add_images(positions, next(named), cells)
         return FrameFields(cells, positions, velocities, forces)
 

@@ -39,7 +39,7 @@ from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.time_axis import time_axis
-from trajmodes.readers.trajectory import Trajectory, rounding_notes, same_frame
+from trajmodes.readers.trajectory import Needs, Trajectory, rounding_notes, same_frame
 from trajmodes.readers.units import unit_factors
 
 _OF_DUMP_ATOM = {
@@ -56,11 +56,9 @@ _SAME_MOTION = 3.0
 
 
 def open_lammps_dump(
-    paths: Sequence[Path], options: ReadOptions, *, with_positions: bool = True
+    paths: Sequence[Path], options: ReadOptions, *, needs: Needs = "positions"
 ) -> Trajectory:
     """Open dumps of one run, in text or binary form, given in any order.
-
-    Missing positions are nan if they may be missing (``with_positions`` is False).
 
     Raises
     ------
@@ -89,7 +87,7 @@ def open_lammps_dump(
         headers.columns,
         trust_order=options.trust_order,
         where=names[0],
-        with_positions=with_positions,
+        needs=needs,
     )
     form_of_positions = layout.coordinates
     none = np.empty(0, dtype=np.int64)
@@ -149,6 +147,7 @@ def open_lammps_dump(
         atoms=atoms,
         unit_style=headers.style,
         columns=headers.columns[0],
+        has_positions=form_of_positions is not None,
         has_velocities=layout.velocities,
         has_forces=layout.forces,
         unwrapped=form_of_positions is not None and form_of_positions.unwrapped,

@@ -237,7 +237,7 @@ class Fields:
     ids: int | None
     types: int | None
     mass: int | None
-    position: int
+    position: int | None
     velocity: int | None
     force: int | None
     velocity_name: str
@@ -257,13 +257,23 @@ _SPECIES = ("species", "element", "elements", "symbols", "symbol")
 _NUMBERS = ("z", "numbers", "atomic_numbers")
 
 
+def no_positions(properties: str, where: str = "") -> DataError:
+    """Error that frames with these properties have no positions."""
+    return DataError(
+        f"Properties names no positions among {properties}",
+        where=where,
+        fix="write the positions as pos:R:3",
+    )
+
+
 def choose_fields(properties: Mapping[str, Property]) -> Fields:
     """Choose the columns to read from those of a frame, given by name in lower case.
 
     Raises
     ------
     DataError
-        If there are no positions, or a field has the wrong kind or number of columns.
+        If there are neither positions nor velocities, or a field has the wrong kind or number
+        of columns.
     """
 
     def first(names: tuple[str, ...], kinds: str, count: int) -> tuple[int | None, str]:
@@ -279,12 +289,9 @@ def choose_fields(properties: Mapping[str, Property]) -> Fields:
         return None, ""
 
     position, position_name = first(_POSITIONS, "R", 3)
-    if position is None:
-        raise DataError(
-            f"Properties names no positions among {', '.join(properties)}",
-            fix="write the positions as pos:R:3",
-        )
     velocity, velocity_name = first(_VELOCITIES, "R", 3)
+    if position is None and velocity is None:
+        raise no_positions(", ".join(properties))
     force, force_name = first(_FORCES, "R", 3)
     last = max(properties.values(), key=lambda item: item.first)
     return Fields(

@@ -22,6 +22,7 @@ from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
     FrameFields,
+    Needs,
     Rounding,
     Trajectory,
     chosen_frames,
@@ -30,7 +31,12 @@ from trajmodes.readers.trajectory import (
     same_frame,
 )
 from trajmodes.readers.units import UnitFactors, choose_units, recognise_program, scaled
-from trajmodes.readers.xyz.comment import Fields, choose_fields, parse_properties
+from trajmodes.readers.xyz.comment import (
+    Fields,
+    choose_fields,
+    no_positions,
+    parse_properties,
+)
 from trajmodes.readers.xyz.first_frame import (
     FirstFrame,
     check_unit_style,
@@ -52,7 +58,7 @@ class XyzFrames:
     n_atoms: int
     cells: Floats
     """(t, 3, 3), unit: Å."""
-    factors: tuple[float, float | Floats | None, float | None]
+    factors: tuple[float | None, float | Floats | None, float | None]
     """Factors of the positions, velocities and forces, (a, 1) to convert momenta to velocities;
     None for fields that the files lack.
     """
@@ -63,11 +69,10 @@ class XyzFrames:
         fields = np.empty((n_fields, stop - start, self.n_atoms, 3))
         self.rows.fill(start, stop, fields)
         parsed = iter(fields)
-        positions, *others = (
+        found = (
             None if factor is None else scaled(next(parsed), factor) for factor in self.factors
         )
-        assert positions is not None
-        return FrameFields(self.cells[start:stop], positions, *others)
+        return FrameFields(self.cells[start:stop], *found)
 
     def place(self, frame: int, atom: int) -> str:
         """File and line of an atom in a frame."""
@@ -75,7 +80,11 @@ class XyzFrames:
 
 
 def open_xyz(
-    paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
+    paths: Sequence[Path],
+    options: ReadOptions,
+    *,
+    cell: Floats | None = None,
+    needs: Needs = "positions",
 ) -> Trajectory:
     """Open XYZ files of one run, given in the order of time if they have no step numbers.
 
@@ -96,6 +105,8 @@ def open_xyz(
     notes: list[Note] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     where = str(sources[0].stamp.path)
+    if firsts[0].fields.position is None and needs == "positions":
+        raise no_positions(firsts[0].properties, where)
     program, moving = _program(firsts[0]), firsts[0].fields.velocity_name
     style, factors = choose_units(options.units, program, moving, options.lj, where=where)
     atoms = describe_atoms(firsts[0], factors.mass, where)
@@ -163,6 +174,7 @@ def open_xyz(
         atoms=atoms.table,
         unit_style=style,
         columns=tuple(item.name for item in parse_properties(firsts[0].properties).values()),
+        has_positions=fields.position is not None,
         has_velocities=fields.velocity is not None,
         has_forces=fields.force is not None,
         unwrapped=fields.unwrapped,
@@ -248,6 +260,8 @@ def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:
     lines = source.text(start, min(stop - start, _SAMPLE_BYTES)).split("\n")[:-1]
     late = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]]))).position
     early = first.fields.position
+    if early is None or late is None:
+        return Rounding(0, 0.0)
     literals = [text for row in first.rows[:_SAMPLE_ROWS] for text in row[early : early + 3]]
     literals += [text for line in lines for text in line.split()[late : late + 3]]
     return rounding_of(literals)
@@ -295,12 +309,13 @@ def _plan(fields: Fields) -> Ints:
 
 def _factors(
     fields: Fields, factors: UnitFactors, atoms: AtomTable
-) -> tuple[float, float | Floats | None, float | None]:
+) -> tuple[float | None, float | Floats | None, float | None]:
+    length = None if fields.position is None else factors.length
     velocity: float | Floats | None = None if fields.velocity is None else factors.velocity
     if fields.velocity_name == "momenta" and atoms.masses is not None:
         # p is a multiple of √(u eV), that is of √(u in eV ps²/Å²) eV ps/Å.
         velocity = np.sqrt(DALTON) / atoms.masses[:, None]
-    return factors.length, velocity, None if fields.force is None else factors.force
+    return length, velocity, None if fields.force is None else factors.force
 
 
 def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:

@@ -24,7 +24,13 @@ from trajmodes.readers.programs.companions import (
 )
 from trajmodes.readers.text.source import open_source
 from trajmodes.readers.text.tables import parse_rows
-from trajmodes.readers.trajectory import FrameFields, FrameReader, Trajectory, select_frames
+from trajmodes.readers.trajectory import (
+    FrameFields,
+    FrameReader,
+    Needs,
+    Trajectory,
+    select_frames,
+)
 from trajmodes.readers.units import ATOMIC_UNITS, unit_factors
 from trajmodes.readers.xyz.comment import IPI_LENGTHS
 from trajmodes.readers.xyz.first_frame import read_first_frame
@@ -69,9 +75,11 @@ class _Part:
         index = self.index[start:stop]
         if not len(index):
             found = self.frames.read(0, 0)
+            assert found.positions is not None
             return found.cells, found.positions
         first = int(index[0])
         found = self.frames.read(first, int(index[-1]) + 1)
+        assert found.positions is not None
         return found.cells[index - first], found.positions[index - first] * self.factor
 
 
@@ -106,7 +114,11 @@ def has_one_quantity(path: Path) -> bool:
 
 
 def open_xyz_files(
-    paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
+    paths: Sequence[Path],
+    options: ReadOptions,
+    *,
+    cell: Floats | None = None,
+    needs: Needs = "positions",
 ) -> Trajectory:
     """Open XYZ files of one run, with all quantities in each file or in separate files.
 
@@ -126,7 +138,7 @@ def open_xyz_files(
         extra = [file for name, file in beside.items() if name != "cells"]
         heads |= {file: _head(file, options) for file in extra}
     elif not any("ipi" in values for values in heads.values()):
-        return open_xyz(paths, options, cell=cell)
+        return open_xyz(paths, options, cell=cell, needs=needs)
     _refuse_mixture(heads)
     cells = beside.get("cells") if cell is None else None
     parts = {}

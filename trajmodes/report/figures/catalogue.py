@@ -131,7 +131,8 @@ FIGURES = (
     Output(
         "figures/energies.png",
         (
-            ("", "mode temperatures (test of equipartition), heat capacities"),
+            ("", "mode temperatures (test of equipartition)"),
+            ("heat_capacity_kb", ", heat capacities"),
             ("anharmonicity", ", anharmonicity"),
         ),
         ("mode_temperature",),

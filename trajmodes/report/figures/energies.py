@@ -40,21 +40,25 @@ _LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha
 
 def draw_energies(dataset: NamedArrays) -> Figure:
     """Draw temperature, heat capacity and anharmonicity of the sets against their frequency."""
-    figure = new_figure(5.5)
+    # A run of velocities alone has temperatures only.
+    both = "heat_capacity_kb" in dataset
+    figure = new_figure(5.5 if both else 2.75)
+    foot, tall = (0.585, 0.345) if both else (0.17, 0.69)
     tested = "equipartition_z" in dataset
-    upper = figure.add_axes((0.085, 0.585, 0.575 if tested else 0.905, 0.345))
+    upper = figure.add_axes((0.085, foot, 0.575 if tested else 0.905, tall))
     temperatures_panel(upper, dataset)
     panels = [upper]
     if tested:
-        side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
+        side = figure.add_axes((0.745, foot, 0.245, tall))
         deviations_panel(side, dataset)
         text = str(dataset["equipartition_text"].item())
         upper.set_title(text[:1].upper() + text[1:])
         panels.append(side)
     forces = "anharmonicity" in dataset
-    heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
-    heat_capacity_panel(heat, dataset)
-    panels.append(heat)
+    if both:
+        heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
+        heat_capacity_panel(heat, dataset)
+        panels.append(heat)
     if forces:
         excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
         anharmonicity_panel(excess, dataset)

@@ -83,7 +83,7 @@ def chosen_sets(dataset: NamedArrays, choice: Choice) -> Ints:
 
 
 def _require_projection(dataset: NamedArrays) -> None:
-    if "potential_mev" not in dataset:
+    if "potential_mev" not in dataset and "kinetic_mev" not in dataset:
         is_map = "map_power" in dataset and "set" not in dataset.dims
         sed = "they are a spectral energy density, written by `trajmodes sed`"
         raise DataError(

@@ -45,7 +45,7 @@ class EnergyReduction:
         """U − U_h, U_3 + U_4 and changes of U_h of the frames with an energy."""
         energies_t = self.energies[block.indices]
         known = np.isfinite(energies_t)
-        u_tax = block.displacements[known]
+        u_tax = block.displacements_or_raise()[known]
         modes = self.projector.modes
         q_qmt = self.projector.coordinates(u_tax)
         stiffness_qm = 0.5 * modes.weights[:, None] * modes.omega * np.abs(modes.omega)

@@ -1,0 +1,1 @@
+"""Runs of velocities alone: the sites of their atoms come from a structure."""
