@@ -6,6 +6,7 @@ appended, as by a simulation that still runs, change nothing.
 
 import gzip
 import os
+import pickle
 import shutil
 from functools import partial
 
@@ -201,6 +202,24 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path, name, change
     with pytest.raises(DataError, match="has changed since it was opened") as error:
         run.read(3, N_FRAMES)
     assert error.value.fix == "repeat the command"
+
+
+def test_a_chunk_that_is_written_again_is_an_error(tmp_path):
+    """The descriptions of the arrays stay as they are."""
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "a.zarr"
+    zarr_folder(path, images(0))
+    run = opened(path)
+    run.read(0, 3)
+    group = zarr.open_group(str(path))
+    before = {one: one.stat().st_mtime_ns for one in path.rglob("zarr.json")}
+    group["forces"][3:] = vectors(1)[2, 3:]
+    assert all(one.stat().st_mtime_ns == time for one, time in before.items())
+    with pytest.raises(DataError, match=r"forces/.* has changed since it was opened") as error:
+        pickle.loads(pickle.dumps(run)).read(3, N_FRAMES)
+    assert error.value.fix == "repeat the command"
+    # Opened again, it is the new run.
+    assert np.array_equal(opened(path).read(3, 6).forces, vectors(1)[2, 3:])
 
 
 GROWING = ("a.lammpstrj", "a.bin", "a.yaml", "a.xyz", "ipi.xyz", "a.md", "a.traj", "classic.nc")

@@ -151,7 +151,7 @@ def sibling_cell_file(path: str | os.PathLike[str]) -> Path | None:
     A yaml file of phonopy is its own cell file, and TDEP keeps the cell as infile.ucposcar in
     the same folder.
     """
-    file = Path(path)
+    file = named_path(path)
     reader = SNAPSHOTS.get(_recognise(file))
     return None if reader is None else reader.cell_file(file)
 
@@ -161,7 +161,7 @@ def sibling_charges(path: str | os.PathLike[str]) -> Path | None:
 
     A yaml file of phonopy may hold them, or have BORN beside it; TDEP has infile.lotosplitting.
     """
-    file = Path(path)
+    file = named_path(path)
     reader = SNAPSHOTS.get(_recognise(file))
     folder = file if file.is_dir() else file.parent
     return None if reader is None else charges_in(file, *(folder / n for n in reader.charges))

@@ -18,10 +18,11 @@ from program_files.netcdf import METAL, amber
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of, toml_text
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.open import open_runs, open_trajectory
+from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.text import kept, remote
 from trajmodes.readers.text.remote import named_path
+from trajmodes.readers.text.stamp import stamp_file
 
 pytest.importorskip("aiohttp")
 OPTIONS = ReadOptions(units="metal")
@@ -185,6 +186,12 @@ def test_a_folder_of_zarr_in_a_store(tmp_path):
         assert same_numbers(open_trajectory(tmp_path / "a.zarr", OPTIONS), run)
         again = pickle.loads(pickle.dumps(run))
         assert np.array_equal(again.read(2, 4).forces, run.read(2, 4).forces)
+        assert sibling_cell_file("memory://bucket/a.zarr") is None
+        stamp = stamp_file("memory://bucket/a.zarr")
+        sizes = [one.stat().st_size for one in tmp_path.rglob("*") if one.is_file()]
+        assert stamp.size == sum(sizes)
+        with pytest.raises(UsageError, match=r"none.zarr is not there"):
+            open_trajectory("memory://bucket/none.zarr", OPTIONS)
     finally:
         memory.rm("/bucket", recursive=True)
     with pytest.raises(UsageError, match="cannot be read from a web server"):

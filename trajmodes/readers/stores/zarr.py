@@ -8,7 +8,7 @@ from typing import Any
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.stores.array_store import located_in, open_store
-from trajmodes.readers.text.remote import RemotePath
+from trajmodes.readers.text.remote import RemotePath, require_objects
 from trajmodes.readers.trajectory import ForeignFile
 
 
@@ -33,16 +33,26 @@ def open_zarr(path: Path, options: ReadOptions) -> ForeignFile:
     UsageError
         If the package is not installed, or it is on a web server.
     """
-    group = _group(path)
+    _require_zarr(path)
+    newest = None if isinstance(path, RemotePath) else _newest_change(path)
+    group = _group(path, newest)
     with located_in(path):
         return open_store(
-            partial(_opened, path), partial(_array, group), _groups(group), options
+            partial(_opened, path, newest), partial(_array, group), _groups(group), options
         )
 
 
-def _group(path: Path) -> Any:
+def _newest_change(path: Path) -> int:
+    # As in `_group`.
+    from trajmodes.readers.stores.zarr_files import newest_change  # noqa: PLC0415
+
+    return newest_change(path)
+
+
+def _require_zarr(path: Path) -> None:
+    """Raise UsageError if the package or the folder is missing, or on a web server."""
     try:
-        import zarr  # noqa: PLC0415 - an optional package
+        import zarr  # noqa: F401, PLC0415 - an optional package
     except ImportError:
         raise UsageError(
             "the package zarr, which reads the folder, is not installed",
@@ -57,11 +67,24 @@ def _group(path: Path) -> Any:
             "missing would be read as zeros",
             fix="copy the folder to this computer, or read it from its store (s3://, gcs://)",
         )
-    return zarr.open_group(str(path), mode="r")
+    if isinstance(path, RemotePath):
+        require_objects(path)
 
 
-def _opened(path: Path) -> Any:
-    return nullcontext(_group(path))
+def _group(path: Path, newest: int | None) -> Any:
+    """Open a folder whose files were written until a time in ns; None for objects."""
+    import zarr  # noqa: PLC0415 - an optional package
+
+    if newest is None:
+        return zarr.open_group(str(path), mode="r")
+    # It imports zarr.
+    from trajmodes.readers.stores.zarr_files import UnchangedFiles  # noqa: PLC0415
+
+    return zarr.open_group(UnchangedFiles(path, newest), mode="r")
+
+
+def _opened(path: Path, newest: int | None) -> Any:
+    return nullcontext(_group(path, newest))
 
 
 def _array(group: Any, name: str) -> Any:

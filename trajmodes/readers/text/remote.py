@@ -5,9 +5,10 @@ files of each store. An object is read in pieces of some megabytes, which are ke
 is room and shared by all threads.
 """
 
+import hashlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -124,6 +125,8 @@ class RemoteObject:
 def remote_object(path: RemotePath) -> RemoteObject:
     """Look up the size of an object, and a text that changes with its content.
 
+    A folder of zarr counts as one object.
+
     Raises
     ------
     UsageError
@@ -132,15 +135,38 @@ def remote_object(path: RemotePath) -> RemoteObject:
         If the server does not answer, or does not give the size.
     """
     system, name = _file_system(str(path))
+    # A listing may be older than the object.
+    system.invalidate_cache(name)
     with _reading(str(path)):
         about = system.info(name)
+        if about.get("type") == "directory" and path.suffix == ".zarr":
+            return _whole_folder(path, system.find(name, detail=True))
     if about.get("type") == "directory":
         raise UsageError(f"{path} is a folder, not a trajectory file")
     size = about.get("size")
     if size is None:
         raise DataError("the server does not give the size of the file", where=str(path))
-    marks = {key: str(about[key]) for key in _MARKS if key in about}
-    return RemoteObject(str(path), size, str(marks))
+    return RemoteObject(str(path), size, _mark(about))
+
+
+def _whole_folder(path: RemotePath, found: Mapping[str, Mapping[str, Any]]) -> RemoteObject:
+    """Size of all objects of a folder, and what changes with their content."""
+    digest = hashlib.sha256()
+    for name, about in sorted(found.items()):
+        digest.update(f"{name} {_mark(about)}".encode())
+    size = sum(about["size"] for about in found.values())
+    return RemoteObject(str(path), size, digest.hexdigest())
+
+
+def _mark(about: Mapping[str, Any]) -> str:
+    return str({key: str(about[key]) for key in _MARKS if key in about})
+
+
+def require_objects(path: RemotePath) -> None:
+    """Raise UsageError if a store has no objects below a URL, or its package is missing."""
+    system, name = _file_system(str(path))
+    with _reading(str(path)):
+        system.info(name)
 
 
 def matching_objects(pattern: str) -> list[pathlib.Path]:
@@ -149,6 +175,13 @@ def matching_objects(pattern: str) -> list[pathlib.Path]:
     with _reading(pattern):
         found = sorted(system.glob(name))
     return [RemotePath(system.unstrip_protocol(one)) for one in found]
+
+
+def _credentials_fix(url: str) -> str:
+    fix = "give credentials as the programs of the store do"
+    if url.startswith("s3:"):
+        fix += ", or set FSSPEC_S3_ANON=true for a public object"
+    return fix
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -177,10 +210,12 @@ def _reading(url: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UsageError(f"{url} is not there, or its server does not answer") from error
     except PermissionError as error:
-        raise UsageError(
-            f"you may not read {url}", fix="give credentials as the programs of the store do"
-        ) from error
+        raise UsageError(f"you may not read {url}", fix=_credentials_fix(url)) from error
     except Exception as error:
+        if "Credentials" in type(error).__name__:
+            raise UsageError(
+                f"no credentials are found: {error}", where=url, fix=_credentials_fix(url)
+            ) from error
         raise DataError(
             f"the object cannot be read: {type(error).__name__}: {error}",
             where=url,
