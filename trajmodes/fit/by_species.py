@@ -66,7 +66,7 @@ class OnDecoratedSites:
         n_sites = int(self.parent[-1]) + 1
         atoms, n_frames = cell * n_sites + self.parent[site], block.n_frames
         u_tcdx, f_tcdx = np.zeros((2, n_frames, *self.occupied.shape, 3))
-        u_tcdx[:, cell, site] = block.displacements[:, atoms]
+        u_tcdx[:, cell, site] = block.displacements_or_raise()[:, atoms]
         f_tcdx[:, cell, site] = forces_of(block)[:, atoms]
         return replace(
             block,

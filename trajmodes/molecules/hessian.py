@@ -236,6 +236,8 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
         """
         blocks = state.in_time_order()
         total = reduce(add, blocks)
+        if not total.force_square.any():
+            raise DataError("all forces are zero", fix="check the forces of the file")
         dynamical = _solve(total)
         if dynamical is None:
             raise self._undetermined(total)

@@ -36,6 +36,8 @@ STEP = 1e-3
 
 # Change of a force beyond the reach, relative to the largest, up to which it is rounding.
 _BEYOND = 1e-5
+_LEAST_THIRD = 1.0
+"""Third-order constants in eV/Å³ are compared with this where all of a pair are smaller."""
 
 
 def force_constants_by_differences(
@@ -67,7 +69,7 @@ def force_constants_by_differences(
     places = atom_at(supercell, bonds.second, bonds.lattice)
     values_pxy = phi[bonds.first, :, places]
     phi[bonds.first, :, places] = 0.0
-    _require_short(np.abs(phi).max(), np.abs(values_pxy).max(), reach)
+    _require_short(np.abs(phi).max(), np.abs(values_pxy).max(), reach, "eV/Å²")
     sites = np.stack([bonds.first, bonds.second], axis=1)
     lattice = np.stack([np.zeros_like(bonds.lattice), bonds.lattice], axis=1)
     values_pxy = _averaged(sites, lattice, values_pxy)
@@ -172,11 +174,11 @@ def _slopes(forces: Forces, supercell: Supercell, moves: Floats, step: float) ->
     return slopes
 
 
-def _require_short(beyond: float, largest: float, reach: float) -> None:
+def _require_short(beyond: float, largest: float, reach: float, unit: str) -> None:
     if beyond > _BEYOND * largest:
         raise DataError(
             f"a displaced atom changes forces more than {reach:.4g} Å away, by {beyond:.2g} "
-            f"eV/Å² where the largest force constant is {largest:.3g} eV/Å²",
+            f"{unit}, more than {_BEYOND:g} of {largest:.3g} {unit}",
             why="the reach is too short: that of an embedded-atom or three-body potential is "
             "twice its cutoff, that of charges is infinite",
             fix="give a longer reach",
@@ -204,7 +206,8 @@ def _triplets(
         mine = pair.reshape(-1) == p
         values[mine] = phi.reshape(3, 3, -1, 3)[:, :, places[mine, 2]].transpose(2, 0, 1, 3)
         phi[:, places[mine, 2]] = 0.0
-        _require_short(np.abs(phi).max(), max(np.abs(values[mine]).max(), 1.0), reach)
+        largest = max(np.abs(values[mine]).max(), _LEAST_THIRD)
+        _require_short(np.abs(phi).max(), largest, reach, "eV/Å³")
     return ClusterConstants(sites, lattice, _averaged(sites, lattice, values), cutoff=reach)
 
 

@@ -152,6 +152,12 @@ def test_a_run_without_forces_is_refused():
         fitted(MotionBlock(0, block.displacements, block.velocities, None))
 
 
+def test_forces_that_are_all_zero_are_refused():
+    block = motion_of(20, rng=RNG)
+    with pytest.raises(DataError, match="all forces are zero"):
+        fitted(MotionBlock(0, block.displacements, None, 0.0 * block.forces))
+
+
 def test_without_velocities_there_is_no_temperature():
     block = motion_of(20, rng=RNG)
     bare = MotionBlock(0, block.displacements, None, block.forces)
