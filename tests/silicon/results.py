@@ -29,6 +29,7 @@ from trajmodes.data.force_constants import (
     OrderQuality,
     Reference,
 )
+from trajmodes.data.imperfect.species_constants import SpeciesConstants
 from trajmodes.data.modes import RunLength, Stability
 from trajmodes.data.results import Finding, InputFile, Provenance, Results
 from trajmodes.data.spectra import (
@@ -234,6 +235,24 @@ def occupied(supercell):
     return Occupation(supercell, tuple(species), masses)
 
 
+def of_species(rng, quality, n_blocks=10):
+    """Constants of Si–Si, Ge–Si and Ge–Ge at nearest neighbours, with error bars."""
+    bond = np.full(3, 0.25 * CRYSTAL.cell.max() * 2.0)
+    along = np.outer(bond, bond) / (bond @ bond)
+    values = -np.array([8.3, 7.9, 7.7])[:, None, None] * (0.95 * along + 0.05 * np.eye(3))
+    return SpeciesConstants(
+        species=("Si–Si", "Ge–Si", "Ge–Ge"),
+        sites=np.tile([0, 1], (3, 1)),
+        bonds=np.tile(bond, (3, 1)),
+        mean_distances=np.array([2.37, 2.40, 2.43]),
+        counts=np.array([900, 80, 2]),
+        values=values,
+        quality=replace(quality, n_parameters=6, rank=6, orders=ORDERS[:1]),
+        replicates=values + 0.01 * rng.normal(size=(n_blocks, 3, 3, 3)),
+        absent=("Ge–Ge at 3.86 Å",),
+    )
+
+
 def make_full(results, seed=8):
     """Results with third- and fourth-order force constants and all derived properties."""
     rng = np.random.default_rng(seed)
@@ -274,6 +293,7 @@ def make_full(results, seed=8):
         shells=shells_of(constants),
         convergence=replace(convergence, change=decay[:, None] * [0.004, 0.02, 0.3]),
         occupation=occupied(results.supercell),
+        by_species=of_species(np.random.default_rng(9), quality),
         projection=full_projection(rng, results),
         run_displacements=RunDisplacements(*3 * [5e-3 * np.tile(np.eye(3), (2, 1, 1))]),
         renormalised=renormalise(results),
