@@ -1,6 +1,6 @@
 """The commands `trajmodes run` and `trajmodes fit`: a pass to fit, and a pass to project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from trajmodes.config.job import Job
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.modes import Modes
+from trajmodes.data.modes import Modes, RunLength
 from trajmodes.data.results import Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit, with_member_scatter
@@ -124,6 +124,37 @@ def fit_job(
         return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 
 
+class FirstPass(NamedTuple):
+    """A run, results of the force constants found in it, and the normal equations."""
+
+    run: LoadedRun
+    results: Results
+    equations: NormalEquationBlocks | None = None
+
+
+def first_pass(run: LoadedRun, command: str, log: Log, bars: StartBar) -> FirstPass:
+    """Find force constants by a fit; in a run without forces, from its displacements.
+
+    Fitted ones of a run that is not projected are compared with static ones. The covariances of
+    the fit are large, and are not kept.
+    """
+    if not run.trajectory.has_forces:
+        return FirstPass(run, results_without_forces(run, command=command, log=log, bars=bars))
+    fitted = fit_runs([run], log=log, bars=bars)
+    (run,) = fitted.runs
+    results = _of_constants(fitted, command, log)
+    if why_not_projected(run, results.modes) is not None:
+        results = _with_static_check(results, fitted)
+    return FirstPass(run, results, fitted.equations)
+
+
+def fitted_modes(run: LoadedRun, *, log: Log, bars: StartBar) -> tuple[Modes, RunLength | None]:
+    """Modes of force constants fitted to a run, and the run length for a given error."""
+    fitted = fit_runs([run], log=log, bars=bars)
+    modes = modes_of_supercell(_with_member_scatter(fitted).constants, run.supercell)
+    return modes, run_length_of(modes, fitted.duration_ps)
+
+
 @on_scheduler
 def analyse(
     run: LoadedRun,
@@ -132,10 +163,12 @@ def analyse(
     log: Log,
     bars: StartBar = no_bars,
     scratch: Path | None = None,
+    find: Callable[[LoadedRun, str, Log, StartBar], FirstPass] = first_pass,
 ) -> Analysis:
     """Fit force constants to a run, and project it on their modes.
 
-    `scratch` is a folder for amplitudes, if the job saves them.
+    `scratch` is a folder for amplitudes, if the job saves them. `find` returns the force
+    constants.
 
     Raises
     ------
@@ -158,11 +191,7 @@ def analyse(
     whole = run.trajectory
     with input_files(run.files) as hashes, frames_in_memory(whole, run.blocks) as frames:
         run = replace(run, trajectory=frames)
-        equations = None
-        if whole.has_forces:
-            run, results, equations = _fitted(run, command, log, bars)
-        else:
-            results = results_without_forces(run, command=command, log=log, bars=bars)
+        run, results, equations = find(run, command, log, bars)
         extra: Mapping[str, Writer] = {}
         reason = why_not_projected(run, results.modes)
         noise = fitted_noise(results.constants, run.supercell)
@@ -178,27 +207,6 @@ def analyse(
     run = replace(run, trajectory=whole)
     results = finished(_with_checked_errors(run, results), inputs, log)
     return Analysis(results, equations, extra, run)
-
-
-class _FirstPass(NamedTuple):
-    """A run, results of force constants fitted to it, and the normal equations."""
-
-    run: LoadedRun
-    results: Results
-    equations: NormalEquationBlocks | None
-
-
-def _fitted(run: LoadedRun, command: str, log: Log, bars: StartBar) -> _FirstPass:
-    """Fit force constants; those of a run that is not projected are compared with static ones.
-
-    The covariances of the fit are large, and are not kept.
-    """
-    fitted = fit_runs([run], log=log, bars=bars)
-    (run,) = fitted.runs
-    results = _of_constants(fitted, command, log)
-    if why_not_projected(run, results.modes) is not None:
-        results = _with_static_check(results, fitted)
-    return _FirstPass(run, results, fitted.equations)
 
 
 @on_scheduler

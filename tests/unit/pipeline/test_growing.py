@@ -1,4 +1,4 @@
-"""Projections of a run that grows: those of its frames, of which each is read once."""
+"""Fits and projections of a run that grows: those of its frames, of which each is read once."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -159,3 +159,53 @@ def test_a_run_of_twice_the_length_or_with_a_gap_is_read_anew(silicon):
     expected = project_run(first(broken, 1000), modes, log=Log())
     kinetic = (one.projection.energies.kinetic for one in (found, expected))
     np.testing.assert_allclose(*kinetic, rtol=1e-9)
+
+
+def fits(run: LoadedRun, passes: Growing, *n_frames: int, **options: Any):
+    """Fits to a run at some lengths, and frames read for each."""
+    for n in n_frames:
+        part = first(run, n, **options)
+        reader = Counting(part.trajectory.frames)
+        part = replace(part, trajectory=replace(part.trajectory, frames=reader))
+        with kept_by(passes):
+            found = fit_runs([part], log=Log())
+        yield found, sum(reader.counts)
+
+
+@pytest.mark.parametrize("cutoff3", [None, 3.0])
+def test_a_fit_reads_each_frame_once_and_is_that_of_the_frames(silicon, cutoff3):
+    run, _ = silicon
+    options = {"cutoff3": cutoff3}
+    found = list(fits(run, Growing(), 600, 850, 1000, 1100, 1250, **options))
+    assert [n for _, n in found] == [600, 250, 150, 100, 1250]
+    ours, theirs = found[-2][0], fit_runs([first(run, 1100, **options)], log=Log())
+    one, other = (fitted.fit.constants for fitted in (ours, theirs))
+    np.testing.assert_allclose(one.values, other.values, rtol=1e-9, atol=1e-11)
+    assert one.temperature == pytest.approx(other.temperature, 1e-12)
+    assert ours.duration_ps == pytest.approx(theirs.duration_ps)
+    assert ours.equations.n_blocks == theirs.equations.n_blocks
+    *whole, last = ours.equations.frames
+    assert 0 < last <= max(whole) <= 2 * min(whole) + 2
+    one, other = (
+        np.sqrt(len(x) - 1) * np.std(x, axis=0)
+        for x in (ours.fit.errors.parameters, theirs.fit.errors.parameters)
+    )
+    assert 0.7 < np.median(one / other) < 1.4
+
+
+def test_sums_of_other_sites_or_cutoffs_are_not_continued(silicon):
+    run, _ = silicon
+    passes = Growing()
+    moved = run.moved(np.array([[1e-3, 0.0, 0.0], [-1e-3, 0.0, 0.0]]))
+    for one, options, n_read in (
+        (run, {"cutoff3": 3.0}, 600),
+        (run, {"cutoff3": 3.0}, 100),
+        (moved, {"cutoff3": 3.0}, 700),
+        (moved, {"cutoff2": 3.0, "cutoff3": 3.0}, 700),
+    ):
+        n = 600 if n_read == 600 else 700
+        ((found, count),) = fits(one, passes, n, displacements_from="given", **options)
+        assert count == n_read
+    theirs = fit_runs([first(moved, 700, cutoff2=3.0, cutoff3=3.0)], log=Log())
+    pair = (one.fit.constants.values for one in (found, theirs))
+    np.testing.assert_allclose(*pair, rtol=1e-9, atol=1e-11)

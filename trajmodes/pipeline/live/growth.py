@@ -1,7 +1,8 @@
 """Results of a recording that grows, at the cost of its new frames.
 
-Crystal, sites and limits of outliers, lengths of segments and blocks of time are those of the
-first frames. They are determined anew from all frames when the number of frames has doubled.
+Crystal, sites and limits of outliers, modes that are not given, lengths of segments and blocks
+of time are those of the first frames. They are determined anew from all frames when the number
+of frames has doubled.
 """
 
 from dataclasses import replace
@@ -10,29 +11,28 @@ from trajmodes.config.job import Job
 from trajmodes.errors import TrajmodesError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.matching.temperatures import PROVABLE_UNITS
-from trajmodes.pipeline.job_folder import Log, StartBar, Written
+from trajmodes.pipeline.job_folder import StartBar, Written
 from trajmodes.pipeline.live.growing import GROWTH, Growing
+from trajmodes.pipeline.live.modes import FittedModes, GivenModes
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.project_job import Given, Matched, project_job, run_on_constants
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import block_frames, kept_by
 
 
 class Growth:
-    """Projects a recording on given modes, repeatedly while it grows."""
+    """Analyses a recording repeatedly while it grows."""
 
     def __init__(self, job: Job) -> None:
-        """Prepare the projection of the recording, which is the trajectory of the job."""
+        """Prepare the analysis of the recording, which is the trajectory of the job."""
         self._job = job
-        self._matched: Matched | None = None
+        self._modes: GivenModes | FittedModes | None = None
         self._passes = Growing()
         self._n_first = 0
 
     @property
     def is_possible(self) -> bool:
-        """Whether modes are given, and no amplitudes are to be saved."""
-        options = self._job.projection
-        return options.force_constants is not None and not options.save_amplitudes
+        """Whether no amplitudes are to be saved."""
+        return not self._job.projection.save_amplitudes
 
     def renewed(self, command: str, bars: StartBar) -> tuple[Written, int] | None:
         """Write the results of all whole blocks of frames; return them and their number.
@@ -42,32 +42,29 @@ class Growth:
         Raises
         ------
         DataError
-            If `project_job` refuses the frames.
+            If `run_job` or `project_job` refuses the frames.
         """
+        modes = self._modes or self._matched(bars)
         try:
-            matched = self._so_far(bars)
-            if matched is None:
+            frames = _in_whole_blocks(self._opened(modes.run))
+            if frames is None:
                 return None
-            given = Given(matched=matched)
+            if self._modes is not None and frames.n_frames > GROWTH * self._n_first:
+                modes = self._matched(bars)
+            if modes is not self._modes:
+                self._modes, self._n_first, self._passes = modes, frames.n_frames, Growing()
+            run = replace(modes.run, trajectory=frames)
             with kept_by(self._passes):
-                written = project_job(self._job, command=command, bars=bars, given=given)
+                written = modes.written(run, command, bars)
         except TrajmodesError:
-            self._matched = None
+            self._modes = None
             raise
-        return written, matched.run.n_frames
+        return written, frames.n_frames
 
-    def _so_far(self, bars: StartBar) -> Matched | None:
-        """Frames in whole blocks, matched as the first frames were."""
-        matched = self._matched or run_on_constants(self._job, log=Log(bars))
-        frames = _in_whole_blocks(self._opened(matched.run))
-        if frames is None:
-            return None
-        if self._matched is not None and frames.n_frames > GROWTH * self._n_first:
-            self._matched = None
-            return self._so_far(bars)
-        if self._matched is None:
-            self._matched, self._n_first, self._passes = matched, frames.n_frames, Growing()
-        return matched._replace(run=replace(matched.run, trajectory=frames))
+    def _matched(self, bars: StartBar) -> GivenModes | FittedModes:
+        """Match the recording to its crystal."""
+        given = self._job.projection.force_constants is not None
+        return (GivenModes if given else FittedModes)(self._job, bars)
 
     def _opened(self, run: LoadedRun) -> Trajectory:
         """Open the recording anew, with the known properties of its atoms.

@@ -36,8 +36,8 @@ class Watch:
     """Records the frames of a running simulation, and updates the results of all frames so far.
 
     The last results are those of `run`, or of `project` if force constants are given, on the
-    recording. Earlier results on given modes are from the sums of a `Growth`. As a context
-    manager it disconnects from the simulation at the end.
+    recording. Earlier results are from the sums of a `Growth`. As a context manager it
+    disconnects from the simulation at the end.
     """
 
     def __init__(

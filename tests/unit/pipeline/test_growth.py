@@ -1,0 +1,103 @@
+"""A recording that grows while force constants are learned from it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import trajmodes.streaming.schedule
+from simulations.imd import frame, start
+from trajmodes.config.job import job_of
+from trajmodes.pipeline.job_folder import Log, Written, no_bars
+from trajmodes.pipeline.live.growth import Growth
+from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.run import run_job
+from trajmodes.units import THZ
+
+DATA = Path(__file__).parents[3] / "examples" / "data"
+OPTIONS = {"cell": str(DATA / "silicon.POSCAR"), "cutoff2": 4, "resolution_thz": 0.25}
+BLOCK = 50
+"""Frames that are read at once."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sent() -> list[bytes]:
+    """Frames of silicon as a simulation sends them; the connection was lost after 1500."""
+    options = {"cell": OPTIONS["cell"], "frames": (0, 2100)}
+    run = load(job_of("run", [str(DATA / "silicon.lammpstrj.xz")], options), log=Log())
+    block, steps = run.trajectory.read(0, 2100), np.array(run.trajectory.steps)
+    steps[1500:] += 3 * (steps[1] - steps[0])
+    fields = np.stack([block.positions, block.velocities, block.forces], axis=1)
+    step_ps = run.trajectory.time.timestep_ps
+    return [
+        frame(int(step), vectors, cell, step_ps=step_ps)
+        for step, vectors, cell in zip(steps, fields, block.cells, strict=True)
+    ]
+
+
+class Renewals:
+    """A recording to which frames are added, its renewed results, and the frames read."""
+
+    def __init__(self, sent: list[bytes], folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.sent, self.path, self.n_read = sent, folder / "stream.imd", 0
+        options = {**OPTIONS, "units": "metal", "output": str(folder / "a")}
+        self.job = job_of("run", [str(self.path)], options)
+        self.growth, motion = Growth(self.job), LoadedRun.motion
+
+        def counted(run: LoadedRun, first: int, stop: int) -> Any:
+            self.n_read += stop - first
+            return motion(run, first, stop)
+
+        patch.setattr(trajmodes.streaming.schedule, "BLOCK_BYTES", 72 * 64 * BLOCK)
+        patch.setattr(LoadedRun, "motion", counted)
+
+    def renewed(self, n_frames: int) -> tuple[Written, int]:
+        """Results of the first frames, and the frames that were read for them by all passes."""
+        self.path.write_bytes(start() + b"".join(self.sent[:n_frames]))
+        self.n_read = 0
+        found = self.growth.renewed("live", no_bars)
+        assert found is not None
+        assert found[1] == n_frames // BLOCK * BLOCK
+        return found[0], self.n_read
+
+
+def test_renewals_read_new_frames_only_until_there_are_twice_as_many(
+    sent, tmp_path, monkeypatch
+):
+    live = Renewals(sent, tmp_path, monkeypatch)
+    found = [live.renewed(n) for n in (610, 700, 707, 1251, 1650, 1800)]
+    # A fit and a projection; spectra of a run with a gap are begun anew.
+    n_read = [2 * 600, 2 * 100, 0, 2 * 1250, 400 + 1650, 2 * 150]
+    assert [n for _, n in found] == n_read
+
+
+def test_results_are_those_of_the_file_on_modes_of_the_first_frames(
+    sent, tmp_path, monkeypatch
+):
+    live = Renewals(sent, tmp_path, monkeypatch)
+    first, last = (live.renewed(n)[0].results for n in (600, 1100))
+    whole = run_job(live.job.with_options(output=str(tmp_path / "b")), command="run").results
+    np.testing.assert_array_equal(last.constants.values, first.constants.values)
+    np.testing.assert_array_equal(last.modes.omega, first.modes.omega)
+    texts = [note.text for note in last.notes if "of the first" in note.text]
+    change = largest_change(whole.modes.omega, last.modes.omega) / THZ
+    assert texts == [
+        "force constants and modes are those of the first 600 of 1100 frames; a fit to all of "
+        f"them changes frequencies by up to {change:.2g} THz"
+    ]
+    # Sums over the modes of a set of all do not depend on the modes.
+    ours, theirs = (one.projection.energies for one in (last, whole))
+    assert ours.temperature == pytest.approx(theirs.temperature, 1e-9)
+    assert last.run_length.duration == pytest.approx(whole.run_length.duration)
+    assert last.run_length.worst == pytest.approx(whole.run_length.worst, 0.3)
+    assert last.run_length.worst < first.run_length.worst
+    # The frequencies of the motion change by the square of that of the modes.
+    motion = largest_change(ours.omega_ratio, theirs.omega_ratio)
+    assert 0.0 < motion < 0.1 * np.median(theirs.omega_ratio_sem)
+
+
+def largest_change(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.nanmax(np.abs(one - other)))
