@@ -33,6 +33,7 @@ from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageErr
 from trajmodes.formats.open import open_trajectory
 from trajmodes.pipeline.job_folder import Written
 from trajmodes.pipeline.live.conditions import most_of
+from trajmodes.pipeline.live.growth import Growth
 from trajmodes.pipeline.live.job import live_job
 from trajmodes.pipeline.live.recorder import Recorder
 from trajmodes.pipeline.live.writer import Writer
@@ -352,6 +353,8 @@ def analysed(monkeypatch):
             raise DataError("too few frames")
         return Written(results_of(n_frames), {})
 
+    # Each analysis is one of the whole recording.
+    monkeypatch.setattr(Growth, "is_possible", False)
     monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
     return found
 
@@ -455,6 +458,7 @@ def test_a_later_failure_is_not_concealed_by_earlier_results(tmp_path, monkeypat
             raise DataError("an atom has left its site")
         return Written(results_of(100), {})
 
+    monkeypatch.setattr(Growth, "is_possible", False)
     monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
     simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.02))
     with pytest.raises(DataError, match="left its site") as raised:
