@@ -44,7 +44,10 @@ def snapshot(tmp_path):
 
 def renumbered(path: Path, order: np.ndarray) -> Path:
     """Give the atoms with the ids 1, 2, … the ids of an order, and shuffle the rows."""
-    rng, parts = np.random.default_rng(2), path.read_text().split("ITEM: UNITS\n")
+    rng, parts = (
+        np.random.default_rng(2),
+        path.read_text(encoding="utf-8").split("ITEM: UNITS\n"),
+    )
     for k, part in enumerate(parts[1:], start=1):
         *head, first, rows = part.partition("ITEM: ATOMS ")
         names, *atoms = rows.splitlines()
@@ -52,7 +55,7 @@ def renumbered(path: Path, order: np.ndarray) -> Path:
         new = [" ".join([str(order[int(w[0]) - 1]), *w[1:]]) for w in words]
         rng.shuffle(new)
         parts[k] = "".join([*head, first, "\n".join([names, *new]), "\n"])
-    path.write_text("ITEM: UNITS\n".join(parts))
+    path.write_text("ITEM: UNITS\n".join(parts), encoding="utf-8")
     return path
 
 
@@ -113,7 +116,8 @@ def data_file(path: Path) -> Path:
     body = "\n".join(rows[::-1])
     path.write_text(
         f"silicon\n\n64 atoms\n1 atom types\n\n{box}\n\nMasses\n\n1 28.0855 # Si\n\n"
-        f"Atoms # atomic\n\n{body}\n"
+        f"Atoms # atomic\n\n{body}\n",
+        encoding="utf-8",
     )
     return path
 
