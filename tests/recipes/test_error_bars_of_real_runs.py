@@ -30,28 +30,10 @@ LEAST, MOST = 0.85, 1.25
 N_FRAMES = 10_000
 
 
-FEW_LIFETIMES = {("silicon at 300 K", 32), ("silicon at 1000 K", 80)}
-"""Runs, and numbers of their pieces, that last a few lifetimes each."""
-
-
-def upper_bounds(name: str, n_pieces: int) -> set[str]:
-    """Results with errors that may be larger than the scatter.
-
-    In a piece of few lifetimes noise may conceal slow modulations, and few rates are resolved.
-    Lines of zirconium are not quite those of damped oscillators, in the same way in every
-    piece: the errors contain the difference, the scatter does not.
-    """
-    found = {"widths"} if name == "zirconium" else set()
-    if (name, n_pieces) in FEW_LIFETIMES:
-        found |= {"static frequencies", "rates"}
-    return found
-
-
-def require_right(spreads: dict[str, Spread], upper: set[str] | None = None) -> None:
+def require_right(spreads: dict[str, Spread]) -> None:
     """Every spread is about one; nan stands for too few resolved values."""
     for name, spread in spreads.items():
-        least = 0.0 if name in (upper or set()) else LEAST
-        assert not spread.value + 2.0 * spread.error < least, (name, spread)
+        assert not spread.value + 2.0 * spread.error < LEAST, (name, spread)
         assert not spread.value - 2.0 * spread.error > MOST, (name, spread)
 
 
@@ -288,8 +270,7 @@ def test_pieces_of_runs_of_lammps_scatter_by_their_errors(lammps_run, name, n_pi
     require_right(
         z_spreads(
             lambda start, stop: run(f"{start}:{stop}").project(constants), n_frames, n_pieces
-        ),
-        upper_bounds(name, n_pieces),
+        )
     )
 
 

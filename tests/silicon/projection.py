@@ -74,6 +74,7 @@ def fit_lines(rng, freq0, members):
         lifetime_ps_sem=keep(sem / fitted / (2 * np.pi * fitted)),
         kinetic=keep(np.full(n_sets, kinetic)),
         reduced_chi2=keep(rng.uniform(0.9, 1.1, n_sets)),
+        error_factor=np.ones(n_sets),
         verdicts=tuple(verdicts),
         advice=tuple("" if good else advice for good in ok),
         segment_ps=segment * INTERVAL_PS,

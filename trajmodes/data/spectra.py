@@ -173,6 +173,9 @@ class LineFits:
     reduced_chi2: Floats
     """(g,) reduced χ² of the spectrum about the model, in cells of a quarter of the width; 1
     for a perfect model."""
+    error_factor: Floats
+    """(g,) factor by which the errors exceed the statistical ones because the spectrum deviates
+    from the model; 1 if it does not. The errors contain it."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]

@@ -72,6 +72,7 @@ def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
         assert abs(z.mean()) < 0.2
         assert 0.85 < z.std() < 1.25
     assert np.nanmean(fits.reduced_chi2) == pytest.approx(1.0, abs=0.1)
+    assert np.mean(fits.error_factor == 1.0) > 0.9
     assert np.nanmean(fits.kinetic) == pytest.approx(0.5, rel=0.03)
 
 

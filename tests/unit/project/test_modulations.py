@@ -100,6 +100,34 @@ def test_errors_of_what_fluctuates_about_a_conserved_quantity() -> None:
     assert (mean / longest_sem(blocks)).std() < 0.35
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.5, 2.0])
+def test_sets_show_together_how_strong_modulations_are(strength: float) -> None:
+    """One set of a short run cannot distinguish noise and a modulation; 200 sets can."""
+    rng, n_sets = np.random.default_rng(29), 200
+    together, alone = [], []
+    for energies in _energies(rng, 20, 1.0):
+        # Every set follows one mode of its own.
+        waves = (energies - 1.0)[:, rng.integers(SETS, size=n_sets)] * np.sqrt(MEMBERS)
+        ratios = strength * waves + rng.normal(size=(BLOCKS, n_sets))
+        relaxing, mean = _relaxing(energies), ratios.mean(axis=0)
+        together.append(mean / slow_sem(ratios, relaxing))
+        one_by_one = [slow_sem(ratios[:, k : k + 1], relaxing)[0] for k in range(n_sets)]
+        alone.append(mean / one_by_one)
+    assert 0.75 < np.std(together) < 1.25
+    assert abs(np.log(np.std(together))) < 0.6 * abs(np.log(np.std(alone)))
+
+
+def test_sets_without_values_change_no_error() -> None:
+    rng = np.random.default_rng(30)
+    energies = _energies(rng, 1, 3.0)[0]
+    ratios = energies + rng.normal(size=energies.shape)
+    more = np.hstack([np.full((BLOCKS, 1), np.nan), ratios])
+    relaxing = _relaxing(energies)
+    found = slow_sem(more, relaxing)
+    assert np.isnan(found[0])
+    assert found[1:] == pytest.approx(slow_sem(ratios, relaxing))
+
+
 @pytest.mark.parametrize("lifetimes", [1.0, 5.0, 50.0])
 def test_lifetimes_of_the_modes_are_found_from_their_energies(lifetimes: float) -> None:
     energies = _energies(np.random.default_rng(27), 1, lifetimes)[0]

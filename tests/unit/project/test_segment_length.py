@@ -332,6 +332,10 @@ def test_fits_of_an_odd_shape_do_not_depend_on_the_segment_length() -> None:
     assert typical.max() < 1.3 * typical.min()
     chi2 = [np.median(one.reduced_chi2) for one in fits]
     assert min(chi2) > 1.5
+    # The deviation is the same in all runs: their scatter is less than the errors without it.
+    factors = np.array([one.error_factor for one in fits])
+    assert (np.median(factors, axis=1) > 2.0).all()
+    assert (widths.std(axis=1, ddof=1) < np.mean(sems / factors, axis=1)).all()
 
 
 def test_the_shape_that_fits_better_is_named() -> None:

@@ -95,8 +95,9 @@ def _line_fits(
     """Report numbers where they are resolved, and verdicts elsewhere."""
     # In short segments a deviation of the shape also contributes to the scatter.
     lower = chosen.reduced_chi2 - 2.0 * chosen.scatter * chosen.reduced_chi2_sem
-    scale = np.sqrt(np.fmax(lower, chosen.scatter))[:, None]
-    sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
+    deviating = np.sqrt(np.fmax(lower / chosen.scatter, 1.0))
+    scale = np.sqrt(chosen.scatter) * deviating
+    sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale[:, None]
     verdicts, advice = judge_lines(candidates, chosen, sem, shape, aliased)
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
@@ -133,6 +134,7 @@ def _line_fits(
         lifetime_ps_sem=lifetime * relative,
         kinetic=shown(area),
         reduced_chi2=chosen.reduced_chi2,
+        error_factor=deviating,
         verdicts=tuple(verdicts),
         advice=tuple(advice),
         segment_ps=segment_ps,
