@@ -4,7 +4,7 @@ The runs are at constant energy. Argon is made by a small program of the tests, 
 LAMMPS, in an hour and 15 GB; with ``TRAJMODES_RUNS=folder`` these are kept there and used
 again:
 
-    TRAJMODES_RUNS=runs pytest -m "peer and slow" tests/recipes
+    TRAJMODES_RUNS=runs pytest -rA -m "peer and slow" tests/recipes
 
 The scatter over the error is 0.85 to 1.25, within two counting errors.
 """
@@ -33,6 +33,7 @@ N_FRAMES = 10_000
 def require_right(spreads: dict[str, Spread]) -> None:
     """Every spread is about one; nan stands for too few resolved values."""
     for name, spread in spreads.items():
+        print(f"{name}: {spread.value:.2f} ± {spread.error:.2f}")  # noqa: T201 - shown by -rA
         assert not spread.value + 2.0 * spread.error < LEAST, (name, spread)
         assert not spread.value - 2.0 * spread.error > MOST, (name, spread)
 
