@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,10 @@ from typing import IO, Any, Protocol
 
 from trajmodes.errors import StorageError, system_errors
 from trajmodes.machine import read_at
+from trajmodes.readers.text.threads import results
+
+_BEHIND = 4
+"""Pieces of text that wait to be written, at most."""
 
 
 class Place(Protocol):
@@ -74,6 +78,11 @@ def no_room(path: Path, error: OSError) -> StorageError:
     )
 
 
+def written(write: Callable[[bytes], int], text: Iterable[bytes]) -> Iterator[int]:
+    """Write pieces of text by a thread, while the next pieces are made; give their sizes."""
+    return results(write, text, 1, _BEHIND)
+
+
 class GrowingSpool(Spool):
     """A temporary file that one thread fills while others read the available part.
 
@@ -103,14 +112,17 @@ class GrowingSpool(Spool):
                 raise self._error
         return super().read(opened, view, offset)
 
+    def _write(self, text: bytes) -> int:
+        rest = memoryview(text)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        return len(text)
+
     def _fill(self, text: Iterator[bytes]) -> None:
         try:
-            for piece in text:
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
+            for count in written(self._write, text):
                 with self._grown:
-                    self._n_text += len(piece)
+                    self._n_text += count
                     self._grown.notify_all()
         except OSError as error:
             self._error = no_room(self._path, error)

@@ -40,6 +40,7 @@ from trajmodes.readers.text.places import (
     PlaceFile,
     Spool,
     no_room,
+    written,
 )
 from trajmodes.readers.text.remote import RemoteObject, RemotePath, named_path, remote_object
 from trajmodes.readers.text.stamp import FileStamp, check_unchanged, stamp_file, unchanged
@@ -341,16 +342,14 @@ def _spooled(raw: TextSource, method: str, *, allow_partial: bool) -> TextSource
 
 def _fill_spool(raw: TextSource, method: str, spool: IO[bytes]) -> tuple[int, str]:
     """Write the text of a file to the spool; return its usable bytes and the damage."""
-    size = 0
     with raw.reading() as opened:
         file = PlaceFile(raw.place, opened, raw.size)
         try:
-            for text in decompressed(file, method, raw.stamp.path):
-                size += spool.write(text)
+            text = decompressed(file, method, raw.stamp.path)
+            return sum(written(spool.write, text)), ""
         except CompressionError as fault:
             spool.truncate(spool.seek(fault.n_usable))
             return fault.n_usable, fault.what
-    return size, ""
 
 
 def _damaged(path: Path, damage: str, n_usable: int) -> DataError:

@@ -33,8 +33,8 @@ _MAGIC = {
 }
 _SKIPPABLE = b"\x2aM\x18"
 """Second to fourth byte of a frame of zstd without text, as pzstd writes it first."""
-_READ = 1 << 16
-_PIECE = 1 << 18
+_READ = 1 << 18
+_PIECE = 1 << 20
 """Bytes of text that a decompressor may return at once."""
 _MEMORY = 1 << 29
 """Bytes that the decompressor of xz may use."""
