@@ -29,4 +29,5 @@ def through_restart_points(monkeypatch, shortest=1 << 14):
     monkeypatch.setattr(source, "_SMALL", 1)
     monkeypatch.setattr(index_cache, "_SMALLEST", 1)
     monkeypatch.setattr(points, "_SHORTEST", shortest)
+    monkeypatch.setattr(points, "_RUN", 4 * shortest)
     monkeypatch.setattr(candidates, "_CHUNK", shortest)

@@ -11,7 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
-from threading import Event
+from threading import Event, get_ident
 
 import numpy as np
 import pytest
@@ -199,6 +199,49 @@ def test_a_thread_that_waits_for_a_piece_makes_the_next_one(packed, monkeypatch)
     with pytest.raises(DataError, match="damaged"):
         opened.data(starts[2], 100)
     assert made == [0, 1, 2, 2]
+
+
+def test_another_thread_makes_the_next_pieces_of_a_series(packed, monkeypatch):
+    opened = open_source(packed("zst, frames"))
+    starts, text = opened.place.points.starts.tolist(), points.RestartPoints.text
+    made, here, is_helped = [], get_ident(), Event()
+
+    def noted(self, k, data):
+        if get_ident() != here:
+            is_helped.set()
+        elif k >= 3:
+            assert is_helped.wait(20.0)
+        made.append((k, get_ident() == here))
+        return text(self, k, data)
+
+    monkeypatch.setattr(points.RestartPoints, "text", noted)
+    for k in (0, 2, 1):
+        assert opened.data(starts[k], 100) == TEXT[starts[k] : starts[k] + 100]
+    assert made == [(0, True), (2, True), (1, True)]
+    kept.forget_all()
+    made.clear()
+    assert opened.data(0, opened.size) == TEXT
+    assert sorted(k for k, _ in made) == list(range(len(starts) - 1))
+    assert not all(is_here for _, is_here in made)
+
+
+def test_points_do_not_depend_on_the_number_of_threads(packed, monkeypatch):
+    path = packed("zst of pzstd")
+    size = path.stat().st_size
+    found = []
+    for n in (1, 4):
+        monkeypatch.setattr(points, "available_processors", lambda n=n: n)
+        with path.open("rb") as file:
+            found.append(points.find_points(file, "zstd", size, path).arrays())
+    for name, one in found[0].items():
+        assert np.array_equal(one, found[1][name]), name
+    assert size > 2 * points._RUN
+    # Damage of any part is found, whichever thread meets it.
+    data = bytearray(path.read_bytes())
+    for at in (size // 10, size // 2, size - 100):
+        data[at] ^= 4
+        assert points.find_points(io.BytesIO(bytes(data)), "zstd", size, path) is None
+        data[at] ^= 4
 
 
 def test_without_rapidgzip_the_text_is_the_same(packed, monkeypatch):

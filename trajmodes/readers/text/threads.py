@@ -30,6 +30,7 @@ def results(
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
-        finally:
+        except Exception:
             for one in pending:
                 one.result()
+            raise

@@ -4,21 +4,25 @@ The file is decompressed once from its beginning, which checks it. The compresse
 to the decompressor up to one candidate at a time, so that it returns the text before the
 candidate. The checksum of the text between two points is kept with them, and compared whenever
 that text is decompressed again.
+
+Frames of zstd are files of their own: threads decompress several runs of them at once.
 """
 
 import bz2
 import io
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
 
 from trajmodes.arrays import Ints
+from trajmodes.machine import available_processors
 from trajmodes.readers.text.compressed.candidates import Candidate, candidates
 from trajmodes.readers.text.compressed.stream import (
     DAMAGE,
@@ -26,11 +30,15 @@ from trajmodes.readers.text.compressed.stream import (
     decompressed,
     new_decoder,
 )
+from trajmodes.readers.text.threads import results
 
 LONGEST = 1 << 26
 """Bytes of text between two restart points at most."""
 _SHORTEST = 1 << 22
 """Bytes of text between them at least, where they can be chosen."""
+_RUN = 1 << 23
+"""Compressed bytes of a run of frames of zstd at least, which one thread decompresses."""
+_MOST_THREADS = 4
 _GZIP_END = 8
 """Bytes behind the data of a member of a .gz file."""
 _FIXED, _N_FIXED = 0b010, 10
@@ -179,15 +187,70 @@ def find_points(file: IO[bytes], method: str, size: int, path: Path) -> RestartP
     found = candidates(method, file, size)
     if len(found) < 2:
         return None
-    file.seek(0)
-    pass_ = _Pass(file, method, found, size)
+    if method != "zstd":
+        file.seek(0)
+        return _joined([_checked(method, path, _Run(file, found, 0, size))])
+    ends = [*(one.bit // 8 for one in found), size]
+    longest = max(stop - start for start, stop in pairwise(ends))
+    # The text of a longer frame is longer, too.
+    if longest > LONGEST:
+        return None
+    n_threads = min(available_processors(), _MOST_THREADS, LONGEST // longest)
+    runs = _runs_of_frames(file, found, size)
+    return _joined(results(partial(_checked, method, path), runs, n_threads, n_threads + 1))
+
+
+class _Run(NamedTuple):
+    """A part of a file that is decompressed alone."""
+
+    file: IO[bytes]
+    found: Sequence[Candidate]
+    """Places in the part."""
+    start: int
+    """Byte of the file where it begins."""
+    size: int
+
+
+def _runs_of_frames(file: IO[bytes], found: list[Candidate], size: int) -> Iterator[_Run]:
+    first = 0
+    for k, end in enumerate([*(one.bit // 8 for one in found[1:]), size], start=1):
+        start = found[first].bit // 8
+        if end - start < _RUN and end < size:
+            continue
+        file.seek(start)
+        inside = [Candidate(one.bit - 8 * start) for one in found[first:k]]
+        yield _Run(io.BytesIO(file.read(end - start)), inside, start, end - start)
+        first = k
+
+
+def _checked(method: str, path: Path, run: _Run) -> tuple[_Run, RestartPoints | None]:
+    """Decompress a run; None in place of its points if there are none or it is damaged."""
+    pass_ = _Pass(run.file, method, run.found, run.size)
     try:
         for text in decompressed(pass_, method, path):
             pass_.add(text)
     except CompressionError:
-        return None
-    points = pass_.points()
-    return points if points is not None and points.longest <= LONGEST else None
+        return run, None
+    return run, pass_.points()
+
+
+def _joined(parts: Iterable[tuple[_Run, RestartPoints | None]]) -> RestartPoints | None:
+    """Points of all runs of a file; None if one has none, or they are too far apart."""
+    found, n_text = list[RestartPoints](), 0
+    for run, points in parts:
+        if points is None or points.longest > LONGEST:
+            return None
+        found.append(
+            replace(points, bits=points.bits + 8 * run.start, starts=points.starts + n_text)
+        )
+        n_text = int(found[-1].starts[-1])
+    return RestartPoints(
+        found[0].method,
+        np.concatenate([*(one.bits[:-1] for one in found), found[-1].bits[-1:]]),
+        np.concatenate([*(one.starts[:-1] for one in found), found[-1].starts[-1:]]),
+        np.concatenate([one.checks for one in found]),
+        tuple(before for one in found for before in one.before),
+    )
 
 
 class _Pass(io.RawIOBase):
