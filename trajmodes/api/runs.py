@@ -191,8 +191,8 @@ def open_run(
 
 @takes("check")
 def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
-    positions: npt.ArrayLike,
-    cells: npt.ArrayLike,
+    positions: npt.ArrayLike | None,
+    cells: npt.ArrayLike | None,
     species: Sequence[str],
     *,
     forces: npt.ArrayLike | None = None,
@@ -207,9 +207,11 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     Parameters
     ----------
     positions
-        (t, a, 3) in Å, folded into the box or not.
+        (t, a, 3) in Å, folded into the box or not. None for velocities alone; the option `cell`
+        is then a structure of the same atoms, which gives their sites.
     cells
-        (3, 3) or (t, 3, 3) box vectors in Å, as rows.
+        (3, 3) or (t, 3, 3) box vectors in Å, as rows. None, with velocities alone, for the box
+        of that structure.
     species
         (a,) chemical symbols.
     forces

@@ -30,6 +30,7 @@ from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
+from trajmodes.matching.without_positions.missing_positions import require_motion
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.complement import completed
 from trajmodes.readers.inputs import input_paths
@@ -75,7 +76,7 @@ def open_trajectory(
     isolated
         Whether this is a molecule or cluster, whose frames need no box: missing cells are nan.
     needs
-        Whether a LAMMPS dump or extended XYZ may lack positions.
+        Whether velocities alone, or any field, are enough.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def open_trajectory(
         box = np.full((3, 3), np.nan)
     _refuse_unused(kind, files[0], options, has_box=box is not None)
     run = _with_forces(_open(kind, files, options, box, needs), options)
-    return select_frames(run, *options.frames)
+    return select_frames(require_motion(run, needs), *options.frames)
 
 
 def _with_forces(run: Trajectory, options: ReadOptions) -> Trajectory:
@@ -123,7 +124,7 @@ def _open(
     if kind == "xyz":
         from trajmodes.readers.xyz.quantities import open_xyz_files  # noqa: PLC0415
 
-        return open_xyz_files(files, options, cell=box, needs=needs)
+        return open_xyz_files(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
@@ -393,8 +394,7 @@ def _same_atoms(one: Trajectory, other: Trajectory) -> bool:
 
 def _rms_distance(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
     """Root mean square distance in Å of atoms in two frames, without a common shift."""
-    t %= one.n_frames
-    here, there = one.read(t, t + 1), other.read(s, s + 1)
+    here, there = (run.read(k, k + 1) for run, k in ((one, t % one.n_frames), (other, s)))
     apart = there.positions_or_raise()[0] - here.positions_or_raise()[0]
     vectors = relative_displacements(apart, here.cells[0])
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))

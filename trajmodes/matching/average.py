@@ -47,8 +47,8 @@ Place = Callable[[int, int], str]
 """Function that names the file, and the line if known, of a frame and an atom."""
 BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
 USE_FIXED_BOX = (
-    "run with a fixed box (NVE or NVT), the mean box of this run; or use displacements in the "
-    "mean box: --box average"
+    "run with a fixed box (NVE or NVT), the mean box of this run; or use the mean box, and "
+    "displacements in it: --box average"
 )
 _BOXES = 2.0**20
 """Number of box lengths beyond which a position is refused. LAMMPS counts no more. For boxes of
@@ -357,8 +357,8 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
     cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
     angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
     text = (
-        f"the box fluctuates ({motion.summary}): displacements are those of reduced "
-        f"coordinates in the mean box, {sides} Å, {angles}"
+        f"the box fluctuates ({motion.summary}): the mean box is used, {sides} Å, {angles}, "
+        "with displacements of reduced coordinates"
     )
     why = (
         "a barostat couples to long waves and strains the lattice in time, which increases "

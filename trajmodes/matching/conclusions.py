@@ -8,6 +8,7 @@ from trajmodes.data.motion import HEADROOM, LARGEST_PHASE
 from trajmodes.matching.match import Match
 from trajmodes.matching.sample import CORRELATED, ENOUGH, Interval, RunSample, mean_and_error
 from trajmodes.matching.temperatures import two_temperatures_note
+from trajmodes.matching.without_positions.missing_positions import VELOCITIES_ARE_ENOUGH
 from trajmodes.notes import Note
 from trajmodes.readers.lammps.dump import dump_lines
 from trajmodes.readers.programs.settings import Missing, how_to_write
@@ -68,7 +69,7 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
     notes = []
     lines = partial(better_file, trajectory, match.supercell.crystal.species)
     if not trajectory.has_positions:
-        return [_no_positions(lines("velocities"))]
+        return [_no_positions(lines("positions"))]
     if not trajectory.has_forces:
         text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
@@ -94,10 +95,7 @@ def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
 def _no_positions(fix: str) -> Note:
     """Say what velocities without displacements are enough for."""
     text = "no positions: force constants, which come from displacements, cannot be fitted"
-    fix += (
-        "\nvelocities are enough for trajmodes project with the force constants of another "
-        "run, and for trajmodes sed"
-    )
+    fix += f"\n{VELOCITIES_ARE_ENOUGH}"
     return Note("error", text, fix=fix, concerns="fit", subject="fields")
 
 

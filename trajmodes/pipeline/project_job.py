@@ -202,7 +202,8 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
 
     The crystal of the force constants defines the cell, the sites and their order; its lattice
     is strained to that of the run. A cell file is needed only for force constants without a
-    crystal, and for the sites of a run without positions. It must describe the same crystal.
+    crystal, and for the sites of a run without positions. It must describe the same crystal,
+    but may have defects where it gives the sites of an imperfect one.
 
     Raises
     ------
@@ -223,8 +224,6 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
         constants, is_of_cell = _read(job, str(named), log)
     else:
         constants, is_of_cell = given.constants, False
-    if not is_of_cell and job.matching.cell is not None:
-        require_same_crystal(constants.crystal, job.matching.cell, job.matching.species)
     run = load(
         job if is_of_cell else job.with_options(cell=None),
         log=log,
@@ -232,6 +231,10 @@ def run_on_constants(job: Job, *, log: Log, given: Given = FILES) -> Matched:
         frames=given.trajectory,
         structure=job.matching.cell,
     )
+    # The structure that gives the sites of an alloy or of vacancies is no perfect crystal.
+    is_imperfect = job.matching.imperfect and not run.trajectory.has_positions
+    if job.matching.cell is not None and not (is_of_cell or is_imperfect):
+        require_same_crystal(constants.crystal, job.matching.cell, job.matching.species)
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     if given.constants is None:

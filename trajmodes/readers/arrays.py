@@ -33,7 +33,7 @@ class MemoryFrames:
 
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
-    positions: Floats
+    positions: Floats | None
     """(t, a, 3), unit: Å."""
     velocities: Floats | None
     """(t, a, 3), unit: Å/ps."""
@@ -41,17 +41,16 @@ class MemoryFrames:
     """(t, a, 3), unit: eV/Å."""
 
     def __post_init__(self) -> None:
-        t, a, _ = self.positions.shape
-        sizes = {"t": t, "a": a}
-        freeze(self, sizes, float, cells="t 3 3", positions="t a 3")
-        freeze(self, sizes, float, velocities="t a 3", forces="t a 3")
+        vectors = dict.fromkeys(("positions", "velocities", "forces"), "t a 3")
+        freeze(self, {}, float, **vectors, cells="t 3 3")
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop)."""
         some = slice(start, stop)
-        velocities = None if self.velocities is None else self.velocities[some]
-        forces = None if self.forces is None else self.forces[some]
-        return FrameFields(self.cells[some], self.positions[some], velocities, forces)
+        fields = (self.positions, self.velocities, self.forces)
+        return FrameFields(
+            self.cells[some], *(None if one is None else one[some] for one in fields)
+        )
 
     def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - part of the interface
         """Empty: frames in memory have no lines."""
@@ -59,7 +58,7 @@ class MemoryFrames:
 
 
 def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
-    positions: npt.ArrayLike,
+    positions: npt.ArrayLike | None,
     cells: npt.ArrayLike | None,
     species: Sequence[str],
     *,
@@ -71,8 +70,8 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
 ) -> Trajectory:
     """Make a trajectory of arrays, whose axes and units are those of `trajmodes.from_arrays`.
 
-    `cells` is None for a molecule without a box. Without an `ideal` structure displacements
-    refer to the average of the frames.
+    `cells` is None for a molecule without a box, or for velocities alone. Without an `ideal`
+    structure displacements refer to the average of the frames.
 
     Raises
     ------
@@ -81,10 +80,14 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     UsageError
         If the time between frames is not positive.
     """
-    places = np.asarray(positions, dtype=float)
-    if places.ndim != 3 or 0 in places.shape or places.shape[2] != 3:
-        raise DataError(f"positions have shape {places.shape}, expected (frames, atoms, 3)")
-    n_frames, n_atoms = places.shape[:2]
+    given = {"positions": positions, "velocities": velocities, "forces": forces}
+    arrays = {k: np.asarray(v, dtype=float) for k, v in given.items() if v is not None}
+    if not arrays:
+        raise DataError("there are neither positions nor velocities")
+    name, leading = next(iter(arrays.items()))
+    if leading.ndim != 3 or 0 in leading.shape or leading.shape[2] != 3:
+        raise DataError(f"{name} have shape {leading.shape}, expected (frames, atoms, 3)")
+    n_frames, n_atoms = leading.shape[:2]
     if len(species) != n_atoms:
         raise DataError(f"there are {len(species)} species for {n_atoms} atoms")
     if interval_ps is not None and not 0.0 < interval_ps < np.inf:
@@ -94,9 +97,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     boxes = np.full((3, 3), np.nan) if cells is None else np.asarray(cells, dtype=float)
     if boxes.ndim == 2:
         boxes = np.broadcast_to(boxes, (n_frames, *boxes.shape))
-    given = {"positions": places, "velocities": velocities, "forces": forces}
-    arrays = {k: np.asarray(v, dtype=float) for k, v in given.items() if v is not None}
-    frames = MemoryFrames(boxes, places, arrays.get("velocities"), arrays.get("forces"))
+    frames = MemoryFrames(boxes, *map(arrays.get, given))
     structure = None if ideal is None else np.asarray(ideal, dtype=float)
     found = Trajectory(
         paths=(),
@@ -108,6 +109,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
         ),
         unit_style="memory",
         columns=tuple(arrays),
+        has_positions="positions" in arrays,
         has_velocities="velocities" in arrays,
         has_forces="forces" in arrays,
         unwrapped=False,

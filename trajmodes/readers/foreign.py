@@ -88,7 +88,7 @@ class LibraryFrames:
                 with unchanged(stamps):
                     _fill(path, source, (low - first, high - first), part)
         return FrameFields(
-            cells, arrays["positions"], arrays.get("velocities"), arrays.get("forces")
+            cells, arrays.get("positions"), arrays.get("velocities"), arrays.get("forces")
         )
 
     def place(self, frame: int, atom: int = 0) -> str:  # noqa: ARG002 - part of the interface
@@ -180,6 +180,7 @@ def _joined_sources(
         ),
         unit_style=info.unit_style,
         columns=fields,
+        has_positions="positions" in fields,
         has_velocities="velocities" in fields,
         has_forces="forces" in fields,
         unwrapped=all(source.unwrapped for source in sources),
@@ -209,8 +210,8 @@ def _size(path: Path) -> int:
 
 
 def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
-    """Half a unit in the last place of the largest positions, unit: Å."""
-    largest = float(np.abs(first.positions).max())
+    """Half a unit in the last place of the largest positions, unit: Å; 0 without any."""
+    largest = 0.0 if first.positions is None else float(np.abs(first.positions).max())
     if info.rounding is not None or largest == 0.0:
         return info.rounding or 0.0
     return float(0.5 * 10.0 ** (np.floor(np.log10(largest)) + 1 - info.precision_digits))
@@ -362,7 +363,8 @@ def _check_frame(
     frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool
 ) -> None:
     """Raise if a frame differs in kind from the first one, or contains non-finite numbers."""
-    if frame.cell is None and not given_cell:
+    # Without positions the structure that gives the sites may also give the box.
+    if frame.cell is None and frame.positions is not None and not given_cell:
         raise UsageError(
             "the frame has no periodic cell",
             where=where,
@@ -371,7 +373,12 @@ def _check_frame(
     for name in _FIELDS:
         now, then = getattr(frame, name), getattr(first, name)
         if (now is None) != (then is None):
-            raise DataError(f"not every frame has {name}", where=where)
+            raise DataError(
+                f"not every frame has {name}",
+                where=where,
+                why="they were written at other steps than the other quantities",
+                fix="write all quantities at the same steps",
+            )
         if now is not None and now.shape != then.shape:
             what = f"the frame has {len(now)} atoms, but the first one has {len(then)}"
             raise DataError(what, where=where)

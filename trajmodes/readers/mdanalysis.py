@@ -44,7 +44,7 @@ def _from_timestep(source: Any, now: Any) -> ForeignFrame:
     cell = None if box is None else np.asarray(box, dtype=float)
     flat = cell is None or np.linalg.det(cell) == 0.0
     return ForeignFrame(
-        np.asarray(now.positions, dtype=float),
+        np.asarray(now.positions, dtype=float) if now.has_positions else None,
         None if flat else cell,
         step=int(now.data["step"]) if "step" in now.data else None,
         time_ps=float(now.time) if source.units.get("time") else None,

@@ -98,7 +98,7 @@ class FrameReader(Protocol):
 class ForeignFrame(NamedTuple):
     """One frame of a `ForeignFile`, in internal units; a field that is missing is None."""
 
-    positions: Floats
+    positions: Floats | None
     """(a, 3), unit: Å."""
     cell: Floats | None
     """(3, 3), unit: Å. Rows are the box vectors."""

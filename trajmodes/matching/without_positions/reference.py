@@ -14,11 +14,9 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.lattice import EXPANSION
 from trajmodes.errors import DataError, UsageError
 from trajmodes.matching.species import species_of_run
+from trajmodes.matching.without_positions.missing_positions import lines_with_positions
 from trajmodes.notes import Note
-from trajmodes.readers.lammps.dump import dump_lines
-from trajmodes.readers.programs.settings import how_to_write
-from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.units import LAMMPS_STYLES
+from trajmodes.readers.trajectory import FrameFields, FrameReader, Trajectory
 
 _LISTED = 5
 
@@ -64,6 +62,25 @@ class ReferenceAtoms:
         return self.positions @ change
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FramesInBox:
+    """Frames in the box of a structure, where the files of a run have none."""
+
+    frames: FrameReader
+    box: Floats
+    """(3, 3), unit: Å. Rows are the box vectors."""
+
+    def read(self, start: int, stop: int) -> FrameFields:
+        """Read frames [start, stop)."""
+        found = self.frames.read(start, stop)
+        missing = np.isnan(found.cells).any(axis=(1, 2), keepdims=True)
+        return found._replace(cells=np.where(missing, self.box, found.cells))
+
+    def place(self, frame: int, atom: int) -> str:
+        """File and line of an atom in a frame."""
+        return self.frames.place(frame, atom)
+
+
 def sites_unknown(trajectory: Trajectory) -> UsageError:
     """Error that no structure gives the sites of a run without positions."""
     return UsageError(
@@ -75,21 +92,13 @@ def sites_unknown(trajectory: Trajectory) -> UsageError:
     )
 
 
-def lines_with_positions(trajectory: Trajectory, species: tuple[str, ...] = ()) -> str:
-    """Say how the program of a run without positions writes them."""
-    if trajectory.unit_style in LAMMPS_STYLES:
-        names = species or trajectory.species or ("SYMBOLS",)
-        return dump_lines(trajectory, names)
-    # What writes velocities beside positions writes positions too.
-    return how_to_write(trajectory.unit_style, "velocities")
-
-
 def on_reference(
     trajectory: Trajectory, reference: ReferenceAtoms, type_map: Mapping[int, str] | None
 ) -> tuple[Trajectory, tuple[Note, ...]]:
-    """Match the atoms of a run to those of a structure, which names their elements if needed.
+    """Match the atoms of a run to those of a structure.
 
-    The note says how the atoms were matched.
+    The structure gives their elements and the box if the run has none. Notes say how the atoms
+    were matched, and where the box comes from.
 
     Raises
     ------
@@ -121,7 +130,12 @@ def on_reference(
         f"the run has no positions: the sites of its atoms are those of {reference.name}, "
         f"matched {by}"
     )
-    return trajectory, (Note("note", text),)
+    notes = [Note("note", text)]
+    if np.isnan(trajectory.read(0, 1).cells).any():
+        trajectory = replace(trajectory, frames=FramesInBox(trajectory.frames, reference.cell))
+        text = f"the run has no box: that of {reference.name} is used in all frames"
+        notes.append(Note("note", text))
+    return trajectory, tuple(notes)
 
 
 def _require_same_ids(trajectory: Trajectory, reference: ReferenceAtoms) -> None:

@@ -38,7 +38,7 @@ def convert_job(
     if isinstance(files, Trajectory):
         run = select_frames(files, *options.frames)
     else:
-        run = open_trajectory(files, options)
+        run = open_trajectory(files, options, needs="motion")
     path = Path(output)
     _require_writable(run, path, force=values["force"])
     return write_run(

@@ -164,6 +164,8 @@ def _forms(
 
 def _rounded(run: Trajectory, rows: int) -> Trajectory:
     """Describe the same run in single precision."""
+    if not run.has_positions:
+        return run
     largest = np.abs(run.read(0, min(rows, run.n_frames)).positions_or_raise()).max()
     half_unit = 0.5 * float(np.spacing(np.float32(largest)))
     return replace(

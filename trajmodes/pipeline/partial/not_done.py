@@ -318,9 +318,7 @@ def _without_field(
         if not getattr(run.trajectory, f"has_{need}"):
             # Without velocities there are differences of positions, if these are near enough.
             also = f", and {had.reason.text}" if had.reason and need == "velocities" else ""
-            # What writes velocities beside positions writes both.
-            wanted: Missing = "velocities" if need == "positions" else need
-            yield _Cause(f"the run has no {need}{also}", _lines(run, wanted, had.highest))
+            yield _Cause(f"the run has no {need}{also}", _lines(run, need, had.highest))
 
 
 def _has_temperature(run: Runs) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.formats.cell_file import read_atoms
+from trajmodes.matching.without_positions.missing_positions import require_motion
 from trajmodes.matching.without_positions.reference import (
     ReferenceAtoms,
     on_reference,
@@ -35,9 +36,9 @@ def with_sites(trajectory: Trajectory, job: Job, type_map: Mapping[int, str] | N
     UsageError
         If the job has no cell file.
     DataError
-        If it is a structure of other atoms.
+        If it is a structure of other atoms, or the run has no velocities either.
     """
-    if trajectory.has_positions:
+    if require_motion(trajectory, "motion").has_positions:
         return Sited(trajectory, None, ())
     if job.matching.cell is None:
         raise sites_unknown(trajectory)
@@ -53,4 +54,7 @@ def with_sites(trajectory: Trajectory, job: Job, type_map: Mapping[int, str] | N
         ids=atoms.arrays.get("id"),
     )
     named, notes = on_reference(trajectory, reference, type_map)
+    if job.matching.imperfect:
+        text = f"every atom is taken to stay on its site in {file.name}: hops are not seen"
+        notes = (*notes, Note("note", text))
     return Sited(named, reference, notes)

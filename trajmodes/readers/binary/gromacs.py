@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.binary.frames import (
     BinaryFrames,
@@ -198,12 +197,6 @@ def open_trr(path: Path, *, strict: bool = False) -> ForeignFile:
 
 def _trr_frame(data: bytes, _number: int) -> ForeignFrame:
     head = _trr_head(data)
-    if not head.counts["x"]:
-        raise DataError(
-            f"step {head.step} has no positions",
-            why="GROMACS wrote velocities or forces more often than positions",
-            fix="write them at the same steps (nstxout = nstvout = nstfout)",
-        )
     numbers = np.frombuffer(data, head.real, offset=_TRR_HEAD.size).astype(float)
     starts = np.cumsum([2, *head.counts.values()])[:-1]
     (time_ps, _), *arrays = np.split(numbers, starts)
@@ -211,7 +204,7 @@ def _trr_frame(data: bytes, _number: int) -> ForeignFrame:
     found = {name: part.reshape(-1, 3) for name, part in parts.items() if len(part)}
     return frame_of(
         found["box"] * _NM if "box" in found else None,
-        found["x"] * _NM,
+        found["x"] * _NM if "x" in found else None,
         head.step,
         float(time_ps),
         velocities=found["v"] * _NM if "v" in found else None,

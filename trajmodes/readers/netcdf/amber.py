@@ -156,7 +156,7 @@ class _AmberFrames:
 
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         """Read frames [start, stop), several at once."""
-        n_atoms = self.contents.shapes[self.names["positions"]][0]
+        n_atoms = self.contents.shapes[next(iter(self.names.values()))][0]
         step = max(1, _BATCH // (24 * n_atoms * len(self.names)))
         for low in range(start, stop, step):
             high = min(low + step, stop)
@@ -166,10 +166,11 @@ class _AmberFrames:
             for t, cell in enumerate(cells):
                 number = None if times is None else float(times[t])
                 yield ForeignFrame(
-                    cell=cell,
-                    step=self._step(number),
-                    time_ps=None if number is None else number * self.factors["time"],
-                    **{name: array[t] for name, array in found.items()},
+                    found["positions"][t] if "positions" in found else None,
+                    cell,
+                    self._step(number),
+                    None if number is None else number * self.factors["time"],
+                    **{name: found[name][t] for name in _QUANTITIES if name in found},
                 )
 
     def _fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> list[Floats | None]:
@@ -300,16 +301,18 @@ def _described(
 ) -> ForeignFile:
     """Choose the variables that are read, and their units."""
     shapes = contents.shapes
-    place = next((name for name in _POSITIONS if name in shapes), None)
-    if place is None or not contents.n_frames:
+    place = next((name for name in _POSITIONS if name in shapes), "")
+    known = {"positions": place} | {name: name for name in _QUANTITIES}
+    fields = {name: variable for name, variable in known.items() if variable in shapes}
+    if not fields or not contents.n_frames:
         listed = ", ".join(shapes) or "none"
         raise DataError(
             f"no frame has the variable coordinates; there are {listed}",
             why="only trajectories by AMBER's convention are read",
             fix="dump ID all netcdf N FILE id type xu yu zu vx vy vz fx fy fz",
         )
-    fields = {"positions": place} | {name: name for name in _QUANTITIES if name in shapes}
-    n_atoms = shapes[place][0] if shapes[place] else 0
+    leading = next(iter(fields.values()))
+    n_atoms = shapes[leading][0] if shapes[leading] else 0
     expected: dict[str, tuple[int, ...]] = dict.fromkeys(fields.values(), (n_atoms, 3))
     expected |= dict.fromkeys(_BOX, (3,))
     expected |= {"time": (), "id": (n_atoms,), "type": (n_atoms,)}
@@ -338,7 +341,7 @@ def _described(
         fill=frames.fill,
         unwrapped=unwrapped,
         unit_style=style,
-        precision_digits=_DIGITS.get(contents.item_sizes[place], 7),
+        precision_digits=_DIGITS.get(contents.item_sizes[leading], 7),
         ids=ids,
         types=types,
         notes=notes,
@@ -349,7 +352,7 @@ def _units(
     contents: _Contents, fields: dict[str, str], options: ReadOptions, where: str
 ) -> tuple[str, dict[str, float]]:
     """Name of the units, and the value of one of each variable."""
-    length = contents.unit(fields["positions"]) or contents.unit("cell_lengths")
+    length = contents.unit(fields.get("positions", "")) or contents.unit("cell_lengths")
     style: str = options.units or ""
     if contents.program.upper().startswith("LAMMPS"):
         named = _STYLES.get((length.lower(), contents.unit("time").lower()), "")

@@ -90,10 +90,12 @@ class _ConvertedFrames:
             self.fill(t, t + 1, one)
             found = {name: array[0] for name, array in one.items()}
             yield ForeignFrame(
-                cell=found.pop("cells", None),
-                step=int(self.time.steps[t]) if self.time.numbered else None,
-                time_ps=None if times is None else float(times[t]),
-                **found,
+                found.get("positions"),
+                found.get("cells"),
+                int(self.time.steps[t]) if self.time.numbered else None,
+                None if times is None else float(times[t]),
+                found.get("velocities"),
+                found.get("forces"),
             )
 
 
@@ -119,14 +121,15 @@ def open_converted(source: TextSource, file: Any, options: ReadOptions) -> Forei
     found = {field: dataset(file, name) for field, name in names.items()}
     arrays = {field: stored_array(array) for field, array in found.items() if array is not None}
     stored = {field: array for field, array in arrays.items() if array is not None}
-    if stored.keys() != arrays.keys() or "positions" not in stored:
+    vectors = [array for field, array in stored.items() if field in FIELDS]
+    if stored.keys() != arrays.keys() or not vectors:
         return None
     try:
         known = json.loads(as_text(file.attrs[RUN]))
         units = {field: float(unit) for field, unit in known["units"].items()}
         notes = tuple(Note(**note) for note in known["notes"])
         time = _time_axis(file, known)
-        n_atoms = stored["positions"].width // 3
+        n_atoms = vectors[0].width // 3
         _require_shapes(found, len(time.steps), n_atoms)
         frames = _ConvertedFrames(source, stored, units, time, n_atoms)
         return ForeignFile(

@@ -17,7 +17,7 @@ _OUTSIDE = 0.1
 
 def require_box_of_positions(frame: ForeignFrame) -> None:
     """Raise DataError if the positions of a frame, which GPUMD wraps, are not in its box."""
-    if frame.cell is None:
+    if frame.cell is None or frame.positions is None:
         return
     reduced = frame.positions @ np.linalg.inv(frame.cell)
     if ((reduced < -_OUTSIDE) | (reduced > 1.0 + _OUTSIDE)).any():

@@ -1,4 +1,4 @@
-"""Files of one run that CP2K and cp.x write beside the positions, found by their names.
+"""Files of one run that CP2K and cp.x write beside each other, found by their names.
 
 CP2K writes ``NAME-pos-1.xyz``, ``NAME-vel-1.xyz``, ``NAME-frc-1.xyz`` and ``NAME-1.cell``;
 cp.x of Quantum ESPRESSO writes ``NAME.pos``, ``.vel``, ``.for`` and ``.cel``.
@@ -38,19 +38,19 @@ def positions_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def companions(path: Path) -> dict[str, Path]:
-    """Files beside one of positions, by their quantity: velocities, forces, cells."""
+    """Other files beside one of positions or velocities: velocities, forces, cells."""
     places: dict[str, Path] = {}
     found = _CP2K.fullmatch(path.name)
-    if found and found[2] == "pos":
+    if found:
         stem, number = found[1], found[3]
         places = {
             "velocities": path.with_name(f"{stem}-vel{number}.xyz"),
             "forces": path.with_name(f"{stem}-frc{number}.xyz"),
             "cells": path.with_name(f"{stem}{number}.cell"),
         }
-    if path.suffix == ".pos":
+    if path.suffix in {".pos", ".vel"}:
         places = {name: path.with_suffix(suffix) for suffix, name in _ESPRESSO.items()}
-    return {name: place for name, place in places.items() if place.is_file()}
+    return {name: one for name, one in places.items() if one.is_file() and one != path}
 
 
 def quantity_in_name(path: Path) -> str:

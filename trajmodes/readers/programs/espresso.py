@@ -33,17 +33,19 @@ _LARGEST_INPUT = 1 << 24
 
 
 def open_cp(path: Path, options: ReadOptions) -> ForeignFile:
-    """Open the ``.pos`` of a run and the files beside it; errors are those of `open_castep`.
+    """Open the ``.pos`` of a run, or its ``.vel``, and the files beside it.
 
-    Frames after the last step of any of these files are left out.
+    Frames after the last step of any of these files are left out. Errors are those of
+    `open_castep`.
     """
-    files = {"positions": path, **companions(path)}
+    quantity = "velocities" if path.suffix == ".vel" else "positions"
+    files = {quantity: path, **companions(path)}
     series = {name: _series(file, name, options) for name, file in files.items()}
-    base = series["positions"]
+    base = series[quantity]
     for name, one in series.items():
         if name != "cells" and one.n_rows != base.n_rows:
             raise DataError(
-                f"there are {base.n_rows} positions and {one.n_rows} {name}",
+                f"there are {base.n_rows} {quantity} and {one.n_rows} {name}",
                 where=f"{path}, {files[name]}",
                 why="the files belong to different runs, or one of them was cut",
             )
@@ -54,12 +56,12 @@ def open_cp(path: Path, options: ReadOptions) -> ForeignFile:
     if len(steps) < len(base.steps):
         text = f"{len(base.steps) - len(steps)} frames after step {last} are left out: not all"
         notes.append(Note("warning", f"{text} quantities are written there"))
-    rows = {name: one.rows_of(steps) for name, one in series.items()}
+    rows = {name: one.rows_of(steps, quantity) for name, one in series.items()}
     species, more = _species(path, base.n_rows)
     return ForeignFile(
         n_frames=len(steps),
         n_atoms=base.n_rows,
-        frames=_Frames(series, rows, steps),
+        frames=_Frames(series, rows, steps, base.times_ps[rows[quantity]]),
         unit_style="Quantum ESPRESSO",
         precision_digits=base.digits,
         species=species,
@@ -82,13 +84,13 @@ class _Series:
     digits: int
     notes: tuple[Note, ...]
 
-    def rows_of(self, steps: Ints) -> Ints:
-        """Index of the frame of each step."""
+    def rows_of(self, steps: Ints, quantity: str) -> Ints:
+        """Index of the frame of each step of the file of another quantity."""
         index = np.minimum(np.searchsorted(self.steps, steps), len(self.steps) - 1)
         missing = self.steps[index] != steps
         if missing.any():
             raise DataError(
-                f"step {steps[missing.argmax()]} is in the positions, not in the {self.name}",
+                f"step {steps[missing.argmax()]} is in the {quantity}, not in the {self.name}",
                 where=str(self.source.stamp.path),
                 why="the files belong to different runs, or a restart wrote only some of them",
                 fix="write all files anew, or remove the file that does not belong to the run",
@@ -119,6 +121,7 @@ class _Frames:
     rows: dict[str, Ints]
     """(t,) frame of each file for each frame of the run, by the name of the quantity."""
     steps: Ints
+    times_ps: Floats
 
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         for t in range(start, stop):
@@ -129,14 +132,13 @@ class _Frames:
                 yield self._frame(t, found)
 
     def _frame(self, t: int, found: dict[str, Floats]) -> ForeignFrame:
-        units, base = ATOMIC_UNITS, self.series["positions"]
-        velocities, forces, cell = (
-            found.get(name) for name in ("velocities", "forces", "cells")
+        units, time = ATOMIC_UNITS, float(self.times_ps[t])
+        positions, velocities, forces, cell = (
+            found.get(name) for name in ("positions", "velocities", "forces", "cells")
         )
-        time = float(base.times_ps[self.rows["positions"][t]])
         flat = cell is None or np.linalg.det(cell) == 0.0
         return ForeignFrame(
-            found["positions"] * units.length,
+            None if positions is None else positions * units.length,
             None if flat or cell is None else cell.T * units.length,
             int(self.steps[t]),
             time if np.isfinite(time) else None,

@@ -22,7 +22,7 @@ _BY_CONTENT: tuple[tuple[bytes, Opener], ...] = (
     (b"<modeling>", open_vasprun),
     (b"BEGIN header", open_castep),
 )
-_BY_SUFFIX: dict[str, Opener] = {".pos": open_cp}
+_BY_SUFFIX: dict[str, Opener] = {".pos": open_cp, ".vel": open_cp}
 _HEAD = 1 << 16
 
 

@@ -8,7 +8,7 @@ H5MD has ``particles/GROUP/position/value`` with ``step`` and ``time`` beside it
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ class _Names:
     """Quantity → name of its own steps."""
     time: str = ""
 
+    @property
+    def base(self) -> str:
+        """Quantity that numbers the frames: positions, or else velocities, or else forces."""
+        return next((name for name in _QUANTITIES if name in self.arrays), "")
+
 
 @contextmanager
 def located_in(path: Path) -> Iterator[None]:
@@ -98,23 +103,24 @@ def open_store(
     UnitsError
         If a unit is not given, or unknown.
     DataError
-        If there are no positions, or arrays do not fit each other.
+        If there are neither positions nor velocities, or arrays do not fit each other.
     """
     names = _names(find, groups)
-    if "positions" not in names.arrays:
+    base = names.base
+    if not base:
         raise DataError(
             "there are no positions",
             why="an array “positions” (frames, atoms, 3), or particles/…/position of H5MD, is "
-            "looked for",
+            "looked for; velocities alone are enough for trajmodes project",
         )
     arrays = {name: find(place) for name, place in names.arrays.items()}
-    n_frames, n_atoms = require_frames(arrays["positions"], "positions")
+    n_frames, n_atoms = require_frames(arrays[base], base)
     style = None if options.units is None else unit_factors(options.units, options.lj)
     steps, times = _marks(find, names, n_frames, style)
     made: dict[str, LazyArray] = {}
     for name, quantity in _QUANTITIES.items():
         if name in arrays:
-            length, _ = require_frames(arrays[name], name, n_atoms)
+            length, _ = require_frames(arrays[name], name, n_atoms, base)
             rows = _rows(find, names, name, steps, (n_frames, length))
             factor = _factor(arrays[name], quantity, style, names.arrays[name])
             made[name] = LazyArray(names.arrays[name], factor, rows)
@@ -126,7 +132,7 @@ def open_store(
     if not ordered:
         notes.append(Note("note", "atoms are sorted by their ids in every frame"))
         species = types = masses = None
-    double = np.dtype(arrays["positions"].dtype).itemsize == 8
+    double = np.dtype(arrays[base].dtype).itemsize == 8
     return ForeignFile(
         n_frames=n_frames,
         n_atoms=n_atoms,
@@ -148,35 +154,45 @@ def _names(find: Find, groups: list[str]) -> _Names:
             for quantity, names in _PLAIN.items()
         }
         arrays = {name: place for name, place in found.items() if place}
-        step = {"positions": arrays.pop("step")} if "step" in arrays else {}
-        return _Names(arrays, step, arrays.pop("time", ""))
-    with_positions = [one for one in groups if find(f"{one}/position/value") is not None]
-    if len(with_positions) > 1:
+        step, time = arrays.pop("step", ""), arrays.pop("time", "")
+        plain = _Names(arrays, {}, time)
+        return replace(plain, of_steps={plain.base: step}) if step else plain
+    base, chosen = _groups_with_motion(find, groups)
+    if len(chosen) > 1:
         raise DataError(
-            f"the file has the positions of {len(with_positions)} groups of particles: "
-            f"{', '.join(with_positions[:5])}",
+            f"the file has the {base} of {len(chosen)} groups of particles: "
+            f"{', '.join(chosen[:5])}",
             fix="write the atoms of the crystal as one group",
         )
     arrays, steps, time = {}, {}, ""
-    for group in with_positions:
+    for group in chosen:
         for quantity, place in _H5MD.items():
             for name in (f"{group}/{place}/value", f"{group}/{place}"):
                 if quantity not in arrays and find(name) is not None:
                     arrays[quantity] = name
             if find(f"{group}/{place}/step") is not None:
                 steps[quantity] = f"{group}/{place}/step"
-        if find(f"{group}/position/time") is not None:
-            time = f"{group}/position/time"
+        if find(f"{group}/{_H5MD[base]}/time") is not None:
+            time = f"{group}/{_H5MD[base]}/time"
     return _Names(arrays, steps, time)
+
+
+def _groups_with_motion(find: Find, groups: list[str]) -> tuple[str, list[str]]:
+    """Find the groups of H5MD with positions, or else velocities or forces, and say which."""
+    for name in _QUANTITIES:
+        found = [one for one in groups if find(f"{one}/{_H5MD[name]}/value") is not None]
+        if found:
+            return name, found
+    return "positions", []
 
 
 def _marks(
     find: Find, names: _Names, n_frames: int, style: UnitFactors | None
 ) -> tuple[Ints | None, Floats | None]:
-    """Find the steps and times in ps of the positions; None if there are none."""
+    """Find the steps and times in ps of the frames; None if there are none."""
     steps = times = None
-    if "positions" in names.of_steps:
-        steps = _series(find(names.of_steps["positions"]), n_frames)
+    if names.base in names.of_steps:
+        steps = _series(find(names.of_steps[names.base]), n_frames)
     if names.time:
         array = find(names.time)
         times = _series(array, n_frames)
@@ -210,9 +226,9 @@ def _rows(
     own = names.of_steps.get(name)
     marks = None if own is None or steps is None else _series(find(own), n_rows)
     if marks is not None and steps is not None:
-        return rows_by_step(steps, marks.astype(np.int64), name)
+        return rows_by_step(steps, marks.astype(np.int64), (names.base, name))
     if n_rows != n_frames:
-        raise DataError(f"there are {n_frames} frames of positions and {n_rows} of {name}")
+        raise DataError(f"there are {n_frames} frames of {names.base} and {n_rows} of {name}")
     return None
 
 

@@ -31,7 +31,7 @@ def source_in_memory(data: object, options: ReadOptions) -> ForeignFile | None:
     UnitsError
         If a unit is not given, or unknown.
     DataError
-        If there are no positions, or arrays do not fit each other.
+        If there are neither positions nor velocities, or arrays do not fit each other.
     """
     group = getattr(data, "atoms", None)
     if hasattr(group, "universe"):
@@ -117,7 +117,7 @@ class _AtomGroupFrames:
         flat = cell is None or np.linalg.det(cell) == 0.0
         timed = bool(trajectory.units.get("time"))
         return ForeignFrame(
-            np.array(self.group.positions, dtype=float),
+            np.array(self.group.positions, dtype=float) if now.has_positions else None,
             None if flat else cell,
             step=int(now.data["step"]) if "step" in now.data else None,
             time_ps=float(now.time) if timed else None,

@@ -48,7 +48,7 @@ class LazyFrames:
 
     opened: Opener
     arrays: dict[str, LazyArray]
-    """positions, and velocities, forces and cells if there are any."""
+    """Those of positions, velocities, forces and cells that there are."""
     steps: Ints | None
     times_ps: Floats | None
     cell: Floats | None = None
@@ -61,8 +61,8 @@ class LazyFrames:
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         """Read frames [start, stop)."""
         with self.opened() as arrays:
-            width = int(np.prod(arrays[self.arrays["positions"].name].shape[1:]))
-            n = max(1, _PIECE // (8 * max(width, 1)))
+            shapes = [arrays[one.name].shape for one in self.arrays.values()]
+            n = max(1, _PIECE // (8 * max(int(np.prod(shape[1:])) for shape in shapes)))
             for low in range(start, stop, n):
                 yield from self._frames(arrays, low, min(low + n, stop))
 
@@ -83,7 +83,7 @@ class LazyFrames:
                 here = {name: array[order] for name, array in here.items()}
             flat = cell is None or np.linalg.det(cell) == 0.0
             yield ForeignFrame(
-                here["positions"],
+                here.get("positions"),
                 None if flat else cell,
                 None if self.steps is None else int(self.steps[start + t]),
                 None if self.times_ps is None else float(self.times_ps[start + t]),
@@ -92,25 +92,30 @@ class LazyFrames:
             )
 
 
-def require_frames(array: Any, name: str, width: int | None = None) -> tuple[int, int]:
+def require_frames(
+    array: Any, name: str, width: int | None = None, base: str = "positions"
+) -> tuple[int, int]:
     """Return the numbers of frames and of atoms of an array (t, a, 3).
 
     Raises
     ------
     DataError
-        If it has another shape, does not contain numbers, or is not of ``width`` atoms.
+        If it has another shape, does not contain numbers, or is not of ``width`` atoms, as the
+        array ``base`` is.
     """
     shape = tuple(getattr(array, "shape", ()))
     kind = np.dtype(getattr(array, "dtype", object)).kind
     if len(shape) != 3 or shape[2] != 3 or kind not in "fiu" or 0 in shape:
         raise DataError(f"{name} has shape {shape}, expected (frames, atoms, 3)")
     if width is not None and shape[1] != width:
-        raise DataError(f"{name} is of {shape[1]} atoms, the positions are of {width}")
+        raise DataError(f"{name} is of {shape[1]} atoms, the {base} are of {width}")
     return int(shape[0]), int(shape[1])
 
 
-def rows_by_step(base: Ints, steps: Ints, name: str) -> Ints | None:
-    """Row of each step of the positions (t,) among the steps of an array; None if all agree.
+def rows_by_step(base: Ints, steps: Ints, names: tuple[str, str]) -> Ints | None:
+    """Row of each step of one array (t,) among the steps of another; None if all agree.
+
+    ``names`` are those of both, for errors.
 
     Raises
     ------
@@ -124,7 +129,7 @@ def rows_by_step(base: Ints, steps: Ints, name: str) -> Ints | None:
     missing = np.ones(len(base), bool) if not len(steps) else steps[order][index] != base
     if missing.any():
         raise DataError(
-            f"step {base[missing.argmax()]} is in the positions, not in {name}",
+            f"step {base[missing.argmax()]} is in the {names[0]}, not in {names[1]}",
             why="they were written at different intervals",
             fix="write all quantities at the same steps",
         )

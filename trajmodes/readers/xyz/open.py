@@ -22,7 +22,6 @@ from trajmodes.readers.time_axis import time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
     FrameFields,
-    Needs,
     Rounding,
     Trajectory,
     chosen_frames,
@@ -34,7 +33,6 @@ from trajmodes.readers.units import UnitFactors, choose_units, recognise_program
 from trajmodes.readers.xyz.comment import (
     Fields,
     choose_fields,
-    no_positions,
     parse_properties,
 )
 from trajmodes.readers.xyz.first_frame import (
@@ -84,7 +82,6 @@ def open_xyz(
     options: ReadOptions,
     *,
     cell: Floats | None = None,
-    needs: Needs = "positions",
 ) -> Trajectory:
     """Open XYZ files of one run, given in the order of time if they have no step numbers.
 
@@ -92,6 +89,7 @@ def open_xyz(
     ----------
     cell
         (3, 3), unit: Å. Box vectors for files without any; nan for frames that need none.
+        Velocities alone need none.
 
     Raises
     ------
@@ -105,8 +103,8 @@ def open_xyz(
     notes: list[Note] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     where = str(sources[0].stamp.path)
-    if firsts[0].fields.position is None and needs == "positions":
-        raise no_positions(firsts[0].properties, where)
+    if firsts[0].fields.position is None and cell is None:
+        cell = np.full((3, 3), np.nan)
     program, moving = _program(firsts[0]), firsts[0].fields.velocity_name
     style, factors = choose_units(options.units, program, moving, options.lj, where=where)
     atoms = describe_atoms(firsts[0], factors.mass, where)

@@ -27,7 +27,6 @@ from trajmodes.readers.text.tables import parse_rows
 from trajmodes.readers.trajectory import (
     FrameFields,
     FrameReader,
-    Needs,
     Trajectory,
     select_frames,
 )
@@ -87,25 +86,22 @@ class _Part:
 class QuantityFrames:
     """Frames of which each quantity is in a separate file."""
 
-    positions: _Part
-    velocities: _Part | None
-    forces: _Part | None
+    parts: Mapping[str, _Part]
+    """Those of positions, velocities and forces that there are, in this order."""
     cells: Floats | None = None
-    """(t, 3, 3), unit: Å. Cells from another file; None if those of the positions are used."""
+    """(t, 3, 3), unit: Å. Cells from another file; None if those of the first part are used."""
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Read frames [start, stop)."""
-        cells, positions = self.positions.read(start, stop)
-        velocities, forces = (
-            None if part is None else part.read(start, stop)[1]
-            for part in (self.velocities, self.forces)
-        )
-        cells = cells if self.cells is None else self.cells[start:stop]
-        return FrameFields(cells, positions, velocities, forces)
+        read = {kind: part.read(start, stop) for kind, part in self.parts.items()}
+        found = {kind: values for kind, (_, values) in read.items()}
+        cells = next(iter(read.values()))[0] if self.cells is None else self.cells[start:stop]
+        return FrameFields(cells, *map(found.get, _FACTORS))
 
     def place(self, frame: int, atom: int) -> str:
-        """File and line of the position of an atom in a frame."""
-        return self.positions.frames.place(int(self.positions.index[frame]), atom)
+        """File and line of an atom in a frame, in the first part."""
+        first = next(iter(self.parts.values()))
+        return first.frames.place(int(first.index[frame]), atom)
 
 
 def has_one_quantity(path: Path) -> bool:
@@ -118,11 +114,11 @@ def open_xyz_files(
     options: ReadOptions,
     *,
     cell: Floats | None = None,
-    needs: Needs = "positions",
 ) -> Trajectory:
     """Open XYZ files of one run, with all quantities in each file or in separate files.
 
-    Files that CP2K wrote beside the positions are read as well. Otherwise as `open_xyz`.
+    Files that CP2K wrote beside them are read as well. Without positions the steps are those of
+    the velocities. Otherwise as `open_xyz`.
 
     Raises
     ------
@@ -138,7 +134,7 @@ def open_xyz_files(
         extra = [file for name, file in beside.items() if name != "cells"]
         heads |= {file: _head(file, options) for file in extra}
     elif not any("ipi" in values for values in heads.values()):
-        return open_xyz(paths, options, cell=cell, needs=needs)
+        return open_xyz(paths, options, cell=cell)
     _refuse_mixture(heads)
     cells = beside.get("cells") if cell is None else None
     parts = {}
@@ -149,13 +145,6 @@ def open_xyz_files(
             elsewhere = cell is None and (cells is not None or kind != "positions")
             box = np.full((3, 3), np.nan) if elsewhere else cell
             parts[kind] = open_xyz(files, options, cell=box), factor
-    if "positions" not in parts:
-        raise DataError(
-            "there are no positions",
-            where=", ".join(map(str, paths)),
-            why="i-PI and CP2K write positions, velocities and forces to separate files",
-            fix="give all files of the run",
-        )
     joined = _joined(parts)
     if "cp2k" not in next(iter(heads.values())):
         return joined
@@ -203,7 +192,7 @@ def _cells(path: Path, steps: Ints) -> Floats:
         raise DataError(
             f"the cell of step {steps[missing.argmax()]} is missing",
             where=str(path),
-            why="cells and positions were written at different steps",
+            why="cells and atoms were written at different steps",
             fix="write them at the same steps (MOTION/PRINT: CELL, TRAJECTORY), or give a "
             "constant cell, --box",
         )
@@ -256,26 +245,26 @@ def _ended_together(base: Trajectory, last: int) -> Trajectory:
 
 
 def _unused_ends(
-    base: Trajectory, parts: Mapping[str, tuple[Trajectory, float]]
+    leading: str, parts: Mapping[str, tuple[Trajectory, float]]
 ) -> tuple[Note, ...]:
-    """Note frames of other quantities after the last positions."""
-    last = int(base.steps[-1])
+    """Note frames of other quantities after the last one of the leading quantity."""
+    last = int(parts[leading][0].steps[-1])
     later = {kind: int((one.steps > last).sum()) for kind, (one, _) in parts.items()}
     return tuple(
         Note(
             "warning",
             f"{n_frames} frames of {kind} after step {last}, the last of the "
-            "positions, are not used",
+            f"{leading}, are not used",
         )
         for kind, n_frames in later.items()
-        if n_frames and kind != "positions"
+        if n_frames and kind != leading
     )
 
 
 def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
-    """Join the files of one run by their steps."""
-    base, length = parts["positions"]
-    notes = _unused_ends(base, parts)
+    """Join the files of one run by the steps of the first quantity."""
+    leading, (base, unit) = next(iter(parts.items()))
+    has_positions, notes = leading == "positions", _unused_ends(leading, parts)
     base = _ended_together(base, min(one.steps[-1] for one, _ in parts.values()))
     found = {}
     for kind, (one, factor) in parts.items():
@@ -283,24 +272,28 @@ def _joined(parts: dict[str, tuple[Trajectory, float]]) -> Trajectory:
         inside = np.minimum(index, one.n_frames - 1)
         missing = base.steps != one.steps[inside]
         if missing.any() or one.n_atoms != base.n_atoms or one.species != base.species:
-            what = f"step {base.steps[missing.argmax()]} is in the positions only"
+            what = f"step {base.steps[missing.argmax()]} is in the {leading} only"
             raise DataError(
-                what if missing.any() else f"the {kind} are of other atoms than the positions",
+                what if missing.any() else f"the {kind} are of other atoms than the {leading}",
                 where=", ".join(str(path) for path in (*base.paths, *one.paths)),
                 why="the files belong to different runs, or were written at different strides",
                 fix="write positions, velocities and forces at the same steps",
             )
         found[kind] = _Part(one.frames, index, factor)
     every = [one for one, _ in parts.values()]
+    # Digits and rounding are those of positions.
+    more = [one for one in base.notes if has_positions or one.subject != "rounding"]
     return replace(
         base,
         paths=tuple(path for one in every for path in one.paths),
         unit_style="i-PI",
         columns=tuple(parts),
+        has_positions=has_positions,
         has_velocities="velocities" in parts,
         has_forces="forces" in parts,
         n_bytes=sum(one.n_bytes for one in every),
-        rounding=base.rounding * length,
-        notes=(*base.notes, *notes),
-        frames=QuantityFrames(found["positions"], found.get("velocities"), found.get("forces")),
+        precision_digits=base.precision_digits if has_positions else 0,
+        rounding=base.rounding * unit if has_positions else 0.0,
+        notes=(*more, *notes),
+        frames=QuantityFrames(found),
     )

@@ -73,5 +73,21 @@ def test_cells_written_at_other_steps_are_an_error(run, here):
 
 def test_velocities_without_positions_are_refused(run, here):
     alone = xyz(here / "si-vel-1.xyz", run.images, lambda a: a.positions, every=1)
-    with pytest.raises(DataError, match="there are no positions"):
+    with pytest.raises(DataError, match=r"the run has no positions(.|\n)*print &TRAJECTORY"):
         open_trajectory(alone)
+    found = open_trajectory(alone, needs="motion")
+    assert (found.has_positions, found.has_velocities) == (False, True)
+    assert np.isnan(found.read(0, 1).cells).all()
+    cp2k(here / "si-pos-1.xyz", run.images)
+    assert open_trajectory(alone, needs="motion").has_positions
+
+
+def test_files_without_positions_are_joined_by_the_steps_of_the_velocities(run, here):
+    whole = open_trajectory(cp2k(here / "si-pos-1.xyz", run.images)).read(0, 5)
+    (here / "si-pos-1.xyz").unlink()
+    for name in ("si-vel-1.xyz", "si-frc-1.xyz"):
+        found = open_trajectory(here / name, needs="motion")
+        assert found.columns == ("velocities", "forces")
+        block = found.read(0, 5)
+        for field in ("cells", "velocities", "forces"):
+            np.testing.assert_array_equal(getattr(block, field), getattr(whole, field))
