@@ -17,13 +17,18 @@ from click.testing import CliRunner
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from program_files.every_format import MAKERS as FORMATS
+from program_files.every_format import MAKERS
 from program_files.silicon_run import A, hessian, silicon_run, supercell
 from program_files.snapshots import as_dfset, as_phonopy, as_tdep
+from program_files.velocities_alone import MAKERS as VELOCITIES
 from trajmodes.cli.program import main
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"
+FORMATS = MAKERS | {
+    name: (10.0, write) for name, (_, write) in VELOCITIES.items() if "vel" in name
+}
+"""Those of whole runs, and of velocities alone in files of their own."""
 N_FRAMES = 400
 """Frames of the bundled runs that are enough for every job."""
 _SIDE = 3.62
@@ -421,6 +426,7 @@ _FILES: dict[str, Callable[[Path], None]] = {
     r"log\.lammps": _write_log,
     r"velocities\.lammpstrj": _write_velocities,
     r"start\.data": _write_data,
+    r"start\.xyz": lambda path: ase.io.write(path, silicon_run(10.0, n_frames=1)[0]),
     r"V\d+(_T\d+)?": _write_volumes,
     r"(U0|energies)\.txt": _write_static_energies,
     r"[ab]_qha": _write_quasiharmonic,

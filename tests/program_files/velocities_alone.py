@@ -68,8 +68,7 @@ def _less(name, *parts):
     """Write a file, and delete arrays or other files."""
 
     def write(path, images):
-        whole = "si".join(name.split("NAME"))
-        every_format.MAKERS[name][1](path.with_name(whole), images)
+        every_format.MAKERS[name][1](path.with_name(name.replace("NAME", "si")), images)
         for part in parts:
             if path.suffix in {".h5md", ".h5"}:
                 with h5py.File(path, "a") as file:
@@ -91,11 +90,11 @@ MAKERS = {
         "sim.pos_0.xyz",
         _less("sim.pos_0.xyz", "sim.pos_0.xyz", "sim.for_0.xyz"),
     ),
-    "si-vel-1.xyz": (
+    "NAME-vel-1.xyz": (
         "NAME-pos-1.xyz",
         _less("NAME-pos-1.xyz", "si-pos-1.xyz", "si-frc-1.xyz"),
     ),
-    "si.vel": ("NAME.pos", _less("NAME.pos", "si.pos", "si.for")),
+    "NAME.vel": ("NAME.pos", _less("NAME.pos", "si.pos", "si.for")),
     "run.h5md": (
         "run.h5md",
         _less("run.h5md", "particles/all/position", "particles/all/force"),

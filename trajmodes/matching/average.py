@@ -357,8 +357,8 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
     cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
     angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
     text = (
-        f"the box fluctuates ({motion.summary}): the mean box is used, {sides} Å, {angles}, "
-        "with displacements of reduced coordinates"
+        f"the box fluctuates ({motion.summary}): the crystal is that in the mean box, {sides} "
+        f"Å, {angles}; displacements are those of reduced coordinates"
     )
     why = (
         "a barostat couples to long waves and strains the lattice in time, which increases "

@@ -20,8 +20,8 @@ LINES = {
     "run.yaml": LAMMPS,
     "run.nc": LAMMPS,
     "sim.vel_0.xyz": "let i-PI write positions, velocities and forces",
-    "si-vel-1.xyz": "let CP2K print &TRAJECTORY and &FORCES",
-    "si.vel": r"cp\.x writes NAME\.pos beside NAME\.vel",
+    "NAME-vel-1.xyz": "let CP2K print &TRAJECTORY and &FORCES",
+    "NAME.vel": r"cp\.x writes NAME\.pos beside NAME\.vel",
 }
 """File → advice on how its program writes positions; others are of no known program."""
 OPTIONS = {"sim.vel_0.xyz": {"timestep_fs": 0.5}, "run.trr": {"species": ["Si"]}}
@@ -37,10 +37,11 @@ def whole_and_alone(name, folder, n_frames):
     one.mkdir()
     other.mkdir()
     write_whole(one / kind.replace("NAME", "si"), images)
-    write(other / name, images)
+    alone = other / name.replace("NAME", "si")
+    write(alone, images)
     files = sorted(one.glob("sim.*")) or one / kind.replace("NAME", "si")
     options = {"cell": STRUCTURE, **OPTIONS.get(name, {})}
-    return tm.open(files, **options), tm.open(other / name, **options)
+    return tm.open(files, **options), tm.open(alone, **options)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -60,20 +61,21 @@ def test_velocities_are_those_of_the_whole_run_to_the_bit(name, tmp_path):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_fit_is_refused_with_the_lines_of_the_program(name, tmp_path):
-    MAKERS[name][1](tmp_path / name, silicon_run(10.0, n_frames=12))
+    path = tmp_path / name.replace("NAME", "si")
+    MAKERS[name][1](path, silicon_run(10.0, n_frames=12))
     options = {"cell": STRUCTURE, **OPTIONS.get(name, {})}
     line = LINES.get(name, "write positions, velocities and forces, for example as extended")
     whole = rf"no (positions|coordinates)(.|\n)*{line}(.|\n)*velocities are enough"
     if name in {"run.bin", "run.yaml"}:
         whole = r"no coordinates among the columns id type vx vy vz(.|\n)*xu yu zu(.|\n)*enough"
     with pytest.raises(DataError, match=whole):
-        tm.fit_runs(tmp_path / name, **options)
+        tm.fit_runs(path, **options)
     with pytest.raises(DataError, match=rf"no positions: force constants(.|\n)*{line}"):
-        tm.run(tmp_path / name, **options)
+        tm.run(path, **options)
 
 
 @pytest.mark.parametrize(
-    "name", ["si-vel-1.xyz", pytest.param("sim.vel_0.xyz", marks=pytest.mark.slow)]
+    "name", ["NAME-vel-1.xyz", pytest.param("sim.vel_0.xyz", marks=pytest.mark.slow)]
 )
 def test_a_projection_of_velocities_is_that_of_the_whole_run(name, tmp_path):
     whole, alone = whole_and_alone(name, tmp_path, 200)
@@ -90,7 +92,7 @@ def test_a_projection_of_velocities_is_that_of_the_whole_run(name, tmp_path):
 @pytest.mark.parametrize("given", ["box", "structure", "neither"])
 def test_velocities_of_cp2k_need_no_file_of_cells(given, tmp_path):
     """The box is that of the structure, unless it is given."""
-    MAKERS["si-vel-1.xyz"][1](tmp_path / "si-vel-1.xyz", silicon_run(10.0, n_frames=12))
+    MAKERS["NAME-vel-1.xyz"][1](tmp_path / "si-vel-1.xyz", silicon_run(10.0, n_frames=12))
     (tmp_path / "si-1.cell").unlink()
     options = {"box": (10.86, 10.86, 10.86)} if given == "box" else {}
     if given == "neither":
