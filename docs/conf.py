@@ -83,14 +83,16 @@ def numbered(_app: Any, page: str, source: list[str]) -> None:
 
 
 def options_of(_app: Any, _context: Any, lines: list[str]) -> None:
-    """Escape bars in the help of options, where no substitution is meant."""
-    lines[:] = [re.sub(r"\|", r"\\|", line) for line in lines]
+    """Escape bars in the help of options, where no substitution is meant; names are literal."""
+    lines[:] = [
+        line if line.startswith(".. option::") else line.replace("|", r"\|") for line in lines
+    ]
 
 
 def description_of(_app: Any, context: Any, lines: list[str]) -> None:
     """Leave the list of commands out of the description of the program: they follow."""
     if hasattr(context.command, "commands"):
-        del lines[lines.index("") :]
+        del lines[lines.index("") + 1 :]  # a blank line ends a paragraph
 
 
 def setup(app: Any) -> None:

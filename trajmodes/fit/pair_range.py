@@ -201,12 +201,27 @@ def _candidate(
     return _Candidate(equations, len(x), float(reduced.square.sum() + change), predicted)
 
 
+def _distinct(one: float, other: float) -> tuple[str, str]:
+    """Format two numbers with five digits, or with more if these are equal.
+
+    Examples
+    --------
+    >>> _distinct(0.1026174, 0.1026189)
+    ('0.102617', '0.102619')
+    >>> _distinct(0.1, 0.1)
+    ('0.1', '0.1')
+    """
+    pairs = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(5, 10)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+
+
 def _note(sphere: _Candidate, whole: _Candidate) -> Note:
     """State which range is chosen, and how well each describes the forces."""
     both = sphere.predicted is not None and whole.predicted is not None
     what = "forces in blocks of time left out of the fit" if both else "forces"
     residuals = [one.rms(left_out=both) for one in (whole, sphere)]
-    compared = f"(rms residual {residuals[0]:.5g} against {residuals[1]:.5g} eV/Å)"
+    texts = _distinct(*residuals)
+    compared = f"(rms residual {texts[0]} against {texts[1]} eV/Å)"
     if not np.isfinite(sphere.reach):
         text = (
             "second-order force constants act between all pairs of the supercell, which is so "

@@ -287,10 +287,12 @@ def lower_bounds(scatter: MemberScatter, modes: Modes) -> Iterator[Note]:
     if not own.any():
         return
     freq = np.abs(modes.omega[own]) / THZ
+    low, high = f"{freq.min():.3g}", f"{freq.max():.3g}"
+    at = f"at {low} THz" if low == high else f"from {low} to {high} THz"
     yield Note(
         "warning",
         f"the errors of the frequencies of {len(np.unique(modes.sets[own]))} of {modes.n_sets} "
-        f"sets of modes, from {freq.min():.3g} to {freq.max():.3g} THz, are lower bounds: they "
+        f"sets of modes, {at}, are lower bounds: they "
         f"may be up to {scatter.may_exceed[own].max():.2g} times larger",
         why="frequencies follow the energies of other modes, whose variance over the run is "
         f"{scatter.slow:.0f} times that from blocks of time, so that blocks hardly show a "

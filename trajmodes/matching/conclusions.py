@@ -174,8 +174,11 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
     # Forces and velocities of one frame give the bound for any time between frames.
     is_known = sample.kinetic is not None and sample.virial is not None
     if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:
-        text = f"{apart}, too far for spectra and for an estimate of the highest frequency"
-        return Note("warning", text, fix=lines(apart_ps=0.0), concerns="spectra")
+        text = (
+            f"{apart}, too far for an estimate of the highest frequency: lines above "
+            f"{nyquist:.3g} THz, if there are any, are lost"
+        )
+        return Note("warning", text, fix=lines(apart_ps=0.0))
     if nyquist > _MARGIN * bound:
         text = f"frames are dense enough: Nyquist {nyquist:.3g} THz, motion up to at least "
         return Note("ok", f"{text}{bound:.3g} THz")

@@ -52,6 +52,8 @@ _FLOOR = 2e-3
 """Least noise in Å, due to rounding in the file."""
 _ALIKE = 5e-3
 """Lengths with a smaller relative difference are equal; cosines below it are zero."""
+_ROUNDED = 1e-6
+"""Displacements in Å below this are rounding errors."""
 _TRICLINIC = 2
 """Largest number of a space group without rotations."""
 _FORWARD = np.array([1.0, 0.6, 0.3])
@@ -88,11 +90,11 @@ def find_crystal(
     if average.motion is not None:
         symmetric = in_symmetric_cell(symmetric, group)
     symmetric = _in_standard_axes(symmetric, group, tolerance)
-    text = (
-        f"the average structure is {n_cells} primitive cells of "
-        f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
-        f"{moved:.1e} Å to impose it"
-    )
+    atoms = "1 atom" if crystal.n_sites == 1 else f"{crystal.n_sites} atoms"
+    text = f"the average structure is {n_cells} primitive cells of {atoms}, space group "
+    text += group.symbol
+    if moved > _ROUNDED:
+        text += f"; sites were moved by up to {moved:.1g} Å to impose it"
     return ReducedCrystal(symmetric, (Note("note", text),))
 
 

@@ -50,6 +50,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import leaves_out_frames
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
+from trajmodes.project.spectra.plan import FEWEST_FRAMES
 from trajmodes.readers.frames_in_memory import bytes_in_memory
 from trajmodes.readers.text.source import bytes_kept
 from trajmodes.report.summary import WIDTH, text_of
@@ -353,12 +354,27 @@ def show_check(run: LoadedRun, *, verbose: bool = False) -> str:
     error = plan.refusal
     if error is not None:
         found.append(Note("error", error.what, why=error.why, fix=error.fix, concerns="fit"))
+    found += _few_frames(run)
     if noise is not None:
         found = [noise.note, *(note for note in found if note.subject != "net-force")]
     notes = tuple(dict.fromkeys(found))
     if not verbose:
         return text_of(brief_of_check(rows, notes))
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
+
+
+def _few_frames(run: LoadedRun) -> list[Note]:
+    """State that the longest part without a gap is too short for spectra, if it is."""
+    longest = max(stop - start for start, stop in run.trajectory.segments)
+    if run.trajectory.ideal is not None or longest >= FEWEST_FRAMES:
+        return []
+    text = (
+        f"too few frames for spectra and lifetimes: {longest} without a gap, and at least "
+        f"{FEWEST_FRAMES} are needed"
+    )
+    return [
+        Note("error", text, fix="run longer, or write frames more often", concerns="spectra")
+    ]
 
 
 def _commensurate_points(run: LoadedRun) -> str:

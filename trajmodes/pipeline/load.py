@@ -345,7 +345,7 @@ def _smaller_crystal(
 def _noise_note(file: Path, whole: Crystal, smaller: Crystal) -> Note:
     text = (
         f"{file.name}: its {whole.n_sites} atoms have no symmetry within {ROUNDING:g} Å, while "
-        f"the average structure of the run has a primitive cell of {smaller.n_sites} atoms, "
+        f"the average structure of the run has a {smaller.n_sites}-atom primitive cell, "
         "which is used: the file seems to hold a supercell with displaced atoms"
     )
     fix = f"to use the cell of the file as it is, give --symprec {ROUNDING:g}"

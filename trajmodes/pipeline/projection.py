@@ -128,8 +128,9 @@ def project_run(
         texts = (ensemble.drift_text, ensemble.step_text)
         notes += [Note("note", text) for text in texts if text]
     if projection.energies.lifetimes_in_run < FEW_LIFETIMES:
+        lasted = float(f"{projection.energies.lifetimes_in_run:.1g}")
         text = (
-            f"the run lasts about {projection.energies.lifetimes_in_run:.1g} lifetimes of the "
+            f"the run lasts about {lasted:g} lifetimes of the "
             "modes: the errors of the temperature and of the static frequencies contain slow "
             "modulations of which the run shows little, and are known within a factor of two"
         )

@@ -133,7 +133,7 @@ def _error_bars(dataset: NamedArrays) -> str:
     if "error_method" not in dataset:
         return ""
     levelled = bool(dataset["error_levelled"])
-    tail = "converged" if levelled else "NOT converged with the block length: lower bounds"
+    tail = "converged" if levelled else "not converged with the block length: lower bounds"
     if levelled and "lifetime_ps" not in dataset:
         # Short blocks hide the slowest part of the error.
         tail = (
@@ -159,8 +159,7 @@ def _schemes(dataset: NamedArrays) -> str:
 def _stability(dataset: NamedArrays) -> str:
     if "stability_text" not in dataset:
         return ""
-    verdict, text = (str(dataset[name].item()) for name in ("stability", "stability_text"))
-    return text if verdict == "stable" else text.replace(verdict, verdict.upper(), 1)
+    return str(dataset["stability_text"].item())
 
 
 def _run_length(dataset: NamedArrays) -> str:
@@ -249,27 +248,25 @@ def _width_comparison(dataset: NamedArrays) -> str:
 
 
 def equipartition_line(dataset: NamedArrays) -> str:
-    """State whether equipartition holds; a failure is in capitals."""
+    """State whether equipartition holds, and the largest deviation if it does not."""
     if "equipartition_text" not in dataset:
         return ""
     text = str(dataset["equipartition_text"].item()).removeprefix("equipartition ")
-    word, _, rest = text.partition(" ")
-    if word == "holds":
+    if text.startswith("holds"):
         return text
     off = dataset["equipartition_z"].values
     farthest = int(np.nanargmax(np.abs(off)))
     return (
-        f"{word.upper()} {rest}; largest deviation: set {farthest}, {off[farthest]:+.1f} "
+        f"{text}; largest deviation: set {farthest}, {off[farthest]:+.1f} "
         "standard errors; see figures/energies.png"
     )
 
 
 def thermostat_line(dataset: NamedArrays) -> str:
-    """State the verdict on the thermostat; anything but NVE is in capitals."""
+    """State the verdict on the thermostat."""
     if "thermostat" not in dataset:
         return ""
-    # NVE is in capitals anyway.
-    return f"{dataset['thermostat'].item().upper()}: {dataset['thermostat_text'].item()}"
+    return f"{dataset['thermostat'].item()}: {dataset['thermostat_text'].item()}"
 
 
 def lifetimes_line(dataset: NamedArrays) -> str:
@@ -298,7 +295,7 @@ def lifetimes_line(dataset: NamedArrays) -> str:
     named = ", ".join(str(g) for g in sets[:_NAMED_SETS])
     more = f" and {len(sets) - _NAMED_SETS} more" if len(sets) > _NAMED_SETS else ""
     word = "set" if len(sets) == 1 else "sets"
-    return f"{text}, but DISAGREE in {word} {named}{more}"
+    return f"{text}, but disagree in {word} {named}{more}"
 
 
 def conductivity_line(dataset: NamedArrays) -> str:

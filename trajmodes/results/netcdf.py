@@ -258,7 +258,7 @@ def require_kind(attributes: Mapping[str, Any], source: Path, kind: Kind) -> Non
 
 
 def _expected_file(kind: Kind) -> str:
-    return f"give the {kind.file} that `trajmodes {kind.command}` wrote"
+    return f"give the folder that `trajmodes {kind.command}` wrote, or its {kind.file}"
 
 
 def read_dataset(path: str | os.PathLike[str], kind: Kind) -> "xr.Dataset":

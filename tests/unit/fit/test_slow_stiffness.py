@@ -1,5 +1,6 @@
 """Error bars of a crystal whose stiffness follows a slow variable, as that of other modes."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from trajmodes.fit.fit import with_member_scatter
 from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.members.scatter import MemberScatter
 from trajmodes.fit.members.widening import widened
-from trajmodes.fit.quality import COHERENT, compared_with_lifetimes
+from trajmodes.fit.quality import COHERENT, compared_with_lifetimes, lower_bounds
 from trajmodes.phonons.modes import modes_at
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -198,6 +199,14 @@ def test_errors_are_lower_bounds_where_slow_energies_hide_what_modes_share(
     notes = [note for note in fit.notes if "are lower bounds: they may be" in note.text]
     assert above.any() == unknown
     assert [note.severity for note in notes] == ["warning"] * unknown
+
+
+def test_the_range_of_one_frequency_is_one_number(wave_runs):
+    supercell, (fit, *_), _ = wave_runs(memory=0.0)
+    modes = modes_of(fit, supercell)
+    exceed = np.where(modes.sets == modes.sets.max(), 2.0 * LOWER_BOUND, 1.0)
+    (note,) = lower_bounds(MemberScatter(exceed, 1.0, exceed, 3.0), modes)
+    assert re.search(r"of 1 of \d+ sets of modes, at [\d.]+ THz, are lower bounds", note.text)
 
 
 def test_widened_replicates_multiply_the_errors_of_frequencies(wave_runs):

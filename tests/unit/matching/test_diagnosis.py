@@ -214,7 +214,7 @@ def test_far_frames_of_one_field_do_not_show_the_highest_frequency(run, found, m
     far = replace(of_modes(run, found, np.linspace(5.0, 16.0, 31), 0.1), **{missing: None})
     verdict = diagnose(far, found).verdict
     assert not [one for one in verdict if "dense enough" in one.text]
-    assert any("too far for spectra" in one.text for one in verdict)
+    assert any("too far for an estimate" in one.text for one in verdict)
 
 
 def test_frames_that_resolve_the_motion_give_no_warning(run, found):

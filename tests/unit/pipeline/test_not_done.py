@@ -11,6 +11,7 @@ import pytest
 import trajmodes as tm
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
+from trajmodes.pipeline.check import show_check
 from trajmodes.pipeline.partial.not_done import PARTS, Had, not_done
 from trajmodes.results.netcdf import read_results
 
@@ -240,3 +241,12 @@ def test_a_fit_that_leaves_out_frames_is_not_projected(tmp_path):
     dump(path, "r", WHOLE)
     with pytest.raises(UsageError, match="single frames cannot be left out"):
         tm.run(job)
+
+
+@pytest.mark.parametrize(("frames", "words"), [(range(100), "not for spectra"), (WHOLE, "")])
+def test_a_check_counts_the_frames_that_spectra_need(tmp_path, frames, words):
+    path = dump(tmp_path / "run.lammpstrj", "rvf", frames)
+    text = show_check(tm.open(path, cell=CELL, timestep_fs=1.0))
+    assert words in text.splitlines()[0]
+    few = "too few frames for spectra and lifetimes: 100 without a gap"
+    assert (few in text) is bool(words)

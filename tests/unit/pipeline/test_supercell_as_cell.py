@@ -43,7 +43,7 @@ def test_a_snapshot_as_cell_gives_the_primitive_cell_of_the_average(tmp_path, no
     run = tm.open(run_of(ideal), cell=path, timestep_fs=1.0)
     assert run.supercell.crystal.n_sites == 2
     assert run.supercell.n_cells == 32
-    assert "primitive cell of 2 atoms, which is used" in texts(run)
+    assert "2-atom primitive cell, which is used" in texts(run)
     within = tm.open(run_of(ideal), cell=path, timestep_fs=1.0, symprec=3.0 * noise)
     assert within.supercell.crystal.n_sites == 2
     assert "moved by up to" in texts(within)

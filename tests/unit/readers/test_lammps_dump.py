@@ -68,6 +68,8 @@ def test_all_coordinate_variants_agree(tmp_path, source, columns, unwrapped):
         with_columns(tmp_path, source, columns.split()), ReadOptions(units="metal")
     )
     assert part.unwrapped is unwrapped
+    wrapped = [note.severity for note in part.notes if "nearest to its site" in note.text]
+    assert wrapped == ["note"] * (not unwrapped)
     assert part.ids.tolist() == full.ids.tolist()
     difference = whole(part).positions - whole(full).positions
     if not unwrapped:

@@ -141,6 +141,18 @@ def test_a_check_says_first_what_the_run_is_suited_for(concerns, words):
     assert "kinetic temperature  1403 ± 11 K, 3N − 3" in "\n".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("severity", "words"),
+    [
+        ("warning", "suited for force constants and for some spectra and lifetimes"),
+        ("note", "suited for force constants and for spectra and lifetimes"),
+    ],
+)
+def test_lines_that_are_lost_are_in_the_first_line(severity, words):
+    notes = [Note(severity, "lines above the Nyquist frequency are lost", concerns="spectra")]
+    assert words in printed(brief_of_check(check_rows(CHECK), notes)).splitlines()[0]
+
+
 def test_rounding_errors_are_printed_as_zero():
     values = {name: value for name, value, *_ in check_rows(CHECK)}
     assert values == {

@@ -252,6 +252,21 @@ def test_bands_compared(full, figures):
     ]
 
 
+def test_the_label_of_the_differences_is_no_longer_than_its_axis(figures):
+    figure = figures["renormalised"]
+    figure.canvas.draw()
+    below = figure.axes[1]
+    assert below.yaxis.label.get_window_extent().height < below.get_window_extent().height
+
+
+@pytest.mark.parametrize(("apart", "words"), [(-6.9e-5, "−0.0001 THz"), (-1e-6, "0 THz")])
+def test_a_median_has_no_digits_beyond_any_error(full, apart, words):
+    plain = full.drop_vars("timestep_ps", errors="ignore")
+    moved = plain.assign(freq_ratio_thz=plain["freq_harmonic_thz"] + apart)
+    texts = draw_renormalised(moved).axes[1].get_legend().get_texts()
+    assert f"displacements: median {words}" in " ".join(one.get_text() for one in texts)
+
+
 def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
     below = figures["renormalised"].axes[1]
     fitted, fitted_sem = (full[f"freq_harmonic_thz{x}"].values for x in ("", "_sem"))

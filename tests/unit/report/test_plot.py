@@ -302,3 +302,10 @@ def test_what_cannot_be_drawn_is_an_error(folder, tmp_path, name, given, message
 def test_results_without_the_data_are_an_error(full, axes):
     with pytest.raises(DataError, match="nothing to draw"):
         trajmodes.plot.gruneisen(full.drop_vars("band_gruneisen", errors="ignore"), axes)
+
+
+def test_an_unknown_format_names_those_that_there_are(folder, tmp_path):
+    with pytest.raises(UsageError, match='no format "xyz"') as caught:
+        plot_job(folder, ["bands"], output=str(tmp_path / "bands.xyz"))
+    assert ".pdf, .svg, .png or .csv" in caught.value.fix
+    assert not any(tmp_path.iterdir())

@@ -86,7 +86,7 @@ def test_files_with_time_stamps_are_read(dataset, tmp_path):
 def test_a_file_of_another_kind_is_refused(dataset, path, tmp_path):
     with pytest.raises(DataError, match="does not hold trajmodes normal equations") as caught:
         read_dataset(path, NORMAL_EQUATIONS)
-    assert "give the normal_equations.nc that `trajmodes fit` wrote" in caught.value.fix
+    assert "`trajmodes fit` wrote, or its normal_equations.nc" in caught.value.fix
     encode(dataset.drop_attrs(), tmp_path / "normal_equations.nc", NORMAL_EQUATIONS)
     assert read_dataset(tmp_path, NORMAL_EQUATIONS).drop_attrs().identical(dataset.drop_attrs())
 

@@ -1,5 +1,6 @@
 """Series of runs: polynomials in T, the same modes in all runs, soft modes, linewidths."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -276,6 +277,19 @@ def test_different_crystals_and_cutoffs_are_refused(crystals, springs):
     wide = replace(diamond.crystal, cell=1.1 * diamond.crystal.cell)
     with pytest.raises(DataError, match=r"strain of 10 %"):
         common_constants(["a", "b"], [diamond, replace(diamond, crystal=wide)])
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.005, 1.02])
+def test_the_cutoff_that_is_proposed_suits_both_runs(crystals, springs, stretch):
+    """Of a run with a longer range, and of one whose crystal has expanded."""
+    crystal = crystals["bcc"]
+    wide = replace(crystal, cell=stretch * crystal.cell)
+    with pytest.raises(DataError, match="such as ") as caught:
+        common_constants(["a", "b"], [springs(crystal, 7.5), springs(wide, 5.1)])
+    proposed = float(re.search(r"such as ([\d.]+) Å", caught.value.fix)[1])
+    assert 3.0 < proposed < 5.1
+    pair = [springs(one, proposed) for one in (crystal, wide)]
+    assert len(common_constants(["a", "b"], pair)) == 2
 
 
 def test_modes_are_followed_through_a_crossing(runs):

@@ -316,8 +316,11 @@ def _thermostat_text(
 
 def _value_text(value: tuple[float, float]) -> str:
     """Value and standard error, if it is known; zero without a sign."""
-    error = f" ± {value[1]:.2f}" if np.isfinite(value[1]) else " (error unknown)"
-    return f"{round(value[0], 2) + 0.0:.2f}{error}"
+    if not np.isfinite(value[1]):
+        return f"{round(value[0], 2) + 0.0:.2f} (error unknown)"
+    # A small error has one digit; one of rounding is zero.
+    digits = int(np.clip(np.ceil(-np.log10(value[1])), 2, 4)) if value[1] > 1e-4 else 2
+    return f"{round(value[0], digits) + 0.0:.{digits}f} ± {value[1]:.{digits}f}"
 
 
 def _in_phase_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:

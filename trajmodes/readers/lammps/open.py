@@ -291,9 +291,12 @@ def _missing_field_notes(layout: Layout, columns: tuple[tuple[str, ...], ...]) -
     """Note fields that the dump lacks, or contains in an inconvenient form."""
     notes: list[Note] = []
     if layout.coordinates is not None and not layout.coordinates.unwrapped:
-        text = "coordinates are wrapped into the box"
-        fix = "dump ID all custom N FILE id type xu yu zu"
-        notes.append(Note("warning", text, fix=fix, subject="box"))
+        text = (
+            "coordinates are wrapped into the box: each atom is taken at the image nearest to "
+            "its site, which is right if no atom leaves its site"
+        )
+        fix = "to see atoms that do, dump xu yu zu"
+        notes.append(Note("note", text, fix=fix, subject="box"))
     for name, there, fields in (
         ("velocities", layout.velocities, "vx vy vz"),
         ("forces", layout.forces, "fx fy fz"),

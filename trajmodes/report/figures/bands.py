@@ -274,14 +274,15 @@ def _draw_differences(axes: Axes, differences: list[_Difference]) -> None:
     axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in differences)))
     # Force constants may be given, and not fitted.
     axes.set_xlabel("Frequency of the force constants (THz)")
-    axes.set_ylabel("Measured − force constants (THz)")
+    axes.set_ylabel("Measured −\nforce constants (THz)")
     legend_above(axes, labelspacing=0.2)
 
 
 def _statistics(one: _Difference) -> str:
     """Median difference, and number of significant ones."""
     count = int((np.abs(one.value) > _SIGNIFICANT * one.sem).sum())
-    median = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
+    middle = round(float(np.median(one.value)), 4) + 0.0  # finer than any error
+    median = f"{middle:+.2g}".replace("-", "−") if middle else "0"
     return (
         f"median {median} THz, {count} of {len(one.value)} sets beyond {_SIGNIFICANT:g} errors"
     )

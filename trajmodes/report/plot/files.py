@@ -104,6 +104,7 @@ def plot_job(
     names = [name.replace("_", "-") for name in names]
     target = Path(output or f"{'-'.join(names)}.{look.format}")
     kind = target.suffix.removeprefix(".").lower() or look.format
+    _require_format(kind)
     with _style(look):
         figure = _figure(dataset, names, modes, look)
         if kind == "csv":
@@ -194,6 +195,18 @@ def _of_panels(
         if len(names) > 1:
             letter_panels((axes,), place - 1)
     return figure
+
+
+def _require_format(kind: str) -> None:
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - loads slowly
+
+    known = {"csv", *FigureCanvasBase.get_supported_filetypes()}
+    if kind not in known:
+        raise UsageError(
+            f'figures have no format "{kind}"',
+            why="the end of the name of the file is its format",
+            fix="end the name in .pdf, .svg, .png or .csv",
+        )
 
 
 def _require_consistent(names: Sequence[str], modes: Sequence[str], look: Look) -> None:

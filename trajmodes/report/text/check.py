@@ -49,8 +49,9 @@ def brief_of_check(rows: Sequence[CheckRow], notes: Sequence[Note]) -> Brief:
     )
 
 
-def _suited(notes: Iterable[Note]) -> str:
-    """State for which results the run is suited."""
+def _suited(notes: Sequence[Note]) -> str:
+    """State for which results the run is suited, and for which in part (a warning)."""
+    partly = any(note.severity == "warning" and note.concerns == "spectra" for note in notes)
     errors = {note.concerns for note in notes if note.severity == "error"}
     if "all" in errors:
         return "The run cannot be used as it is"
@@ -59,9 +60,10 @@ def _suited(notes: Iterable[Note]) -> str:
     yes = [text for concern, text in unfit.items() if concern not in errors]
     if not yes:
         return f"The run is suited neither for {' nor for '.join(no)}"
-    return f"The run is suited for {' and for '.join(yes)}" + f", not for {''.join(no)}" * bool(
-        no
-    )
+    if partly and unfit["spectra"] in yes:
+        yes[-1] = f"some {yes[-1]}"
+    end = f", not for {no[0]}" if no else ""
+    return f"The run is suited for {' and for '.join(yes)}{end}"
 
 
 def _sentence(value: str, unit: str, text: str) -> str:

@@ -23,6 +23,8 @@ from trajmodes.thermo.series.interpolation import (
 
 _NEGLIGIBLE = 1e-4
 """Weight below which a polynomial is left out of the replicates."""
+_BETWEEN_SHELLS = 0.1
+"""Least distance in Å of two shells between which a cutoff is proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +310,30 @@ def _other_pairs(
         reach = "" if known.cutoff is None else f" within {known.cutoff:.4g} Å"
         return f"{name} has {known.n_pairs} pairs{reach}"
 
+    cutoff = _common_cutoff(one, other)
+    such = "" if cutoff is None else f", such as {cutoff:.2f} Å"
     return DataError(
         f"the force constants of {other_name} and {one_name} are those of different pairs",
         why=f"{text(other_name, other)}, {text(one_name, one)}",
-        fix="fit all runs with the same cutoff (--cutoff2), between two shells of neighbours",
+        fix="fit all runs with the same cutoff (--cutoff2), between two shells of neighbours"
+        + such,
     )
+
+
+def _common_cutoff(one: ForceConstants, other: ForceConstants) -> float | None:
+    """Longest cutoff in Å well between shells, within which both have as many pairs."""
+    lengths = [np.sort(_pair_lengths(x)) for x in (one, other)]
+    reach = min(one.cutoff or lengths[0][-1], other.cutoff or lengths[1][-1])
+    edges = np.unique(np.append(np.concatenate(lengths).clip(max=reach), reach))
+    middles = (0.5 * (edges[1:] + edges[:-1]))[np.diff(edges) > _BETWEEN_SHELLS]
+    counts = [np.searchsorted(x, middles) for x in lengths]
+    common = middles[counts[0] == counts[1]]
+    return float(common[-1]) if len(common) else None
+
+
+def _pair_lengths(constants: ForceConstants) -> Floats:
+    """Distances (p,) in Å."""
+    sites = constants.crystal.sites
+    apart = constants.lattice + sites[constants.second] - sites[constants.first]
+    lengths: Floats = np.linalg.norm(apart @ constants.crystal.cell, axis=1)
+    return lengths
