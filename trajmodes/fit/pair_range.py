@@ -209,9 +209,9 @@ def _distinct(one: float, other: float) -> tuple[str, str]:
     >>> _distinct(0.1026174, 0.1026189)
     ('0.102617', '0.102619')
     >>> _distinct(0.1, 0.1)
-    ('0.1', '0.1')
+    ('0.10000', '0.10000')
     """
-    pairs = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(5, 10)]
+    pairs = [(f"{one:#.{digits}g}", f"{other:#.{digits}g}") for digits in range(5, 10)]
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 

@@ -86,6 +86,22 @@ def test_linewidths_that_no_two_runs_resolve_are_not_shown(made):
         assert ("n of FWHM" in text_of(Group(*series_parts(own)))) is is_shown
 
 
+def test_the_legend_of_exponents_hides_none_of_them(made):
+    dataset = made(-1000.0).dataset
+    n_sets = dataset.sizes["series_set"]
+    rng = np.random.default_rng(0)
+    axes = new_figure(3.0).add_axes((0.1, 0.1, 0.4, 0.8))
+    own = dataset.assign(
+        linewidth_exponent=("series_set", 1.0 + 0.3 * rng.standard_normal(n_sets)),
+        linewidth_exponent_sem=("series_set", rng.uniform(0.1, 1.5, n_sets)),
+        linewidth_exponent_mean=1.0,
+        linewidth_exponent_mean_sem=0.1,
+    )
+    figures.exponents_panel(axes, own)
+    axes.figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+
+
 def test_frequencies_and_bands_drawn_are_those_of_the_results(made):
     series = made(-1000.0)
     dataset = series.dataset

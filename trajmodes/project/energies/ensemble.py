@@ -279,6 +279,7 @@ def _thermostat_text(
     rho_e: tuple[float, float],
     control: tuple[float, float],
 ) -> str:
+    """State the verdict, what follows from it, and then what it is based on."""
     ratios = (
         f"the covariance of kinetic and total energy of the modes is {_value_text(rho_e)} of "
         "the canonical variance of the kinetic energy, and the variance of the kinetic energy "
@@ -286,31 +287,32 @@ def _thermostat_text(
     )
     if verdict is EnsembleVerdict.NVE:
         return (
-            f"{ratios}: the run was made at constant energy, or nearly so (a slow thermostat "
-            "such as Berendsen's with a time constant of several ps is not detected)"
+            "the run was made at constant energy, or nearly so (a slow thermostat such as "
+            "Berendsen's with a time constant of several ps is not detected); reason: " + ratios
         )
     if verdict is EnsembleVerdict.BERENDSEN:
         return (
-            f"{ratios}; the total energy falls whenever the kinetic energy is above its mean, "
-            f"and rises below it, at a rate of {_value_text(control)} per ps: Berendsen's "
-            f"thermostat was on, with a time constant of about {1.0 / control[0]:.2g} ps. The "
-            "energies are neither those of constant energy nor canonical: heat capacities and "
-            "fluctuations are unreliable, and energy may accumulate in few modes. Lines are "
-            "hardly broadened, since the thermostat acts on all modes together. For lifetimes "
-            "and heat capacities continue at constant energy (NVE)"
+            "Berendsen's thermostat was on, with a time constant of about "
+            f"{1.0 / control[0]:.2g} ps. The energies are neither those of constant energy nor "
+            "canonical: heat capacities and fluctuations are unreliable, and energy may "
+            "accumulate in few modes. Lines are hardly broadened, since the thermostat acts on "
+            "all modes together. For lifetimes and heat capacities continue at constant energy "
+            "(NVE). Reason: the total energy falls whenever the kinetic energy is above its "
+            f"mean, and rises below it, at a rate of {_value_text(control)} per ps; {ratios}"
         )
     if verdict is EnsembleVerdict.UNKNOWN:
         return (
-            f"{ratios}: this does not decide whether a thermostat was on (0 and ½ without one, "
-            "1 and 1 with one). With a thermostat, linewidths are upper bounds"
+            "energies do not decide whether a thermostat was on; with one, linewidths are "
+            f"upper bounds. Reason: {ratios} (0 and ½ without a thermostat, 1 and 1 with one)"
         )
     rescaled = verdict is EnsembleVerdict.ISOKINETIC
     how = "velocities were rescaled at every step" if rescaled else "a thermostat was on"
     return (
-        f"{ratios}: {how}. Lines are broadened: linewidths are upper bounds and lifetimes "
-        "lower bounds. A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz "
-        "at 0.5 ps; the effect of other thermostats does not follow from their settings. For "
-        "lifetimes equilibrate with the thermostat, then continue at constant energy (NVE)"
+        f"{how}. Lines are broadened: linewidths are upper bounds and lifetimes lower bounds. "
+        "For lifetimes equilibrate with the thermostat, then continue at constant energy "
+        "(NVE). A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz at 0.5 "
+        "ps; the effect of other thermostats does not follow from their settings. Reason: "
+        f"{ratios}"
     )
 
 

@@ -307,7 +307,8 @@ def exponents_panel(axes: Axes, dataset: NamedArrays) -> None:
         reach = max(0.5, 1.5 * float(np.nanquantile(np.abs(value - 1.0) + sem, 0.95)))
         axes.set_ylim(1.0 - reach, 1.0 + reach)
     axes.set(xlabel="Frequency (THz)", ylabel="n of Γ ∝ T$^n$")
-    axes.legend(handles=handles, loc="best", borderaxespad=0.3)
+    # Error bars of all lengths leave no room inside.
+    legend_above(axes, handles, ncols=2, columnspacing=0.8, handlelength=1.2)
 
 
 def legend_beside(axes: Axes) -> None:
