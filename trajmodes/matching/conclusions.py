@@ -24,6 +24,8 @@ _COARSE = 0.01
 """Rounding of coordinates relative to the rms displacement above which there is a note."""
 _SURELY = 3.0
 """Standard errors beyond which the time between frames is wrong."""
+_USUAL_PS = 0.01
+"""Time between frames that suffices for nearly all crystals."""
 _MARGIN = 1.3
 """Ratio of the Nyquist frequency to the lower bound of the highest frequency above which there
 is no note."""
@@ -178,7 +180,7 @@ def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> No
             f"{apart}, too far for an estimate of the highest frequency: lines above "
             f"{nyquist:.3g} THz, if there are any, are lost"
         )
-        return Note("warning", text, fix=lines(apart_ps=0.0))
+        return Note("warning", text, fix=lines(apart_ps=_USUAL_PS))
     if nyquist > _MARGIN * bound:
         text = f"frames are dense enough: Nyquist {nyquist:.3g} THz, motion up to at least "
         return Note("ok", f"{text}{bound:.3g} THz")
