@@ -210,7 +210,7 @@ def test_forces_on_the_atoms_are_a_warning(file, tmp_path):
     cell.write_text("bad\n2.9\n1 0 0\n0 1 0\n0 0 1\nNi Al\n1 1\nDirect\n0 0 0\n.5 .5 .45\n")
     code, text = run("potential", file, "--cell", cell, "-o", tmp_path / "out")
     assert code == 0, text
-    assert "the atoms are not at equilibrium" in text
+    assert "the atoms are not at equilibrium: the force on Ni of site 0 is" in text
     code, text = run(
         "potential", file, "--cell", cell, "--relax", "positions", "-o", tmp_path / "r"
     )

@@ -20,6 +20,7 @@ from trajmodes.phonons.born_von_karman.projection import force_constants_of, she
 from trajmodes.phonons.born_von_karman.shells import nearest_shells
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.pipeline.potentials.born_von_karman import bvk_job
+from trajmodes.pipeline.potentials.shell_table import read_shell_table, shell_table
 from trajmodes.pipeline.potentials.structures import named_structure
 from trajmodes.report.figures.potentials.shells import draw_constants
 from trajmodes.symmetry.translations import build_supercell
@@ -74,6 +75,20 @@ def test_a_table_becomes_force_constants_and_back(table, copper, tmp_path):
     again = tm.born_von_karman(out / "bvk.toml", out, shells=2)
     np.testing.assert_allclose(again["bvk_value_n_per_m"], np.stack([VALUES] * 2, 1), rtol=1e-8)
     assert sorted(p.name for p in (out / "figures").iterdir()) == ["bands.png", "constants.png"]
+
+
+def test_shells_of_equal_bonds_differ_in_their_sites(tmp_path, crystals):
+    """Na–Na and Cl–Cl of rock salt: sites in a table count from 0."""
+    shells = nearest_shells(crystals["rock salt"], 3)
+    path = tmp_path / "salt.toml"
+    made = shell_constants(shells, np.arange(1.0, 1.0 + len(shells.names)))
+    path.write_text(shell_table(made, "salt"), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert [f"sites = [{a}, {b}]" in text for a, b in [(0, 1), (0, 0), (1, 1)]] == [True] * 3
+    np.testing.assert_allclose(read_shell_table(path)[0].values, made.values, rtol=1e-9)
+    path.write_text(text.replace("sites = [1, 1]\n", ""), encoding="utf-8")
+    with pytest.raises(DataError, match=r"several shells(.|\n)*of sites \[1, 1\]"):
+        read_shell_table(path)
 
 
 def test_force_constants_with_errors_stand_beside_a_table(table, copper, tmp_path):

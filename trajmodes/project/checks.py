@@ -121,11 +121,11 @@ def _site_notes(
         if order is not None:
             raise _mismatch(
                 "sites are in another order: those of the run are numbers "
-                f"{' '.join(str(k + 1) for k in order)} of the force constants",
+                f"{' '.join(map(str, order))} of the force constants",
                 "the two cell files differ",
             )
         raise _mismatch(
-            f"site {int(difference.shift.argmax()) + 1} of the force constants is "
+            f"site {difference.shift.argmax()} of the force constants is "
             f"{farthest:.2f} Å from that of the run",
             "the force constants belong to another structure",
         )
@@ -133,7 +133,7 @@ def _site_notes(
         site = int(np.abs(difference.cells).max(axis=1).argmax())
         cell = " ".join(f"{x:+d}" for x in difference.cells[site])
         raise _mismatch(
-            f"site {site + 1} of the force constants is in another cell than that of the run, "
+            f"site {site} of the force constants is in another cell than that of the run, "
             f"{cell} lattice vectors away",
             "phases of polarisation vectors depend on the cells of the sites",
         )
@@ -167,7 +167,7 @@ def _mass_notes(
     if abs(difference.mass[site]) < NOTABLE.mass:
         return []
     text = (
-        f"site {site + 1} has {of_run.masses[site] / DALTON:.4f} Da in the run and "
+        f"site {site} has {of_run.masses[site] / DALTON:.4f} Da in the run and "
         f"{of_constants.masses[site] / DALTON:.4f} Da in the force constants"
     )
     if abs(difference.mass[site]) > SAME_CRYSTAL.mass:

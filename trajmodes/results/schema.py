@@ -50,7 +50,7 @@ DIMENSIONS = {
     "xyz_3": "Cartesian directions, third; of the third atom",
     "xyz_4": "Cartesian directions of the fourth atom",
     "reim": "real and imaginary part",
-    "site": "sites of the primitive cell",
+    "site": "sites of the primitive cell, from 0",
     "occupant": "elements on the sites, and empty sites",
     "pair": "pairs of atoms, first one in the home cell",
     "block": "delete-one-block estimates (jackknife)",

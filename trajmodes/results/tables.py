@@ -207,6 +207,10 @@ def energy_correlation_table(dataset: NamedArrays) -> Table:
     )
 
 
+def _of_site(name: str) -> str:
+    return variable_of(name).text + "; site s from 0, direction x"
+
+
 def _atoms_per_cell(dataset: NamedArrays) -> float:
     """Mean number of atoms in a primitive cell, without the empty sites."""
     n_sites = len(dataset["species"].values)
@@ -239,7 +243,7 @@ def density_table(dataset: NamedArrays) -> Table:
             "freedom per atom: 3, less the share of the centre of mass)",
             "density_A, density_x": "contributions of species A and of direction x (each kind "
             "sums to the total)",
-            "vdos_s_x": variable_of("vdos").text + "; site s from 0, direction x",
+            "vdos_s_x": _of_site("vdos"),
         },
     )
 
@@ -291,7 +295,7 @@ def energy_density_table(dataset: NamedArrays, *, by_site: bool = True) -> Table
         sites: Floats = dataset["map_site_power"].values.transpose(1, 2, 0, 3)
         for s, k in np.ndindex(sites.shape[:2]):
             columns[f"map_site_power_{s}_{'xyz'[k]}"] = sites[s, k].ravel()
-        meanings["map_site_power_s_x"] = variable_of("map_site_power").text
+        meanings["map_site_power_s_x"] = _of_site("map_site_power")
     return Table("Spectral energy density along the path", columns, meanings)
 
 

@@ -42,6 +42,10 @@ def test_a_violated_sum_rule_is_warned_of(crystals):
     ("change", "text"),
     [
         (lambda born: born[[0, 1, 3, 2, 4, 5]] + np.diag([1.0, 0, 0]), "break the symmetry"),
+        (
+            lambda born: born + np.eye(6)[4][:, None, None] * np.diag([2.0, 0, 0]),
+            "e, on site 4, O",
+        ),
         (lambda born: born[:3], "Born charges of 3 sites, and the crystal has 6"),
         (lambda born: 0 * born, "all Born charges are zero"),
         (lambda born: 0 * born + 2 * np.eye(3), "violate their sum rule"),

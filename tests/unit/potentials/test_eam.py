@@ -240,5 +240,5 @@ def test_species_that_the_potential_lacks_are_named(alloy):
 def test_atoms_at_one_place_are_named(alloy, triclinic):
     sites = triclinic.sites.copy()
     sites[2] = sites[1] + [1.0, 0.0, 0.0]
-    with pytest.raises(DataError, match="sites 2 and 3 are at the same place"):
+    with pytest.raises(DataError, match="sites 1 and 2 are at the same place"):
         alloy.state(replace(triclinic, sites=sites))

@@ -64,7 +64,7 @@ def test_a_nearly_collinear_triple_is_refused_by_name(degrees, refused):
 
     harmonic = of.HarmonicAngle(1.0, 180.0)
     if refused:
-        text = rf"O 2, C 1, O 3, {degrees:.2f}.*°(.|\n)*cosine_harmonic"
+        text = rf"O of site 1, C of site 0, O of site 2, {degrees:.2f}.*°(.|\n)*cosine_harmonic"
         with pytest.raises(DataError, match=text):
             forces(harmonic)
     else:  # k Δθ/r on each end
@@ -86,7 +86,8 @@ def test_ends_that_are_too_far_apart_make_no_angle():
 def test_angles_of_long_cutoffs_are_refused_before_they_fill_the_memory():
     crystal = Crystal.from_ase(bulk("Si"))
     angle = AngleTerm("Si", ("Si", "Si"), bending(of.constant(1.0)), (20.0, 20.0))
-    with pytest.raises(DataError, match=r"Si 1 is the centre of \d+ angles \(cutoffs of 20"):
+    text = r"Si of site 0 is the centre of \d+ angles \(cutoffs of 20"
+    with pytest.raises(DataError, match=text):
         ShellModel(Terms({}, {}, (), (angle,))).state(crystal)
 
 

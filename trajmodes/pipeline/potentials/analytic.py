@@ -216,7 +216,7 @@ def _of_state(state: State, crystal: Crystal) -> list[Note]:
         Note(
             "warning",
             f"the atoms are not at equilibrium: the force on {crystal.species[worst]} of site "
-            f"{worst + 1} is {forces[worst]:.3g} eV/Å",
+            f"{worst} is {forces[worst]:.3g} eV/Å",
             why="the structure was not relaxed with this potential",
             fix="use --relax positions, or --relax cell",
         )

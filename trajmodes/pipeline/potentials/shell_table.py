@@ -15,7 +15,8 @@ A table of constants has a crystal, a unit, and one entry for each shell::
     beta3 = 14.8
     beta3_error = 0.2
 
-The constants of shells that are not listed are zero. Other crystals are given by ``cell =
+If several shells have this bond, ``sites = [0, 1]`` of its two ends, from 0, selects one. The
+constants of shells that are not listed are zero. Other crystals are given by ``cell =
 "POSCAR"``, a path relative to the table, or by ``lattice`` (Å), ``positions`` (reduced
 coordinates), ``species``, and ``masses_da`` if these are not those of the elements.
 
@@ -114,7 +115,7 @@ def shell_table(found: ShellConstants, title: str) -> str:
     lines += [f"masses_da = {(crystal.masses / DALTON).tolist()}"]
     for h in range(found.n_shells):
         lines += ["", "[[shell]]", f"bond = {found.bonds[h].tolist()}"]
-        lines.append(f"sites = {(found.sites[h] + 1).tolist()}")
+        lines.append(f"sites = {found.sites[h].tolist()}")
         for n in np.flatnonzero(found.shell == h):
             key = ascii_name(found.names[n])
             lines.append(f"{key} = {found.values[n] / NEWTON_PER_METRE:.10g}")
@@ -205,11 +206,11 @@ def _shell_of(entry: Mapping[str, Any], shells: NeighbourShells, where: str) -> 
     bond = _bond(entry, where)
     near = np.linalg.norm(shells.indices - bond, axis=1) < 10.0 * _ROUNDING
     if "sites" in entry:
-        near &= (shells.sites + 1 == np.array(entry["sites"])).all(axis=1)
+        near &= (shells.sites == np.array(entry["sites"])).all(axis=1)
     if near.sum() == 1:
         return int(near.argmax())
     listed = ", ".join(
-        f"{row.tolist()} of sites {(pair + 1).tolist()}"
+        f"{row.tolist()} of sites {pair.tolist()}"
         for row, pair in zip(shells.indices, shells.sites, strict=True)
     )
     raise DataError(

@@ -82,7 +82,7 @@ def bond_functions(
     if len(lengths) and lengths.min() < _COINCIDENT:
         bond = int(lengths.argmin())
         raise DataError(
-            f"sites {bonds.first[bond] + 1} and {bonds.second[bond] + 1} are at the same place",
+            f"sites {bonds.first[bond]} and {bonds.second[bond]} are at the same place",
             why="the cell lists an atom twice",
             fix="check its positions",
         )

@@ -176,7 +176,7 @@ def triple_lists(terms: Terms, layout: Layout, particles: Particles) -> list[Tri
     length = np.linalg.norm(vectors, axis=1)
     kinds = np.array(layout.kinds)
     names = tuple(
-        f"{kind} {site + 1}" for kind, site in zip(layout.kinds, layout.site, strict=True)
+        f"{kind} of site {site}" for kind, site in zip(layout.kinds, layout.site, strict=True)
     )
     lists = []
     for term in terms.angles:

@@ -139,7 +139,7 @@ class TripleList:
             return
         k = bad[0]
         members = (self.ends[k, 0], self.centre[k], self.ends[k, 1])
-        atoms = ", ".join(self.names[m] if self.names else f"particle {m + 1}" for m in members)
+        atoms = ", ".join(self.names[m] if self.names else f"particle {m}" for m in members)
         degrees = np.degrees(np.arccos(np.clip(c[k], -1.0, 1.0)))
         raise DataError(
             f"three atoms of a harmonic angle are collinear: {atoms}, {degrees:.4f}°",
