@@ -152,6 +152,12 @@ class BlockSums(Generic[A]):
         """(b, …) one field of the sums, in order of time."""
         return np.array([getattr(sums, name) for sums in self.in_time_order()])
 
+    def counts(self: "BlockSums[S]", n_frames: int) -> Ints:
+        """(b,) frames of each block, in order of time; DataError unless all were summed."""
+        counts: Ints = self.stack("frames")
+        require_all_frames(int(counts.sum()), n_frames)
+        return counts
+
 
 class BlockReduction(ABC, Generic[Frames, S]):
     """A `Reduction` whose state is a `BlockSums`; subclasses define the sums."""

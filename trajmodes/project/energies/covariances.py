@@ -175,9 +175,9 @@ class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]
         DataError
             If frames are missing.
         """
-        counts = state.stack("frames")
-        require_all_frames(int(counts.sum()), self.n_frames)
-        means_bkqmn = state.stack("products") / counts[:, None, None, None, None]
+        counts = state.counts(self.n_frames)
+        products: Complexes = state.stack("products")
+        means_bkqmn = products / counts[:, None, None, None, None]
         covariance_bqmn = means_bkqmn[:, 0]
         at_zero = np.flatnonzero((self.projector.space.qpoints == 0.0).all(axis=1))
         total_bqm = state.stack("totals")[:, at_zero]

@@ -2,8 +2,7 @@
 
     U = ½ω²⟨|Q|²⟩,   W = −½⟨Re Q*𝓕⟩,   ω² = k_BT/⟨|Q|²⟩
 
-The error of U and W is the larger of two, as for ⟨uu⟩: the error from blocks of time, and the
-error due to lifetimes longer than a block (`energy_sem`), which the blocks do not show.
+The error of U and W is the larger of two (`larger_sem`), as for ⟨uu⟩.
 """
 
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import numpy as np
 
 from trajmodes.arrays import Floats, square_modulus
 from trajmodes.data.static.energies import PotentialEnergies
-from trajmodes.project.energies.standard_errors import block_sem, energy_sem, ratio_sem
+from trajmodes.project.energies.standard_errors import larger_sem, ratio_sem
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, require_all_frames
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
@@ -53,8 +52,7 @@ class PotentialReduction(BlockReduction[Amplitudes, PotentialSums]):
         DataError
             If frames are missing.
         """
-        counts = state.stack("frames")
-        require_all_frames(int(counts.sum()), self.n_frames)
+        counts = state.counts(self.n_frames)
         modes, portions = self.projector.modes, counts / counts.sum()
         means_bkqm = state.stack("products") / counts[:, None, None, None]
         square_bg = set_mean(means_bkqm[:, 0], modes)
@@ -67,19 +65,15 @@ class PotentialReduction(BlockReduction[Amplitudes, PotentialSums]):
         whole = members[known] @ potential[known] / (members[known] @ share[known])
         expected = np.where(known, whole * share, np.nan)
 
-        def sem(blocks: Floats) -> Floats:
-            larger: Floats = np.fmax(block_sem(blocks), energy_sem(blocks, members, expected))
-            return larger
-
         virial = virial_sem = anharmonicity = anharmonicity_sem = None
         if means_bkqm.shape[1] == 2:
             virial_bg = 0.5 * set_mean(means_bkqm[:, 1], modes)
-            virial, virial_sem = portions @ virial_bg, sem(virial_bg)
+            virial, virial_sem = portions @ virial_bg, larger_sem(virial_bg, members, expected)
             excess = virial / potential
             anharmonicity = excess - 1.0
             anharmonicity_sem = np.abs(excess) * ratio_sem(virial_bg, potential_bg)
         omega = omega_sem = None
-        potential_sem = sem(potential_bg)
+        potential_sem = larger_sem(potential_bg, members, expected)
         if self.temperature is not None:
             omega = np.sqrt(BOLTZMANN * self.temperature * share / (portions @ square_bg))
             omega_sem = 0.5 * omega * potential_sem / potential

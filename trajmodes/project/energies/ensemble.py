@@ -60,7 +60,7 @@ from trajmodes.arrays import Complexes, Floats, square_modulus
 from trajmodes.data.energies import Ensemble, EnsembleVerdict, Equipartition, ModeEnergies
 from trajmodes.project.energies.standard_errors import longest_sem
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.reduction import BlockSums, Sums, block_ranges, require_all_frames
+from trajmodes.streaming.reduction import BlockSums, Sums, block_ranges
 from trajmodes.units import BOLTZMANN
 
 _CONSTANT = 0.2
@@ -175,8 +175,7 @@ class KineticReduction:
             If frames are missing.
         """
         sums = state.blocks
-        counts_b = sums.stack("frames")
-        require_all_frames(int(counts_b.sum()), self.n_frames)
+        counts_b = sums.counts(self.n_frames)
         modes = self.projector.modes
         inside_qm = modes.weights[:, None] * (modes.sets >= 0)
         freedom = float((inside_qm * self.projector.shares).sum())

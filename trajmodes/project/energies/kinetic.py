@@ -4,15 +4,14 @@
 
 K and the temperature are those of `estimates` to the bit. Their errors are not: there half the
 total energy, which does not oscillate at 2ω, shows how slowly a mode exchanges energy. Here the
-blocks of K itself take its place. The error of K is the larger of two, as in `displaced`: that
-of the blocks, and that of a mode that keeps its energy for longer than a block (`energy_sem`).
+blocks of K itself take its place. The error of K is the larger of two (`larger_sem`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.energies import ModeEnergies
 from trajmodes.kernels import kernel
 from trajmodes.project.energies.modulations import (
@@ -20,9 +19,9 @@ from trajmodes.project.energies.modulations import (
     relaxation,
     temperature_sem,
 )
-from trajmodes.project.energies.standard_errors import block_sem, energy_sem
+from trajmodes.project.energies.standard_errors import larger_sem
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, require_all_frames
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
@@ -66,8 +65,7 @@ class VelocityEnergyReduction(BlockReduction[Amplitudes, SpeedSums]):
         DataError
             If frames are missing.
         """
-        counts = state.stack("frames")
-        require_all_frames(int(counts.sum()), self.n_frames)
+        counts = state.counts(self.n_frames)
         modes, portions = self.projector.modes, counts / self.n_frames
         kinetic_bqm = 0.5 * state.stack("squares") / counts[:, None, None]
         kinetic_bg = set_mean(kinetic_bqm, modes)
@@ -84,11 +82,11 @@ class VelocityEnergyReduction(BlockReduction[Amplitudes, SpeedSums]):
         freedom = (modes.weights[:, None] * inside)[inside].astype(np.int64)
         single[0, inside] = portions @ kinetic_bqm[:, inside]
         equal_n = 0.5 * BOLTZMANN * temperature * self.projector.shares[inside]
-        single_sem[0, inside] = _sem(kinetic_bqm[:, inside], freedom, equal_n)
+        single_sem[0, inside] = larger_sem(kinetic_bqm[:, inside], freedom, equal_n)
         return ModeEnergies(
             members=members,
             kinetic=portions @ kinetic_bg,
-            kinetic_sem=_sem(kinetic_bg, members, expected),
+            kinetic_sem=larger_sem(kinetic_bg, members, expected),
             potential=None,
             potential_sem=None,
             virial=None,
@@ -112,11 +110,6 @@ class VelocityEnergyReduction(BlockReduction[Amplitudes, SpeedSums]):
             lifetimes_in_run=lifetimes_in_run(relaxing),
             share=None if self.projector.occupied is None else equal_g,
         )
-
-
-def _sem(kinetic_bn: Floats, freedom: Ints, expected: Floats) -> Floats:
-    larger: Floats = np.fmax(block_sem(kinetic_bn), energy_sem(kinetic_bn, freedom, expected))
-    return larger
 
 
 @kernel()

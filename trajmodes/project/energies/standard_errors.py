@@ -140,6 +140,17 @@ def block_sem(blocks: Floats) -> Floats:
     return sem
 
 
+def larger_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
+    """Larger of two standard errors of a mean energy whose other half is not known.
+
+    They are the error from blocks of time, and the error due to lifetimes longer than a block
+    (`energy_sem`), which the blocks do not show. Arguments are those of `energy_sem`, with
+    blocks of the kinetic or the potential energy alone.
+    """
+    larger: Floats = np.fmax(block_sem(blocks), energy_sem(blocks, members, expected))
+    return larger
+
+
 def longest_sem(blocks: Floats) -> Floats:
     """Estimate the standard error of a mean whose correlation time may be as long as a block.
 
