@@ -13,7 +13,6 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.plot.draw import draw_panel, set_of
 from trajmodes.report.plot.panels import PANELS
 from trajmodes.results.netcdf import read_arrays
 
@@ -41,6 +40,7 @@ def _drawn(
     number: int | None = None,
 ) -> "Axes":
     from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - loads matplotlib
+    from trajmodes.report.plot.draw import draw_panel, set_of  # noqa: PLC0415
 
     if isinstance(results, str | os.PathLike):
         dataset: NamedArrays = read_arrays(results)

@@ -1,22 +1,25 @@
-"""A panel of the list, drawn into given axes with its labels and a legend."""
+"""A panel of the list, drawn into given axes with its labels and a legend.
+
+The module loads matplotlib; those that only name panels do not import it.
+"""
 
 import textwrap
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.project.selected_modes import parse_modes
+from trajmodes.report.figures.style import legend_above
 from trajmodes.report.plot.panel import Panel, missing
 from trajmodes.report.plot.panels import PANELS
 from trajmodes.results.contents import modes_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 _WIDEST_LEGEND = 1.05
 """Largest width of a legend in one row, in units of that of its panel."""
@@ -35,7 +38,7 @@ _LEAST_CHARACTERS = 12
 def draw_panel(
     name: str,
     dataset: NamedArrays,
-    axes: "Axes",
+    axes: Axes,
     *more: Any,
     legends: set[tuple[str, ...]] | None = None,
 ) -> Any:
@@ -83,8 +86,6 @@ def draw_panel(
     axes.set(**{name: text for name, text in labels.items() if text})
     entries = getattr(home, panel.entries)(dataset) if panel.entries else ()
     if len(entries) > 1:
-        from trajmodes.report.figures.style import legend_above  # noqa: PLC0415 - loads slowly
-
         legend_above(axes, entries, ncols=3)
     _put_legend(axes, _BESIDE_SCALE if panel.colours and drawn is not None else 1.0)
     legend = axes.get_legend()
@@ -109,7 +110,7 @@ def _home(panel: Panel) -> ModuleType:
     return import_module(f"trajmodes.report.{panel.maker.rpartition('.')[0]}")
 
 
-def _put_legend(axes: "Axes", share: float) -> None:
+def _put_legend(axes: Axes, share: float) -> None:
     """Put a legend above a panel that has none; stack entries that are wider than the panel.
 
     The panel will have this share of its present width. A layout that is made later would leave
@@ -127,8 +128,6 @@ def _put_legend(axes: "Axes", share: float) -> None:
             # The entries are not of what was drawn.
             handles = [one for one in legend.legend_handles if one is not None]
             texts = [text.get_text() for text in legend.get_texts()]
-    from trajmodes.report.figures.style import legend_above  # noqa: PLC0415 - loads slowly
-
     for n_columns in (3, 2, 1):
         made = legend_above(axes, handles, labels=texts, ncols=n_columns)
         if made.get_window_extent().width < _WIDEST_LEGEND * wide:
@@ -140,10 +139,8 @@ def _put_legend(axes: "Axes", share: float) -> None:
         _break(text, _WIDEST_TEXT * wide - beside)
 
 
-def _break_labels(axes: "Axes") -> None:
+def _break_labels(axes: Axes) -> None:
     """Break labels that are longer than their axis, and titles wider than the panel."""
-    from matplotlib.text import Text  # noqa: PLC0415 - loads slowly
-
     panel = axes.get_window_extent()
     titles = {axes.get_title(place) for place in ("left", "center", "right")}
     long = [one for one in axes.findobj(Text) if one.get_text() in titles]
@@ -156,7 +153,7 @@ def _break_labels(axes: "Axes") -> None:
             _break(one.yaxis.label, panel.height)
 
 
-def _lift_titles(axes: "Axes") -> None:
+def _lift_titles(axes: Axes) -> None:
     """Put the titles above a legend that stands above the panel."""
     legend = axes.get_legend()
     if legend is None:
@@ -168,7 +165,7 @@ def _lift_titles(axes: "Axes") -> None:
                 axes.set_title(text, loc=place, pad=height * _POINTS / axes.figure.dpi + _APART)
 
 
-def _break(text: "Text", room: float) -> None:
+def _break(text: Text, room: float) -> None:
     """Break a text that is longer than the available length in pixels."""
     words, extent = text.get_text(), text.get_window_extent()
     length = max(extent.width, extent.height)

@@ -11,7 +11,6 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.errors import UsageError
 from trajmodes.report.figures.catalogue import Drawing
 from trajmodes.report.numbers import counted
-from trajmodes.report.plot.draw import draw_panel, numbers_of, set_of
 from trajmodes.report.plot.panels import PANELS, parts_of, possible_panels
 from trajmodes.report.write import outputs_of
 from trajmodes.results.netcdf import read_arrays
@@ -164,6 +163,7 @@ def _of_panels(
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     from trajmodes.report.figures.style import letter_panels  # noqa: PLC0415
+    from trajmodes.report.plot.draw import draw_panel, numbers_of, set_of  # noqa: PLC0415
 
     _require_consistent(names, modes, look)
     drawn = [
