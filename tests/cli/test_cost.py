@@ -1,4 +1,4 @@
-"""Memory that is predicted is what `trajmodes run` and fits of many parameters take."""
+"""Memory that is predicted is what the commands and fits of many parameters take."""
 
 import re
 import subprocess
@@ -74,15 +74,21 @@ def test_memory_is_predicted_within_a_quarter(tmp_path):
     words = [str(DEMO / "zirconium.lammpstrj.xz"), "--cell", str(DEMO / "POSCAR")]
     program = [sys.executable, "-c", RUN]
     check = subprocess.run(
-        [*program, "check", *words], capture_output=True, text=True, check=True
+        [*program, "check", "--verbose", *words], capture_output=True, text=True, check=True
     )
-    promised = float(re.search(r"memory of a run +([\d.]+)", check.stdout)[1])
+    ratios = {}
+    constants = ["--force-constants", str(tmp_path / "fit")]
+    steps = {"run": ("run", []), "fit": ("fit", []), "project": ("projection", constants)}
     # The first run of an installation compiles its kernels, which takes memory of its own.
-    for name in ("first", "second"):
-        out = ["-o", str(tmp_path / name)]
+    for command in ("run", *steps):
+        step, more = steps[command]
+        out = ["-o", str(tmp_path / command)]
         done = subprocess.run(
-            [*program, "run", *words, *out], capture_output=True, text=True, check=True
+            [*program, command, *words, *more, *out], capture_output=True, text=True, check=True
         )
-    taken = int(re.search(r"peak (\d+)", done.stderr)[1]) * 1024 / 1e9
-    assert 0.75 < promised / taken < 1.25
+        promised = float(re.search(rf"memory of a {step} +([\d.]+)", check.stdout)[1])
+        ratios[command] = (
+            promised * 1e9 / (int(re.search(r"peak (\d+)", done.stderr)[1]) * 1024)
+        )
+    assert all(0.75 < ratio < 1.25 for ratio in ratios.values()), ratios
     assert re.search(r"time of a run +\d", check.stdout)

@@ -44,7 +44,14 @@ from trajmodes.matching.conclusions import stored_forces_advice
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.conductivity import conducting_layer
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.fit_choices import Plan, cutoffs_of, fit_options, plan_of
+from trajmodes.pipeline.fit_choices import (
+    Plan,
+    SpeciesPlan,
+    cutoffs_of,
+    fit_options,
+    plan_of,
+    species_plan_of,
+)
 from trajmodes.pipeline.job_folder import MOST_FOR_PHONOPY
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import leaves_out_frames
@@ -254,7 +261,8 @@ def _noise_note(
     return noise_note(noise, sigma, found=found, damping_ps=damping_ps, fix=fix)
 
 
-_LIBRARIES_BYTES = 0.47e9
+_LIBRARIES_BYTES, _NOT_IN_FIT_BYTES = 0.47e9, 0.07e9
+"""Memory of the libraries, and of those that `trajmodes fit` does not load."""
 _COPIES = 2.3
 """Memory of the solution, relative to covariances."""
 _SERIES_BYTES = 26e3
@@ -272,16 +280,17 @@ _SOLUTION = 0.7
 """Time of the solution for many parameters, relative to products with as many operations."""
 
 
-def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
+def cost_of(run: LoadedRun, plan: Plan, species: SpeciesPlan | None) -> dict[str, Finding]:
     """Predict memory and time of `trajmodes run`; time for force constants of second order.
 
     Memory is the sum of that of the libraries, of cached pieces of compressed files and
     objects, and of the largest of three steps: the solution (with covariances and normal
     equations in blocks of time), the projection, and phonopy's object. The first two steps also
-    hold frames. Time is the sum of that of reading, measured on one block of frames, and of the
-    steps. The cost of the steps was measured on one computer (silicon, gallium nitride and
-    gold, 8 to 46 656 atoms), and is scaled by the speed of a matrix product on this one. The
-    time holds for a computer without other load.
+    hold frames. `trajmodes fit` has the first step alone, and `trajmodes project` the second,
+    both without frames. Time is the sum of that of reading, measured on one block of frames,
+    and of the steps. The cost of the steps was measured on one computer (silicon, gallium
+    nitride and gold, 8 to 46 656 atoms), and is scaled by the speed of a matrix product on this
+    one. The time holds for a computer without other load.
     """
     supercell, space = run.supercell, half_space(run.supercell)
     expansion, many, n_blocks = plan.expansion, plan.many, plan.n_blocks
@@ -289,17 +298,22 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
     workers = available_processors()
     equations = 0.0 if many else 8.0 * n_blocks * n_parameters**2
     fit = _COPIES * n_blocks * covariance_bytes(space) + plan.equation_bytes
+    fit += 0.0 if species is None else species.equation_bytes
     series = space.n_qpoints * 3 * supercell.crystal.n_sites
     with_phonopy = supercell.n_atoms <= MOST_FOR_PHONOPY
     translations = float(supercell.n_atoms * supercell.n_cells) if with_phonopy else 0.0
     frames_bytes = bytes_in_memory(run.trajectory)
-    passes_bytes = frames_bytes + max(fit, equations + _SERIES_BYTES * series)
-    memory = _LIBRARIES_BYTES + bytes_kept(run.trajectory.paths)
-    memory += max(passes_bytes, _PHONOPY_BYTES * translations)
-    found = {"memory of a run": Finding(round(memory / 1e9, 2), "GB", "about")}
+    projection = _SERIES_BYTES * series
+    passes = frames_bytes + max(fit, equations + projection)
+    whole = max(passes, _PHONOPY_BYTES * translations)
+    always = _LIBRARIES_BYTES + bytes_kept(run.trajectory.paths)
+    steps_bytes = {"run": whole, "fit": fit - _NOT_IN_FIT_BYTES, "projection": projection}
+    found = {
+        f"memory of a {name}": Finding(round((always + one) / 1e9, 2), "GB", "about")
+        for name, one in steps_bytes.items()
+    }
     if expansion.orders[-1] > 2 or plan.options.regularised:
         return found
-
     slower = _product_seconds() / _REFERENCE_S
     if many:
         products = solution_operations(expansion, space, n_blocks) / (2.0 * _SIZE**3)
@@ -314,8 +328,8 @@ def cost_of(run: LoadedRun, plan: Plan) -> dict[str, Finding]:
         1e-4 * series,
         4.6e-7 * translations + (1.5e-7 * supercell.n_atoms**2 if with_phonopy else 0.0),
     )
-    passes = _PASSES_OF_KEPT if frames_bytes else _PASSES
-    seconds = passes * _reading_seconds(run) / workers + slower * sum(steps)
+    n_passes = _PASSES_OF_KEPT if frames_bytes else _PASSES
+    seconds = n_passes * _reading_seconds(run) / workers + slower * sum(steps)
     rounded = float(f"{seconds:.2g}")
     time = Finding(rounded, "s", f"about, with {workers} workers")
     return found | {"time of a run": time}
@@ -348,12 +362,18 @@ def show_check(run: LoadedRun, *, verbose: bool = False) -> str:
     """Text of a check for the terminal, brief or with all quantities and notes."""
     group = space_group(run.supercell.crystal)
     expansion = expansion_of(group, run.supercell, cutoffs_of(run.job))
-    plan = plan_of([run], expansion, fit_options(run.job, [run]))
-    rows = check_rows({**run.diagnosis.figures, **cost_of(run, plan)})
+    options = fit_options(run.job, [run])
+    plan, species = plan_of([run], expansion, options), None
+    refusals = [] if plan.refusal is None else [plan.refusal]
+    try:
+        species = species_plan_of([run], expansion, options, None)
+    except UsageError as error:
+        refusals.append(error)
+    rows = check_rows({**run.diagnosis.figures, **cost_of(run, plan, species)})
     found, noise = [*run.notes, *run.diagnosis.verdict], noise_in_sample(run)
-    error = plan.refusal
-    if error is not None:
-        found.append(Note("error", error.what, why=error.why, fix=error.fix, concerns="fit"))
+    found += [
+        Note("error", one.what, why=one.why, fix=one.fix, concerns="fit") for one in refusals
+    ]
     found += _few_frames(run)
     if noise is not None:
         found = [noise.note, *(note for note in found if note.subject != "net-force")]

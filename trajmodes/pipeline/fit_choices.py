@@ -151,6 +151,8 @@ class SpeciesPlan(NamedTuple):
     pairs: SpeciesExpansion
     n_blocks: int
     """Blocks of time of each run."""
+    equation_bytes: float
+    """Memory of their normal equations and of the solution."""
 
     def rows(self, run: int, n_frames: int) -> SpeciesRows:
         """Reduction of one of the runs."""
@@ -186,7 +188,8 @@ def species_plan_of(
     refusal = why_too_large(pairs.expansion, options, n_stored, n_copies=n_copies)
     if refusal is not None:
         raise refusal
-    return SpeciesPlan(pairs, n_blocks)
+    needed = fit_bytes(pairs.expansion, options, n_stored, n_copies=n_copies)
+    return SpeciesPlan(pairs, n_blocks, needed)
 
 
 def scheme_notes(
