@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from springs.simple_cubic import BEND, CUBIC, SIDE, STIFF, simple_cubic
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
@@ -25,31 +26,7 @@ from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
-STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
-SIDE = 3.0
 Q_LIST = np.array([[0.5, 0, 0], [0.2, 0.1, 0.4], [0, 0, 0]])
-
-
-def simple_cubic(stiff: float = STIFF, bend: float = BEND, cubic: float = CUBIC):
-    """Bonds of the six neighbours with φ'' = stiff, φ'/r = bend and φ''' = cubic."""
-    crystal = Crystal(np.eye(3) * SIDE, np.zeros((1, 3)), ("Si",), np.array([28.0 * DALTON]))
-    steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
-    along = np.einsum("pi,pj->pij", steps, steps)
-    hessian = stiff * along + bend * (np.eye(3) - along)
-    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
-    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
-    third = cubic * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / SIDE * mixed
-    zero = np.zeros((6, 3), dtype=int)
-    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
-    triplets = ClusterConstants(
-        np.zeros((18, 3), dtype=int),
-        np.concatenate([np.stack(x, axis=1) for x in cells]),
-        np.concatenate([third, third, -third]),
-    )
-    return ForceConstants(
-        crystal, np.zeros(7, int), np.zeros(7, int), np.concatenate([zero[:1], steps]),
-        np.concatenate([hessian.sum(axis=0)[None], -hessian]), triplets=triplets,
-    )  # fmt: skip
 
 
 def test_simple_cubic_crystal_agrees_with_the_closed_form():

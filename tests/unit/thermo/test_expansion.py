@@ -6,42 +6,17 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.data.crystal import Crystal
+from springs.simple_cubic import SIDE, simple_cubic
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.errors import DataError
 from trajmodes.phonons.anharmonic.gruneisen import mean_gruneisen
 from trajmodes.thermo.elasticity import elasticity
 from trajmodes.thermo.expansion import thermal_expansion
 from trajmodes.thermo.thermodynamics import thermodynamics
-from trajmodes.units import BOLTZMANN, DALTON
+from trajmodes.units import BOLTZMANN
 
-SIDE = 3.0
 MESH = (5, 5, 5)
 RNG = np.random.default_rng(3)
-
-
-def simple_cubic(stiff=5.0, bend=0.4, cubic=-20.0) -> ForceConstants:
-    """Bonds of the six neighbours with φ'' = stiff, φ'/r = bend and φ''' = cubic."""
-    crystal = Crystal(np.eye(3) * SIDE, np.zeros((1, 3)), ("Si",), np.array([28.0 * DALTON]))
-    steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
-    along = np.einsum("pi,pj->pij", steps, steps)
-    hessian = stiff * along + bend * (np.eye(3) - along)
-    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
-    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
-    third = cubic * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / SIDE * mixed
-    zero = np.zeros((6, 3), dtype=int)
-    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
-    triplets = ClusterConstants(
-        np.zeros((18, 3), dtype=int),
-        np.concatenate([np.stack(x, axis=1) for x in cells]),
-        np.concatenate([third, third, -third]),
-    )
-    return ForceConstants(
-        crystal, np.zeros(7, int), np.zeros(7, int), np.concatenate([zero[:1], steps]),
-        np.concatenate([hessian.sum(axis=0)[None], -hessian]), triplets=triplets,
-    )  # fmt: skip
-
-
 KELVIN = np.array([50.0, 300.0, 5000.0])
 
 
