@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+import trajmodes.readers.text.places
 import trajmodes.streaming.schedule
 from simulations.imd import frame, start
+from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
+from trajmodes.errors import DataError
+from trajmodes.formats.open import open_trajectory
+from trajmodes.machine import read_at
 from trajmodes.pipeline.job_folder import Log, Written, no_bars
 from trajmodes.pipeline.live.growth import Growth
+from trajmodes.pipeline.live.reopened import reopened
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.run import run_job
 from trajmodes.units import THZ
@@ -72,6 +78,59 @@ def test_renewals_read_new_frames_only_until_there_are_twice_as_many(
     # A fit and a projection; spectra of a run with a gap are begun anew.
     n_read = [2 * 600, 2 * 100, 0, 2 * 1250, 400 + 1650, 2 * 150]
     assert [n for _, n in found] == n_read
+
+
+def test_the_bytes_read_by_a_renewal_are_those_of_its_new_frames(sent, tmp_path, monkeypatch):
+    live = Renewals(sent, tmp_path, monkeypatch)
+    counts = []
+
+    def counted(descriptor: int, buffer: memoryview, offset: int) -> int:
+        counts.append(read_at(descriptor, buffer, offset))
+        return counts[-1]
+
+    monkeypatch.setattr(trajmodes.readers.text.places, "read_at", counted)
+    n_bytes = {}
+    for n in (600, 700, 1100, 1200):
+        counts.clear()
+        live.renewed(n)
+        n_bytes[n] = sum(counts)
+    assert n_bytes[700] == n_bytes[1200]
+    # By the fit and the projection, and the headers, times and boxes.
+    assert 2.0 < n_bytes[700] / (100 * len(sent[0])) < 2.2
+
+
+UNITS = ReadOptions(units="metal")
+
+
+@pytest.mark.parametrize("n_added", [0, 1, 40])
+def test_a_recording_opened_again_is_that_opened_anew(sent, tmp_path, n_added):
+    path = tmp_path / "stream.imd"
+    path.write_bytes(start() + b"".join(sent[1490:1505]))
+    earlier = open_trajectory(path, UNITS)
+    with path.open("ab") as file:
+        file.write(b"".join(sent[1505 : 1505 + n_added]))
+    ours, theirs = reopened(earlier, UNITS), open_trajectory(path, UNITS)
+    for name in ("steps", "times_ps"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert ours.segments == theirs.segments == ((0, 10), (10, 15 + n_added))
+    assert (ours.interval_ps, ours.notes) == (theirs.interval_ps, theirs.notes)
+    assert ours.n_bytes == theirs.n_bytes
+    blocks = (one.read(0, 15 + n_added) for one in (ours, theirs))
+    np.testing.assert_array_equal(*(one.positions for one in blocks))
+
+
+def test_damage_of_an_added_frame_and_another_recording_are_errors(sent, tmp_path):
+    path = tmp_path / "stream.imd"
+    path.write_bytes(start() + b"".join(sent[:20]))
+    earlier = open_trajectory(path, UNITS)
+    damaged = bytearray(sent[25])
+    damaged[3] ^= 1
+    path.write_bytes(start() + b"".join([*sent[:25], damaged, *sent[26:30]]))
+    with pytest.raises(DataError, match=r"a packet of time has the header .*frame 25"):
+        reopened(earlier, UNITS)
+    path.write_bytes(start() + b"".join(sent[100:130]))
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        reopened(earlier, UNITS)
 
 
 def test_results_are_those_of_the_file_on_modes_of_the_first_frames(

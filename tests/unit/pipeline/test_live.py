@@ -1,6 +1,7 @@
 """Frames received from a simulation: what is recorded, and how it ends."""
 
 import errno
+import io
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import struct
 import threading
 import time
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,7 +31,13 @@ from simulations.imd import (
 )
 from trajmodes.config.job import job_of
 from trajmodes.config.live import LiveOptions
-from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
+from trajmodes.errors import (
+    DataError,
+    LockedError,
+    StorageError,
+    TrajmodesWarning,
+    UsageError,
+)
 from trajmodes.formats.open import open_trajectory
 from trajmodes.pipeline.job_folder import Written
 from trajmodes.pipeline.live.conditions import most_of
@@ -90,6 +98,15 @@ def test_another_simulation_on_the_port_is_not_recorded(tmp_path):
     )
     found = record(Simulation(one, other), tmp_path / "a")
     assert (found.n_frames, found.ending) == (2, "another simulation answers")
+
+
+@pytest.mark.parametrize("answer", [b"", start()[:9], b"HTTP/1.1 400 Bad Request"])
+def test_what_answers_in_place_of_the_simulation_is_its_end(tmp_path, answer):
+    """A tunnel to a computer whose simulation has ended closes each new connection at once."""
+    one = sending(*frames(0, 1))
+    found = record(Simulation(one, lambda client: client.sendall(answer)), tmp_path / "a")
+    assert (found.n_frames, found.ending, found.error) == (2, "the simulation ended", None)
+    assert (tmp_path / "a").read_bytes() == start() + b"".join(frames(0, 1))
 
 
 @pytest.mark.parametrize(
@@ -329,6 +346,23 @@ def test_an_existing_recording_is_not_replaced(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"precious"
 
 
+def test_a_recording_that_cannot_be_begun_is_not_left(tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        """A file on a full disk."""
+
+        def write(self, _data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, **_more: Full(path, mode))
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left))
+    with pytest.raises(StorageError, match="a could not be written"):
+        Recorder(Client(address_of(simulation.address), wait_s=5.0), tmp_path / "a")
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    assert not (tmp_path / "a").exists()
+
+
 def results_of(n_frames: int) -> SimpleNamespace:
     """Results whose errors are those of so many frames."""
     error = 1.0 / np.sqrt(n_frames)
@@ -359,8 +393,9 @@ def analysed(monkeypatch):
     return found
 
 
-def watch(simulation, folder, **options):
-    job = job_of("live", [simulation.address], {"output": str(folder), "units": "metal"})
+def watch(simulation, folder, chosen=None, **options):
+    given = {"output": str(folder), "units": "metal", "frames": chosen or (0, None, 1)}
+    job = job_of("live", [simulation.address], given)
     given = LiveOptions(renew=0.1, wait=2.0, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrajmodesWarning)
@@ -439,6 +474,31 @@ def test_too_few_frames_are_an_error_at_the_end_alone(tmp_path, analysed):
     with pytest.raises(DataError, match="too few"):
         watch(simulation, tmp_path, until="frames 12")
     assert len(analysed) > 1
+
+
+def test_frames_that_are_left_out_are_waited_for(tmp_path, analysed):
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.005))
+    done = watch(simulation, tmp_path, chosen=(100, None, 1), until="frames 200")
+    assert (done.n_frames, analysed[-1]) == (200, 100)
+    simulation = Simulation(sending(*frames(*range(30))))
+    with pytest.raises(UsageError, match=r"frames 100: are requested, but there are 30"):
+        watch(simulation, tmp_path / "b", chosen=(100, None, 1))
+
+
+def test_a_locked_folder_is_tried_again(tmp_path, monkeypatch):
+    found: list[int] = []
+
+    def run_job(_job, **_more):
+        found.append(len(found))
+        if len(found) == 1:
+            raise LockedError("another process writes to this results folder")
+        return Written(results_of(100), {})
+
+    monkeypatch.setattr(Growth, "is_possible", False)
+    monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.02))
+    assert watch(simulation, tmp_path, until="frames 60").n_frames == 60
+    assert len(found) > 1
 
 
 @pytest.mark.usefixtures("analysed")

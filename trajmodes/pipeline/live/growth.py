@@ -8,15 +8,18 @@ of frames has doubled.
 from dataclasses import replace
 
 from trajmodes.config.job import Job
-from trajmodes.errors import TrajmodesError
+from trajmodes.errors import DataError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.matching.temperatures import PROVABLE_UNITS
 from trajmodes.pipeline.job_folder import StartBar, Written
 from trajmodes.pipeline.live.growing import GROWTH, Growing
 from trajmodes.pipeline.live.modes import FittedModes, GivenModes
+from trajmodes.pipeline.live.reopened import reopened
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import block_frames, kept_by
+
+_ALL_FRAMES = (0, None, 1)
 
 
 class Growth:
@@ -26,6 +29,7 @@ class Growth:
         """Prepare the analysis of the recording, which is the trajectory of the job."""
         self._job = job
         self._modes: GivenModes | FittedModes | None = None
+        self._recording: Trajectory | None = None
         self._passes = Growing()
         self._n_first = 0
 
@@ -56,8 +60,8 @@ class Growth:
             run = replace(modes.run, trajectory=frames)
             with kept_by(self._passes):
                 written = modes.written(run, command, bars)
-        except TrajmodesError:
-            self._modes = None
+        except DataError:
+            self._modes = self._recording = None
             raise
         return written, frames.n_frames
 
@@ -74,9 +78,11 @@ class Growth:
         known = run.trajectory
         proved = (one for one in PROVABLE_UNITS if one == known.unit_style)
         units = self._job.reading.units or next(proved)
-        reading = replace(self._job.reading, units=units)
-        found = open_trajectory(self._job.trajectory, reading)
-        return replace(found, atoms=known.atoms, paths=())
+        reading = replace(self._job.reading, units=units, frames=_ALL_FRAMES)
+        found = None if self._recording is None else reopened(self._recording, reading)
+        self._recording = found or open_trajectory(self._job.trajectory, reading)
+        chosen = select_frames(self._recording, *self._job.reading.frames)
+        return replace(chosen, atoms=known.atoms, paths=())
 
 
 def _in_whole_blocks(run: Trajectory) -> Trajectory | None:

@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,17 +64,10 @@ class Recorder(Thread):
         self.error: TrajmodesError | None = None
         self._session = client.open()
         try:
-            file = path.open("xb", buffering=0)
-        except OSError as error:
+            file = _created(path, self._session.start())
+        except TrajmodesError:
             client.leave(Packet.DISCONNECT)
-            if isinstance(error, FileExistsError):
-                raise UsageError(
-                    "the recording exists already",
-                    where=str(path),
-                    fix="name another one with --record, or another folder with -o",
-                ) from None
-            raise storage_error(path, error) from error
-        file.write(self._session.start())
+            raise
         self._writer = Writer(path, file)
 
     @property
@@ -184,7 +177,8 @@ class Recorder(Thread):
         self.is_waiting, self.is_paused = True, False
         try:
             session = self._client.open()
-        except UsageError:
+        except (UsageError, DataError):
+            # A tunnel to the computer of the simulation answers, and ends the connection.
             self.ending = "the simulation ended"
             return None
         finally:
@@ -194,3 +188,24 @@ class Recorder(Thread):
             self.ending = "another simulation answers"
             return None
         return session
+
+
+def _created(path: Path, start: bytes) -> IO[bytes]:
+    """Create a recording that holds the start of a session; leave none that is incomplete."""
+    try:
+        file = path.open("xb", buffering=0)
+    except FileExistsError:
+        raise UsageError(
+            "the recording exists already",
+            where=str(path),
+            fix="name another one with --record, or another folder with -o",
+        ) from None
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        file.write(start)
+    except OSError as error:
+        file.close()
+        path.unlink()
+        raise storage_error(path, error) from error
+    return file

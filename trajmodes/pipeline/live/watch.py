@@ -11,7 +11,13 @@ from types import TracebackType
 
 from trajmodes.config.job import Job
 from trajmodes.config.live import LiveOptions
-from trajmodes.errors import DataError, TrajmodesError, TrajmodesWarning, UsageError
+from trajmodes.errors import (
+    DataError,
+    LockedError,
+    TrajmodesError,
+    TrajmodesWarning,
+    UsageError,
+)
 from trajmodes.pipeline.job_folder import StartBar, Written, no_bars
 from trajmodes.pipeline.live.conditions import most_of, reached
 from trajmodes.pipeline.live.growth import Growth
@@ -156,11 +162,13 @@ class Watch:
                 due = now + max(self._options.renew, (time.monotonic() - now) / _SHARE)
 
     def _of_first(self, n_frames: int) -> Written | None:
-        """Update the results; None if there are too few frames."""
+        """Update the results; None if there are too few frames, or the folder is locked."""
         self._tried = n_frames
+        if n_frames <= self._job.reading.frames[0]:
+            return None
         try:
             return self._grown() or self._renewed(n_frames)
-        except DataError as error:
+        except (DataError, LockedError) as error:
             text = f"the first {n_frames} frames give no results: {error}"
             warnings.warn(text, TrajmodesWarning, stacklevel=2)
             return None

@@ -87,39 +87,46 @@ class _Frames:
                 self._field(name, frames, array[at:end])
             at = end
 
-    def time_axis(self, n_frames: int) -> tuple[TimeAxis | None, tuple[Note, ...]]:
+    def time_axis(
+        self, n_frames: int, earlier: TimeAxis | None
+    ) -> tuple[TimeAxis | None, tuple[Note, ...]]:
         """Time axis of the frames; None if their steps or times do not increase.
 
         Everything but the vectors of each frame is read, so that damaged headers are found.
+        Frames whose time axis is known are not read again.
         """
-        small = self._without_vectors(n_frames)
+        n_known = 0 if earlier is None else earlier.n_frames
+        small = self._without_vectors(n_known, n_frames)
         sound = self.layout.n_sound(small)
-        if sound < n_frames:
+        if sound < len(small):
+            damaged = n_known + sound
             try:
-                list(self._batches(sound, sound + 1))
+                list(self._batches(damaged, damaged + 1))
             except DataError as error:
-                where = f"{self.source.stamp.path}, frame {sound}"
+                where = f"{self.source.stamp.path}, frame {damaged}"
                 raise with_location(error, where) from None
-        marks = small["time"]
-        times = marks["time"] * self.units.time
-        if not (np.diff(marks["step"]) > 0).all() or not (np.diff(times) > 0.0).all():
+        steps = small["time"]["step"].astype(float)
+        times = small["time"]["time"] * self.units.time
+        if earlier is not None and earlier.times_ps is not None:
+            steps = np.concatenate([earlier.steps, steps])
+            times = np.concatenate([earlier.times_ps, times])
+        if not (np.diff(steps) > 0.0).all() or not (np.diff(times) > 0.0).all():
             return None, ()
-        steps = marks["step"].astype(float)
         return time_axis(
             steps, times, timestep_fs=None, breaks=(), place=lambda t: f"frame {t}"
         )
 
-    def _without_vectors(self, n_frames: int) -> npt.NDArray[Any]:
-        """Headers, times and boxes (t,) of the frames."""
+    def _without_vectors(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Headers, times and boxes (t,) of frames [start, stop)."""
         fields: Mapping[str, Any] = self.layout.kind.fields or {}
         kept = [name for name in fields if name not in _VECTORS]
         kind = np.dtype([(name, fields[name][0]) for name in kept])
-        found = np.empty((n_frames, kind.itemsize), dtype=np.uint8)
+        found = np.empty((stop - start, kind.itemsize), dtype=np.uint8)
         with self.source.reading() as opened:
-            for t in range(n_frames):
+            for t in range(stop - start):
                 at = 0
                 for offset, size in self._spans:
-                    place = START_SIZE + t * self.layout.size + offset
+                    place = START_SIZE + (start + t) * self.layout.size + offset
                     self.source.fill(opened, found[t, at : at + size], place)
                     at += size
         return found.view(kind)[:, 0]
@@ -160,8 +167,12 @@ class _Frames:
                 raise self.layout.damage(frames[sound], f"byte {at}")
 
 
-def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
+def open_recording(
+    path: Path, options: ReadOptions, *, earlier: TimeAxis | None = None
+) -> ForeignFile:
     """Open a recording.
+
+    `earlier` is the time axis of its first frames, if it was open before.
 
     Raises
     ------
@@ -192,7 +203,7 @@ def open_recording(path: Path, options: ReadOptions) -> ForeignFile:
     time: TimeAxis | None = None
     time_notes: tuple[Note, ...] = ()
     if session.time and options.timestep_fs is None and isinstance(source.place, LocalFile):
-        time, time_notes = frames.time_axis(n_frames)
+        time, time_notes = frames.time_axis(n_frames, earlier)
     return ForeignFile(
         n_frames=n_frames,
         n_atoms=of_frame.n_atoms,

@@ -1,0 +1,37 @@
+"""A recording that is opened again after frames were added to it."""
+
+from dataclasses import replace
+
+from trajmodes.config.groups import ReadOptions
+from trajmodes.readers.foreign import LibraryFrames
+from trajmodes.readers.imd.recording import open_recording
+from trajmodes.readers.text.stamp import check_unchanged, stamp_file
+from trajmodes.readers.trajectory import Trajectory
+
+
+def reopened(earlier: Trajectory, options: ReadOptions) -> Trajectory | None:
+    """Open a recording again; the time axis of its earlier frames is not read again.
+
+    None if that is not known without reading all frames.
+
+    Raises
+    ------
+    DataError
+        If the earlier frames have changed, or an added one is damaged.
+    """
+    frames = earlier.frames
+    if not isinstance(frames, LibraryFrames) or frames.sources[0].time is None:
+        return None
+    (path,), ((before,),) = frames.paths, frames.stamps
+    check_unchanged(before)
+    stamp = stamp_file(path)
+    source = open_recording(path, options, earlier=earlier.time)
+    if source.time is None:
+        return None
+    return replace(
+        earlier,
+        time=source.time,
+        n_bytes=stamp.size,
+        notes=source.notes,
+        frames=replace(frames, sources=(source,), stamps=((stamp,),)),
+    )
