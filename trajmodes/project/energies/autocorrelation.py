@@ -10,7 +10,7 @@ Memory: 2·7 averages for each level and series, and 2 sums for each set, lag an
 numbers of levels and of lags grow with the logarithm of the length of the run.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -200,12 +200,12 @@ class AutocorrelationReduction:
         start, stop = state.part
         if start > self.ranges[0][0] or stop < self.ranges[-1][1]:
             raise DataError(f"energy correlations: only frames {start} to {stop} were read")
-        return self._correlations(state, self._lengths, self.n_blocks)
+        return self.so_far(state, self.ranges, self.n_blocks)
 
     def so_far(
         self, state: CorrelationSums, ranges: tuple[tuple[int, int], ...], n_blocks: int
     ) -> EnergyCorrelations:
-        """Return the correlations of the beginning of the run.
+        """Return the correlations of the beginning of the run, or of the whole run.
 
         Parameters
         ----------
@@ -215,22 +215,6 @@ class AutocorrelationReduction:
             Number of time blocks into which those in use are merged.
         """
         lengths = np.array([stop - start for start, stop in ranges], dtype=np.int64)
-        found = self._correlations(state, lengths, n_blocks)
-        longest = max(int(lengths.max()) // 3, 1 << self._finest)
-        kept = found.steps * found.average_frames <= longest
-        return replace(
-            found,
-            products=found.products[:, kept],
-            sums=found.sums[:, kept],
-            counts=found.counts[:, kept],
-            steps=found.steps[kept],
-            average_frames=found.average_frames[kept],
-        )
-
-    def _correlations(
-        self, state: CorrelationSums, lengths: Ints, n_blocks: int
-    ) -> EnergyCorrelations:
-        """Correlations of ranges of given lengths, in ``n_blocks`` time blocks."""
         n_lags, n_sets = len(self._lag_levels.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks.by_block.items():
@@ -243,6 +227,9 @@ class AutocorrelationReduction:
             np.add.reduceat(one[:n_used], firsts, axis=0)
             for one in (total, self._counts(lengths))
         )
+        steps, frames = self._lag_levels.steps, np.left_shift(1, self._lag_levels.level)
+        # The lags of a run of this length.
+        kept = steps * frames <= max(int(lengths.max()) // 3, 1 << self._finest)
         every, alone = np.ones(len(self._waves.used)), self._waves.second < 0
         rows = (every, alone, self._waves.omega, *state.squares)
         members, standing, omega, kinetic, potential = map(self._waves.total, rows)
@@ -251,17 +238,17 @@ class AutocorrelationReduction:
         frequency: Floats = omega / some
         known = np.where(potential > 0.0, potential, np.nan)
         return EnergyCorrelations(
-            products=total[:, 0],
-            sums=total[:, 1],
-            counts=counts,
+            products=total[:, 0, kept],
+            sums=total[:, 1, kept],
+            counts=counts[:, kept],
             mean=0.5 * (kinetic + potential) / some / lengths.sum(),
             members=np.rint(members).astype(np.int64),
             components=components,
             standing=standing / np.where(members > 0, components, np.nan),
             omega=frequency,
             omega_ratio=frequency * np.sqrt(kinetic / known),
-            steps=self._lag_levels.steps,
-            average_frames=np.left_shift(1, self._lag_levels.level),
+            steps=steps[kept],
+            average_frames=frames[kept],
             range_frames=lengths,
             interval_ps=self.interval_ps,
         )
