@@ -42,7 +42,8 @@ class Simulation(threading.Thread):
     def __init__(self, *sessions: Callable[[socket.socket], None]) -> None:
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(20.0)
+        # A program of its own takes this long to start on a busy computer.
+        self.listener.settimeout(120.0)
         self.sessions = sessions
         self.start()
 

@@ -501,6 +501,24 @@ def test_a_locked_folder_is_tried_again(tmp_path, monkeypatch):
     assert len(found) > 1
 
 
+def test_a_full_disk_of_the_results_leaves_the_simulation_and_all_frames(tmp_path, monkeypatch):
+    def run_job(_job, **_more):
+        raise StorageError("results.nc could not be written")
+
+    monkeypatch.setattr(Growth, "is_possible", False)
+    monkeypatch.setattr(trajmodes.pipeline.live.watch, "run_job", run_job)
+    left: list[int] = []
+    simulation = Simulation(endless(lambda t: frames(t)[0], left, pause_s=0.01))
+    with pytest.raises(StorageError, match=r"results.nc could not be written") as raised:
+        watch(simulation, tmp_path)
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    data = (tmp_path / "stream.imd").read_bytes()
+    n_frames = (len(data) - len(start())) // len(frames(0)[0])
+    assert data == start() + b"".join(frames(*range(n_frames)))
+    assert "frames received are in" in raised.value.fix
+
+
 @pytest.mark.usefixtures("analysed")
 def test_an_error_names_the_frames_before_it(tmp_path):
     simulation = Simulation(sending(*frames(*range(30)), *frames(3)))
