@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trajmodes.pipeline.check import _LIBRARIES_BYTES
+from trajmodes.pipeline.check.cost import _LIBRARIES_BYTES
 
 LIBRARIES = _LIBRARIES_BYTES / 1e9
 DEMO = Path(__file__).parents[2] / "trajmodes" / "pipeline" / "demo_run"

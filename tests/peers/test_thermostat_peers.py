@@ -4,7 +4,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.matching.conclusions import stored_forces_advice
-from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.check.show import show_check
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 

@@ -30,7 +30,7 @@ from trajmodes.config.typed_keywords import (
 from trajmodes.data import force_constants as plain
 from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.labels import html_table
-from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.check.show import show_check
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import load as load_run

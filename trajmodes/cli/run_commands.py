@@ -24,7 +24,7 @@ TRAJECTORY = argument("trajectory", nargs=-1, required=True, metavar="FILE... | 
 @command(main, TRAJECTORY)
 def check(**given: Any) -> str:
     """Match a trajectory to its crystal, and report what it is suited for and what is wrong."""
-    from trajmodes.pipeline.check import show_check
+    from trajmodes.pipeline.check.show import show_check
     from trajmodes.pipeline.job_folder import Log
     from trajmodes.pipeline.load import load
 

@@ -37,7 +37,7 @@ from trajmodes.fit.quality import is_off_average
 from trajmodes.formats.charges import GivenCharges, charges_of_earlier
 from trajmodes.formats.open import charges_of_data
 from trajmodes.notes import Note
-from trajmodes.pipeline.check import with_noise_found
+from trajmodes.pipeline.check.noise import with_noise_found
 from trajmodes.pipeline.fit_choices import (
     Plan,
     chooses_strength_by_atoms,

@@ -14,8 +14,8 @@ from trajmodes.formats.dipoles import with_charges
 from trajmodes.formats.registry import notes_on_charges, read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.check import (
-    noise_in_sample,
+from trajmodes.pipeline.check.noise import noise_in_sample
+from trajmodes.pipeline.check.requirements import (
     require_all_frames,
     require_known_modes,
     require_same_crystal,

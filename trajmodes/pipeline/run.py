@@ -21,8 +21,8 @@ from trajmodes.fit.members.contributions import SameSpace
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import compared_with_lifetimes
 from trajmodes.phonons.modes import frequency_change, modes_at
-from trajmodes.pipeline.check import (
-    fitted_noise,
+from trajmodes.pipeline.check.noise import fitted_noise
+from trajmodes.pipeline.check.requirements import (
     require_all_frames,
     require_known_modes,
     require_no_constants,

@@ -8,7 +8,7 @@ from ase.build import bulk
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.formats.phonopy import phonopy_object
-from trajmodes.pipeline import check
+from trajmodes.pipeline.check import cost
 from trajmodes.symmetry.translations import build_supercell
 
 
@@ -25,5 +25,5 @@ def test_the_memory_of_phonopy_grows_with_atoms_and_cells(atoms, counts):
     phonopy_object(supercell)
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    promised = check._PHONOPY_BYTES * supercell.n_atoms * supercell.n_cells
+    promised = cost._PHONOPY_BYTES * supercell.n_atoms * supercell.n_cells
     assert 0.75 < promised / taken < 1.25

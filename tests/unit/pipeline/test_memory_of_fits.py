@@ -11,7 +11,7 @@ from trajmodes.errors import UsageError
 from trajmodes.fit import memory
 from trajmodes.fit.many_parameters import fit as many_parameters
 from trajmodes.pipeline import fit
-from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.check.show import show_check
 from trajmodes.symmetry.translations import build_supercell
 
 CRYSTAL = Crystal(

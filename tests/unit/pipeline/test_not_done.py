@@ -11,7 +11,7 @@ import pytest
 import trajmodes as tm
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.check.show import show_check
 from trajmodes.pipeline.partial.not_done import PARTS, Had, not_done
 from trajmodes.results.netcdf import read_results
 

@@ -7,7 +7,7 @@ import pytest
 import trajmodes as tm
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.pipeline.check import warnings_of
+from trajmodes.pipeline.check.requirements import warnings_of
 
 
 def test_dump_lines_in_warnings_keep_their_line_breaks():

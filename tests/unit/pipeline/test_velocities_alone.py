@@ -12,7 +12,7 @@ import trajmodes as tm
 from tests.unit.pipeline.test_not_done import CELL, WHOLE, bundled, dump, law
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.check.show import show_check
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import load
 from trajmodes.pipeline.partial.not_done import PARTS

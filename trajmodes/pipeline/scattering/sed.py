@@ -17,7 +17,11 @@ from trajmodes.notes import Note
 from trajmodes.phonons.bands import dispersion, map_at
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path, is_standard, on_path, sections_with
-from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.check.requirements import (
+    require_all_frames,
+    require_usable,
+    warnings_of,
+)
 from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import (

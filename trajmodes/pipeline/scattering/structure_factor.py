@@ -20,7 +20,11 @@ from trajmodes.data.spectra import StructureFactor, Wavevectors, Weights
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.check.requirements import (
+    require_all_frames,
+    require_usable,
+    warnings_of,
+)
 from trajmodes.pipeline.checkpoint import Task, checkpoints
 from trajmodes.pipeline.job_folder import (
     Log,

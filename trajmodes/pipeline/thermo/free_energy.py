@@ -17,7 +17,7 @@ from trajmodes.data.results import CrystalProperties, Provenance
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.check import require_usable
+from trajmodes.pipeline.check.requirements import require_usable
 from trajmodes.pipeline.job_folder import JOB_FILES, Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import LoadedRun, load_runs, read_force_constants
 from trajmodes.pipeline.project_job import Given, run_on_constants

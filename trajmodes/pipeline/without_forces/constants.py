@@ -24,7 +24,7 @@ from trajmodes.phonons.renormalised import (
     with_frequencies,
     with_slow_energies,
 )
-from trajmodes.pipeline.check import warnings_of
+from trajmodes.pipeline.check.requirements import warnings_of
 from trajmodes.pipeline.derived import modes_of_supercell, results_of_constants
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
