@@ -144,7 +144,7 @@ def registered(
     """
     # A left-handed box and its negative span the same lattice.
     box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
-    if group.crystal.n_sites > _MANY_SITES and not most_wrong:
+    if group.crystal.n_sites > _MANY_SITES:
         given = _register_unrotated(group.crystal, box, average.positions, species)
         if given is not None:
             return given

@@ -332,7 +332,7 @@ def _smaller_crystal(
 ) -> ReducedCrystal | None:
     """Crystal of the average structure, if its cell is smaller than that of the file."""
     species, masses = atom_species(trajectory, whole, type_map).species, trajectory.masses
-    if masses is None:
+    if masses is None and set(species) <= set(whole.species):
         masses = whole.masses[[whole.species.index(symbol) for symbol in species]]
     try:
         found = find_crystal(average, species, masses)

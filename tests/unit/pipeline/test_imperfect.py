@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 import trajmodes as tm
 from trajmodes.config.job import Job
@@ -221,6 +222,20 @@ def test_imperfect_crystals_are_refused_unless_asked_for(hessian_of, constants, 
         box_of(hessian_of, constants, small.matrix, masses_da=masses).run(50)
     with pytest.raises(DataError, match=r"integer number(.|\n)*--imperfect"):
         box_of(hessian_of, constants, small.matrix, empty=(3,)).run(50)
+
+
+def test_a_cell_of_displaced_atoms_may_lack_an_element_of_the_run(tmp_path):
+    """An impurity in a crystal whose cell file is a snapshot without it."""
+    atoms, random = bulk("Si", cubic=True) * (2, 2, 2), np.random.default_rng(1)
+    names = ["Ge" if k == 5 else "Si" for k in range(len(atoms))]
+    positions = atoms.positions + random.normal(scale=0.01, size=(20, len(atoms), 3))
+    atoms.positions += random.normal(scale=0.02, size=atoms.positions.shape)
+    atoms.write(tmp_path / "POSCAR", format="vasp")
+    box = np.array(atoms.cell)
+    run = tm.from_arrays(
+        positions, box, names, interval_ps=0.01, cell=tmp_path / "POSCAR", imperfect=True
+    )
+    assert run.match.occupation.species.count("Ge") == 1
 
 
 def test_too_many_empty_sites_are_refused(hessian_of, constants, small):
