@@ -285,7 +285,7 @@ def test_the_module_of_figures_loads_without_matplotlib():
     code = "import trajmodes.plot, trajmodes.report.plot.files, sys; print(*sys.modules)"
     words = [sys.executable, "-c", code]
     loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
-    assert "trajmodes.report.plot.draw" in loaded
+    assert "trajmodes.report.plot.files" in loaded
     assert "matplotlib" not in loaded
 
 
