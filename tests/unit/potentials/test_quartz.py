@@ -66,7 +66,7 @@ def test_schemes_differ_and_the_full_minimum_is_lost(model):
     assert zsisa.crystal.cell[2, 2] == pytest.approx(5.41, abs=0.006)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_on_a_fine_mesh_the_full_minimum_is_lost_above_400_k(model):
     """As in the paper; coarser meshes lose it earlier."""
     full = minimised(model, quartz(START), Treatment((8, 8, 8), "full"), [400.0, 420.0])
