@@ -15,10 +15,9 @@ import pytest
 
 from program_files.lammps_dumps import COLUMNS, binary_frame
 
-pytestmark = [
-    pytest.mark.soak,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="unit of ru_maxrss"),
-]
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="unit of ru_maxrss"
+)
 GB = float(os.environ.get("TRAJMODES_SOAK_GB", "100"))
 N_FRAMES = int(os.environ.get("TRAJMODES_SOAK_FRAMES", "100000"))
 STEP_AT = 26
@@ -53,11 +52,11 @@ REPEATED = """
 import os, sys
 from pathlib import Path
 import numpy as np
-import trajmodes.readers.text.source as source
+import trajmodes.readers.text.places as places
 
 path, length, step_at = sys.argv.pop(1), int(sys.argv.pop(1)), int(sys.argv.pop(1))
 frames = np.fromfile(path + ".frames", dtype=np.uint8).reshape(-1, length)
-read_at = source.read_at
+read_at = places.read_at
 
 def repeated(descriptor, buffer, offset):
     if os.readlink(f"/proc/self/fd/{descriptor}") != path:
@@ -76,7 +75,7 @@ def repeated(descriptor, buffer, offset):
         done += count
     return size
 
-source.read_at = repeated
+places.read_at = repeated
 """
 
 
@@ -113,14 +112,18 @@ def measured(tmp_path, trajectory, *, command="run", before=(), patch=""):
     return float(memory), text
 
 
-def test_a_run_of_a_hundred_gigabytes_takes_little_memory(tmp_path):
+@pytest.mark.parametrize(
+    "gigabytes",
+    [pytest.param(0.2, marks=pytest.mark.slow), pytest.param(GB, marks=pytest.mark.soak)],
+)
+def test_a_run_larger_than_memory_takes_little_memory(tmp_path, gigabytes):
     sites, box = argon(6)
     rng = np.random.default_rng(0)
     frames = [frame(sites, box, 0, rng) for _ in range(16)]
     length, path = len(frames[0]), tmp_path / "run.bin"
     path.with_name("run.bin.frames").write_bytes(b"".join(frames))
     path.write_bytes(frames[0])
-    n_frames = int(GB * 1e9) // length
+    n_frames = int(gigabytes * 1e9) // length
     os.truncate(path, n_frames * length)
     before = path.resolve(), length, STEP_AT
     memory, text = measured(tmp_path, path, before=before, patch=REPEATED)
@@ -129,6 +132,7 @@ def test_a_run_of_a_hundred_gigabytes_takes_little_memory(tmp_path):
 
 
 @pytest.mark.parametrize(("n_cells", "n_frames"), [(30, 20), (63, 6)])
+@pytest.mark.soak
 def test_large_frames_are_in_memory_once(tmp_path, n_cells, n_frames):
     """Frames of 108000 and 1000188 atoms: their arrays, and the bytes of one more frame."""
     sites, box = argon(n_cells)
@@ -146,6 +150,7 @@ def test_large_frames_are_in_memory_once(tmp_path, n_cells, n_frames):
         assert taken < opened + (k + 1.5) * of_frame
 
 
+@pytest.mark.soak
 def test_a_fit_of_a_hundred_thousand_atoms_takes_little_memory(tmp_path):
     """What grows as the square of the number of q points is left out of the error bars."""
     sites, box = argon(30)
@@ -156,6 +161,7 @@ def test_a_fit_of_a_hundred_thousand_atoms_takes_little_memory(tmp_path):
     assert memory < 2.5e9
 
 
+@pytest.mark.soak
 def test_a_hundred_thousand_short_frames_and_files(tmp_path):
     """They are read in one file and in as many files, in little memory."""
     sites, box = argon(2)
