@@ -10,6 +10,22 @@ STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
 SIDE = 3.0
 
 
+def triplets_of_bonds(stiff: float, bend: float, cubic: float, side: float) -> ClusterConstants:
+    """Third-order constants of bonds of length `side`, whose third derivative is `cubic`."""
+    steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
+    along = np.einsum("pi,pj->pij", steps, steps)
+    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
+    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
+    third = cubic * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / side * mixed
+    zero = np.zeros((6, 3), dtype=int)
+    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
+    return ClusterConstants(
+        np.zeros((18, 3), dtype=int),
+        np.concatenate([np.stack(x, axis=1) for x in cells]),
+        np.concatenate([third, third, -third]),
+    )
+
+
 def simple_cubic(
     stiff: float = STIFF, bend: float = BEND, cubic: float = CUBIC
 ) -> ForceConstants:
@@ -18,16 +34,8 @@ def simple_cubic(
     steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
     along = np.einsum("pi,pj->pij", steps, steps)
     hessian = stiff * along + bend * (np.eye(3) - along)
-    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
-    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
-    third = cubic * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / SIDE * mixed
     zero = np.zeros((6, 3), dtype=int)
-    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
-    triplets = ClusterConstants(
-        np.zeros((18, 3), dtype=int),
-        np.concatenate([np.stack(x, axis=1) for x in cells]),
-        np.concatenate([third, third, -third]),
-    )
+    triplets = triplets_of_bonds(stiff, bend, cubic, SIDE)
     return ForceConstants(
         crystal, np.zeros(7, int), np.zeros(7, int), np.concatenate([zero[:1], steps]),
         np.concatenate([hessian.sum(axis=0)[None], -hessian]), triplets=triplets,

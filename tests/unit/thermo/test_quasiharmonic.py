@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from springs.simple_cubic import triplets_of_bonds
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
+from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.quasiharmonic import GibbsEnergy
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
@@ -427,18 +428,7 @@ def test_mode_gruneisen_parameters_are_those_of_third_order():
         slope = bend * SIDE + stiff * apart + 0.5 * third * apart**2
         return cubic(side, stiff + third * apart, slope / side, **more)
 
-    steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
-    along = np.einsum("pi,pj->pij", steps, steps)
-    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
-    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
-    phi3 = third * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / SIDE * mixed
-    zero = np.zeros((6, 3), dtype=int)
-    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
-    triplets = ClusterConstants(
-        np.zeros((18, 3), dtype=int),
-        np.concatenate([np.stack(x, axis=1) for x in cells]),
-        np.concatenate([phi3, phi3, -phi3]),
-    )
+    triplets = triplets_of_bonds(stiff, bend, third, SIDE)
     points = np.array([[0.5, 0.0, 0.0], [0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.0, 0.0, 0.0]])
     found = mode_gruneisen([at(SIDE - 0.01), at(SIDE), at(SIDE + 0.01)], 1, points)
     wanted = gruneisen_at(at(SIDE, triplets=triplets), points).gamma
