@@ -3,7 +3,7 @@
 A row gives the name of a variable, its dimensions, unit, meaning and convention, and its
 source: a path of attributes in `trajmodes.data.results.Results` or in one of the objects that
 `trajmodes.results.dataset` derives. The Dataset, the headings of the tables and the list in
-``docs/formats.md`` are made from these declarations.
+``docs/variables.md`` are made from these declarations.
 
 A variable ``x_sem`` is the standard error of ``x``, with the same dimensions and unit. A bare
 name is in eV, Å, ps, K; another unit is part of the name.
@@ -177,7 +177,7 @@ def variable_of(name: str) -> Variable:
 
 
 def list_variables() -> str:
-    """List of all variables in Markdown, as printed in ``docs/formats.md``."""
+    """List of all variables in Markdown, as printed in ``docs/variables.md``."""
     lines: list[str] = []
     section = ""
     for variable in VARIABLES.values():
@@ -185,9 +185,9 @@ def list_variables() -> str:
             section = variable.section
             lines += [
                 "",
-                f"**{section}**",
+                f"## {section}",
                 "",
-                "| variable | axes | unit | |",
+                "| variable | axes | unit | meaning |",
                 "|---|---|---|---|",
             ]
         axes = ", ".join(variable.dimensions)

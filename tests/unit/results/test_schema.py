@@ -6,12 +6,12 @@ import pytest
 from trajmodes.results.dataset import _FACTORS, _follow
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, list_variables, variable_of
 
-FORMATS = Path(__file__).parents[3] / "docs" / "formats.md"
+PAGE = Path(__file__).parents[3] / "docs" / "variables.md"
 
 
 def test_the_docs_list_all_variables():
     # Renew it with python -c "from trajmodes.results.schema import list_variables; …".
-    page = FORMATS.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     start, stop = "<!-- variables -->\n", "<!-- end of variables -->"
     assert page.partition(start)[2].partition(stop)[0].strip() == list_variables().strip()
 
