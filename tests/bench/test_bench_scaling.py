@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.bench]
 
 RUN_BYTES = 10e12
 STRETCH_BYTES = 1.5e9
-"""Text of the longest stretch: 128 blocks of 7.5 MB in memory."""
+"""Text of the longest stretch: 64 blocks of 15 MB in memory."""
 STATE_BYTES = 8e6
 DISK_BYTES_PER_S = 20e9
 N_STRETCHES = 64

@@ -208,5 +208,5 @@ class Projector:
             frames = slice(start, start + batch)
             cells_qtx = lattice_transform(self.space, field[frames])
             # (q, m, s x) @ (q, s x, t) → (q, m, t)
-            result[:, :, frames] = bras @ cells_qtx.swapaxes(1, 2)
+            np.matmul(bras, cells_qtx.swapaxes(1, 2), out=result[:, :, frames])
         return result

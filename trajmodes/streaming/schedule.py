@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
-BLOCK_BYTES = 7_500_000
+BLOCK_BYTES = 15_000_000
 """Memory of one block of frames: large enough to amortise the cost of a task (0.2 ms), small
 enough for those of all workers to fit into the memory of any machine."""
 
-LONGEST_STRETCH = 7
-"""Highest level of a stretch: 128 blocks, or 1 GB of frames, take a few seconds."""
+LONGEST_STRETCH = 6
+"""Highest level of a stretch: 64 blocks, or 1 GB of frames, take a few seconds."""
 
 STRETCHES_EACH = 8
 """The last stretches are as long as if each worker had so many: they leave few workers idle."""

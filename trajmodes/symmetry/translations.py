@@ -18,6 +18,7 @@ from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 
 
 def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
@@ -155,15 +156,24 @@ def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
 
     The Cartesian index is the fastest.
     """
-    n_frames = len(field)
-    sites = space.supercell.crystal.n_sites
-    grid = field.reshape(n_frames, *space.supercell.shape, sites * 3)
+    n_frames, n_parts = len(field), 3 * space.supercell.crystal.n_sites
+    grid = field.reshape(n_frames, *space.supercell.shape, n_parts)
     waves = scipy.fft.rfftn(grid, axes=(1, 2, 3), norm="ortho")
-    flat = waves.reshape(n_frames, -1, sites * 3)
-    chosen = np.ascontiguousarray(flat[:, space.bins].swapaxes(0, 1))
-    chosen *= np.repeat(space.phases, 3, axis=1)[:, None, :]
-    result: Complexes = chosen
-    return result
+    flat = waves.reshape(n_frames, np.prod(waves.shape[1:4]), n_parts)
+    chosen = np.empty((space.n_qpoints, n_frames, n_parts), dtype=complex)
+    _choose(flat, space.bins, space.phases, chosen)
+    return chosen
+
+
+# One call without the GIL: threads would wait for it between the calls of NumPy.
+@kernel()
+def _choose(waves: Complexes, bins: Ints, phases: Complexes, chosen: Complexes) -> None:
+    """Waves (t, bin, 3s) times phases, at the bins of the q points, as (q, t, 3s)."""
+    for q in range(len(bins)):
+        for t in range(len(waves)):
+            for s in range(phases.shape[1]):
+                for x in range(3 * s, 3 * s + 3):
+                    chosen[q, t, x] = waves[t, bins[q], x] * phases[q, s]
 
 
 def lattice_field(space: HalfSpace, waves: Complexes) -> Floats:

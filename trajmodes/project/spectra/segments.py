@@ -25,6 +25,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 
 # Half width at half maximum of the Hann window's power response, in bins: the root of
 # sin(πx)/(πx(1 − x²)) = 1/√2.
@@ -127,11 +128,16 @@ def sum_present(earlier: Any, later: Any) -> Any:
     return earlier + later
 
 
-def add_to_sets(power_gw: Floats, power_qmw: Floats, sets_qm: Ints) -> None:
-    """Add the power of modes to that of their sets; a mode of label −1 belongs to none."""
-    for (q, m), label in np.ndenumerate(sets_qm):
-        if label >= 0:
-            power_gw[label] += power_qmw[q, m]
+@kernel()
+def add_power(total: Floats, waves: Complexes, rows: Ints, weights: Floats) -> None:
+    """Add weighted |z|² of waves (q, k, w) to the rows (q, k) of a total (g, w); −1 is none."""
+    for q in range(waves.shape[0]):
+        for k in range(waves.shape[1]):
+            if rows[q, k] >= 0:
+                for w in range(waves.shape[2]):
+                    z = waves[q, k, w]
+                    power = z.real * z.real + z.imag * z.imag
+                    total[rows[q, k], w] += weights[q, k] * power
 
 
 def waiting(series: Iterable[Series], head_stop: int, tail_start: int) -> tuple[Series, ...]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints, square_modulus
+from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
 from trajmodes.data.spectra import MaximumEntropySpectra, PowerSpectra
 from trajmodes.errors import DataError
@@ -29,7 +29,7 @@ from trajmodes.project.spectra.segment_reduction import PartSums, SegmentReducti
 from trajmodes.project.spectra.segments import (
     Segments,
     Series,
-    add_to_sets,
+    add_power,
     bin_spacing,
     effective_segments,
     hann,
@@ -76,31 +76,32 @@ def _segment_power(
     length = sum(part.shape[-1] for part in parts)
     window = hann(length)
     n_q, n_m = modes.omega.shape
-    share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
-    share_q = modes.weights / modes.weights.sum()
     kets_qkm = modes.vectors.reshape(n_q, n_m, -1).swapaxes(1, 2)
     of_sets_gw = np.zeros((modes.n_sets, length))
     of_sites_kw = np.zeros((n_m, length))
-    of_points_kcw = np.zeros((len(points), n_m, length))
+    of_points_kw = np.zeros((len(points) * n_m, length))
+    share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
+    share_qk = np.repeat(modes.weights[:, None] / modes.weights.sum(), n_m, axis=1)
+    ones_qk, sites_qk = np.ones((n_q, n_m)), np.tile(np.arange(n_m), (n_q, 1))
+    kept_qk = np.full((n_q, n_m), -1)
+    kept_qk[points] = np.arange(len(of_points_kw)).reshape(len(points), n_m)
     batch = max(1, _BATCH_BYTES // (16 * length * n_m))
     for start in range(0, n_q, batch):
         rows = slice(start, start + batch)
         segment = np.concatenate([part[rows] for part in parts], axis=2)
         segment *= window
         waves_qmw = scipy.fft.fft(segment, axis=2, overwrite_x=True)
-        power_qmw = square_modulus(waves_qmw) * share_qm[rows, :, None]
-        add_to_sets(of_sets_gw, power_qmw, modes.sets[rows])
+        add_power(of_sets_gw, waves_qmw, modes.sets[rows], share_qm[rows])
         # The acoustic modes at Γ contain only drift.
         waves_qmw[modes.sets[rows] < 0] = 0.0
-        power_qkw = square_modulus(kets_qkm[rows] @ waves_qmw)
-        of_sites_kw += np.tensordot(share_q[rows], power_qkw, axes=1)
-        here = np.flatnonzero((points >= start) & (points < start + len(power_qkw)))
-        of_points_kcw[here] = power_qkw[points[here] - start]
+        waves_qkw = kets_qkm[rows] @ waves_qmw
+        add_power(of_sites_kw, waves_qkw, sites_qk[rows], share_qk[rows])
+        add_power(of_points_kw, waves_qkw, kept_qk[rows], ones_qk[rows])
     by_site = (modes.crystal.n_sites, 3, length // 2 + 1)
     return SegmentPower(
         _one_sided(of_sets_gw),
         _one_sided(of_sites_kw).reshape(by_site),
-        _one_sided(of_points_kcw).reshape(len(points), *by_site),
+        _one_sided(of_points_kw).reshape(len(points), *by_site),
         entropy,
     )
 

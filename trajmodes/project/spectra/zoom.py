@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints, square_modulus
+from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.spectra import BandSpectra
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
@@ -30,7 +30,7 @@ from trajmodes.project.spectra.segments import (
     Part,
     Segments,
     Series,
-    add_to_sets,
+    add_power,
     bin_spacing,
     effective_segments,
     hann,
@@ -312,20 +312,20 @@ class ZoomReduction:
         length = sum(part.shape[-1] for part in parts)
         window, quarter = hann(length), length // 4
         share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
-        power_gw = np.zeros((modes.n_sets, 2 * quarter + 1))
+        ways_2gw = np.zeros((2, modes.n_sets, length))
         batch = max(1, _BATCH_BYTES // (32 * length * modes.omega.shape[1]))
         for start in range(0, len(modes.omega), batch):
             rows = slice(start, start + batch)
             segment = np.concatenate([part[:, rows] for part in parts], axis=3)
             segment *= window
             waves = scipy.fft.fft(segment, axis=3, overwrite_x=True)
-            both = square_modulus(waves)
-            # Offsets −¼ to ¼ of the rate, reversed for the opposite direction of travel.
-            forward = np.concatenate([both[0, ..., -quarter:], both[0, ..., : quarter + 1]], 2)
-            backward = np.concatenate([both[1, ..., -quarter:], both[1, ..., : quarter + 1]], 2)
-            band_qmw = (forward + backward[..., ::-1]) * share_qm[rows, :, None]
-            add_to_sets(power_gw, band_qmw, modes.sets[rows])
-        return power_gw
+            for way_gw, waves_qmw in zip(ways_2gw, waves, strict=True):
+                add_power(way_gw, waves_qmw, modes.sets[rows], share_qm[rows])
+        # Offsets −¼ to ¼ of the rate, reversed for the opposite direction of travel.
+        middle = [ways_2gw[..., -quarter:], ways_2gw[..., : quarter + 1]]
+        forward, backward = np.concatenate(middle, axis=2)
+        power: Floats = forward + backward[:, ::-1]
+        return power
 
 
 def _join_outputs(
