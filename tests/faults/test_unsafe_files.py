@@ -201,9 +201,13 @@ def test_an_hdf5_file_of_objects_is_refused(folder, mark):
 
 
 @pytest.mark.parametrize("suffix", ["db", "json", "aselmdb"])
-def test_databases_are_refused_by_name(suffix, tmp_path):
+def test_databases_are_refused_by_content_and_by_name(suffix, tmp_path):
     path = tmp_path / f"cell.{suffix}"
     path.write_text('{"1": {"numbers": [1]}}\n')
+    for read in (open_trajectory, load_crystal):
+        with pytest.raises(UsageError, match="this is a JSON file, not a"):
+            read(path)
+    path.write_text("no JSON\n")
     for read in (open_trajectory, load_crystal):
         with pytest.raises(UsageError, match=r"ASE's format “\w+” is not read(.|\n)*database"):
             read(path)

@@ -22,7 +22,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, system_errors
-from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
+from trajmodes.formats.lammps_data import read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.matching.find_cell import without_noise
 from trajmodes.matching.species import species_in_order, species_of_run
@@ -31,6 +31,12 @@ from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.lammps.open import open_lammps_dump
 from trajmodes.readers.lammps.recognise import dump_form
+from trajmodes.readers.other_kinds import (
+    beginning,
+    is_data_file,
+    refuse_folder,
+    refuse_other_kind,
+)
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import Numbers
 from trajmodes.readers.trajectory import Trajectory
@@ -128,15 +134,19 @@ def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
 
     ``species`` are the chemical symbols of the atom types of a LAMMPS data file.
     """
+    if file.is_dir():
+        refuse_folder(file, "structure")
     if not file.is_file():
         raise UsageError("the cell file is missing or not a file", where=str(file))
-    if looks_like_phonopy(file, read_head(file)):
+    head = read_head(file)
+    if looks_like_phonopy(file, head):
         atoms = unit_cell_of(file)
-    elif looks_like_lammps_data(file):
+    elif is_data_file(head):
         atoms = read_lammps_data(file, species)
-    elif dump_form(file, read_head(file)):
+    elif dump_form(file, head):
         atoms = _last_of_dump(file, species)
     else:
+        refuse_other_kind(file, head, "structure")
         atoms = _from_ase(file)
     _check_atoms(atoms, file)
     return atoms
@@ -197,10 +207,12 @@ def _from_ase(file: Path) -> "Atoms":
     # ASE's readers raise exceptions of any type.
     except Exception as error:
         raise UsageError(
-            "ASE cannot read the cell file",
+            f"the cell file has no structure that can be read; {beginning(read_head(file))}",
             where=str(file),
-            why=f"{type(error).__name__}: {error}",
-            fix="name it POSCAR, *.vasp or *.cif, or convert it to one of these",
+            why="it is damaged, or ASE does not know the format "
+            f"({type(error).__name__}: {error})",
+            fix="give a POSCAR (named POSCAR or *.vasp), a CIF, a data file of LAMMPS, or one "
+            "frame of the run as a dump or extended XYZ",
         ) from error
 
 

@@ -18,7 +18,6 @@ from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import require_line_end
 from trajmodes.readers.units import unit_factors
 from trajmodes.units import DALTON
@@ -43,20 +42,12 @@ _COLUMNS = {
 """Atom style → columns of the type and of x, from 0."""
 _BY_LENGTH = {5: "atomic", 8: "atomic", 7: "full", 10: "full"}
 """Number of columns → atom style; charge and molecular both have six or nine."""
-_COUNT = re.compile(rb"^\s*\d+\s+atoms\s*$", re.MULTILINE)
-_BOX = re.compile(rb"^[^#\n]*(\bxlo\s+xhi\b|\bavec\b)", re.MULTILINE)
 _UNITS = re.compile(r"\bunits = (\w+)")
 _NEAR_MASS = 0.5
 """Da. Largest difference of a mass from the standard one of its element."""
 
 Lines = dict[str, tuple[str, list[tuple[int, list[str]]]]]
 """Section → the word in its comment, and its numbered lines as words."""
-
-
-def looks_like_lammps_data(file: Path) -> bool:
-    """Whether the head of a file gives a number of atoms and a box as LAMMPS does."""
-    head = read_head(file)
-    return _COUNT.search(head) is not None and _BOX.search(head) is not None
 
 
 def read_lammps_data(file: Path, species: tuple[str, ...] = ()) -> "Atoms":

@@ -35,6 +35,7 @@ from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.complement import completed
 from trajmodes.readers.inputs import input_paths
 from trajmodes.readers.lammps.recognise import dump_form
+from trajmodes.readers.other_kinds import refuse_folder, refuse_other_kind
 from trajmodes.readers.programs.companions import positions_file, positions_files
 from trajmodes.readers.stores.zarr import is_zarr
 from trajmodes.readers.text.remote import named_path, require_local
@@ -45,7 +46,6 @@ from trajmodes.readers.trajectory import Needs, Trajectory, select_frames
 PathName = str | os.PathLike[str]
 
 PLAIN = ReadOptions()
-_FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *SNAPSHOTS, "other")
 _FIRST_ITEMS = re.compile(rb"\n(?:ITEM: UNITS\s*\n\S+\s*\n)?(?:ITEM: TIME\s*\n\S+\s*\n)?\Z")
 """Items that LAMMPS writes above ITEM: TIMESTEP."""
@@ -220,13 +220,9 @@ def _recognise(path: Path) -> str:
     folder = "other" if is_zarr(path) else _folder_format(path)
     if folder is not None:
         return folder
+    if path.is_dir():
+        refuse_folder(path, "trajectory")
     stamp_file(path)
-    if path.name.startswith(_FORCES_ALONE):
-        raise UsageError(
-            "the file contains forces without their supercell",
-            where=str(path),
-            fix="give the yaml file (phonopy_disp.yaml); the forces beside it are read with it",
-        )
     text = read_head(path)
     require_text(path, text)
     head = text.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -237,6 +233,7 @@ def _recognise(path: Path) -> str:
     first = lines[0].split() if lines else []
     if dump_form(path, text):
         return "lammps"
+    refuse_other_kind(path, text, "trajectory")
     is_xyz = len(first) == 1 and first[0].isdigit()
     if b"\nITEM:" in head or not (is_xyz or b"\0" in text):
         _refuse_late_dump(path)

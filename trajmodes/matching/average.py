@@ -105,6 +105,7 @@ def average_structure(
     """
     if trajectory.n_frames == 0:
         raise DataError("the trajectory has no complete frame", where=str(trajectory.paths[0]))
+    _require_run(trajectory)
     limit = max(4, _SAMPLE_VALUES // trajectory.n_atoms)
     n_frames = min(n_frames, limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
@@ -151,6 +152,18 @@ def average_structure(
         motion=kept,
         forces=forces if trajectory.has_forces else None,
     )
+
+
+def _require_run(trajectory: Trajectory) -> None:
+    """Raise if the trajectory is a structure: one frame of positions alone."""
+    if trajectory.n_frames > 1 or trajectory.ideal is not None:
+        return
+    if trajectory.has_positions and not (trajectory.has_velocities or trajectory.has_forces):
+        raise DataError(
+            "this is one structure, not a trajectory: a single frame with positions alone",
+            where=trajectory.file_names,
+            fix="give the trajectory first, and the structure as --cell FILE",
+        )
 
 
 def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> None:

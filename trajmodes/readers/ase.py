@@ -24,7 +24,8 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.text.source import open_source
+from trajmodes.readers.other_kinds import GIVE_TRAJECTORY, beginning
+from trajmodes.readers.text.source import open_source, read_head
 from trajmodes.readers.text.tables import require_line_end
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.units import ASE_TIME, DALTON
@@ -199,7 +200,9 @@ def open_ase(path: Path) -> ForeignFile:
     place = str(path.resolve())
     images = list(iread(place, index=":", format=kind, do_not_split_by_at_sign=True))
     if not images:
-        raise DataError("the file contains no frames", where=str(path))
+        what = f"the file contains no frames; {beginning(read_head(path))}"
+        why = f"it is not of the format {kind} that its name suggests"
+        raise DataError(what, where=str(path), why=why, fix=GIVE_TRAJECTORY)
     kept = tuple(map(_converted, images))
     made = _file(images[0], len(kept), 8, partial(_kept_frames, kept))
     return replace(made, notes=(Note("note", f"{path.name} is read by ASE, as “{kind}”"),))

@@ -22,6 +22,7 @@ from trajmodes.readers.mdanalysis import (
     require_trajectory_format,
 )
 from trajmodes.readers.netcdf.amber import open_amber
+from trajmodes.readers.other_kinds import unreadable
 from trajmodes.readers.programs.recognise import Opener, opener_of
 from trajmodes.readers.restarts import joined, kept_frames
 from trajmodes.readers.stores.zarr import descriptions, is_zarr
@@ -237,7 +238,7 @@ def _open_one(path: Path, options: ReadOptions) -> ForeignFile:
     except TrajmodesError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _fill(
@@ -269,11 +270,11 @@ def _opener_of(path: Path) -> Opener | None:
     return opener_of(path)
 
 
-def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataError:
+def _unreadable(path: Path, error: Exception, frame: int) -> DataError:
     return DataError(
-        f"the file cannot be read: {type(error).__name__}: {error}",
-        where=str(path) if frame is None else f"{path}, frame {frame}",
-        why="it is damaged or truncated, or ASE and MDAnalysis do not know the format",
+        f"the frame cannot be read: {type(error).__name__}: {error}",
+        where=f"{path}, frame {frame}",
+        why="the file is damaged or truncated",
         fix="convert the undamaged part to an extended XYZ file or a LAMMPS dump",
     )
 

@@ -118,7 +118,9 @@ def test_missing_file_is_a_usage_error(tmp_path):
 def test_an_unreadable_file_is_a_usage_error(tmp_path):
     path = tmp_path / "POSCAR"
     path.write_text("this is no cell\n")
-    with pytest.raises(UsageError, match="ASE cannot read the cell file"):
+    with pytest.raises(
+        UsageError, match="no structure that can be read; it begins with “this is no cell”"
+    ):
         load_crystal(path)
 
 

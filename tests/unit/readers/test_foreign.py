@@ -264,7 +264,10 @@ def test_xyz_read_by_ase_is_the_same(tmp_path: Path, images: list[Atoms]) -> Non
 def test_unknown_formats_and_missing_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.weird"
     path.write_text("nothing that anybody knows\n")
-    with pytest.raises(DataError, match="cannot be read: UnknownFileTypeError"):
+    with pytest.raises(
+        DataError,
+        match="cannot be read as a trajectory; it begins with “nothing that anybody knows”",
+    ):
         open_foreign([path], PLAIN)
     with pytest.raises(UsageError, match="No such file"):
         open_foreign([tmp_path / "none.traj"], PLAIN)
