@@ -1,5 +1,6 @@
 """A text that is read while another thread still decompresses it."""
 
+import itertools
 import os
 import random
 import tempfile
@@ -11,11 +12,27 @@ from pathlib import Path
 import pytest
 
 from program_files.compressions import COMPRESSIONS, through_restart_points
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, StorageError
+from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.text import source as source_module
+from trajmodes.readers.text.compressed import stream
 from trajmodes.readers.text.places import GrowingSpool
 from trajmodes.readers.text.source import open_source
 
+DUMP = """ITEM: TIMESTEP
+{step}
+ITEM: NUMBER OF ATOMS
+2000
+ITEM: BOX BOUNDS pp pp pp
+0.0 9.0
+0.0 9.0
+0.0 9.0
+ITEM: ATOMS id type xu yu zu
+{rows}"""
+XYZ = """2000
+Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 Timestep={step}
+{rows}"""
 TEXT = b"".join(b"%d %.9f\n" % (k, random.Random(k).random()) for k in range(60_000))
 
 
@@ -56,6 +73,37 @@ def test_what_is_there_is_read_before_the_end(known):
         found = list(pool.map(lambda span: source.data(*span), spans))
     assert found == [TEXT[start : start + size] for start, size in spans]
     assert source.data(0, len(TEXT)) == TEXT
+
+
+@pytest.mark.parametrize(("name", "form"), [("lammpstrj", DUMP), ("xyz", XYZ)])
+def test_a_run_opens_before_its_end_is_there(name, form, tmp_path, monkeypatch):
+    """The first frame is a perfect crystal, so the rounding is that of later ones."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    through_restart_points(monkeypatch)
+    path, label = tmp_path / f"run.{name}.zst", "Si" if form == XYZ else "{} 1"
+    frames = []
+    for step in range(60):
+        x = "1.5" if step == 0 else f"1.{step:02}34567"
+        rows = "".join(f"{label} {x} 0.5 0.5\n".format(atom + 1) for atom in range(2000))
+        frames.append(form.format(step=step, rows=rows))
+    path.write_bytes(COMPRESSIONS["zst"]("".join(frames).encode()))
+    options = ReadOptions(units="metal", timestep_fs=1.0)
+    known = open_trajectory(path, options)
+    monkeypatch.setattr(stream, "_PIECE", 1 << 16)
+    whole, may_go_on = source_module.decompressed, threading.Event()
+
+    def held(*given):
+        text = whole(*given)
+        yield from itertools.islice(text, 10)
+        assert may_go_on.wait(10.0), "the end of the text was read"
+        yield from text
+
+    monkeypatch.setattr(source_module, "decompressed", held)
+    run = open_trajectory(path, options)
+    assert (run.rounding, run.precision_digits) == (known.rounding, known.precision_digits)
+    assert run.precision_digits == 8
+    may_go_on.set()
+    assert run.read(59, 60).positions[0, 0, 0] == 1.5934567
 
 
 @pytest.mark.usefixtures("slow_text")

@@ -116,7 +116,7 @@ class FrameRows:
         """Tokens of the complete rows of a frame, or of those within its first bytes."""
         source = self.source_of(frame)
         start, stop = self.spans[frame].tolist()
-        text = self.plain(source.data(start, min(stop - start, most or stop - start)))
+        text = self.plain(source.sample(start, min(stop - start, most or stop - start)))
         lines = text.split(b"\n")
         # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
         split = [line.split() for line in lines[:-1]]

@@ -107,6 +107,16 @@ class TextSource:
             self.fill(opened, buffer, offset)
         return buffer.tobytes()
 
+    def sample(self, offset: int, size: int) -> bytes:
+        """Read as `data` does, from the cache of indices if all text before it must be made."""
+        if not isinstance(self.place, Spool):
+            return self.data(offset, size)
+
+        def found() -> Index:
+            return {"text": np.frombuffer(self.data(offset, size), dtype=np.uint8)}
+
+        return bytes(cached_index(self, f"{size} bytes at {offset}", found)["text"])
+
     def text(self, offset: int, size: int) -> str:
         """Read ``size`` bytes at an offset as text, for headers and messages."""
         return self.data(offset, size).decode("utf-8", "replace")

@@ -255,7 +255,8 @@ def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:
     The first one may be a perfect lattice.
     """
     start, stop = int(index["starts"][-1]), int(index["stops"][-1])
-    lines = source.text(start, min(stop - start, _SAMPLE_BYTES)).split("\n")[:-1]
+    sample = source.sample(start, min(stop - start, _SAMPLE_BYTES))
+    lines = sample.decode("utf-8", "replace").split("\n")[:-1]
     late = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]]))).position
     early = first.fields.position
     if early is None or late is None:
