@@ -80,22 +80,76 @@ def client_of(scheduler: Scheduler) -> Iterator["Client"]:
                 silence_logs=50,
             )
         else:
-            cluster = batch_cluster(scheduler.kind)
-            cluster.scale(jobs=size)
+            cluster = batch_cluster(scheduler.kind, size)
         with cluster, Client(cluster) as client:
             yield client
 
 
-def batch_cluster(kind: str) -> Any:
-    """Cluster of jobs of SLURM or PBS, with the settings of the user's Dask configuration."""
+def batch_cluster(kind: str, number: int) -> Any:
+    """Cluster of jobs of SLURM or PBS, with the settings of the user's Dask configuration.
+
+    Raises
+    ------
+    UsageError
+        If dask-jobqueue is missing, its settings do not describe a job, or the batch system
+        takes none.
+    """
     try:
+        import dask  # noqa: PLC0415 - loaded already
         import dask_jobqueue  # noqa: PLC0415 - for batch systems alone
     except ImportError as error:
         raise UsageError(
             f"{kind} needs the library dask-jobqueue", fix="pip install 'trajmodes[cluster]'"
         ) from error
     made = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster}[kind]
-    return made(scheduler_options={"dashboard_address": "127.0.0.1:0"})
+    settings = dask.config.get(f"jobqueue.{kind}")
+    if settings["cores"] is None or settings["memory"] is None:
+        lines = ["jobqueue:", f"  {kind}:", "    cores: 8", "    memory: 16GB"]
+        lines += ['    walltime: "04:00:00"', "    queue: NAME"]
+        raise UsageError(
+            f"the jobs of {kind} are not described",
+            why="dask-jobqueue takes cores, memory, time and queue from its configuration",
+            fix="\n".join(["write for example to ~/.config/dask/jobqueue.yaml:", *lines]),
+        )
+    refused: list[str] = []
+    cluster = made(
+        job_cls=_job_that_tells(made.job_cls, refused),
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
+    )
+    cluster.scale(jobs=number)
+    cluster.sync(_started, cluster)
+    if refused:
+        cluster.close()
+        raise UsageError(
+            f"{kind} takes no job: {refused[0]}",
+            why="its command is missing here, or it refuses the queue, the time or the memory",
+            fix="correct ~/.config/dask/jobqueue.yaml (https://jobqueue.dask.org)",
+        )
+    return cluster
+
+
+async def _started(cluster: Any) -> None:
+    """Wait until all jobs are submitted."""
+    await cluster
+
+
+def _job_that_tells(job: Any, refused: list[str]) -> Any:
+    """Class of a job that adds why it was refused to a list.
+
+    The cluster would log the error, and wait for the worker of the job without an end.
+    """
+    from distributed.core import Status  # noqa: PLC0415 - loaded already
+
+    class Job(job):  # type: ignore[misc]
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (RuntimeError, OSError, ValueError) as error:
+                # The error of a command has a line for each thing that it printed.
+                refused.append(" ".join(str(error).rpartition("stderr:")[2].split()))
+                self.status = Status.running
+
+    return Job
 
 
 def _connected(client: Callable[..., Any], address: str) -> Any:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-import dask
 import numpy as np
 import pytest
 
@@ -25,7 +24,6 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.frames_in_memory import frames_in_memory
 from trajmodes.streaming import cluster, schedule, watch
-from trajmodes.streaming.cluster import batch_cluster
 from trajmodes.streaming.schedule import stream
 from trajmodes.streaming.work import Scheduler, Workers
 from trajmodes.streaming.workers import parse_scheduler, scheduled_on
@@ -343,18 +341,3 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         scheduled_on("tcp://127.0.0.1:9"),
     ):
         pass
-
-
-@pytest.mark.peer
-@pytest.mark.parametrize("kind", ["slurm", "pbs"])
-def test_jobs_of_a_batch_system_have_their_dashboard_on_this_computer(kind):
-    pytest.importorskip("dask_jobqueue")
-    settings = {"cores": 4, "processes": 4, "memory": "8GB"}
-    with (
-        dask.config.set(
-            {f"jobqueue.{kind}": {**dask.config.get(f"jobqueue.{kind}"), **settings}}
-        ),
-        batch_cluster(kind) as made,
-    ):
-        assert "--nworkers 4" in made.job_script()
-        assert made.scheduler_spec["options"]["dashboard_address"] == "127.0.0.1:0"
