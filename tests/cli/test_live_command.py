@@ -84,8 +84,8 @@ def test_results_are_renewed_in_python(sent, tmp_path):
     xr.testing.assert_identical(ours, theirs)
 
 
-@pytest.mark.parametrize("are_given", [True, False])
-def test_results_grow_and_the_last_are_those_of_the_recording(tmp_path, monkeypatch, are_given):
+@pytest.mark.parametrize("fitted", [None, ["--cutoff2", "4"], ["--cutoff3", "3"]])
+def test_results_grow_and_the_last_are_those_of_the_recording(tmp_path, monkeypatch, fitted):
     monkeypatch.setattr(trajmodes.streaming.schedule, "BLOCK_BYTES", 72 * 64 * 20)
     counts, renewed = [], Growth.renewed
 
@@ -100,8 +100,8 @@ def test_results_grow_and_the_last_are_those_of_the_recording(tmp_path, monkeypa
     tm.open(DATA / "silicon.lammpstrj.xz", cell=CELL).fit(cutoff2=4.0).save(constants)
     numbered = iter(frames_of_silicon(1000))
     simulation = Simulation(endless(lambda _t: next(numbered, b""), [], pause_s=0.01))
-    given = ["--units", "metal", "--force-constants", constants]
-    options = given if are_given else OPTIONS
+    chosen = ["--force-constants", constants] if fitted is None else ["--cell", CELL, *fitted]
+    options = ["--units", "metal", *chosen]
     words = ["live", simulation.address, *options, "--renew", "2", "--wait", "5"]
     done = CliRunner().invoke(
         main, [*words, "--until", "frames 1000", "-o", str(tmp_path / "a")]
@@ -110,7 +110,7 @@ def test_results_grow_and_the_last_are_those_of_the_recording(tmp_path, monkeypa
     simulation.join(5.0)
     assert any(counts)
     assert all(n % 20 == 0 and f"{n} frames: " in done.output for n in counts if n)
-    command = "project" if are_given else "run"
+    command = "project" if fitted is None else "run"
     words = [command, str(tmp_path / "a" / "stream.imd"), *options]
     assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "b")]).exit_code == 0
     xr.testing.assert_identical(numbers(tmp_path / "a"), numbers(tmp_path / "b"))

@@ -6,19 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+import trajmodes.pipeline.fit
 import trajmodes.readers.text.places
 import trajmodes.streaming.schedule
 from simulations.imd import frame, start
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import job_of
 from trajmodes.errors import DataError
+from trajmodes.fit.pair_range import RangeChoice
 from trajmodes.formats.open import open_trajectory
 from trajmodes.machine import read_at
+from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log, Written, no_bars
 from trajmodes.pipeline.live.growth import Growth
 from trajmodes.pipeline.live.reopened import reopened
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.run import run_job
+from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.units import THZ
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
@@ -47,9 +51,11 @@ def sent() -> list[bytes]:
 class Renewals:
     """A recording to which frames are added, its renewed results, and the frames read."""
 
-    def __init__(self, sent: list[bytes], folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, sent: list[bytes], folder: Path, patch: pytest.MonkeyPatch, **more: Any
+    ) -> None:
         self.sent, self.path, self.n_read = sent, folder / "stream.imd", 0
-        options = {**OPTIONS, "units": "metal", "output": str(folder / "a")}
+        options = {**OPTIONS, "units": "metal", "output": str(folder / "a"), **more}
         self.job = job_of("run", [str(self.path)], options)
         self.growth, motion = Growth(self.job), LoadedRun.motion
 
@@ -78,6 +84,21 @@ def test_renewals_read_new_frames_only_until_there_are_twice_as_many(
     # A fit and a projection; spectra of a run with a gap are begun anew.
     n_read = [2 * 600, 2 * 100, 0, 2 * 1250, 400 + 1650, 2 * 150]
     assert [n for _, n in found] == n_read
+
+
+@pytest.mark.parametrize("ranges", [(Cutoff(4.0), "supercell"), (None, Cutoff(4.0))])
+def test_the_range_is_that_of_the_first_frames_until_there_are_twice_as_many(
+    sent, tmp_path, monkeypatch, ranges
+):
+    left = [RangeChoice(one, Note("note", "chosen")) for one in ranges]
+    monkeypatch.setattr(trajmodes.pipeline.fit, "choose_range", lambda *_given: left.pop(0))
+    live = Renewals(sent, tmp_path, monkeypatch, cutoff2=None, cutoff3=3.0)
+    found = [live.renewed(n) for n in (610, 700, 1251, 1300)]
+    # Blocks from which the range is chosen, a fit and a projection.
+    assert [n for _, n in found] == [600 + 2 * 600, 2 * 100, 450 + 2 * 1250, 2 * 50]
+    sizes = [len(one.results.constants.values) for one, _ in found]
+    assert sizes[0] == sizes[1] != sizes[2] == sizes[3]
+    assert not left
 
 
 def test_the_bytes_read_by_a_renewal_are_those_of_its_new_frames(sent, tmp_path, monkeypatch):

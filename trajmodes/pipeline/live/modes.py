@@ -6,6 +6,7 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log, StartBar, Written, output_folder
 from trajmodes.pipeline.load import LoadedRun, load
@@ -60,8 +61,8 @@ class FittedModes:
             self._first = first_pass(run, command, log, bars)
             return self._first
         first, results = self._first, self._first.results
-        # The sites of the first frames are kept.
-        job = run.job.with_options(displacements_from="given")
+        # The sites and the range of the first frames are kept.
+        job = _with_range_of(first.equations, run.job).with_options(displacements_from="given")
         known = replace(first.run, trajectory=run.trajectory)
         text = (
             f"force constants and modes are those of the first {first.run.n_frames} of "
@@ -74,6 +75,17 @@ class FittedModes:
             results = replace(results, run_length=length)
         results = replace(results, notes=(Note("note", text), *results.notes))
         return FirstPass(known, results, first.equations)
+
+
+def _with_range_of(equations: NormalEquationBlocks | None, job: Job) -> Job:
+    """Keep the range of the second order that was chosen before higher orders were fitted.
+
+    To choose it anew, frames would be read again, and another range would need all of them.
+    """
+    if equations is None or job.fit.cutoff3 is None or job.fit.cutoff2 is not None:
+        return job
+    reach = equations.expansion.cutoffs[1]
+    return job.with_options(cutoff2="supercell" if reach is None else reach.radius)
 
 
 def _largest_change(modes: Modes, earlier: Modes) -> float:
