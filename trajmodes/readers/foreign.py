@@ -188,7 +188,8 @@ def _joined_sources(
         n_bytes=sum(map(_size, files)),
         precision_digits=info.precision_digits,
         rounding=rounding,
-        notes=(*info.notes, *survey.notes, *run.notes, *time_notes),
+        # A reader that knows the time axis has noted its gaps.
+        notes=tuple(dict.fromkeys([*info.notes, *survey.notes, *run.notes, *time_notes])),
         frames=chosen_frames(frames, chosen, sum(source.n_frames for source in sources)),
     )
 

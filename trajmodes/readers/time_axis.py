@@ -73,6 +73,20 @@ class TimeAxis:
             segments=tuple((a, b) for a, b in clipped if a < b),
         )
 
+    def with_time_step(
+        self, timestep_fs: float, place: Callable[[int], str]
+    ) -> tuple["TimeAxis", tuple[Note, ...]]:
+        """Time axis of the same steps for a given time step, see `time_axis`."""
+        unknown = np.full(self.n_frames, np.nan)
+        return time_axis(
+            self.steps if self.numbered else unknown,
+            unknown if self.times_ps is None else self.times_ps,
+            timestep_fs=timestep_fs,
+            breaks=(),
+            place=place,
+            exact_times=True,
+        )
+
     @staticmethod
     def uniform(n_frames: int, interval_ps: float | None = None) -> "TimeAxis":
         """Time axis of frames without gaps, numbered from 0."""

@@ -1,5 +1,6 @@
 """A recording that grows while force constants are learned from it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,15 @@ class Renewals:
     """A recording to which frames are added, its renewed results, and the frames read."""
 
     def __init__(
-        self, sent: list[bytes], folder: Path, patch: pytest.MonkeyPatch, **more: Any
+        self,
+        sent: list[bytes],
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        first: bytes = start(),
+        **more: Any,
     ) -> None:
         self.sent, self.path, self.n_read = sent, folder / "stream.imd", 0
+        self.first = first
         options = {**OPTIONS, "units": "metal", "output": str(folder / "a"), **more}
         self.job = job_of("run", [str(self.path)], options)
         self.growth, motion = Growth(self.job), LoadedRun.motion
@@ -68,7 +75,7 @@ class Renewals:
 
     def renewed(self, n_frames: int) -> tuple[Written, int]:
         """Results of the first frames, and the frames that were read for them by all passes."""
-        self.path.write_bytes(start() + b"".join(self.sent[:n_frames]))
+        self.path.write_bytes(self.first + b"".join(self.sent[:n_frames]))
         self.n_read = 0
         found = self.growth.renewed("live", no_bars)
         assert found is not None
@@ -101,8 +108,12 @@ def test_the_range_is_that_of_the_first_frames_until_there_are_twice_as_many(
     assert not left
 
 
-def test_the_bytes_read_by_a_renewal_are_those_of_its_new_frames(sent, tmp_path, monkeypatch):
-    live = Renewals(sent, tmp_path, monkeypatch)
+@pytest.mark.parametrize(("has_times", "step_fs"), [(True, None), (True, 1), (False, 25)])
+def test_the_bytes_read_by_a_renewal_are_those_of_its_new_frames(
+    sent, tmp_path, monkeypatch, has_times, step_fs
+):
+    first, frames = (start(), sent) if has_times else without_times(sent)
+    live = Renewals(frames, tmp_path, monkeypatch, first, timestep_fs=step_fs)
     counts = []
 
     def counted(descriptor: int, buffer: memoryview, offset: int) -> int:
@@ -120,17 +131,24 @@ def test_the_bytes_read_by_a_renewal_are_those_of_its_new_frames(sent, tmp_path,
     assert 2.0 < n_bytes[700] / (100 * len(sent[0])) < 2.2
 
 
+def without_times(sent: list[bytes]) -> tuple[bytes, list[bytes]]:
+    """Start of a session whose frames have no packet of time, and its frames."""
+    return start(flags=(0, 0, 1, 1, 0, 1, 1)), [one[32:] for one in sent]
+
+
 UNITS = ReadOptions(units="metal")
 
 
 @pytest.mark.parametrize("n_added", [0, 1, 40])
-def test_a_recording_opened_again_is_that_opened_anew(sent, tmp_path, n_added):
+@pytest.mark.parametrize("step_fs", [None, 1.0])
+def test_a_recording_opened_again_is_that_opened_anew(sent, tmp_path, n_added, step_fs):
+    options = replace(UNITS, timestep_fs=step_fs)
     path = tmp_path / "stream.imd"
     path.write_bytes(start() + b"".join(sent[1490:1505]))
-    earlier = open_trajectory(path, UNITS)
+    earlier = open_trajectory(path, options)
     with path.open("ab") as file:
         file.write(b"".join(sent[1505 : 1505 + n_added]))
-    ours, theirs = reopened(earlier, UNITS), open_trajectory(path, UNITS)
+    ours, theirs = reopened(earlier, options), open_trajectory(path, options)
     for name in ("steps", "times_ps"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
     assert ours.segments == theirs.segments == ((0, 10), (10, 15 + n_added))
@@ -138,6 +156,27 @@ def test_a_recording_opened_again_is_that_opened_anew(sent, tmp_path, n_added):
     assert ours.n_bytes == theirs.n_bytes
     blocks = (one.read(0, 15 + n_added) for one in (ours, theirs))
     np.testing.assert_array_equal(*(one.positions for one in blocks))
+
+
+@pytest.mark.parametrize("step_fs", [None, 25.0])
+def test_frames_without_times_opened_again_are_those_opened_anew(sent, tmp_path, step_fs):
+    options = replace(UNITS, timestep_fs=step_fs)
+    first, frames = without_times(sent)
+    path = tmp_path / "stream.imd"
+    path.write_bytes(first + b"".join(frames[:10]))
+    earlier = open_trajectory(path, options)
+    path.write_bytes(first + b"".join(frames[:15]))
+    ours, theirs = reopened(earlier, options), open_trajectory(path, options)
+    for one in (ours, theirs):
+        assert (one.steps.tolist(), one.segments) == (list(range(15)), ((0, 15),))
+        assert one.interval_ps == (None if step_fs is None else pytest.approx(0.025))
+        assert not one.time.numbered
+    assert ours.notes == theirs.notes
+    np.testing.assert_array_equal(ours.read(9, 15).forces, theirs.read(9, 15).forces)
+    with path.open("ab") as file:
+        file.write(frames[15] + b"\xff" + frames[16][1:])
+    with pytest.raises(DataError, match=r"a packet of box has the header .*frame 16"):
+        reopened(ours, options)
 
 
 def test_damage_of_an_added_frame_and_another_recording_are_errors(sent, tmp_path):

@@ -100,6 +100,16 @@ def test_another_simulation_on_the_port_is_not_recorded(tmp_path):
     assert (found.n_frames, found.ending) == (2, "another simulation answers")
 
 
+def test_frames_without_time_are_not_continued_after_a_gap(tmp_path):
+    """Nothing in the recording would show it."""
+    first, sent = start(flags=(0, 0, 1, 1, 0, 1, 1)), [one[32:] for one in frames(0, 1, 9)]
+    one, other = sending(*sent[:2], first=first), sending(*sent[2:], first=first)
+    found = record(Simulation(one, other), tmp_path / "a")
+    assert (found.n_frames, found.error) == (2, None)
+    assert "the connection was lost" in found.ending
+    assert (tmp_path / "a").read_bytes() == first + b"".join(sent[:2])
+
+
 @pytest.mark.parametrize("answer", [b"", start()[:9], b"HTTP/1.1 400 Bad Request"])
 def test_what_answers_in_place_of_the_simulation_is_its_end(tmp_path, answer):
     """A tunnel to a computer whose simulation has ended closes each new connection at once."""

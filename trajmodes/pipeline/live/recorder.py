@@ -187,6 +187,10 @@ class Recorder(Thread):
             self._client.leave(Packet.DISCONNECT)
             self.ending = "another simulation answers"
             return None
+        if not session.time:
+            self._client.leave(Packet.DISCONNECT)
+            self.ending = "the connection was lost, and frames without time do not show the gap"
+            return None
         return session
 
 

@@ -28,10 +28,14 @@ def reopened(earlier: Trajectory, options: ReadOptions) -> Trajectory | None:
     source = open_recording(path, options, earlier=earlier.time)
     if source.time is None:
         return None
+    time, notes = source.time, source.notes
+    if options.timestep_fs is not None:
+        time, more = time.with_time_step(options.timestep_fs, frames.place)
+        notes = tuple(dict.fromkeys([*notes, *more]))
     return replace(
         earlier,
-        time=source.time,
+        time=time,
         n_bytes=stamp.size,
-        notes=source.notes,
+        notes=notes,
         frames=replace(frames, sources=(source,), stamps=((stamp,),)),
     )

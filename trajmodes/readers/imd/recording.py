@@ -92,8 +92,9 @@ class _Frames:
     ) -> tuple[TimeAxis | None, tuple[Note, ...]]:
         """Time axis of the frames; None if their steps or times do not increase.
 
-        Everything but the vectors of each frame is read, so that damaged headers are found.
-        Frames whose time axis is known are not read again.
+        It has neither steps nor times if these were not sent. Everything but the vectors of
+        each frame is read, so that damaged headers are found. Frames whose time axis is known
+        are not read again.
         """
         n_known = 0 if earlier is None else earlier.n_frames
         small = self._without_vectors(n_known, n_frames)
@@ -105,6 +106,8 @@ class _Frames:
             except DataError as error:
                 where = f"{self.source.stamp.path}, frame {damaged}"
                 raise with_location(error, where) from None
+        if not self.session.time:
+            return TimeAxis.uniform(n_frames), ()
         steps = small["time"]["step"].astype(float)
         times = small["time"]["time"] * self.units.time
         if earlier is not None and earlier.times_ps is not None:
@@ -113,7 +116,12 @@ class _Frames:
         if not (np.diff(steps) > 0.0).all() or not (np.diff(times) > 0.0).all():
             return None, ()
         return time_axis(
-            steps, times, timestep_fs=None, breaks=(), place=lambda t: f"frame {t}"
+            steps,
+            times,
+            timestep_fs=None,
+            breaks=(),
+            place=lambda t: f"frame {t}",
+            exact_times=True,
         )
 
     def _without_vectors(self, start: int, stop: int) -> npt.NDArray[Any]:
@@ -202,7 +210,7 @@ def open_recording(
     frames = _Frames(source, session, of_frame, units)
     time: TimeAxis | None = None
     time_notes: tuple[Note, ...] = ()
-    if session.time and options.timestep_fs is None and isinstance(source.place, LocalFile):
+    if isinstance(source.place, LocalFile):
         time, time_notes = frames.time_axis(n_frames, earlier)
     return ForeignFile(
         n_frames=n_frames,
