@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import trajmodes.pipeline.live.recorder
 import trajmodes.pipeline.live.watch
 import trajmodes.pipeline.live.writer
 from simulations.imd import (
@@ -403,8 +404,9 @@ def analysed(monkeypatch):
     return found
 
 
-def watch(simulation, folder, chosen=None, **options):
+def watch(simulation, folder, chosen=None, *, strict=False, **options):
     given = {"output": str(folder), "units": "metal", "frames": chosen or (0, None, 1)}
+    given["strict"] = strict
     job = job_of("live", [simulation.address], given)
     given = LiveOptions(renew=0.1, wait=2.0, **options)
     with warnings.catch_warnings():
@@ -484,6 +486,60 @@ def test_too_few_frames_are_an_error_at_the_end_alone(tmp_path, analysed):
     with pytest.raises(DataError, match="too few"):
         watch(simulation, tmp_path, until="frames 12")
     assert len(analysed) > 1
+
+
+def test_a_frame_that_is_being_written_is_no_fault(tmp_path, analysed, monkeypatch):
+    class InParts(io.FileIO):
+        """A recording that nearly always ends within a frame."""
+
+        def write(self, data):
+            written = super().write(data[: max(1, len(data) // 3)])
+            time.sleep(0.01)
+            return written
+
+    def created(path, first):
+        path.write_bytes(first)
+        return InParts(path, "ab")
+
+    monkeypatch.setattr(trajmodes.pipeline.live.recorder, "_created", created)
+    simulation = Simulation(endless(lambda t: frames(t)[0], [], pause_s=0.005))
+    given = {"output": str(tmp_path), "units": "metal", "strict": True}
+    job = job_of("live", [simulation.address], given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrajmodesWarning)
+        warnings.filterwarnings("ignore", ".*too few frames")
+        live_job(job, LiveOptions(renew=0.1, wait=2.0, until="frames 150"), command="live")
+    assert len([n for n in analysed if n >= 20]) > 3
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_simulation_that_ends_within_a_frame_is_a_fault_if_it_is_to_be(
+    tmp_path, analysed, strict
+):
+    *whole, last = frames(*range(31))
+    simulation = Simulation(sending(b"".join(whole) + last[:100]))
+    if strict:
+        with pytest.raises(
+            DataError, match=r"number 30\) is not complete: 100 bytes"
+        ) as raised:
+            watch(simulation, tmp_path, strict=True)
+        assert "the 30 frames received are in" in raised.value.fix
+    else:
+        assert watch(simulation, tmp_path).n_frames == analysed[-1] == 30
+    size = len(start()) + 30 * len(last)
+    assert (tmp_path / "stream.imd").stat().st_size == size
+
+
+@pytest.mark.usefixtures("analysed")
+@pytest.mark.parametrize("until", ["frames 40", "minutes 0.01"])
+def test_a_simulation_that_is_left_within_a_frame_is_no_fault(tmp_path, until):
+    sent = b"".join(frames(*range(200)))
+    # No piece ends with a frame.
+    size = len(sent) // 200 * 3 // 2 + 1
+    simulation = Simulation(
+        endless(lambda t: sent[t * size : (t + 1) * size], [], pause_s=0.008)
+    )
+    assert watch(simulation, tmp_path, strict=True, until=until).n_frames > 20
 
 
 def test_frames_that_are_left_out_are_waited_for(tmp_path, analysed):

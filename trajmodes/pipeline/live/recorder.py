@@ -75,6 +75,17 @@ class Recorder(Thread):
         """Number of frames in the recording."""
         return self._writer.n_frames
 
+    def require_whole_frames(self) -> None:
+        """Raise a `DataError` if the simulation ended within a frame, which is left out."""
+        if self._client.n_left:
+            raise DataError(
+                f"the last frame (number {self._n_received}) is not complete: "
+                f"{self._client.n_left} bytes of it were received",
+                where=str(self._client.address),
+                why="the simulation was stopped while it was sending",
+                fix="leave out --strict to use the other frames",
+            )
+
     def pause(self) -> None:
         """Pause the simulation until `resume`."""
         self._asked.set()

@@ -26,6 +26,7 @@ from trajmodes.pipeline.project_job import project_job
 from trajmodes.pipeline.run import run_job
 from trajmodes.readers.imd.client import Client, address_of
 from trajmodes.readers.imd.protocol import Packet
+from trajmodes.readers.imd.recording import being_written
 from trajmodes.results.folder import open_folder
 
 RECORDING = "stream.imd"
@@ -138,6 +139,8 @@ class Watch:
             self._recorder.stop(self._then if self._ending else Packet.DISCONNECT)
             if self._recorder.error is not None:
                 raise self._recorder.error
+            if self._job.reading.strict:
+                self._recorder.require_whole_frames()
             if self.n_frames != self.n_analysed or not self._is_of_recording:
                 yield self._renewed(self.n_frames)
 
@@ -167,7 +170,8 @@ class Watch:
         if n_frames <= self._job.reading.frames[0]:
             return None
         try:
-            return self._grown() or self._renewed(n_frames)
+            with being_written():
+                return self._grown() or self._renewed(n_frames)
         except (DataError, LockedError) as error:
             text = f"the first {n_frames} frames give no results: {error}"
             warnings.warn(text, TrajmodesWarning, stacklevel=2)

@@ -75,6 +75,8 @@ class Client:
         self.address, self._wait_s = address, wait_s
         self._given_up = Event()
         self._socket: socket.socket | None = None
+        self.n_left = 0
+        """Bytes of the incomplete frame at which the simulation closed the connection."""
 
     def open(self) -> Session:
         """Connect, read the beginning of the session, and ask for frames.
@@ -161,7 +163,7 @@ class Client:
         """
         buffer = memoryview(bytearray(_BUFFER))
         needed, filled, kind = head_size(session), 0, None
-        n_frames = 0
+        n_frames = self.n_left = 0
         while True:
             try:
                 count = self._open_socket.recv_into(buffer[filled:])
@@ -169,8 +171,9 @@ class Client:
                 yield None
                 continue
             except OSError:
-                return
+                count = 0
             if count == 0:
+                self.n_left = filled
                 return
             filled += count
             if kind is None and filled >= needed:

@@ -4,6 +4,8 @@ The protocol names no units. LAMMPS sends numbers in its unit style.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,20 @@ _FIELDS = {
 }
 """Field of a `FrameFields` → packet, and quantity of its unit."""
 _VECTORS = ("positions", "velocities", "forces")
+_IS_BEING_WRITTEN: ContextVar[bool] = ContextVar("is_being_written", default=False)
+
+
+@contextmanager
+def being_written() -> Iterator[None]:
+    """Leave out an incomplete last frame within the block, with `ReadOptions.strict` too.
+
+    Its other bytes are about to be written.
+    """
+    token = _IS_BEING_WRITTEN.set(True)
+    try:
+        yield
+    finally:
+        _IS_BEING_WRITTEN.reset(token)
 
 
 def is_recording(head: bytes) -> bool:
@@ -197,7 +213,8 @@ def open_recording(
     except DataError as error:
         raise with_location(error, str(path)) from None
     n_frames, rest = divmod(source.size - START_SIZE, of_frame.size)
-    cut = source.size - rest if rest else -1
+    is_cut = rest > 0 and not (n_frames and _IS_BEING_WRITTEN.get())
+    cut = source.size - rest if is_cut else -1
     notes = incomplete_end(source, cut, f"number {n_frames}", n_frames, strict=options.strict)
     if options.units is None:
         raise UnitsError(
