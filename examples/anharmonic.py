@@ -1,4 +1,4 @@
-"""Silicon at 1150 K: cubic force constants, Grüneisen parameters, and files for phono3py.
+"""Silicon at 1140 K: cubic force constants, Grüneisen parameters, and files for phono3py.
 
 Run it with ``python anharmonic.py [FOLDER]``; the results go to FOLDER.
 """

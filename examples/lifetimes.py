@@ -1,4 +1,4 @@
-"""Silicon at 1150 K on given force constants: lifetimes two ways, and a mode as a movie.
+"""Silicon at 1140 K on given force constants: lifetimes two ways, and a mode as a movie.
 
 Run it with ``python lifetimes.py [FOLDER]``; the movie goes to FOLDER.
 """

@@ -1,4 +1,4 @@
-"""Silicon at 1150 K: from a LAMMPS dump to lifetimes.
+"""Silicon at 1140 K: from a LAMMPS dump to lifetimes.
 
 Run it with ``python silicon.py [FOLDER]``; the results go to FOLDER.
 """
