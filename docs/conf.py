@@ -3,6 +3,7 @@
 import os
 import re
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from trajmodes import __version__
@@ -24,6 +25,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 240
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).parent / "static/matplotlibrc")
 os.environ["COLUMNS"] = "80"  # of the text that the cells of notebooks print
 copybutton_exclude = ".linenos, .gp, .go"
 html_theme = "furo"

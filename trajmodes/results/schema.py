@@ -10,6 +10,7 @@ name is in eV, Å, ps, K; another unit is part of the name.
 """
 
 import csv
+import re
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -176,6 +177,19 @@ def variable_of(name: str) -> Variable:
     return of._replace(name=name, meaning=f"standard error: {of.meaning}", convention="")
 
 
+def _typeset(text: str) -> str:
+    """Write a text in Markdown: names as code, indices and powers typeset."""
+
+    def word(found: re.Match[str]) -> str:
+        name = found[0]
+        if name in VARIABLES or name.endswith(".h5"):
+            return f"`{name}`"
+        return re.sub(r"_([A-Z]|[a-z]+|\d+)", r"<sub>\1</sub>", name)
+
+    text = re.sub(r"\w+_[\w.]*\w", word, text.replace("|", "\\|"))
+    return re.sub(r"\^(?:\(([^)]*)\)|(\S))", r"<sup>\1\2</sup>", text)
+
+
 def list_variables() -> str:
     """List of all variables in Markdown, as printed in ``docs/variables.md``."""
     lines: list[str] = []
@@ -192,6 +206,6 @@ def list_variables() -> str:
             ]
         axes = ", ".join(variable.dimensions)
         text = variable.meaning + (f"; {variable.convention}" if variable.convention else "")
-        cells = (f"`{variable.name}`", axes, variable.unit, text)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        cells = (f"`{variable.name}`", axes, _typeset(variable.unit), _typeset(text))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines).lstrip("\n") + "\n"

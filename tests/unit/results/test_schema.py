@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from trajmodes.results.dataset import _FACTORS, _follow
-from trajmodes.results.schema import DIMENSIONS, VARIABLES, list_variables, variable_of
+from trajmodes.results.schema import (
+    DIMENSIONS,
+    VARIABLES,
+    _typeset,
+    list_variables,
+    variable_of,
+)
 
 PAGE = Path(__file__).parents[3] / "docs" / "variables.md"
 
@@ -52,3 +58,12 @@ def test_sources_are_paths_of_attributes():
         assert _follow(roots, path) is None
     with pytest.raises(AttributeError, match="pairs"):
         _follow(roots, "source.pairs")
+
+
+def test_indices_and_names_are_typeset():
+    text = _typeset("k_BT of `q`, C_V + 9α²K_TVT, |x_full|, r_squared, fc.h5, e^(−γt), ∫₀^∞")
+    assert text == (
+        "k<sub>B</sub>T of `q`, C<sub>V</sub> + 9α²K<sub>T</sub>VT, \\|x<sub>full</sub>\\|, "
+        "`r_squared`, fc.h5, e<sup>−γt</sup>, ∫₀<sup>∞</sup>"
+    )
+    assert _typeset("in force_constants.h5") == "in `force_constants.h5`"
