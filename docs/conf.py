@@ -67,12 +67,14 @@ def fields_of(_app: Any, *place: Any) -> None:
 
 
 def signature_of(_app: Any, what: str, *place: Any) -> tuple[str | None, str | None]:
-    """Leave the fields of a class to its members, and write ArrayLike as numpy's users do."""
+    """Leave the fields of a class to its members, and write unions by their names."""
     signature, returned = place[-2:]
     if what == "class":
         return "", None
     array = r"(numpy\._\S*\._)?_?Buffer \|.*?complex \| bytes \| str\]"
-    return signature and re.sub(array, "ArrayLike", signature), returned
+    source = r"\S*_Results \| \S+ \| str \| \S*PathLike\[str\]"
+    signature = signature and re.sub(source, "Source", re.sub(array, "ArrayLike", signature))
+    return signature, returned
 
 
 def numbered(_app: Any, page: str, source: list[str]) -> None:

@@ -48,9 +48,8 @@ NEEDS = {
 
 
 def _lines(block: str) -> list[str]:
-    lines = [
-        line for line in block.splitlines() if line.split()[:1] and line.split()[0] in OURS
-    ]
+    whole = block.replace("\\\n", " ").splitlines()
+    lines = [line for line in whole if line.split()[:1] and line.split()[0] in OURS]
     return [line for line in lines if not any(one in line for one in OTHER_TESTS)]
 
 
