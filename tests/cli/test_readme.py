@@ -160,7 +160,7 @@ def _commands(text: str) -> list[list[str]]:
     lines = [
         line.split("&& ")[-1]
         for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
-        for line in block.splitlines()
+        for line in block.replace("\\\n", " ").splitlines()
     ]
     words = [shlex.split(line, comments=True) for line in lines]
     return [each for each in words if each[:1] == ["trajmodes"]]
