@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 from trajmodes import __version__
 
 project = "trajmodes"
@@ -99,9 +101,17 @@ def description_of(_app: Any, context: Any, lines: list[str]) -> None:
         del lines[lines.index("") + 1 :]  # a blank line ends a paragraph
 
 
+def dashes_of(_app: Any, doctree: nodes.document) -> None:
+    """Set a dash between a parameter and its description, where Sphinx writes two hyphens."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Any) -> None:
     """Connect these to the reader of pages, autodoc and sphinx-click."""
     app.connect("source-read", numbered)
+    app.connect("doctree-read", dashes_of)
     app.connect("sphinx-click-process-description", description_of)
     app.connect("sphinx-click-process-options", options_of)
     app.connect("autodoc-process-docstring", fields_of)
