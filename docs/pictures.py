@@ -33,7 +33,7 @@ COMMANDS = {
     "quartz-expansion": (
         f"qha {DATA}/quartz.toml --cell {DATA}/quartz.vasp --temperatures 0:450:25"
         " --scheme full,zsisa,fixed -o {}",
-        "expansion",
+        "minimised",
     ),
 }
 
