@@ -1,5 +1,7 @@
 """The command `live` on a simulation that sends the frames of a bundled run."""
 
+import itertools
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 import trajmodes.pipeline.live.watch
 import trajmodes.streaming.schedule
-from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, sending
+from simulations.imd import DISCONNECT, KILL, Simulation, endless, frame, part, sending, start
 from trajmodes.cli.program import main
 from trajmodes.errors import UsageError
 from trajmodes.pipeline.live.growth import Growth
@@ -114,6 +116,29 @@ def test_results_grow_and_the_last_are_those_of_the_recording(tmp_path, monkeypa
     words = [command, str(tmp_path / "a" / "stream.imd"), *options]
     assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "b")]).exit_code == 0
     xr.testing.assert_identical(numbers(tmp_path / "a"), numbers(tmp_path / "b"))
+
+
+def test_velocities_alone_are_projected_on_sites_of_the_cell(sent, tmp_path):
+    constants, sites = str(tmp_path / "fc.h5"), tmp_path / "sites.lammpstrj"
+    tm.open(DATA / "silicon.lammpstrj.xz", cell=CELL).fit(cutoff2=4.0).save(constants)
+    with lzma.open(DATA / "silicon.lammpstrj.xz", "rt", encoding="utf-8") as run:
+        sites.write_text("".join(itertools.islice(run, 13 + 64)), encoding="utf-8")
+    flags = (1, 0, 1, 0, 0, 1, 0)
+    parts = [part(one, flags) for one in sent]
+    simulation = Simulation(sending(*parts, first=start(flags=flags)))
+    options = ["--units", "metal", "--force-constants", constants, "--cell", str(sites)]
+    words = ["live", simulation.address, *options, "--wait", "0.4"]
+    done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "a")])
+    assert done.exit_code == 0, done.output
+    simulation.join(5.0)
+    words = ["project", str(tmp_path / "a" / "stream.imd"), *options]
+    assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "b")]).exit_code == 0
+    xr.testing.assert_identical(numbers(tmp_path / "a"), numbers(tmp_path / "b"))
+    (tmp_path / "whole.imd").write_bytes(b"".join([start(), *sent]))
+    whole = tm.open(tmp_path / "whole.imd", cell=CELL, units="metal")
+    whole = whole.project(constants).to_dataset()
+    kinetic = whole.kinetic_mev.to_numpy()
+    np.testing.assert_allclose(numbers(tmp_path / "a").kinetic_mev, kinetic, rtol=1e-12)
 
 
 def test_the_simulation_is_left_at_the_end_of_the_block(sent, tmp_path):

@@ -36,6 +36,18 @@ def frame(step: int, vectors, box, order: str = "<", step_ps: float = 0.001) -> 
     return b"".join(parts)
 
 
+def part(whole: bytes, flags: Sequence[int]) -> bytes:
+    """Leave the packets out of the bytes of a frame whose flags are not set."""
+    kinds = {12: 0, 13: 2, 2: 3, 14: 5, 15: 6}
+    kept, at = b"", 0
+    while at < len(whole):
+        kind, length = struct.unpack_from(">ii", whole, at)
+        size = 8 + {12: 24, 13: 36}.get(kind, 12 * length)
+        kept += whole[at : at + size] if flags[kinds[kind]] else b""
+        at += size
+    return kept
+
+
 class Simulation(threading.Thread):
     """Serves each client what the next of some functions sends, then closes the connection."""
 
@@ -93,11 +105,16 @@ def obedient(data: Callable[[int], bytes], heard: list[int], pause_s: float = 0.
     return session
 
 
-def endless(data: Callable[[int], bytes], left: list[int], pause_s: float = 0.0):
+def endless(
+    data: Callable[[int], bytes],
+    left: list[int],
+    pause_s: float = 0.0,
+    first: bytes | None = None,
+):
     """A session that sends frames, by number, until the client sends a packet."""
 
     def session(client: socket.socket) -> None:
-        sending()(client)
+        sending(first=first)(client)
         number = 0
         while not select.select([client], [], [], 0.0)[0]:
             client.sendall(data(number))

@@ -585,6 +585,29 @@ def test_a_full_disk_of_the_results_leaves_the_simulation_and_all_frames(tmp_pat
     assert "frames received are in" in raised.value.fix
 
 
+@pytest.mark.parametrize(
+    ("flags", "constants", "missing"),
+    [
+        ((1, 0, 1, 0, 0, 1, 1), None, "no positions"),
+        ((1, 0, 1, 0, 0, 0, 1), "fc", "no positions"),
+        ((1, 0, 0, 1, 0, 1, 1), None, "no box"),
+        ((1, 0, 0, 1, 0, 1, 1), "fc", "no box"),
+    ],
+)
+def test_frames_that_lack_what_is_needed_are_refused_at_once(
+    tmp_path, flags, constants, missing
+):
+    left: list[int] = []
+    simulation = Simulation(endless(lambda _t: b"", left, first=start(flags=flags)))
+    given = {"output": str(tmp_path / "a"), "units": "metal", "force_constants": constants}
+    job = job_of("live", [simulation.address], given)
+    with pytest.raises(DataError, match=rf"sends {missing} \(imd://"):
+        live_job(job, LiveOptions(wait=2.0), command="live")
+    simulation.join(5.0)
+    assert left == [DISCONNECT]
+    assert not (tmp_path / "a" / "stream.imd").exists()
+
+
 @pytest.mark.usefixtures("analysed")
 def test_an_error_names_the_frames_before_it(tmp_path):
     simulation = Simulation(sending(*frames(*range(30)), *frames(3)))

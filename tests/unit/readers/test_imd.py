@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulations.imd import frame, start
+from simulations.imd import frame, part, start
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.formats.open import open_trajectory
@@ -65,6 +65,45 @@ def test_what_is_not_sent_is_missing(tmp_path):
     assert (run.has_velocities, run.has_forces) == (False, True)
 
 
+@pytest.mark.parametrize("has_box", [1, 0])
+@pytest.mark.parametrize("others", [(1, 0), (1, 1)])
+def test_velocities_without_positions_are_those_of_the_whole_frames(tmp_path, has_box, others):
+    sent = [frame(t, one, BOX) for t, one in enumerate(vectors())]
+    flags = (1, 0, has_box, 0, 0, *others)
+    parts = [part(one, flags) for one in sent]
+    path = recording(tmp_path, start(flags=flags), *parts)
+    run = open_trajectory(path, METAL, needs="motion")
+    whole = open_trajectory(recording(tmp_path, start(), *sent, name="whole.imd"), METAL)
+    assert (run.has_positions, run.has_velocities) == (False, True)
+    assert run.n_atoms == 4
+    np.testing.assert_array_equal(run.read(1, 5).velocities, whole.read(1, 5).velocities)
+    assert np.isfinite(run.read(0, 5).cells).all() == bool(has_box)
+    singly = list(open_recording(path, METAL).frames(0, 5))
+    assert all(one.positions is None for one in singly)
+    with pytest.raises(DataError, match=r"no positions(.|\n)*velocities are enough"):
+        open_trajectory(path, METAL)
+
+
+def test_forces_alone_are_refused(tmp_path):
+    flags = (1, 0, 1, 0, 0, 0, 1)
+    parts = [part(frame(t, one, BOX), flags) for t, one in enumerate(vectors())]
+    path = recording(tmp_path, start(flags=flags), *parts)
+    for needs in ("positions", "motion"):
+        with pytest.raises(DataError, match=r"no positions(.|\n)*its frames are: forces"):
+            open_trajectory(path, METAL, needs=needs)
+
+
+def test_a_box_that_is_not_sent_is_asked_for(tmp_path):
+    flags = (1, 0, 0, 1, 0, 1, 1)
+    parts = [part(frame(t, one, BOX), flags) for t, one in enumerate(vectors())]
+    path = recording(tmp_path, start(flags=flags), *parts)
+    with pytest.raises(UsageError, match=r"no periodic cell(.|\n)*--box"):
+        open_trajectory(path, METAL)
+    box = (5.0, 6.0, 7.0)
+    run = open_trajectory(path, ReadOptions(units="metal", box=box))
+    np.testing.assert_array_equal(run.read(4, 5).cells, [np.diag(box)])
+
+
 def test_units_are_not_guessed(tmp_path):
     path = recording(tmp_path, start(), frame(0, vectors()[0], BOX))
     with pytest.raises(UnitsError, match="units of the simulation are unknown"):
@@ -116,7 +155,7 @@ def test_a_damaged_header_is_an_error_that_names_the_frame(tmp_path):
         (b"HTTP/1.1 400 Bad Request", "not a handshake"),
         (start()[:8] + b"\0" * 15, "no description of the session"),
         (start(flags=(1, 0, 1, 1, 0, 1, 9)), "not by seven flags"),
-        (start(flags=(1, 0, 0, 1, 0, 1, 1)), "no box"),
+        (start(flags=(1, 0, 1, 0, 0, 0, 0)), "no positions, no velocities, no forces"),
     ],
 )
 def test_other_beginnings_are_refused(bytes_sent, message):

@@ -203,7 +203,7 @@ def test_unreadable_files_are_refused(tmp_path):
     ]:
         with pytest.raises(kind, match=message) as caught:
             open_trajectory(tmp_path / name)
-        assert "\n" not in str(caught.value)
+        assert "\n" not in caught.value.what
 
 
 def test_a_changed_file_is_refused(file):

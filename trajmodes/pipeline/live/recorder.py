@@ -13,6 +13,7 @@ from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.pipeline.live.writer import Writer
 from trajmodes.readers.imd.client import Client, steps_of
 from trajmodes.readers.imd.protocol import Layout, Packet, Session
+from trajmodes.readers.trajectory import Needs
 from trajmodes.results.storage import storage_error
 
 _NO_STEP = -1
@@ -35,6 +36,8 @@ class Recorder(Thread):
         *,
         most: float = math.inf,
         then: Packet = Packet.DISCONNECT,
+        needs: Needs = "anything",
+        needs_box: bool = False,
     ) -> None:
         """Prepare to receive at most a number of frames; raises what `Client.open` raises.
 
@@ -43,11 +46,17 @@ class Recorder(Thread):
         then
             Request after this number of frames: to close the connection, to end the simulation,
             or to pause it until `release`.
+        needs
+            What its frames must have.
+        needs_box
+            Whether frames with positions must have the box.
 
         Raises
         ------
         UsageError
             If the recording exists.
+        DataError
+            If the frames do not have what is needed.
         """
         super().__init__(name="recorder", daemon=True)
         self._client, self.path, self._most = client, path, most
@@ -64,6 +73,7 @@ class Recorder(Thread):
         self.error: TrajmodesError | None = None
         self._session = client.open()
         try:
+            _require(self._session, client, needs, needs_box=needs_box)
             file = _created(path, self._session.start())
         except TrajmodesError:
             client.leave(Packet.DISCONNECT)
@@ -203,6 +213,23 @@ class Recorder(Thread):
             self.ending = "the connection was lost, and frames without time do not show the gap"
             return None
         return session
+
+
+def _require(session: Session, client: Client, needs: Needs, *, needs_box: bool) -> None:
+    """Raise a `DataError` if frames do not have what is needed."""
+    is_enough = needs == "anything" or (needs == "motion" and session.velocities)
+    if not session.positions and not is_enough:
+        missing = "positions"
+        fix = (
+            "leave out “coordinates off” in fix imd; velocities are enough with "
+            "--force-constants of another run"
+        )
+    elif needs_box and session.positions and not session.box:
+        missing = "box"
+        fix = "leave out “box off” in fix imd, or give the box (--box A,B,C)"
+    else:
+        return
+    raise DataError(f"the simulation sends no {missing}", where=str(client.address), fix=fix)
 
 
 def _created(path: Path, start: bytes) -> IO[bytes]:

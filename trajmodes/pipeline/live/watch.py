@@ -27,6 +27,7 @@ from trajmodes.pipeline.run import run_job
 from trajmodes.readers.imd.client import Client, address_of
 from trajmodes.readers.imd.protocol import Packet
 from trajmodes.readers.imd.recording import being_written
+from trajmodes.readers.trajectory import Needs
 from trajmodes.results.folder import open_folder
 
 RECORDING = "stream.imd"
@@ -57,7 +58,8 @@ class Watch:
         UsageError
             If no simulation answers, or the recording exists.
         DataError
-            If the program that answers does not follow the protocol.
+            If the program that answers does not follow the protocol, or sends neither
+            positions nor, for given force constants, velocities, or positions without a box.
         """
         if len(job.trajectory) != 1:
             raise UsageError("one simulation is watched at a time", fix="give one address")
@@ -67,7 +69,12 @@ class Watch:
         with open_folder(job.folder):
             client = Client(address, wait_s=options.wait)
             most = most_of(options.until, "frames")
-            self._recorder = Recorder(client, path, most=most, then=then)
+            given = job.projection.force_constants is not None
+            needs: Needs = "motion" if given else "positions"
+            needs_box = not isinstance(job.reading.box, tuple)
+            self._recorder = Recorder(
+                client, path, most=most, then=then, needs=needs, needs_box=needs_box
+            )
         self._job, self._command, self._bars = _job_of_recording(job, path), command, bars
         self._options, self._then = options, then
         self._growth = Growth(self._job)

@@ -177,7 +177,7 @@ class Client:
                 return
             filled += count
             if kind is None and filled >= needed:
-                kind = layout(session, n_atoms_of(bytes(buffer[:needed])))
+                kind = layout(session, n_atoms_of(bytes(buffer[:needed]), session))
                 if kind.size > len(buffer):
                     larger = memoryview(bytearray(kind.size))
                     larger[:filled] = buffer[:filled]

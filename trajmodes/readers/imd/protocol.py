@@ -20,6 +20,8 @@ from trajmodes.errors import DataError
 
 HEADER_SIZE = 8
 VERSION = 3
+VECTORS = ("positions", "velocities", "forces")
+"""Packets with three numbers for each atom."""
 _HEADER = struct.Struct(">ii")
 _N_FLAGS = 7
 START_SIZE = 2 * HEADER_SIZE + _N_FLAGS
@@ -112,11 +114,10 @@ def session_of(start: bytes) -> Session:
     names = [one.name for one in fields(Session)[:_N_FLAGS]]
     given = dict(zip(names, map(bool, flags), strict=True))
     session = Session(**given, byte_order=byte_order)
-    missing = [name for name in ("box", "positions") if not getattr(session, name)]
-    if missing:
+    if not any(getattr(session, name) for name in VECTORS):
         raise DataError(
-            f"the frames have no {' and no '.join(missing)}",
-            fix="leave out “box off” and “coordinates off” in fix imd",
+            f"the frames have no {', no '.join(VECTORS)}",
+            fix="leave out “coordinates off” in fix imd",
         )
     return session
 
@@ -199,26 +200,31 @@ def layout(session: Session, n_atoms: int) -> Layout:
 
 
 def head_size(session: Session) -> int:
-    """Bytes of a frame up to the end of the header of its positions."""
-    return layout(session, 1).kind.fields["positions"][1]  # type: ignore[index]
+    """Bytes of a frame up to the end of the header of its first vectors."""
+    return layout(session, 1).kind.fields[_first_vectors(session)][1]  # type: ignore[index]
 
 
-def n_atoms_of(head: bytes) -> int:
+def n_atoms_of(head: bytes, session: Session) -> int:
     """Read the number of atoms from the first `head_size` bytes of a frame.
 
     Raises
     ------
     DataError
-        If there is no header of positions, or its number of atoms is impossible.
+        If there is no header of vectors, or its number of atoms is impossible.
     """
     if len(head) < HEADER_SIZE:
         raise DataError("there is no frame", why="the simulation sent none")
     packet, n_atoms = _HEADER.unpack(head[-HEADER_SIZE:])
-    if packet != Packet.POSITIONS or not 0 < n_atoms <= _MOST_ATOMS:
+    name = _first_vectors(session)
+    if packet != Packet[name.upper()] or not 0 < n_atoms <= _MOST_ATOMS:
         raise DataError(
-            f"a packet of type {packet} and length {n_atoms} is where positions of atoms are "
+            f"a packet of type {packet} and length {n_atoms} is where {name} of atoms are "
             "expected",
             where="frame 0",
             why="bytes were lost or damaged, or the simulation does not keep to the protocol",
         )
     return int(n_atoms)
+
+
+def _first_vectors(session: Session) -> str:
+    return next(name for name in VECTORS if getattr(session, name))

@@ -20,6 +20,7 @@ from trajmodes.notes import Note
 from trajmodes.readers.imd.protocol import (
     HEADER_SIZE,
     START_SIZE,
+    VECTORS,
     Layout,
     Packet,
     Session,
@@ -47,7 +48,6 @@ _FIELDS = {
     "forces": ("forces", "force"),
 }
 """Field of a `FrameFields` → packet, and quantity of its unit."""
-_VECTORS = ("positions", "velocities", "forces")
 _IS_BEING_WRITTEN: ContextVar[bool] = ContextVar("is_being_written", default=False)
 
 
@@ -80,9 +80,11 @@ class _Frames:
     units: UnitFactors
 
     def __call__(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        names = [name for name, (kind, _) in _FIELDS.items() if getattr(self.session, kind)]
         for frames in self._batches(start, stop):
-            fields = {name: self._field(name, frames) for name in names}
+            fields = {
+                name: self._field(name, frames) if self._has(name) else [None] * len(frames)
+                for name in _FIELDS
+            }
             times = frames["time"] if self.session.time else None
             for t in range(len(frames)):
                 yield ForeignFrame(
@@ -90,8 +92,8 @@ class _Frames:
                     fields["cells"][t],
                     None if times is None else int(times["step"][t]),
                     None if times is None else float(times["time"][t]) * self.units.time,
-                    velocities=fields["velocities"][t] if "velocities" in fields else None,
-                    forces=fields["forces"][t] if "forces" in fields else None,
+                    velocities=fields["velocities"][t],
+                    forces=fields["forces"][t],
                 )
 
     def fill(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
@@ -100,7 +102,8 @@ class _Frames:
         for frames in self._batches(start, stop):
             end = at + len(frames)
             for name, array in arrays.items():
-                self._field(name, frames, array[at:end])
+                if self._has(name):
+                    self._field(name, frames, array[at:end])
             at = end
 
     def time_axis(
@@ -143,7 +146,7 @@ class _Frames:
     def _without_vectors(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Headers, times and boxes (t,) of frames [start, stop)."""
         fields: Mapping[str, Any] = self.layout.kind.fields or {}
-        kept = [name for name in fields if name not in _VECTORS]
+        kept = [name for name in fields if name not in VECTORS]
         kind = np.dtype([(name, fields[name][0]) for name in kept])
         found = np.empty((stop - start, kind.itemsize), dtype=np.uint8)
         with self.source.reading() as opened:
@@ -160,11 +163,15 @@ class _Frames:
         """Offset and size of the parts of a frame without vectors."""
         fields: Mapping[str, Any] = self.layout.kind.fields or {}
         ends = [0]
-        for name in _VECTORS:
+        for name in VECTORS:
             if name in fields:
                 kind, offset = fields[name]
                 ends += [offset, offset + kind.itemsize]
         return [(a, b - a) for a, b in zip(ends[::2], ends[1::2], strict=False)]
+
+    def _has(self, name: str) -> bool:
+        """Whether the frames have a field of a `FrameFields`."""
+        return bool(getattr(self.session, _FIELDS[name][0]))
 
     def _field(self, name: str, frames: npt.NDArray[Any], out: Floats | None = None) -> Floats:
         """One field of some frames (t,) in internal units."""
@@ -209,7 +216,7 @@ def open_recording(
     try:
         session = session_of(source.data(0, min(START_SIZE, source.size)))
         head = source.data(START_SIZE, min(head_size(session), source.size - START_SIZE))
-        of_frame = layout(session, n_atoms_of(head))
+        of_frame = layout(session, n_atoms_of(head, session))
     except DataError as error:
         raise with_location(error, str(path)) from None
     n_frames, rest = divmod(source.size - START_SIZE, of_frame.size)
