@@ -33,6 +33,7 @@ from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.pipeline.thermo.sampling import sampled_supercell
+from trajmodes.report.numbers import counted
 from trajmodes.report.scan import scan_table
 from trajmodes.report.summary import render, text_of
 from trajmodes.results.dataset import to_dataset
@@ -306,7 +307,7 @@ class ForceConstants(PhononProperties):
     def __repr__(self) -> str:
         """Summarise without the arrays."""
         said, warned = super().__repr__(), sum(one.severity == "warning" for one in self.notes)
-        return f"{said[:-1]}; {warned} warning(s) in .notes>" if warned else said
+        return f"{said[:-1]}; {counted(warned, 'warning')} in .notes>" if warned else said
 
     def _repr_html_(self) -> str:
         return html_table(f"Force constants of {self.crystal.formula}", self._rows())

@@ -184,7 +184,8 @@ class Equipartition:
         if len(self.failing):
             named = ", ".join(str(g) for g in self.failing[:8])
             more = f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
-            return f"equipartition fails in set(s) {named}{more} ({statistics})"
+            sets = "sets" if len(self.failing) > 1 else "set"
+            return f"equipartition fails in {sets} {named}{more} ({statistics})"
         if self.p_value < _VIOLATED:
             return f"equipartition fails, though in no single set ({statistics})"
         word = "is doubtful" if self.p_value < _DOUBTFUL else "holds"

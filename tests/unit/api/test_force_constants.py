@@ -110,7 +110,7 @@ def test_a_fit_tells_its_notes_and_counts_its_warnings(fc, tmp_path):
     assert "warning" not in repr(fc)
     warned = replace(fc.record.results, notes=(*fc.notes, Note("warning", "beyond the data")))
     doubtful = replace(fc, record=fc.record._replace(results=warned))
-    assert repr(doubtful).endswith("; 1 warning(s) in .notes>")
+    assert repr(doubtful).endswith("; 1 warning in .notes>")
     assert "beyond the data" in doubtful._repr_html_()
     fc.save(tmp_path / "fc.h5")
     read = tm.read_force_constants(tmp_path / "fc.h5")

@@ -98,7 +98,7 @@ def test_hot_and_cold_sets_are_found() -> None:
     result = equipartition(_energies(temperature, TEMPERATURE * relative))
     assert result.failing.tolist() == [7, 40]
     assert not result.holds
-    assert result.text.startswith("equipartition fails in set(s) 7, 40 (χ² = ")
+    assert result.text.startswith("equipartition fails in sets 7, 40 (χ² = ")
     assert result.z[7] > 4.0
     assert result.z[40] < -4.0
 

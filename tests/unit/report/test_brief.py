@@ -52,6 +52,8 @@ def test_a_brief_has_at_most_20_lines_and_the_verdict_first(request, which, chan
     assert lines[0].startswith("Si2 at 300")
     assert [line.split()[0] for line in lines if line[:1].isupper()][1] == "Fit"
     assert any(line.startswith("warning") for line in lines)
+    has_lines = results.projection is not None and results.projection.lifetimes is not None
+    assert any(line.startswith("Lifetimes") for line in lines) == has_lines
     assert f"trajmodes show out ({len(results.warnings)} warning" in "\n".join(lines)
 
 
@@ -89,6 +91,11 @@ def test_what_is_wrong_with_the_results_is_the_first_warning(full_results, k):
     text = printed(brief_of(replace(changed, warnings=(LONG,))))
     first = text.split("\nwarning")[1]
     assert phrase in " ".join(first.split()[:20])
+
+
+def test_equipartition_that_fails_is_said_once(full_results):
+    text = printed(brief_of(problems(full_results)[2][0]), 200)
+    assert text.count("equipartition") == 1
 
 
 def test_a_run_without_spectra_says_why_before_all_else(results):

@@ -151,7 +151,7 @@ def test_failed_equipartition_names_the_largest_deviation(results):
     failed = replace(given, z=z, chi_squared=90.0, failing=[4])
     projection = replace(results.projection, equipartition=failed)
     text = " ".join(printed(render(replace(results, projection=projection))).split())
-    assert "Equipartition fails in set(s) 4 (χ² = 90.0 for 30, p = " in text
+    assert "Equipartition fails in set 4 (χ² = 90.0 for 30, p = " in text
     assert "largest deviation: set 4, -7.0 standard errors" in text
 
 

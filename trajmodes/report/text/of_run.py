@@ -35,12 +35,12 @@ def brief_of_run(results: Results, dataset: NamedArrays, files: Mapping[str, str
     rows = (
         ("Fit", _fit(results)),
         ("By species", species_line(dataset)),
+        ("Lifetimes", _lifetimes(dataset)),
+        ("Not resolved", unresolved[0] if unresolved else ""),
         ("Anharmonicity", _anharmonicity(results)),
         ("Stability", "" if results.stability is None else results.stability.text),
         ("Frequencies", _frequencies(results)),
         ("Energies", _energies(results)),
-        ("Lifetimes", _lifetimes(dataset)),
-        ("Not resolved", unresolved[0] if unresolved else ""),
         ("Conductivity", _conductivity(results)),
         ("Run", _run(results, dataset)),
     )
@@ -154,7 +154,8 @@ def _energies(results: Results) -> str:
     if results.projection is None:
         return ""
     equal, ensemble = results.projection.equipartition, results.projection.ensemble
-    parts = [] if equal is None else [equal.text]
+    # A warning says where equipartition fails.
+    parts = [equal.text] if equal is not None and equal.holds else []
     parts += [] if ensemble is None else [f"ensemble {ensemble.verdict}"]
     return "; ".join(parts)
 
