@@ -206,11 +206,13 @@ def _from_ase(file: Path) -> "Atoms":
         raise
     # ASE's readers raise exceptions of any type.
     except Exception as error:
+        why = f"it is damaged, or ASE does not know it ({type(error).__name__}: {error})"
+        if is_poscar and isinstance(error, KeyError):
+            why = f"“{error.args[0]}” is not a chemical symbol"
         raise UsageError(
             f"the cell file has no structure that can be read; {beginning(read_head(file))}",
             where=str(file),
-            why="it is damaged, or ASE does not know the format "
-            f"({type(error).__name__}: {error})",
+            why=why,
             fix="give a POSCAR (named POSCAR or *.vasp), a CIF, a data file of LAMMPS, or one "
             "frame of the run as a dump or extended XYZ",
         ) from error
@@ -353,7 +355,10 @@ def _poscar(path: Path) -> _Poscar:
     cell *= scale if scale > 0 else (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
     names = numbers.words("chemical symbols")
     counts = numbers.all_integers("the number of atoms of each species")
-    if len(counts) != len(names) or any(name not in atomic_numbers for name in names):
+    unknown = [name for name in names if name not in atomic_numbers]
+    if unknown:
+        raise numbers.error(f"“{unknown[0][:20]}” is not a chemical symbol")
+    if len(counts) != len(names):
         raise numbers.error(f"a number of atoms for each of {' '.join(names)[:60]} expected")
     if min(counts) < 0:
         raise numbers.error("a number of atoms is negative")

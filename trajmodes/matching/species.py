@@ -26,6 +26,8 @@ Species = tuple[str, ...]
 
 ALIKE = 3.0
 """Standard errors within which temperatures of species are equal."""
+_ISOTOPES = ("D", "T")
+"""Symbols of isotopes of hydrogen."""
 _AT_SITE = 1.0
 """Largest component in Å of the displacement of an atom from its site."""
 _EXCHANGE = 0.02
@@ -83,12 +85,12 @@ def species_of_run(
     Raises
     ------
     UsageError
-        If the elements are unknown, or a type is not in the map.
+        If the elements are unknown, a type is not in the map, or a symbol is of no element.
     """
     if type_map is not None:
-        return _by_map(trajectory, type_map)
+        return _elements(_by_map(trajectory, type_map))
     if trajectory.species is not None:
-        return trajectory.species
+        return _elements(trajectory.species)
     if trajectory.masses is None:
         raise UsageError(
             "the trajectory does not contain the elements of its atoms",
@@ -99,6 +101,20 @@ def species_of_run(
     standard = ase.data.atomic_masses[1:]
     numbers = 1 + np.abs(standard - kinds[:, None]).argmin(axis=1)
     return tuple(ase.data.chemical_symbols[numbers[k]] for k in kind)
+
+
+def _elements(symbols: Species) -> Species:
+    """Return the symbols if all are of elements."""
+    known = ase.data.chemical_symbols[1:]
+    others = sorted(set(symbols) - set(known))
+    if not others:
+        return symbols
+    fix = "name the elements of the atom types (--species Ga,N)"
+    if others[0] in _ISOTOPES:
+        fix += "; an isotope has the symbol of its element, and its mass in the column mass"
+    elif others[0].capitalize() in known:
+        fix = f"write {others[0].capitalize()}"
+    raise UsageError(f"“{others[0]}” is not a chemical symbol", fix=fix)
 
 
 def species_in_order(trajectory: Trajectory, cell: ase.Atoms) -> Species | None:

@@ -124,6 +124,14 @@ def test_an_unreadable_file_is_a_usage_error(tmp_path):
         load_crystal(path)
 
 
+def test_a_poscar_of_no_element_is_a_usage_error(tmp_path):
+    path = written(tmp_path, bulk("Si"), "POSCAR")
+    path.write_text(path.read_text().replace("Si", "Gee"))
+    with pytest.raises(UsageError, match="no structure that can be read") as raised:
+        load_crystal(path)
+    assert raised.value.why == "“Gee” is not a chemical symbol"
+
+
 @pytest.mark.parametrize("damaged", ["1e999", "nan"])
 @pytest.mark.parametrize("number", ["4.2100000000000000", "2.1050000000000000"])
 def test_numbers_that_are_not_finite_are_refused(tmp_path, number, damaged):

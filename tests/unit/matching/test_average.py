@@ -1,5 +1,6 @@
 """The average structure, and the crystal found in it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -99,3 +100,23 @@ def test_elements_without_a_cell_file(crystals, einstein):
     )
     with pytest.raises(UsageError, match="does not contain the elements"):
         species_of_run(bare)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "fix"),
+    [
+        ("Gee", "name the elements of the atom types"),
+        ("si", "write Si$"),
+        ("D", "an isotope has the symbol of its element"),
+        ("X", "name the elements of the atom types"),
+    ],
+)
+def test_symbols_of_no_element_are_refused(crystals, einstein, symbol, fix):
+    run = einstein(crystals["rock salt"], np.eye(3, dtype=int))
+    for changed, types in (
+        (replace(run, species=("Na", symbol)), None),
+        (replace(run, types=np.array([1, 2])), {1: "Na", 2: symbol}),
+    ):
+        with pytest.raises(UsageError, match=f"“{symbol}” is not a chemical symbol") as raised:
+            species_of_run(changed, types)
+        assert re.search(fix, raised.value.fix)
