@@ -4,8 +4,9 @@ The class of an error determines the exit code of the program.
 """
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +44,26 @@ class TrajmodesError(Exception):
         """Pickle by parts, so that workers can return errors."""
         make = partial(type(self), where=self.where, why=self.why, fix=self.fix)
         return make, (self.what,)
+
+
+def instead_of(word: str, known: Iterable[str]) -> str:
+    """Advise on an unknown word: the known ones like it, the most similar first, or all."""
+    words = list(known)
+    like = get_close_matches(word, words)
+    like += [one for one in words if one.startswith(f"{word}_") and one not in like]
+    return f"did you mean {' or '.join(like)}?" if like else f"take one of {', '.join(words)}"
+
+
+def instead_of_path(path: Path) -> str:
+    """Advise on a path at which nothing is: names in its folder that are like its own."""
+    if not path.parent.is_dir():
+        return f"check the path: there is no folder {path.parent}"
+    names: list[str] = []
+    # The folder may be closed to the user.
+    with suppress(PermissionError):
+        names = [one.name for one in path.parent.iterdir()]
+    like = [str(path.with_name(name)) for name in get_close_matches(path.name, names)]
+    return f"did you mean {' or '.join(like)}?" if like else "check the path"
 
 
 class UsageError(TrajmodesError):
@@ -87,7 +108,9 @@ def system_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}",
-            fix=_READ_FIXES.get(error.errno or 0, ""),
+            fix=instead_of_path(path)
+            if error.errno == errno.ENOENT
+            else _READ_FIXES.get(error.errno or 0, ""),
         ) from error
 
 

@@ -341,3 +341,17 @@ def test_a_folder_of_sed_is_named_as_such(fitted, tmp_path):
     names = {name for name in contents(tmp_path / "sed") if not name.startswith(".")}
     assert names == set(MAP_FILES)
     assert "written by `trajmodes sed`" in text
+
+
+def test_names_that_are_nearly_right_are_named(fitted):
+    near = DATA / "silicon.lammpstrj.x"
+    assert f"did you mean {RUN}" in refused("run", near)
+    assert f"did you mean {CELL}" in refused("run", RUN, "--cell", DATA / "silicn.POSCAR")
+    assert f"did you mean {fitted}?" in refused("show", f"{fitted}t", code=3)
+    assert "there is no folder" in refused("check", fitted / "more" / "*.dump")
+    assert "did you mean modes" in refused("show", fitted, "mods")
+    assert "did you mean bands" in refused("plot", fitted, "bnds")
+    assert "belongs to `trajmodes live`, `trajmodes project`" in refused(
+        "run", RUN, "--force-constants", fitted
+    )
+    assert "No such option '--cuttoff2'" in refused("run", RUN, "--cuttoff2", 4)

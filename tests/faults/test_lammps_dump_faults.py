@@ -493,7 +493,7 @@ def test_changing_units_are_refused(bad):
 def test_a_cell_for_a_dump_is_refused():
     with pytest.raises(UsageError, match="a LAMMPS dump has its own"):
         open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal", box=np.eye(3)))
-    with pytest.raises(UsageError, match="format 'gro' is not one of"):
+    with pytest.raises(UsageError, match="there is no format “gro”"):
         open_trajectory(DATA / "o_custom.lammpstrj", format="gro")
     with pytest.raises(UsageError, match="no trajectory file is given"):
         open_trajectory([])

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from ase.build import bulk
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.cell_file import load_crystal, read_atoms
 from trajmodes.formats.open import open_trajectory
 from trajmodes.formats.registry import (
     read_force_constants,
@@ -250,6 +251,55 @@ def test_entities_of_xml_are_refused(name, encoding, tmp_path):
         load_crystal(path)
     with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|UTF-16"):
         open_trajectory(path)
+
+
+CP2K = """&FORCE_EVAL
+ &SUBSYS
+  &CELL
+   A 5.4 0 0
+   B 0 5.4 0
+   C 0 0 5.4
+  &END CELL
+  &COORD
+   Si 0 0 0
+   Si 1.35 1.35 1.35
+  &END COORD
+ &END SUBSYS
+&END FORCE_EVAL
+"""
+GAMESS = (
+    " $DATA\nSi2\nSI 14.0 0.0 0.0 0.0\n $END\n $GRAD\nE= -1.0\nSI 14.0 0.0 0.0 0.0\n $END\n"
+)
+
+
+@pytest.fixture
+def alarm():
+    """Ends a test that takes longer than 20 s with an error."""
+
+    def ring(*_):
+        raise TimeoutError("the file is read for ever")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 20.0)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
+@pytest.mark.usefixtures("alarm")
+@pytest.mark.parametrize(
+    ("name", "text", "end"), [("a.restart", CP2K, "SUBSYS\n"), ("a.dat", GAMESS, "$END\n")]
+)
+def test_files_that_ase_reads_for_ever_are_refused(tmp_path, name, text, end):
+    path, whole = tmp_path / name, text.rindex(end) + len(end)
+    for size in range(1, whole - len(end), 7):
+        path.write_text(text[:size])
+        with pytest.raises(TrajmodesError):
+            open_trajectory(path)
+        with pytest.raises(TrajmodesError):
+            read_atoms(path)
+    path.write_text(text)
+    assert set(read_with_ase(path).get_chemical_symbols()) == {"Si"}
 
 
 def bounded(read, match):

@@ -18,7 +18,7 @@ from trajmodes.config.typed_keywords import ThermoKeywords
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table
 from trajmodes.data.results import SpectralEnergy
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, instead_of
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
 from trajmodes.pipeline.thermo.properties import thermo_job
@@ -168,9 +168,8 @@ class Results:
 
         listed = self._listed()
         if name not in listed:
-            raise UsageError(
-                f'there is no table "{name}"', fix=f"take one of {', '.join(self.tables)}"
-            )
+            fix = instead_of(name, self.tables)
+            raise UsageError(f'there is no table "{name}"', fix=fix)
         if name not in self.tables:
             raise DataError(
                 f"the results hold no data for the table {name}",

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from trajmodes.cli.terminal import ending, print_result
-from trajmodes.config.job import Job, job_of, options_of
+from trajmodes.config.job import Job, commands_with, job_of, job_options, options_of
 from trajmodes.config.option import Option
 from trajmodes.config.running import FOLDERS
 from trajmodes.errors import UsageError
@@ -25,6 +25,18 @@ _SHORT = {"output": ("-o",), "verbose": ("-v",)}
 
 class Command(click.Command):
     """A command whose help lists its options by group."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; an option of another command is an error that names the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").replace("-", "_")
+            if name not in job_options():
+                raise
+            belonging = commands_with(name)
+            text = f"{error.option_name} belongs to {belonging}, not to this command."
+            raise click.UsageError(text, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group with its title."""

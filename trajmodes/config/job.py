@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,7 +32,7 @@ from trajmodes.config.polar import PolarOptions
 from trajmodes.config.result_groups import OF_OTHER_COMMANDS
 from trajmodes.config.running import RunningOptions
 from trajmodes.config.scattering import ScatteringOptions
-from trajmodes.errors import UsageError
+from trajmodes.errors import UsageError, instead_of
 
 PathName = str | PathLike[str]
 
@@ -158,13 +157,13 @@ def require_taken(command: str, given: Iterable[str], taken: Collection[str]) ->
             )
         if name in job_options():
             raise _of_other_command(name, command)
-        raise UsageError(f'there is no option "{name}"', fix=_instead_of(name, sorted(taken)))
+        raise UsageError(f'there is no option "{name}"', fix=instead_of(name, sorted(taken)))
 
 
 def _of_other_command(name: str, command: str) -> UsageError:
     return UsageError(
         f"{name} is not an option of `trajmodes {command}`",
-        fix=f"leave it out; it belongs to {_commands(job_options()[name])}",
+        fix=f"leave it out; it belongs to {commands_with(name)}",
     )
 
 
@@ -310,7 +309,7 @@ def _value(name: str, value: Any) -> Any:
     if name not in job_options():
         raise UsageError(
             f'there is no option "{name}"',
-            fix=_instead_of(name, ("trajectory", *job_options())),
+            fix=instead_of(name, ("trajectory", *job_options())),
         )
     return job_options()[name].checked(value)
 
@@ -327,16 +326,9 @@ def _at(error: UsageError, where: str) -> UsageError:
     return UsageError(error.what, where=place, why=error.why, fix=error.fix)
 
 
-def _instead_of(name: str, known: Collection[str]) -> str:
-    """Advice on an unknown word: the options of similar names, or all options."""
-    like = get_close_matches(name, known)
-    like += [one for one in known if one.startswith(f"{name}_") and one not in like]
-    if like:
-        return f"did you mean {' or '.join(like)}?"
-    return "one of: " + ", ".join(known)
-
-
-def _commands(one: Option) -> str:
+def commands_with(name: str) -> str:
+    """List the commands that have an option of job files."""
+    one = job_options()[name]
     return ", ".join(f"`trajmodes {name}`" for name in sorted(one.commands))
 
 

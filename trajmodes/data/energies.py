@@ -182,10 +182,10 @@ class Equipartition:
         """The verdict in one sentence."""
         statistics = f"χ² = {self.chi_squared:.1f} for {self.freedom}, p = {self.p_value:.2g}"
         if len(self.failing):
-            named = ", ".join(str(g) for g in self.failing[:8])
-            more = f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
-            sets = "sets" if len(self.failing) > 1 else "set"
-            return f"equipartition fails in {sets} {named}{more} ({statistics})"
+            sets = "set " if len(self.failing) == 1 else "sets "
+            sets += ", ".join(str(g) for g in self.failing[:8])
+            sets += f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
+            return f"equipartition fails in {sets} ({statistics})"
         if self.p_value < _VIOLATED:
             return f"equipartition fails, though in no single set ({statistics})"
         word = "is doubtful" if self.p_value < _DOUBTFUL else "holds"
@@ -395,7 +395,5 @@ class FreeEnergy:
 
 def _with_error(value: float, error: float) -> str:
     """Value to the first digit of its error, with at least four decimals."""
-    if not error > 0.0:
-        return f"{value:.4f} ± {error:.0f}"
-    digits = max(4, -int(np.floor(np.log10(error))))
+    digits = max(4, -int(np.floor(np.log10(error)))) if error > 0.0 else 4
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -21,7 +21,14 @@ from ase.data import atomic_masses, atomic_numbers
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.data.crystal import Crystal
-from trajmodes.errors import DataError, TrajmodesError, UnitsError, UsageError, system_errors
+from trajmodes.errors import (
+    DataError,
+    TrajmodesError,
+    UnitsError,
+    UsageError,
+    instead_of_path,
+    system_errors,
+)
 from trajmodes.formats.lammps_data import read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.matching.find_cell import without_noise
@@ -137,7 +144,8 @@ def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
     if file.is_dir():
         refuse_folder(file, "structure")
     if not file.is_file():
-        raise UsageError("the cell file is missing or not a file", where=str(file))
+        fix = "" if file.exists() else instead_of_path(file)
+        raise UsageError("the cell file is missing or not a file", where=str(file), fix=fix)
     head = read_head(file)
     if looks_like_phonopy(file, head):
         atoms = unit_cell_of(file)

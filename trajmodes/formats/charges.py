@@ -27,7 +27,7 @@ from trajmodes.coulomb.charges import of_inequivalent, symmetric_charges
 from trajmodes.data.charges import Charges
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import layer_of, wrap
-from trajmodes.errors import DataError, UsageError, reading
+from trajmodes.errors import DataError, UsageError, instead_of_path, reading
 from trajmodes.formats import hdf5
 from trajmodes.formats.cell_file import read_poscar
 from trajmodes.notes import Note
@@ -79,7 +79,7 @@ def read_charges(path: Path, crystal: Crystal) -> tuple[Charges, tuple[Note, ...
         If the file is damaged or holds no charges, or these are of another crystal.
     """
     if not path.is_file():
-        raise UsageError(f"there is no {path}", fix="check the path of the Born charges")
+        raise UsageError(f"there is no {path}", fix=instead_of_path(path))
     found = _read(path)
     group = space_group(crystal)
     quadrupoles = found.quadrupoles

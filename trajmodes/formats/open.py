@@ -27,7 +27,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.config.polar import PolarOptions
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import relative_displacements
-from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.errors import DataError, UnitsError, UsageError, instead_of
 from trajmodes.formats.charges import GivenCharges, charges_given, charges_in, read_charges
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.matching.without_positions.missing_positions import require_motion
@@ -90,7 +90,7 @@ def open_trajectory(
     if not files:
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
-        raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
+        raise UsageError(f"there is no format “{format}”", fix=instead_of(format, _FORMATS))
     kind = format or _recognise(files[0])
     box = given_box(options)
     if isolated and box is None and kind in ("xyz", "other"):

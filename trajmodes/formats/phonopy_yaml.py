@@ -116,8 +116,11 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
         raise UsageError(
             f"the file has no {'supercell' if main.cell is None else 'displacements'}",
             where=str(path),
-            fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
-            "the forces beside it",
+            why="it may hold a crystal or force constants alone",
+            fix=f"give a {data.command_name}_params.yaml that has displacements and forces, or "
+            f"{data.command_name}_disp.yaml with the forces beside it; for the analysis of a "
+            "trajectory, give the trajectory first, and this file by --cell, or by "
+            "--force-constants of `trajmodes project`",
         )
     found = _frames_of(main, path, data, units)
     if second is None:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, StorageError, UsageError, system_errors
+from trajmodes.errors import (
+    DataError,
+    StorageError,
+    UsageError,
+    instead_of,
+    instead_of_path,
+    system_errors,
+)
 from trajmodes.formats import (
     ConstantsReader,
     Export,
@@ -61,9 +68,7 @@ def write_force_constants(
         If the files cannot be written.
     """
     if target not in FORMATS:
-        raise UsageError(
-            f"there is no format “{target}”", fix=f"use one of {', '.join(TARGETS)}"
-        )
+        raise UsageError(f"there is no format “{target}”", fix=instead_of(target, TARGETS))
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +133,7 @@ def has_force_constants(path: Path) -> bool:
 def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
     """Find the reader of a file, or the reader and first file of a folder."""
     if not path.exists():
-        raise UsageError(f"there is no {path}", fix="check the path")
+        raise UsageError(f"there is no {path}", fix=instead_of_path(path))
     with system_errors(path):
         files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     readers = {name: known.constants for name, known in FORMATS.items() if known.constants}

@@ -154,10 +154,40 @@ def _require_possible(n_atoms: float, size: int, where: str) -> None:
         )
 
 
+def _check_cp2k_restart(path: Path) -> None:
+    """Require the section SUBSYS and its end, at whose absence ASE reads for ever."""
+    source, depth = open_source(path), 0
+    for line in source.data(0, source.size).splitlines():
+        word = line.strip()
+        if not depth:
+            depth = int(b"&SUBSYS" in line)
+        elif word.startswith(b"&"):
+            depth += -1 if word.startswith(b"&END") else 1
+            if not depth:
+                return
+    raise DataError(
+        "the file has no whole section &SUBSYS",
+        where=str(path),
+        why="it is not a restart file of CP2K, or was cut off",
+    )
+
+
+def _check_gamess_punch(path: Path) -> None:
+    """Require that each group ends, without which ASE reads for ever."""
+    source = open_source(path)
+    words = [line.strip() for line in source.data(0, source.size).splitlines()]
+    starts = [k for k, word in enumerate(words) if word in (b"$DATA", b"$GRAD")]
+    if starts and b"$END" not in words[starts[-1] :]:
+        what = f"the group {words[starts[-1]].decode()} has no $END"
+        raise DataError(what, where=str(path), why="the file was cut off")
+
+
 _CHECKS: dict[str, Callable[[Path], None]] = {
     **dict.fromkeys(_XML, _check_xml),
     "vasp": _check_poscar,
     "vasp-xdatcar": _check_headers,
+    "cp2k-restart": _check_cp2k_restart,
+    "gamess-us-punch": _check_gamess_punch,
 }
 
 

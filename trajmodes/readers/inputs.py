@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from trajmodes.config.job import STANDARD_INPUT, URL
-from trajmodes.errors import StorageError, TrajmodesWarning, UsageError
+from trajmodes.errors import StorageError, TrajmodesWarning, UsageError, instead_of_path
 from trajmodes.notes import Note
 from trajmodes.readers.text.remote import matching_objects, named_path
 
@@ -55,7 +55,8 @@ def input_paths(names: Sequence[str]) -> list[Path]:
         is_pattern = glob.has_magic(name) and not Path(name).exists()
         found = sorted(glob.glob(name)) if is_pattern else [name]  # noqa: PTH207 - may be absolute
         if not found:
-            raise UsageError(f'no file matches the pattern "{name}"')
+            fix = instead_of_path(Path(name))
+            raise UsageError(f'no file matches the pattern "{name}"', fix=fix)
         paths.extend(Path(path) for path in found)
     whole = [path.resolve() for path in paths]
     first = {path: k for k, path in reversed(list(enumerate(whole)))}

@@ -29,6 +29,7 @@ _COMMAND = re.compile(
     re.MULTILINE,
 )
 _LOG = re.compile(rb"\ALAMMPS \(|^(Per MPI rank memory|Created orthogonal box)", re.MULTILINE)
+_RESULTS = re.compile(rb"trajmodes (results|force constants|normal equations)")
 _FEWEST_COMMANDS = 3
 _COUNT = re.compile(rb"^\s*\d+\s+atoms\s*$", re.MULTILINE)
 _BOX = re.compile(rb"^[^#\n]*(\bxlo\s+xhi\b|\bavec\b)", re.MULTILINE)
@@ -73,6 +74,14 @@ def _cell_of(folder: Path) -> str:
 
 
 _KINDS = (
+    _Kind(
+        "a file of results of trajmodes",
+        lambda _, head: head.startswith(b"\x89HDF") and _RESULTS.search(head) is not None,
+        {
+            "trajectory": f"{GIVE_TRAJECTORY}\n`trajmodes show FILE` prints results.nc",
+            "structure": f"give {_STRUCTURE}, or phonopy_params.yaml beside the results",
+        },
+    ),
     _Kind(
         "the log of a LAMMPS run, with thermodynamic output",
         lambda _, head: _LOG.search(head) is not None,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.errors import UsageError
+from trajmodes.errors import UsageError, instead_of
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.text.mode_table import Choice, chosen_sets, render_modes, variables_of
 from trajmodes.report.text.tables import chosen, render_table
@@ -79,9 +79,8 @@ def _named(dataset: NamedArrays, name: str) -> Table:
         if one.name.endswith(".csv") and one.is_possible(dataset)
     }
     if name not in outputs:
-        raise UsageError(
-            f'these results have no table "{name}"', fix=f"take one of {', '.join(outputs)}"
-        )
+        text = f'these results have no table "{name}"'
+        raise UsageError(text, fix=instead_of(name, outputs))
     found = outputs[name].make(dataset)
     assert isinstance(found, Table)
     return found

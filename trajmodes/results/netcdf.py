@@ -16,7 +16,7 @@ import netCDF4
 import numpy as np
 
 from trajmodes.data.named_arrays import PlainArray, PlainArrays
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, instead_of_path
 from trajmodes.results.folder import whole_results
 
 if TYPE_CHECKING:
@@ -217,11 +217,12 @@ def _require_hdf5(source: Path, kind: Kind) -> None:
         with source.open("rb") as stream:
             head = stream.read(len(_HDF5_MAGIC))
     except OSError as error:
+        advice = "" if source.exists() else f"; {instead_of_path(source)}"
         raise DataError(
             f"the {kind.content} cannot be read",
             where=str(source),
             why=error.strerror or str(error),
-            fix=_expected_file(kind),
+            fix=f"{_expected_file(kind)}{advice}",
         ) from error
     if not head or not _HDF5_MAGIC.startswith(head):
         raise DataError(

@@ -99,7 +99,7 @@ def test_options_are_replaced_by_name_in_a_frozen_job():
         ("timestep = 1.0", r"timestep\" \((.|\n)*did you mean timestep_fs\?$"),
         ("cutof3 = 4.0", r"did you mean cutoff3"),
         ("resolution = 1.0", r"did you mean resolution_thz"),
-        ("qqq = 1.0", r"one of: trajectory, timestep_fs"),
+        ("qqq = 1.0", r"take one of trajectory, timestep_fs"),
         ("cutoff = 'far'", r'"far" is not a cutoff \(.*job\.toml'),
         ("cutoff = '5 Si-O:-1'", r"cutoff2 is .* must be a positive number"),
         ("cutoff = -1", "cutoff2 is -1 but must be a positive number"),

@@ -168,7 +168,7 @@ def test_every_hdf5_dataset_has_axes_and_unit(constants, supercell, tmp_path):
 
 
 def test_an_unknown_target_is_refused(constants, supercell, tmp_path):
-    with pytest.raises(UsageError, match="use one of hdf5, phono3py, phonopy"):
+    with pytest.raises(UsageError, match="take one of hdf5, phono3py, phonopy"):
         write_force_constants(constants, supercell, tmp_path, "vasp")
 
 

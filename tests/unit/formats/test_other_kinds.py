@@ -41,6 +41,7 @@ Atoms # atomic
 1 1 0.0 0.0 0.0
 """
 RESTART = b"LammpS RestartT\0\1\0\0\0"
+RESULTS = b"\x89HDF\r\n\x1a\n\2\10\10\0format\0\0trajmodes results\0"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 DUMP = "dump 1 all custom 10 run.lammpstrj id type xu yu zu vx vy vz fx fy fz"
 KINDS = [
@@ -54,6 +55,7 @@ KINDS = [
     ("run.dump", PNG, "a picture or a PDF", "give the trajectory", "give a POSCAR"),
     ("a.json", '{"frames": [1]}', "a JSON file", "ase convert a.json", "ase convert a.json"),
     ("job.toml", 'cell = "POSCAR"', "a job file", "trajmodes run job.toml", "names as cell"),
+    ("a.nc", RESULTS, "a file of results", "trajmodes show a.nc", "phonopy_params.yaml"),
     ("FORCE_CONSTANTS", "1 1\n1 1\n", "force constants", "--force-constants", "params.yaml"),
 ]
 

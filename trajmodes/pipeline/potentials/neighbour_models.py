@@ -10,7 +10,7 @@ import numpy as np
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.potentials.shell_constants import MeasuredFit, ShellConstants
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, instead_of_path
 from trajmodes.formats.registry import read_supercell
 from trajmodes.notes import Note
 from trajmodes.phonons.born_von_karman.measured import fit_to_frequencies
@@ -82,7 +82,7 @@ def shell_model(source: str | ForceConstants, values: Mapping[str, Any]) -> Shel
         return model_of_constants("force constants", source, values["shells"])
     place = Path(source)
     if not place.exists():
-        raise UsageError(f"there is no {source}", fix="check the path")
+        raise UsageError(f"there is no {source}", fix=instead_of_path(place))
     label = place.stem if place.is_file() else place.resolve().name
     if place.suffix == ".toml":
         constants, shells = read_shell_table(place)

@@ -9,7 +9,7 @@ import numpy as np
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.potentials.response import StaticResponse
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, instead_of_path
 from trajmodes.notes import Note
 from trajmodes.pipeline.potentials.lammps import LammpsPotential, read_commands
 from trajmodes.potentials.eam.embedded_atom import EmbeddedAtom
@@ -79,7 +79,7 @@ def existing_files(names: Sequence[str]) -> list[Path]:
     paths = [Path(name) for name in names]
     for path in paths:
         if not path.is_file():
-            raise UsageError(f"there is no file {path}", fix="check the path")
+            raise UsageError(f"there is no file {path}", fix=instead_of_path(path))
     return paths
 
 

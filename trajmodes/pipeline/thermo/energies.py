@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, instead_of_path
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, read_supercell_energies
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.readers.energies import (
@@ -91,7 +91,7 @@ def _of_files(run: LoadedRun, files: Sequence[str]) -> Floats:
 
 def _series(path: Path, run: LoadedRun) -> tuple[EnergySeries, ...]:
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", fix="check the path")
+        raise UsageError(f"there is no file {path}", fix=instead_of_path(path))
     if looks_like_phonopy(path, read_head(path)):
         return (EnergySeries(read_supercell_energies(path), None),)
     style = run.trajectory.unit_style

@@ -70,7 +70,10 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
 
 def _require_content(path: Path, size: int) -> None:
     if size == 0:
-        raise DataError(f"{path} is empty")
+        raise DataError(
+            f"{path} is empty",
+            why="the simulation has not written its first frame yet, or the disk was full",
+        )
 
 
 def _digest_of_ends(path: Path, size: int) -> bytes:

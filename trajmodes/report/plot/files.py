@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.errors import UsageError
+from trajmodes.errors import UsageError, instead_of
 from trajmodes.report.figures.catalogue import Drawing
 from trajmodes.report.numbers import counted
 from trajmodes.report.plot.panels import PANELS, parts_of, possible_panels
@@ -147,10 +147,8 @@ def _figure(
     for name in names:
         parts = parts_of(name, dataset) if name in whole or name not in PANELS else [name]
         if not parts:
-            known = ", ".join([*possible_panels(dataset), *whole])
-            raise UsageError(
-                f'there is no figure "{name}" of these results', fix=f"take {known}"
-            )
+            fix = instead_of(name, [*possible_panels(dataset), *whole])
+            raise UsageError(f'there is no figure "{name}" of these results', fix=fix)
         panels += parts
     return _of_panels(dataset, panels, modes, look)
 

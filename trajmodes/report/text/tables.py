@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rich.console import Group
 from rich.text import Text
 
-from trajmodes.errors import UsageError
+from trajmodes.errors import UsageError, instead_of
 from trajmodes.report.numbers import compact
 from trajmodes.report.text.fitted_table import FittedTable
 from trajmodes.results.tables import Table
@@ -27,9 +27,7 @@ def chosen(table: Table, columns: Sequence[str], sort: str) -> Table:
     for name in (*columns, *([sort] if sort else [])):
         if name not in table.columns:
             known = [one for one in table.columns if not one.endswith("_sem")]
-            raise UsageError(
-                f'the table has no column "{name}"', fix=f"take one of {', '.join(known)}"
-            )
+            raise UsageError(f'the table has no column "{name}"', fix=instead_of(name, known))
     with_errors = [one for name in columns for one in (name, f"{name}_sem")]
     names = [one for one in with_errors if one in table.columns] or list(table.columns)
     n_rows = len(next(iter(table.columns.values())))
