@@ -193,7 +193,7 @@ def _require_fixed_box(motion: BoxMotion, frame: int) -> None:
     if motion.largest <= _FIXED:
         return
     raise DataError(
-        f"the box changes in time, by up to {motion.largest:.2e} relative",
+        f"the box changes in time, by up to {100.0 * motion.largest:.2g} %",
         where=f"frame {frame}; {motion.summary}",
         why=BOX_CHANGED,
         fix=USE_FIXED_BOX,

@@ -139,7 +139,7 @@ def _motion_figures(sample: RunSample) -> dict[str, Finding]:
     if sample.drift is not None:
         text = f"largest, of the centre of mass{speed}"
         figures["drift"] = Finding(sample.drift, "Å", text)
-    figures["box change"] = Finding(sample.box_change, "", "largest, relative")
+    figures["box change"] = Finding(100.0 * sample.box_change, "%", "largest")
     if sample.displacement_rms is not None:
         text = f"rms component; largest of an atom {sample.farthest:.3g}"
         figures["displacement"] = Finding(sample.displacement_rms, "Å", text)

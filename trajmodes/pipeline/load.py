@@ -34,7 +34,7 @@ from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
-from trajmodes.notes import Note
+from trajmodes.notes import Note, Severity
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.without_positions.sites import with_sites
 from trajmodes.project.mixed_masses import ScaledMotion
@@ -319,7 +319,8 @@ def _crystal(
     if tolerance is None and has_no_symmetry(whole):
         smaller = _smaller_crystal(whole, trajectory, average, type_map)
         if smaller is not None:
-            return smaller.crystal, (_noise_note(file, whole, smaller.crystal), *smaller.notes)
+            note = _noise_note(file, whole, smaller.crystal, trajectory.n_atoms)
+            return smaller.crystal, (note, *smaller.notes)
     found = reduce_cell(whole, file, tolerance or ROUNDING)
     return found.crystal, found.notes
 
@@ -342,14 +343,16 @@ def _smaller_crystal(
     return found if found.crystal.n_sites < whole.n_sites else None
 
 
-def _noise_note(file: Path, whole: Crystal, smaller: Crystal) -> Note:
+def _noise_note(file: Path, whole: Crystal, smaller: Crystal, n_atoms: int) -> Note:
+    """State that a structure is displaced; that is expected of a snapshot of all atoms."""
+    severity: Severity = "note" if whole.n_sites == n_atoms else "warning"
     text = (
         f"{file.name}: its {whole.n_sites} atoms have no symmetry within {ROUNDING:g} Å, while "
         f"the average structure of the run has a {smaller.n_sites}-atom primitive cell, "
         "which is used: the file seems to hold a supercell with displaced atoms"
     )
     fix = f"to use the cell of the file as it is, give --symprec {ROUNDING:g}"
-    return Note("warning", text, fix=fix)
+    return Note(severity, text, fix=fix)
 
 
 def _prove_units(

@@ -44,6 +44,7 @@ def test_a_snapshot_as_cell_gives_the_primitive_cell_of_the_average(tmp_path, no
     assert run.supercell.crystal.n_sites == 2
     assert run.supercell.n_cells == 32
     assert "2-atom primitive cell, which is used" in texts(run)
+    assert {note.severity for note in run.notes if "primitive cell" in note.text} == {"note"}
     within = tm.open(run_of(ideal), cell=path, timestep_fs=1.0, symprec=3.0 * noise)
     assert within.supercell.crystal.n_sites == 2
     assert "moved by up to" in texts(within)
