@@ -366,3 +366,17 @@ def test_runs_that_are_not_comparable_are_refused(stored, tmp_path, crystals, sp
     write_hdf5(short, build_supercell(short.crystal, 2 * np.eye(3, dtype=int)), near)
     assert "same cutoff" in refused(stored[0], near, "-o", tmp_path / "pairs")
     assert "cannot read" in refused(stored[0], tmp_path / "no.such", "-o", tmp_path / "none")
+
+
+@pytest.mark.parametrize(("factor", "is_told"), [(1.6, True), (1.1, False)])
+def test_errors_that_are_lower_bounds_are_told(projected, factor, is_told):
+    sizes = projected[0].dataset.sizes
+    factors = ("set", np.full(sizes["set"], factor))
+    runs = [
+        replace(one, dataset=one.dataset.assign(freq_harmonic_error_factor=factors))
+        for one in (projected[0], projected[-1])
+    ]
+    text = " ".join(str(tm.series(runs, path="G X")).split())
+    said = "may be up to 1.6 times larger, and with them those of shifts and slopes"
+    assert (said in text) is is_told
+    assert text.count("times larger") == 2 * is_told

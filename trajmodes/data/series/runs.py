@@ -6,7 +6,8 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Supercell
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import LOWER_BOUND, ForceConstants
+from trajmodes.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,17 @@ class SeriesRun:
     constants: ForceConstants
     supercell: Supercell
     lines: MeasuredLines | None = None
+    error_factor: float = 1.0
+    """Largest factor by which the standard error of a fitted frequency may be larger."""
+
+    @property
+    def warnings(self) -> tuple[Note, ...]:
+        """A warning if errors of its frequencies are lower bounds."""
+        if not self.error_factor > LOWER_BOUND:
+            return ()
+        text = (
+            f"errors of frequencies of {self.name} may be up to {self.error_factor:.2g} times "
+            "larger, and with them those of shifts and slopes"
+        )
+        why = "the run is too short to show slow changes that its modes share"
+        return (Note("warning", text, why=why, fix="run longer"),)

@@ -46,6 +46,7 @@ from trajmodes.thermo.series.trends import (
 
 _OF_FIT = ("cell", "timestep_fs", "cutoff2")
 """Options for inputs that are fitted first."""
+_FACTOR = "freq_harmonic_error_factor"
 _ROUNDING = 1e-6
 
 
@@ -239,10 +240,11 @@ def read_runs(
 def run_of(
     name: str, constants: ForceConstants, supercell: Supercell, dataset: xr.Dataset | None
 ) -> SeriesRun:
-    """Take a run from force constants and, if it was projected, its results."""
-    if dataset is None or "linewidth_thz" not in dataset:
-        return SeriesRun(name, constants, supercell)
-    return SeriesRun(name, constants, supercell, lines_in(dataset))
+    """Take a run from force constants and its results, with lines if it was projected."""
+    known = xr.Dataset() if dataset is None else dataset
+    lines = lines_in(known) if "linewidth_thz" in known else None
+    factor = float(known[_FACTOR].max()) if _FACTOR in known else 1.0
+    return SeriesRun(name, constants, supercell, lines, factor)
 
 
 def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSeries:
@@ -290,7 +292,8 @@ def series_of(runs: Sequence[SeriesRun], *, path: str, command: str) -> FittedSe
     )
     elastic, missing = _elastic(fitted)
     notes = _notes(results, fitted) + missing
-    results = replace(results, elastic=elastic, warnings=_warnings(fitted), notes=notes)
+    warnings = _warnings(fitted) + tuple(note for run in runs for note in run.warnings)
+    results = replace(results, elastic=elastic, warnings=warnings, notes=notes)
     return FittedSeries(results, fitted)
 
 
