@@ -98,6 +98,19 @@ def find_crystal(
     return ReducedCrystal(symmetric, (Note("note", text),))
 
 
+def note_of_displaced(
+    name: str, whole: Crystal, smaller: Crystal, tolerance: float, *, is_snapshot: bool
+) -> Note:
+    """State that a file has displaced atoms, which is expected of a snapshot of the run."""
+    return Note(
+        "note" if is_snapshot else "warning",
+        f"{name}: its {whole.n_sites} atoms have no symmetry within {tolerance:g} Å, while the "
+        f"average structure of the run has a {smaller.n_sites}-atom primitive cell, which is "
+        "used: the file seems to hold a supercell with displaced atoms",
+        fix=f"to use the cell of the file as it is, give --symprec {tolerance:g}",
+    )
+
+
 def without_noise(whole: Crystal, tolerance: float) -> tuple[Crystal, float] | None:
     """Move each atom of a supercell to the mean of the atoms that translations map to it.
 

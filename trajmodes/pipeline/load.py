@@ -30,11 +30,11 @@ from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
 from trajmodes.matching.diagnosis import Diagnosis, diagnose
 from trajmodes.matching.displacements import Displacer
-from trajmodes.matching.find_cell import find_crystal
+from trajmodes.matching.find_cell import find_crystal, note_of_displaced
 from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, prove_units
-from trajmodes.notes import Note, Severity
+from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.without_positions.sites import with_sites
 from trajmodes.project.mixed_masses import ScaledMotion
@@ -319,7 +319,9 @@ def _crystal(
     if tolerance is None and has_no_symmetry(whole):
         smaller = _smaller_crystal(whole, trajectory, average, type_map)
         if smaller is not None:
-            note = _noise_note(file, whole, smaller.crystal, trajectory.n_atoms)
+            is_snapshot = whole.n_sites == trajectory.n_atoms
+            cells = whole, smaller.crystal
+            note = note_of_displaced(file.name, *cells, ROUNDING, is_snapshot=is_snapshot)
             return smaller.crystal, (note, *smaller.notes)
     found = reduce_cell(whole, file, tolerance or ROUNDING)
     return found.crystal, found.notes
@@ -341,18 +343,6 @@ def _smaller_crystal(
         # The average structure has no translations either: the cell is a large one.
         return None
     return found if found.crystal.n_sites < whole.n_sites else None
-
-
-def _noise_note(file: Path, whole: Crystal, smaller: Crystal, n_atoms: int) -> Note:
-    """State that a structure is displaced; that is expected of a snapshot of all atoms."""
-    severity: Severity = "note" if whole.n_sites == n_atoms else "warning"
-    text = (
-        f"{file.name}: its {whole.n_sites} atoms have no symmetry within {ROUNDING:g} Å, while "
-        f"the average structure of the run has a {smaller.n_sites}-atom primitive cell, "
-        "which is used: the file seems to hold a supercell with displaced atoms"
-    )
-    fix = f"to use the cell of the file as it is, give --symprec {ROUNDING:g}"
-    return Note(severity, text, fix=fix)
 
 
 def _prove_units(
