@@ -1,4 +1,4 @@
-"""Polynomial forces, normal equations and design matrices, computed directly."""
+"""Crystals of springs; polynomial forces, normal equations, design matrices, made directly."""
 
 import itertools
 from math import factorial
@@ -9,7 +9,8 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.fit import constants_of
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.phonons.modes import modes_at
+from trajmodes.symmetry.translations import build_supercell, cell_rank, half_space
 
 
 def _dense(sites, lattice, values, supercell):
@@ -134,3 +135,30 @@ def image_forces():
         return f_tax
 
     return make
+
+
+_OBLIQUE = {
+    "diamond": [[2, 0, 0], [1, 2, 0], [0, 0, 2]],
+    "wurtzite": [[2, 0, 0], [0, 2, 0], [0, 1, 1]],
+    "triclinic": [[2, 1, 0], [0, 1, 1], [-1, 0, 2]],
+}
+
+
+@pytest.fixture(scope="module", params=list(_OBLIQUE))
+def oblique_solid(request, crystals, springs, hessian_of):
+    """Space, modes and Hessian of a crystal of springs in a supercell of low symmetry."""
+    crystal = crystals[request.param]
+    constants = springs(crystal, 4.5)
+    space = half_space(build_supercell(crystal, _OBLIQUE[request.param]))
+    modes = modes_at(constants, space.qpoints, space.weights)
+    return space, modes, hessian_of(constants, space.supercell)
+
+
+@pytest.fixture(scope="module")
+def two_springs(crystals, springs):
+    """Force constants of bcc with springs to 4.5 Å, and the values of those to 2.6 Å."""
+    whole, near = springs(crystals["bcc"], 4.5), springs(crystals["bcc"], 2.6)
+    keys = [(*r,) for r in whole.lattice.tolist()]
+    other = np.zeros_like(whole.values)
+    other[[keys.index((*r,)) for r in near.lattice.tolist()]] = near.values
+    return whole, other

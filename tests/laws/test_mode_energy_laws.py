@@ -16,21 +16,13 @@ from trajmodes.units import BOLTZMANN
 
 N_FRAMES = 40
 KT = BOLTZMANN * 300.0
-MATRICES = {
-    "diamond": [[2, 0, 0], [1, 2, 0], [0, 0, 2]],
-    "wurtzite": [[2, 0, 0], [0, 2, 0], [0, 1, 1]],
-    "triclinic": [[2, 1, 0], [0, 1, 1], [-1, 0, 2]],
-}
 
 
-@pytest.fixture(scope="module", params=list(MATRICES))
-def solid(request, crystals, springs, hessian_of):
+@pytest.fixture(scope="module")
+def solid(oblique_solid):
     """Projector on the modes, and the Hessian, of a crystal of springs."""
-    crystal = crystals[request.param]
-    constants = springs(crystal, 4.5)
-    space = half_space(build_supercell(crystal, MATRICES[request.param]))
-    modes = modes_at(constants, space.qpoints, space.weights)
-    return Projector(space, modes), hessian_of(constants, space.supercell)
+    space, modes, hessian = oblique_solid
+    return Projector(space, modes), hessian
 
 
 @pytest.fixture(scope="module")

@@ -24,21 +24,12 @@ from trajmodes.streaming.reduction import Together, Transformed
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 
 LENGTH, N_FRAMES = 32, 150
-MATRICES = {
-    "diamond": [[2, 0, 0], [1, 2, 0], [0, 0, 2]],
-    "wurtzite": [[2, 0, 0], [0, 2, 0], [0, 1, 1]],
-    "triclinic": [[2, 1, 0], [0, 1, 1], [-1, 0, 2]],
-}
 
 
-@pytest.fixture(scope="module", params=list(MATRICES))
-def solid(request, crystals, springs, hessian_of):
+@pytest.fixture(scope="module")
+def solid(oblique_solid):
     """Space, modes and Hessian of a crystal of springs."""
-    crystal = crystals[request.param]
-    constants = springs(crystal, 4.5)
-    space = half_space(build_supercell(crystal, MATRICES[request.param]))
-    modes = modes_at(constants, space.qpoints, space.weights)
-    return space, modes, hessian_of(constants, space.supercell)
+    return oblique_solid
 
 
 def _motion(space: HalfSpace, hessian: np.ndarray, n_frames: int = N_FRAMES) -> MotionBlock:
@@ -144,7 +135,7 @@ def _sigma(
 @pytest.fixture(scope="module")
 def small(crystals, springs, hessian_of):
     crystal = crystals["triclinic"]
-    space = half_space(build_supercell(crystal, MATRICES["triclinic"]))
+    space = half_space(build_supercell(crystal, [[2, 1, 0], [0, 1, 1], [-1, 0, 2]]))
     constants = springs(crystal, 4.5)
     modes = modes_at(constants, space.qpoints, space.weights)
     motion = _motion(space, hessian_of(constants, space.supercell))
