@@ -380,3 +380,14 @@ def test_errors_that_are_lower_bounds_are_told(projected, factor, is_told):
     said = "may be up to 1.6 times larger, and with them those of shifts and slopes"
     assert (said in text) is is_told
     assert text.count("times larger") == 2 * is_told
+
+
+def test_lower_bounds_of_fits_in_memory_are_told():
+    run = tm.open(SALT, frames=(0, 300))
+    fits = [run.fit(cutoff2=4.0), run.fit(cutoff2=4.0)]
+    errors = fits[0].record.results.fit_errors
+    widened = replace(errors, may_exceed=np.full(errors.may_exceed.shape, 1.7))
+    results = replace(fits[0].record.results, fit_errors=widened)
+    fits[0] = replace(fits[0], record=fits[0].record._replace(results=results))
+    text = " ".join(str(tm.series(fits, temperatures=(300.0, 310.0))).split())
+    assert "may be up to 1.7 times larger" in text

@@ -229,5 +229,7 @@ def _input(one: Given) -> str | SeriesRun:
             name, plain_constants(constants), known_supercell(constants.supercell), one.dataset
         )
     if isinstance(one, ForceConstants):
-        return SeriesRun(one.origin, plain_constants(one), known_supercell(one.supercell))
+        fitted = None if one.record is None else one.to_dataset()
+        supercell = known_supercell(one.supercell)
+        return pipeline.run_of(one.origin, plain_constants(one), supercell, fitted)
     return os.fspath(one)

@@ -31,6 +31,7 @@ from trajmodes.pipeline.run import fit_only
 from trajmodes.pipeline.thermo.line_series import has_foreign_modes, line_series_of, lines_in
 from trajmodes.report.numbers import counted
 from trajmodes.report.write import SERIES_FILES, write_folder
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import Writer, require_replaceable
 from trajmodes.results.netcdf import RESULTS, read_results
 from trajmodes.results.series import line_series_dataset, series_dataset
@@ -357,7 +358,7 @@ def _fitted(name: str, values: Mapping[str, Any], bars: StartBar) -> SeriesRun:
     given = {key: values[key] for key in _OF_FIT if values[key] is not None}
     job = job_of("fit", [name], given)
     found = fit_only(job, command=f"trajmodes fit {name}", log=Log(bars), bars=bars).results
-    return SeriesRun(name, found.constants, found.supercell)
+    return run_of(name, found.constants, found.supercell, to_dataset(found))
 
 
 def _constants_file(kelvin: float, *, volume: float | None, ratio: float | None) -> str:
