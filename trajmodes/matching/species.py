@@ -75,22 +75,25 @@ def atom_species(
 
 
 def species_of_run(
-    trajectory: Trajectory, type_map: Mapping[int, str] | None = None
+    trajectory: Trajectory,
+    type_map: Mapping[int, str] | None = None,
+    *,
+    any_symbol: bool = False,
 ) -> Species:
     """Find the chemical symbol of every atom without a cell file.
 
     The first source available is used: the user's map of types (type → symbol), the symbols in
-    the file, the element of nearest standard mass.
+    the file, the element of nearest standard mass. ``any_symbol`` admits other names than
+    those of elements, such as D, where masses are known and no other program reads them.
 
     Raises
     ------
     UsageError
         If the elements are unknown, a type is not in the map, or a symbol is of no element.
     """
-    if type_map is not None:
-        return _elements(_by_map(trajectory, type_map))
-    if trajectory.species is not None:
-        return _elements(trajectory.species)
+    named = trajectory.species if type_map is None else _by_map(trajectory, type_map)
+    if named is not None:
+        return named if any_symbol else _elements(named)
     if trajectory.masses is None:
         raise UsageError(
             "the trajectory does not contain the elements of its atoms",

@@ -160,7 +160,8 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
         trajectory = open_trajectory(input_paths(job.trajectory), job.reading, isolated=True)
     else:
         trajectory = select_frames(frames, *job.reading.frames)
-    species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
+    type_map = dict(enumerate(job.matching.species, start=1)) or None
+    species = species_of_run(trajectory, type_map, any_symbol=True)
     periodic = _periodic_notes(trajectory, job.matching.accept)
     frame, found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box.

@@ -120,3 +120,4 @@ def test_symbols_of_no_element_are_refused(crystals, einstein, symbol, fix):
         with pytest.raises(UsageError, match=f"“{symbol}” is not a chemical symbol") as raised:
             species_of_run(changed, types)
         assert re.search(fix, raised.value.fix)
+        assert species_of_run(changed, types, any_symbol=True) == ("Na", symbol)
