@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from pathlib import Path
+
+_MOST_NAMES = 2000
+"""Largest number of names that one that is not there is compared with."""
 
 
 class TrajmodesWarning(UserWarning):
@@ -59,9 +63,9 @@ def instead_of_path(path: Path) -> str:
     if not path.parent.is_dir():
         return f"check the path: there is no folder {path.parent}"
     names: list[str] = []
-    # The folder may be closed to the user.
+    # The folder may be closed to the user, or have a file for each of a million frames.
     with suppress(PermissionError):
-        names = [one.name for one in path.parent.iterdir()]
+        names = [one.name for one in islice(path.parent.iterdir(), _MOST_NAMES)]
     like = [str(path.with_name(name)) for name in get_close_matches(path.name, names)]
     return f"did you mean {' or '.join(like)}?" if like else "check the path"
 

@@ -281,7 +281,7 @@ def test_hopped_atom_is_refused(crystals, einstein):
 def test_changing_box_is_refused(crystals, einstein):
     run = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     growth = 1.0 + 1e-4 * np.arange(run.n_frames)[:, None, None]
-    with pytest.raises(DataError, match=r"the box changes in time, by up to 0.11 %"):
+    with pytest.raises(DataError, match=r"the box changes in time, by up to 0\.11 %"):
         match(crystals["bcc"], replace(run, cells=run.cells * growth))
 
 
